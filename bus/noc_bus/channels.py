@@ -1,0 +1,139 @@
+"""The table of topics: who writes each, who reads it, and what is kept.
+
+Topic strings appear here and nowhere else. The AsyncAPI document, the brokers'
+permissions and the browser's types are rendered from this table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Generic, Literal, TypeVar
+
+from noc_bus import messages as m
+
+DEFAULT_ROOT: Final = "noc/v1"
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+Role = Literal["web", "prober", "recorder", "alerter"]
+ROLES: Final[tuple[Role, ...]] = ("web", "prober", "recorder", "alerter")
+# A site's name is its broker user, so it must not be able to pass for a service.
+RESERVED_SITES: Final = frozenset({"web", "recorder", "alerter", "reader"})
+
+M = TypeVar("M", bound=m.Message)
+
+
+@dataclass(frozen=True)
+class Channel(Generic[M]):
+    """One kind of topic.
+
+    `topic` is a template below the root, its variables in braces. `writers` has one role,
+    or all where each service writes the topic with its own name. `{site}` in a topic that a
+    prober writes is always that prober's own site, `{service}` always the writer's name.
+    """
+
+    name: str
+    topic: str
+    message: type[M]
+    writers: tuple[Role, ...]
+    readers: tuple[Role, ...]
+    retained: bool
+    qos: Literal[0, 1]
+    summary: str
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(re.findall(r"\{(\w+)\}", self.topic))
+
+    def address(self, root: str, **variables: str) -> str:
+        """The topic with every variable filled in. Raises ValueError for a value that is not a slug."""
+        if set(variables) != set(self.variables):
+            raise ValueError(f"the topic {self.topic} needs {', '.join(self.variables)}, not {', '.join(variables)}")
+        for name, value in variables.items():
+            if not _SLUG.fullmatch(value):
+                raise ValueError(f"{name} {value[:80]!r} cannot stand in a topic: use lower-case letters, digits, hyphens")
+        return f"{root}/{self.topic.format(**variables)}"
+
+    def filter(self, root: str, **variables: str) -> str:
+        """The subscription filter: given variables filled in, `+` for the others."""
+        return f"{root}/{self.topic.format(**{name: variables.get(name, '+') for name in self.variables})}"
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9][a-z0-9-]{0,62})", self.topic))
+
+    def match(self, root: str, topic: str) -> dict[str, str] | None:
+        """The variables of `topic`, or None where it is not one of this channel's."""
+        if not topic.startswith(f"{root}/"):
+            return None
+        found = self._pattern.fullmatch(topic, len(root) + 1)
+        return found.groupdict() if found else None
+
+
+TARGETS: Final = Channel(
+    "targets", "targets/{target}", m.Target, ("web",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "The full definition of a target, group defaults applied.",
+)  # fmt: skip
+SITES: Final = Channel(
+    "sites", "sites/{site}", m.Site, ("web",), ("prober", "alerter", "web"), True, 1,
+    "A site: its label, place and anchors.",
+)  # fmt: skip
+PROBERS: Final = Channel(
+    "probers", "probers/{site}", m.ProberPresence, ("prober",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "A prober's presence and health, every 10 s, and its last will.",
+)  # fmt: skip
+RESULTS: Final = Channel(
+    "results", "results/{site}/{target}", m.ProbeResult, ("prober",), ("recorder", "web"), False, 0,
+    "One cycle of echo requests, as it ends.",
+)  # fmt: skip
+REPLAYS: Final = Channel(
+    "replays", "replays/{site}", m.Replay, ("prober",), ("recorder",), False, 1,
+    "A batch of journal records the mark has not reached.",
+)  # fmt: skip
+MARKS: Final = Channel(
+    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober", "recorder"), True, 1,
+    "How far a site's journal is stored durably.",
+)  # fmt: skip
+STATES: Final = Channel(
+    "states", "states/{site}/{target}", m.SiteState, ("prober",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "How one site sees one target.",
+)  # fmt: skip
+VERDICTS: Final = Channel(
+    "verdicts", "verdicts/{target}", m.Verdict, ("alerter",), ("alerter", "web"), True, 1,
+    "How a target is, all sites taken together.",
+)  # fmt: skip
+INCIDENTS: Final = Channel(
+    "incidents", "incidents/{incident}", m.Incident, ("alerter",), ("alerter", "recorder", "web"), True, 1,
+    "An incident, retained while it is open; its last message has resolved_at and is then cleared.",
+)  # fmt: skip
+ACKNOWLEDGEMENTS: Final = Channel(
+    "acknowledgements", "acknowledgements/{incident}", m.Acknowledgement, ("web",), ("alerter", "web"), True, 1,
+    "Who has taken an open incident on; cleared when it is over.",
+)  # fmt: skip
+EVENTS: Final = Channel(
+    "events", "events/{kind}", m.Event, ("alerter",), ("web",), False, 1,
+    "Something just happened, for other systems.",
+)  # fmt: skip
+COMMANDS: Final = Channel(
+    "commands", "commands/{site}/{verb}", m.Command, ("web",), ("prober",), False, 1,
+    "A request to one site: the verb is check or trace.",
+)  # fmt: skip
+REPLIES: Final = Channel(
+    "replies", "replies/{site}/{request}", m.Reply, ("prober",), ("web",), False, 1,
+    "The answer to a command.",
+)  # fmt: skip
+TRACES: Final = Channel(
+    "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "alerter", "web"), True, 1,
+    "The last path found from a site to a target.",
+)  # fmt: skip
+SERVICES: Final = Channel(
+    "services", "services/{service}", m.ServicePresence, ("recorder", "alerter", "web"),
+    ("recorder", "alerter", "web"), True, 1,
+    "A central service's presence and health, every 10 s, and its last will.",
+)  # fmt: skip
+
+CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
+    TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
+    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, TRACES, SERVICES,
+)  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -1,0 +1,304 @@
+"""The facts and requests that travel on the bus, each declared once.
+
+Every field carries its meaning and its unit. Times are `Time`: RFC 3339 UTC with
+milliseconds on the wire. Readers ignore fields they do not know; adding an optional
+field is free, renaming one makes a new version of the root topic.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from noc_bus.time import Time
+
+# `(?!\n)$` and not `$`: Python lets `$` match before a trailing newline.
+SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$"
+
+Slug = Annotated[str, Meta(pattern=SLUG_PATTERN, description="lower-case letters, digits and hyphens, at most 63")]
+Text = Annotated[str, Meta(max_length=500)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+RttMs = Annotated[float, Meta(ge=0, le=600_000)]
+Address = Annotated[str, Meta(min_length=1, max_length=253)]
+
+
+class State(StrEnum):
+    """How a target is, as seen from one site."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+    UNKNOWN = "UNKNOWN"
+
+
+class VerdictState(StrEnum):
+    """How a target is, all sites taken together."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    PARTIAL = "PARTIAL"
+    DOWN = "DOWN"
+    UNREACHABLE = "UNREACHABLE"
+    UNKNOWN = "UNKNOWN"
+    MAINTENANCE = "MAINTENANCE"
+    PAUSED = "PAUSED"
+
+
+class Message(Struct, kw_only=True, omit_defaults=False, frozen=True):
+    """What all messages have in common: immutable, and unknown fields are ignored."""
+
+
+class Target(Message, kw_only=True):
+    """A thing to ping, with every option resolved: what its groups set is already applied."""
+
+    id: Slug
+    name: Annotated[str, Meta(min_length=1, max_length=120, description="what people call it")]
+    address: Annotated[Address, Meta(description="IPv4 address, IPv6 address or host name")]
+    family: Annotated[
+        Literal["auto", "4", "6", "both"],
+        Meta(description="which addresses of a name are pinged; auto takes the first the resolver gives"),
+    ] = "auto"
+    interval_s: Annotated[float, Meta(ge=1, le=3600, description="seconds between the starts of two cycles")] = 10
+    packets: Annotated[int, Meta(ge=1, le=100, description="echo requests in a cycle, per address")] = 5
+    packet_gap_ms: Annotated[float, Meta(ge=1, le=60_000, description="between two echo requests of a cycle")] = 200
+    timeout_ms: Annotated[float, Meta(ge=10, le=60_000, description="an echo reply later than this is lost")] = 1000
+    size_bytes: Annotated[int, Meta(ge=24, le=1472, description="ICMP payload")] = 56
+    ttl: Annotated[Annotated[int, Meta(ge=1, le=255)] | None, Meta(description="IP time to live or hop limit; null: the system's")] = None
+    down_after: Annotated[int, Meta(ge=1, le=100, description="unanswered checks in a row until DOWN")] = 5
+    up_after: Annotated[int, Meta(ge=1, le=100, description="answered checks in a row until DOWN ends")] = 2
+    degraded_loss_pct: Annotated[
+        Percent | None, Meta(description="loss over the last five cycles from which the target is DEGRADED; null: never")
+    ] = 20
+    degraded_rtt_ms: Annotated[
+        RttMs | None, Meta(description="median RTT over the last five cycles from which it is DEGRADED; null: never")
+    ] = None
+    sites: Annotated[
+        Annotated[list[Slug], Meta(max_length=1000)] | None, Meta(description="the sites that ping it; null: all sites")
+    ] = None
+    policy: Annotated[
+        str,
+        Meta(
+            pattern=r"^(majority|any|all|[1-9][0-9]{0,2})(?!\n)$",
+            description="how many of the seeing sites must say DOWN: majority, any, all, or a number",
+        ),
+    ] = "majority"
+    parents: Annotated[
+        list[Slug], Meta(max_length=100, description="targets on the path; all of them DOWN makes this UNREACHABLE")
+    ] = []
+    group: Annotated[str, Meta(max_length=250, description="path in the group tree, like core/routers; empty: none")] = (
+        ""
+    )
+    tags: Annotated[list[Slug], Meta(max_length=100)] = []
+    critical: Annotated[bool, Meta(description="mailed at once, whatever grouping says")] = False
+    contacts: Annotated[
+        list[Annotated[str, Meta(max_length=254)]],
+        Meta(max_length=100, description="mail addresses told of its incidents; empty: those of NOC_MAIL_TO"),
+    ] = []
+    paused: Annotated[bool, Meta(description="true: not pinged, not judged")] = False
+    note: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Site(Message, kw_only=True):
+    """A place from which targets are pinged."""
+
+    id: Slug
+    label: Annotated[str, Meta(min_length=1, max_length=120)]
+    location: Annotated[str, Meta(max_length=120)] = ""
+    anchors: Annotated[
+        list[Address],
+        Meta(max_length=20, description="addresses that answer whenever this site has a network; all silent: isolated"),
+    ] = []
+    expected: Annotated[bool, Meta(description="true: its silence is an incident")] = True
+
+
+class ProberPresence(Message, kw_only=True):
+    """Whether a site's prober is there and fit to vote. Also its last will, with online false."""
+
+    site: Slug
+    online: bool
+    version: Annotated[str, Meta(max_length=40)] = ""
+    since: Annotated[Time | None, Meta(description="when this prober process started")] = None
+    epoch: Annotated[Count | None, Meta(description="names the journal; a new journal has a higher one")] = None
+    next_seq: Annotated[Count | None, Meta(description="the sequence number the next record will get")] = None
+    targets: Annotated[Count, Meta(description="targets on its schedule, paused ones not counted")] = 0
+    echoes_per_s: Annotated[float, Meta(ge=0, le=1e9, description="echo requests sent, mean of the last 10 s")] = 0
+    lateness_ms: Annotated[float, Meta(ge=0, le=1e12, description="worst delay of a scheduled send in the last 10 s")] = 0
+    drops: Annotated[Count, Meta(description="packets the kernel dropped from the ICMP sockets since the start")] = 0
+    isolated: Annotated[bool, Meta(description="true: none of its anchors answers, so it casts no vote")] = False
+    journal_depth: Annotated[Count, Meta(description="records the recorder's mark has not reached")] = 0
+    clock: Annotated[Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")] = (
+        None
+    )
+
+
+class ProbeResult(Message, kw_only=True):
+    """What one cycle of echo requests to one target from one site gave."""
+
+    site: Slug
+    target: Slug
+    epoch: Count
+    seq: Annotated[Count, Meta(description="number of the record in the site's journal, without gaps in an epoch")]
+    at: Annotated[Time, Meta(description="the cycle's scheduled start; with site and target it names the cycle")]
+    address: Annotated[
+        str, Meta(max_length=520, description="what was pinged; two addresses, comma between, where family is both; empty: none known")
+    ]
+    sent: Annotated[int, Meta(ge=0, le=200, description="echo requests that left this machine")]
+    received: Annotated[int, Meta(ge=0, le=200, description="of those, answered in time")]
+    rtts_ms: Annotated[list[RttMs], Meta(max_length=200, description="of the answered ones, in the order sent")]
+    late: Annotated[Count, Meta(description="replies that came after the timeout")] = 0
+    duplicates: Annotated[Count, Meta(description="second and further replies to one request")] = 0
+    errors: Annotated[
+        list[Annotated[str, Meta(max_length=200)]],
+        Meta(max_length=20, description="ICMP errors and local send errors, each once: evidence, not loss"),
+    ] = []
+    invalid: Annotated[
+        str | None,
+        Meta(
+            max_length=200,
+            description="why this cycle proves nothing (late schedule, dropped packets, no route, no address); null: it does",
+        ),
+    ] = None
+
+
+class SiteState(Message, kw_only=True):
+    """How one site sees one target."""
+
+    site: Slug
+    target: Slug
+    epoch: Count
+    seq: Annotated[Count, Meta(description="journal number of the change; a refresh repeats it")]
+    state: State
+    since: Annotated[Time, Meta(description="start of the first check that showed this state")]
+    reason: Text
+    rtt_ms: Annotated[RttMs | None, Meta(description="mean of the last answered cycle; null: none was")] = None
+    loss_pct: Annotated[Percent | None, Meta(description="of the last valid cycle; null: none was")] = None
+    at: Annotated[Time, Meta(description="when this was last confirmed; refreshed at least every 60 s while pinged")]
+
+
+class Replay(Message, kw_only=True):
+    """A run of journal records that the recorder's mark has not reached, without holes."""
+
+    site: Slug
+    epoch: Count
+    oldest_seq: Annotated[Count, Meta(description="first record the journal still has; older ones are gone for good")]
+    first_seq: Count
+    last_seq: Count
+    results: Annotated[list[ProbeResult], Meta(max_length=5000)] = []
+    states: Annotated[list[SiteState], Meta(max_length=5000)] = []
+
+
+class Mark(Message, kw_only=True):
+    """Everything of this site's journal up to and including `seq` is stored durably."""
+
+    site: Slug
+    epoch: Count
+    seq: Annotated[int, Meta(ge=-1, le=2**53, description="-1: nothing of this epoch yet")]
+    at: Time
+
+
+class Verdict(Message, kw_only=True):
+    """How a target is, all its sites taken together."""
+
+    target: Slug
+    state: VerdictState
+    since: Time
+    reason: Text
+    sites: Annotated[dict[Slug, State], Meta(description="each site that was asked, as it counted; blind ones UNKNOWN")]
+    at: Time
+
+
+class Acknowledgement(Message, kw_only=True):
+    """A person has taken an incident on."""
+
+    incident: Slug
+    by: Annotated[str, Meta(min_length=1, max_length=120)]
+    at: Time
+    comment: Text = ""
+
+
+class Incident(Message, kw_only=True):
+    """Something is wrong, from the moment it was decided until it was over."""
+
+    id: Slug
+    kind: Literal["target-down", "site-blind"]
+    targets: list[Slug]
+    site: Annotated[Slug | None, Meta(description="the site that is blind, where that is the incident")] = None
+    opened_at: Time
+    acknowledged: Acknowledgement | None = None
+    resolved_at: Annotated[Time | None, Meta(description="null while it is open")] = None
+    cause: Text
+    evidence: Annotated[list[Text], Meta(max_length=100)] = []
+
+
+class Event(Message, kw_only=True):
+    """Something just happened. A hint to look: what counts is retained elsewhere."""
+
+    kind: Literal[
+        "target-went-down", "target-came-up", "target-changed", "incident-opened", "incident-resolved", "incident-acknowledged"
+    ]
+    at: Time
+    target: Slug | None = None
+    incident: Slug | None = None
+    site: Slug | None = None
+    state: Annotated[VerdictState | None, Meta(description="the verdict from now on")] = None
+    before: Annotated[VerdictState | None, Meta(description="the verdict until now")] = None
+    text: Text
+
+
+class Command(Message, kw_only=True):
+    """Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic."""
+
+    request: Annotated[Slug, Meta(description="chosen by the sender; the reply carries it")]
+    target: Slug
+    at: Annotated[Time, Meta(description="a command older than 60 s is not carried out")]
+
+
+class Hop(Message, kw_only=True):
+    """One step on the way to a target."""
+
+    ttl: Annotated[int, Meta(ge=1, le=64)]
+    address: Annotated[str | None, Meta(max_length=64, description="null: nobody answered")] = None
+    name: Annotated[str | None, Meta(max_length=253, description="reverse name of the address, where known")] = None
+    rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
+
+
+class Trace(Message, kw_only=True):
+    """The path from a site to a target."""
+
+    site: Slug
+    target: Slug
+    address: Annotated[str, Meta(max_length=64)]
+    at: Time
+    reached: Annotated[bool, Meta(description="true: the target itself answered")]
+    hops: Annotated[list[Hop], Meta(max_length=64)]
+
+
+class Reply(Message, kw_only=True):
+    """The answer to a command: an error, or what was asked for."""
+
+    request: Slug
+    site: Slug
+    target: Slug
+    at: Time
+    error: Annotated[str | None, Meta(max_length=500, description="null: it was carried out")] = None
+    result: Annotated[ProbeResult | None, Meta(description="of `check`")] = None
+    trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
+
+
+class ServicePresence(Message, kw_only=True):
+    """Whether a central service is there, and how it is. Also its last will, with online false."""
+
+    service: Slug
+    online: bool
+    version: Annotated[str, Meta(max_length=40)] = ""
+    since: Time | None = None
+    at: Annotated[Time | None, Meta(description="when this was sent; every 10 s")] = None
+    figures: Annotated[
+        dict[str, float], Meta(max_length=100, description="health figures of the service, units in their names")
+    ] = {}
+    trouble: Annotated[str | None, Meta(max_length=500, description="what keeps it from its work now; null: nothing")] = (
+        None
+    )

@@ -1,0 +1,136 @@
+"""Settings are environment variables. One table per service; a wrong value is one sentence.
+
+Each variable may also be given as `NAME_FILE`, the path of a file whose content is the value:
+that is how secrets are handed over.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from noc_bus.broker import Broker
+from noc_bus.channels import RESERVED_SITES
+
+T = TypeVar("T")
+
+
+class SettingError(Exception):
+    """A setting has a value that is not accepted. The text names the variable and what it accepts."""
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One environment variable: how its text becomes a value, and what it means.
+
+    `parse` raises ValueError for a text it does not accept. `default` is a text too, so that
+    it goes the same way; None means the variable must be set.
+    """
+
+    name: str
+    parse: Callable[[str], T]
+    accepts: str
+    meaning: str
+    default: str | None = None
+    secret: bool = False
+
+    def read(self, environment: Mapping[str, str]) -> T:
+        text, source = self._text(environment)
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            shown = "the value given" if self.secret else repr(text[:100])
+            detail = f" ({error})" if str(error) and not self.secret else ""
+            raise SettingError(f"{source}: {shown} is not accepted{detail}; use {self.accepts}.") from None
+
+    def _text(self, environment: Mapping[str, str]) -> tuple[str, str]:
+        direct, path = environment.get(self.name), environment.get(f"{self.name}_FILE")
+        if direct and path:
+            raise SettingError(f"{self.name} and {self.name}_FILE are both set; set only one of them.")
+        if path:
+            try:
+                return Path(path).read_text(encoding="utf-8").strip(), f"{self.name}_FILE"
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingError(f"{self.name}_FILE: {path!r} cannot be read ({error}); name a readable file.") from None
+        if direct:
+            return direct, self.name
+        if self.default is None:
+            raise SettingError(f"{self.name} is not set; use {self.accepts}.")
+        return self.default, self.name
+
+
+def unknown_names(environment: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """A sentence for each NOC_ variable that nothing reads: most often a slip of the pen."""
+    names = {*known}
+    names |= {f"{name}_FILE" for name in names}
+    sentences = []
+    for name in sorted(environment):
+        if name.startswith("NOC_") and not name.startswith("NOC_TEST_") and name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            sentences.append(f"{name} is set, but no setting has that name{hint}")
+    return sentences
+
+
+def table(settings: Sequence[Setting[Any]]) -> str:
+    """The settings as text for `--help`."""
+    lines = ["settings (environment variables, each also as NAME_FILE, the path of a file with the value):"]
+    for setting in settings:
+        default = "required" if setting.default is None else f"default {setting.default or 'none'}"
+        lines += [f"  {setting.name}", f"      {setting.meaning}", f"      {setting.accepts}; {default}"]
+    return "\n".join(lines)
+
+
+def parse_slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise ValueError("not a slug")
+    return text
+
+
+def parse_site(text: str) -> str:
+    if text in RESERVED_SITES:
+        raise ValueError("that name belongs to a service")
+    return parse_slug(text)
+
+
+def parse_folder(text: str) -> Path:
+    """A folder that exists and can be written, made where it is missing."""
+    folder = Path(text).expanduser()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(f"{error.strerror}: {error.filename}") from None
+    return folder.resolve()
+
+
+def parse_log(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise ValueError("")
+    return text
+
+
+MQTT_URL = Setting(
+    "NOC_MQTT_URL",
+    Broker.parse,
+    "mqtt://[user:password@]host[:1883][/root] or mqtts://[user:password@]host[:8883][/root][?ca=/path/of/ca.pem]",
+    "the MQTT broker; the path is the root topic",
+    default="mqtt://127.0.0.1:1883",
+    secret=True,
+)
+DATA = Setting(
+    "NOC_DATA", parse_folder, "the path of a folder this user may write", "where files are kept", default="data"
+)
+LOG = Setting("NOC_LOG", parse_log, "debug, info, warning or error", "the least serious log line shown", default="info")
+
+# Every setting of every service, so that a misspelt one can be told from another service's.
+ALL_NAMES = (
+    "NOC_DATA", "NOC_MQTT_URL", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO",
+    "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_LOG",
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""Points in time as they travel on the bus: RFC 3339, UTC, milliseconds."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class Time(int):
+    """Milliseconds since 1970 UTC. An `int` in code, an RFC 3339 string on the wire.
+
+    Arithmetic with it gives plain integers of milliseconds.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def now(cls) -> Time:
+        return cls(time.time_ns() // 1_000_000)
+
+    @classmethod
+    def parse(cls, text: str) -> Time:
+        """Read an RFC 3339 date and time with a zone, between the years 2000 and 2200.
+
+        Raises ValueError with a sentence that names the text.
+        """
+        match = _RFC3339.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"{text[:60]!r} is not a time; write RFC 3339 with a zone, like 2026-11-24T12:00:00.000Z"
+            )
+        day, clock, fraction, zone = match.groups()
+        try:
+            whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+        except ValueError as error:
+            raise ValueError(f"{text[:60]!r} is not a time: {error}") from None
+        if not _EARLIEST <= whole < _LATEST:
+            raise ValueError(f"{text[:60]!r} lies outside the years 2000 to 2199")
+        return cls(int(whole.timestamp()) * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+
+    @classmethod
+    def from_seconds(cls, seconds: float) -> Time:
+        """`seconds` since 1970, as `time.time()` gives them."""
+        return cls(round(seconds * 1000))
+
+    def datetime(self) -> datetime:
+        return datetime.fromtimestamp(self / 1000, UTC)
+
+    def __str__(self) -> str:
+        seconds, ms = divmod(int(self), 1000)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+    def __repr__(self) -> str:
+        return f"Time({self!s})"
