@@ -30,7 +30,7 @@ class Broker:
         tls = parts.scheme == "mqtts"
         options = parse_qs(parts.query, strict_parsing=bool(parts.query))
         if unknown := set(options) - {"ca"}:
-            raise ValueError(f"unknown option {sorted(unknown)[0]}")
+            raise ValueError(f"unknown option {min(unknown)}")
         root = parts.path.strip("/") or DEFAULT_ROOT
         if not re.fullmatch(r"[a-zA-Z0-9_-]+(/[a-zA-Z0-9_-]+)*", root):
             raise ValueError("the root topic has letters, digits, _ and - between single slashes")

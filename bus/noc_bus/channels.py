@@ -52,7 +52,9 @@ class Channel(Generic[M]):
             raise ValueError(f"the topic {self.topic} needs {', '.join(self.variables)}, not {', '.join(variables)}")
         for name, value in variables.items():
             if not _SLUG.fullmatch(value):
-                raise ValueError(f"{name} {value[:80]!r} cannot stand in a topic: use lower-case letters, digits, hyphens")
+                raise ValueError(
+                    f"{name} {value[:80]!r} cannot stand in a topic: use lower-case letters, digits, hyphens"
+                )
         return f"{root}/{self.topic.format(**variables)}"
 
     def filter(self, root: str, **variables: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -29,7 +29,7 @@ def decode(payload: bytes, message: type[M]) -> M:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise BadMessage(f"{len(payload)} bytes, the most accepted is {MAX_PAYLOAD_BYTES}")
     try:
-        return _decoder(message).decode(payload)
+        return cast("M", _decoder(message).decode(payload))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(str(error) or type(error).__name__) from None
 
@@ -53,5 +53,5 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=_encode_other)
 
 
 @functools.cache
-def _decoder(message: type[M]) -> msgspec.json.Decoder[M]:
+def _decoder(message: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(message, dec_hook=decode_other)

@@ -51,7 +51,7 @@ class Message(Struct, kw_only=True, omit_defaults=False, frozen=True):
     """What all messages have in common: immutable, and unknown fields are ignored."""
 
 
-class Target(Message, kw_only=True):
+class Target(Message, kw_only=True, frozen=True):
     """A thing to ping, with every option resolved: what its groups set is already applied."""
 
     id: Slug
@@ -66,11 +66,14 @@ class Target(Message, kw_only=True):
     packet_gap_ms: Annotated[float, Meta(ge=1, le=60_000, description="between two echo requests of a cycle")] = 200
     timeout_ms: Annotated[float, Meta(ge=10, le=60_000, description="an echo reply later than this is lost")] = 1000
     size_bytes: Annotated[int, Meta(ge=24, le=1472, description="ICMP payload")] = 56
-    ttl: Annotated[Annotated[int, Meta(ge=1, le=255)] | None, Meta(description="IP time to live or hop limit; null: the system's")] = None
+    ttl: Annotated[
+        Annotated[int, Meta(ge=1, le=255)] | None, Meta(description="IP time to live or hop limit; null: the system's")
+    ] = None
     down_after: Annotated[int, Meta(ge=1, le=100, description="unanswered checks in a row until DOWN")] = 5
     up_after: Annotated[int, Meta(ge=1, le=100, description="answered checks in a row until DOWN ends")] = 2
     degraded_loss_pct: Annotated[
-        Percent | None, Meta(description="loss over the last five cycles from which the target is DEGRADED; null: never")
+        Percent | None,
+        Meta(description="loss over the last five cycles from which the target is DEGRADED; null: never"),
     ] = 20
     degraded_rtt_ms: Annotated[
         RttMs | None, Meta(description="median RTT over the last five cycles from which it is DEGRADED; null: never")
@@ -88,9 +91,9 @@ class Target(Message, kw_only=True):
     parents: Annotated[
         list[Slug], Meta(max_length=100, description="targets on the path; all of them DOWN makes this UNREACHABLE")
     ] = []
-    group: Annotated[str, Meta(max_length=250, description="path in the group tree, like core/routers; empty: none")] = (
-        ""
-    )
+    group: Annotated[
+        str, Meta(max_length=250, description="path in the group tree, like core/routers; empty: none")
+    ] = ""
     tags: Annotated[list[Slug], Meta(max_length=100)] = []
     critical: Annotated[bool, Meta(description="mailed at once, whatever grouping says")] = False
     contacts: Annotated[
@@ -101,7 +104,7 @@ class Target(Message, kw_only=True):
     note: Annotated[str, Meta(max_length=2000)] = ""
 
 
-class Site(Message, kw_only=True):
+class Site(Message, kw_only=True, frozen=True):
     """A place from which targets are pinged."""
 
     id: Slug
@@ -114,7 +117,7 @@ class Site(Message, kw_only=True):
     expected: Annotated[bool, Meta(description="true: its silence is an incident")] = True
 
 
-class ProberPresence(Message, kw_only=True):
+class ProberPresence(Message, kw_only=True, frozen=True):
     """Whether a site's prober is there and fit to vote. Also its last will, with online false."""
 
     site: Slug
@@ -125,16 +128,18 @@ class ProberPresence(Message, kw_only=True):
     next_seq: Annotated[Count | None, Meta(description="the sequence number the next record will get")] = None
     targets: Annotated[Count, Meta(description="targets on its schedule, paused ones not counted")] = 0
     echoes_per_s: Annotated[float, Meta(ge=0, le=1e9, description="echo requests sent, mean of the last 10 s")] = 0
-    lateness_ms: Annotated[float, Meta(ge=0, le=1e12, description="worst delay of a scheduled send in the last 10 s")] = 0
+    lateness_ms: Annotated[
+        float, Meta(ge=0, le=1e12, description="worst delay of a scheduled send in the last 10 s")
+    ] = 0
     drops: Annotated[Count, Meta(description="packets the kernel dropped from the ICMP sockets since the start")] = 0
     isolated: Annotated[bool, Meta(description="true: none of its anchors answers, so it casts no vote")] = False
     journal_depth: Annotated[Count, Meta(description="records the recorder's mark has not reached")] = 0
-    clock: Annotated[Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")] = (
-        None
-    )
+    clock: Annotated[
+        Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")
+    ] = None
 
 
-class ProbeResult(Message, kw_only=True):
+class ProbeResult(Message, kw_only=True, frozen=True):
     """What one cycle of echo requests to one target from one site gave."""
 
     site: Slug
@@ -143,7 +148,11 @@ class ProbeResult(Message, kw_only=True):
     seq: Annotated[Count, Meta(description="number of the record in the site's journal, without gaps in an epoch")]
     at: Annotated[Time, Meta(description="the cycle's scheduled start; with site and target it names the cycle")]
     address: Annotated[
-        str, Meta(max_length=520, description="what was pinged; two addresses, comma between, where family is both; empty: none known")
+        str,
+        Meta(
+            max_length=520,
+            description="what was pinged; two addresses, comma between, where family is both; empty: none known",
+        ),
     ]
     sent: Annotated[int, Meta(ge=0, le=200, description="echo requests that left this machine")]
     received: Annotated[int, Meta(ge=0, le=200, description="of those, answered in time")]
@@ -163,7 +172,7 @@ class ProbeResult(Message, kw_only=True):
     ] = None
 
 
-class SiteState(Message, kw_only=True):
+class SiteState(Message, kw_only=True, frozen=True):
     """How one site sees one target."""
 
     site: Slug
@@ -178,7 +187,7 @@ class SiteState(Message, kw_only=True):
     at: Annotated[Time, Meta(description="when this was last confirmed; refreshed at least every 60 s while pinged")]
 
 
-class Replay(Message, kw_only=True):
+class Replay(Message, kw_only=True, frozen=True):
     """A run of journal records that the recorder's mark has not reached, without holes."""
 
     site: Slug
@@ -190,7 +199,7 @@ class Replay(Message, kw_only=True):
     states: Annotated[list[SiteState], Meta(max_length=5000)] = []
 
 
-class Mark(Message, kw_only=True):
+class Mark(Message, kw_only=True, frozen=True):
     """Everything of this site's journal up to and including `seq` is stored durably."""
 
     site: Slug
@@ -199,7 +208,7 @@ class Mark(Message, kw_only=True):
     at: Time
 
 
-class Verdict(Message, kw_only=True):
+class Verdict(Message, kw_only=True, frozen=True):
     """How a target is, all its sites taken together."""
 
     target: Slug
@@ -210,7 +219,7 @@ class Verdict(Message, kw_only=True):
     at: Time
 
 
-class Acknowledgement(Message, kw_only=True):
+class Acknowledgement(Message, kw_only=True, frozen=True):
     """A person has taken an incident on."""
 
     incident: Slug
@@ -219,7 +228,7 @@ class Acknowledgement(Message, kw_only=True):
     comment: Text = ""
 
 
-class Incident(Message, kw_only=True):
+class Incident(Message, kw_only=True, frozen=True):
     """Something is wrong, from the moment it was decided until it was over."""
 
     id: Slug
@@ -233,11 +242,16 @@ class Incident(Message, kw_only=True):
     evidence: Annotated[list[Text], Meta(max_length=100)] = []
 
 
-class Event(Message, kw_only=True):
+class Event(Message, kw_only=True, frozen=True):
     """Something just happened. A hint to look: what counts is retained elsewhere."""
 
     kind: Literal[
-        "target-went-down", "target-came-up", "target-changed", "incident-opened", "incident-resolved", "incident-acknowledged"
+        "target-went-down",
+        "target-came-up",
+        "target-changed",
+        "incident-opened",
+        "incident-resolved",
+        "incident-acknowledged",
     ]
     at: Time
     target: Slug | None = None
@@ -248,7 +262,7 @@ class Event(Message, kw_only=True):
     text: Text
 
 
-class Command(Message, kw_only=True):
+class Command(Message, kw_only=True, frozen=True):
     """Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic."""
 
     request: Annotated[Slug, Meta(description="chosen by the sender; the reply carries it")]
@@ -256,7 +270,7 @@ class Command(Message, kw_only=True):
     at: Annotated[Time, Meta(description="a command older than 60 s is not carried out")]
 
 
-class Hop(Message, kw_only=True):
+class Hop(Message, kw_only=True, frozen=True):
     """One step on the way to a target."""
 
     ttl: Annotated[int, Meta(ge=1, le=64)]
@@ -265,7 +279,7 @@ class Hop(Message, kw_only=True):
     rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
 
 
-class Trace(Message, kw_only=True):
+class Trace(Message, kw_only=True, frozen=True):
     """The path from a site to a target."""
 
     site: Slug
@@ -276,7 +290,7 @@ class Trace(Message, kw_only=True):
     hops: Annotated[list[Hop], Meta(max_length=64)]
 
 
-class Reply(Message, kw_only=True):
+class Reply(Message, kw_only=True, frozen=True):
     """The answer to a command: an error, or what was asked for."""
 
     request: Slug
@@ -288,7 +302,7 @@ class Reply(Message, kw_only=True):
     trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
 
 
-class ServicePresence(Message, kw_only=True):
+class ServicePresence(Message, kw_only=True, frozen=True):
     """Whether a central service is there, and how it is. Also its last will, with online false."""
 
     service: Slug
@@ -299,6 +313,6 @@ class ServicePresence(Message, kw_only=True):
     figures: Annotated[
         dict[str, float], Meta(max_length=100, description="health figures of the service, units in their names")
     ] = {}
-    trouble: Annotated[str | None, Meta(max_length=500, description="what keeps it from its work now; null: nothing")] = (
-        None
-    )
+    trouble: Annotated[
+        str | None, Meta(max_length=500, description="what keeps it from its work now; null: nothing")
+    ] = None

@@ -50,7 +50,10 @@ def main(
 ) -> int:
     """Run one service until SIGTERM or SIGINT. `run` returns soon after its event is set."""
     parser = argparse.ArgumentParser(
-        prog=f"noc-{name}", description=about, epilog=table(settings), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"noc-{name}",
+        description=about,
+        epilog=table(settings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"noc-{name} {version(f'noc-{name}')}")
     parser.add_argument(
@@ -87,9 +90,7 @@ def offline(service: str) -> tuple[Any, ServicePresence]:
     return SERVICES, ServicePresence(service=service, online=False)
 
 
-def presence(
-    service: str, since: Time, figures: Mapping[str, float], trouble: str | None = None
-) -> ServicePresence:
+def presence(service: str, since: Time, figures: Mapping[str, float], trouble: str | None = None) -> ServicePresence:
     """A central service's retained sign of life, to be published every PRESENCE_EVERY_S and on connect."""
     return ServicePresence(
         service=service,

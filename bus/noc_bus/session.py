@@ -168,7 +168,7 @@ class Session:
             if not subscription.channel.retained and self._inbox.qsize() > INBOX_MESSAGES:
                 self.counters["inbox_full"] += 1
                 return
-            self._inbox.put((subscription, message.topic, message.payload))
+            self._inbox.put((subscription, message.topic, bytes(message.payload)))
 
         return callback
 
@@ -186,7 +186,7 @@ class Session:
             self._confirmed()
             return
         filters = sorted({subscription.filter for subscription in self._subscriptions})
-        qos = {s.filter: s.channel.qos for s in self._subscriptions}
+        qos: dict[str, int] = {s.filter: s.channel.qos for s in self._subscriptions}
         for start in range(0, len(filters), 20):
             _, mid = client.subscribe([(f, qos[f]) for f in filters[start : start + 20]])
             if mid is not None:
@@ -217,11 +217,10 @@ class Session:
     ) -> None:
         self._connected = False
         self._unconfirmed.clear()
-        if not self._stopping and code.is_failure:
-            # A refusal is already told, and more exactly, by _on_connect.
-            if self.trouble is None:
-                self._set_trouble(f"the connection to the broker {self.broker} was lost: {str(code).lower()}")
-                self._back_off()
+        # A refusal is already told, and more exactly, by _on_connect.
+        if not self._stopping and code.is_failure and self.trouble is None:
+            self._set_trouble(f"the connection to the broker {self.broker} was lost: {str(code).lower()}")
+            self._back_off()
 
     def _back_off(self) -> None:
         """Full jitter: many clients that lost one broker must not come back in step."""
@@ -248,7 +247,7 @@ class Session:
                     item()
                 else:
                     self._deliver(*item)
-            except Exception:
+            except Exception:  # noqa: BLE001  # handlers are not ours to know
                 # One poisonous item must not end the service; it is told in full, and counted.
                 self.counters["handler_failed"] += 1
                 _log.exception("a handler failed")

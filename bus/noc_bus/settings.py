@@ -55,7 +55,9 @@ class Setting(Generic[T]):
             try:
                 return Path(path).read_text(encoding="utf-8").strip(), f"{self.name}_FILE"
             except (OSError, UnicodeDecodeError) as error:
-                raise SettingError(f"{self.name}_FILE: {path!r} cannot be read ({error}); name a readable file.") from None
+                raise SettingError(
+                    f"{self.name}_FILE: {path!r} cannot be read ({error}); name a readable file."
+                ) from None
         if direct:
             return direct, self.name
         if self.default is None:

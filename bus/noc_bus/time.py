@@ -6,9 +6,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -33,9 +31,7 @@ class Time(int):
         """
         match = _RFC3339.fullmatch(text)
         if match is None:
-            raise ValueError(
-                f"{text[:60]!r} is not a time; write RFC 3339 with a zone, like 2026-11-24T12:00:00.000Z"
-            )
+            raise ValueError(f"{text[:60]!r} is not a time; write RFC 3339 with a zone, like 2026-11-24T12:00:00.000Z")
         day, clock, fraction, zone = match.groups()
         try:
             whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
