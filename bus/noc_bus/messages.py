@@ -164,9 +164,8 @@ class ProbeResult(Message, kw_only=True, frozen=True):
         Meta(max_length=20, description="ICMP errors and local send errors, each once: evidence, not loss"),
     ] = []
     invalid: Annotated[
-        str | None,
+        Annotated[str, Meta(max_length=200)] | None,
         Meta(
-            max_length=200,
             description="why this cycle proves nothing (late schedule, dropped packets, no route, no address); null: it does",
         ),
     ] = None
@@ -274,8 +273,10 @@ class Hop(Message, kw_only=True, frozen=True):
     """One step on the way to a target."""
 
     ttl: Annotated[int, Meta(ge=1, le=64)]
-    address: Annotated[str | None, Meta(max_length=64, description="null: nobody answered")] = None
-    name: Annotated[str | None, Meta(max_length=253, description="reverse name of the address, where known")] = None
+    address: Annotated[Annotated[str, Meta(max_length=64)] | None, Meta(description="null: nobody answered")] = None
+    name: Annotated[
+        Annotated[str, Meta(max_length=253)] | None, Meta(description="reverse name of the address, where known")
+    ] = None
     rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
 
 
@@ -297,7 +298,7 @@ class Reply(Message, kw_only=True, frozen=True):
     site: Slug
     target: Slug
     at: Time
-    error: Annotated[str | None, Meta(max_length=500, description="null: it was carried out")] = None
+    error: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="null: it was carried out")] = None
     result: Annotated[ProbeResult | None, Meta(description="of `check`")] = None
     trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
 
@@ -314,5 +315,5 @@ class ServicePresence(Message, kw_only=True, frozen=True):
         dict[str, float], Meta(max_length=100, description="health figures of the service, units in their names")
     ] = {}
     trouble: Annotated[
-        str | None, Meta(max_length=500, description="what keeps it from its work now; null: nothing")
+        Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None

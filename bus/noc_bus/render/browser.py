@@ -1,0 +1,50 @@
+"""TypeScript declarations of the messages, for the JSDoc types of the browser's modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from noc_bus.render.schemas import schemas
+
+_PREFIX = "#/"
+
+
+def render() -> str:
+    """A .d.ts file: an interface for each message, a union of strings for each set of words."""
+    parts = ["// Rendered from the messages by `python -m noc_bus.render`; do not edit.", ""]
+    for name, schema in schemas(_PREFIX).items():
+        if description := schema.get("description"):
+            parts.append(f"/** {description} */")
+        if schema.get("type") == "object":
+            parts += [f"export interface {name} {{", *_fields(schema), "}", ""]
+        else:
+            parts += [f"export type {name} = {_type(schema)};", ""]
+    return "\n".join(parts)
+
+
+def _fields(schema: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, field in schema["properties"].items():
+        if description := field.get("description"):
+            lines.append(f"  /** {description} */")
+        lines.append(f"  {name}: {_type(field)};")
+    return lines
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type of one field. Writers send every field, so none is optional."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(_PREFIX)
+    if "anyOf" in schema:
+        return " | ".join(_type(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(f'"{word}"' if isinstance(word, str) else "null" for word in schema["enum"])
+    kind = schema.get("type")
+    if kind == "array":
+        inner = _type(schema["items"])
+        return f"({inner})[]" if " | " in inner else f"{inner}[]"
+    if kind == "object":
+        return f"Record<string, {_type(schema['additionalProperties'])}>"
+    return {"integer": "number", "number": "number", "string": "string", "boolean": "boolean", "null": "null"}[
+        str(kind)
+    ]

@@ -1,0 +1,284 @@
+// Rendered from the messages by `python -m noc_bus.render`; do not edit.
+
+/** A person has taken an incident on. */
+export interface Acknowledgement {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  incident: string;
+  by: string;
+  at: string;
+  comment: string;
+}
+
+/** Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic. */
+export interface Command {
+  /** chosen by the sender; the reply carries it */
+  request: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  /** a command older than 60 s is not carried out */
+  at: string;
+}
+
+/** Something just happened. A hint to look: what counts is retained elsewhere. */
+export interface Event {
+  kind: "incident-acknowledged" | "incident-opened" | "incident-resolved" | "target-came-up" | "target-changed" | "target-went-down";
+  at: string;
+  target: string | null;
+  incident: string | null;
+  site: string | null;
+  /** the verdict from now on */
+  state: VerdictState | null;
+  /** the verdict until now */
+  before: VerdictState | null;
+  text: string;
+}
+
+/** One step on the way to a target. */
+export interface Hop {
+  ttl: number;
+  /** null: nobody answered */
+  address: string | null;
+  /** reverse name of the address, where known */
+  name: string | null;
+  rtts_ms: number[];
+}
+
+/** Something is wrong, from the moment it was decided until it was over. */
+export interface Incident {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  id: string;
+  kind: "site-blind" | "target-down";
+  targets: string[];
+  /** the site that is blind, where that is the incident */
+  site: string | null;
+  opened_at: string;
+  acknowledged: Acknowledgement | null;
+  /** null while it is open */
+  resolved_at: string | null;
+  cause: string;
+  evidence: string[];
+}
+
+/** Everything of this site's journal up to and including `seq` is stored durably. */
+export interface Mark {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  epoch: number;
+  /** -1: nothing of this epoch yet */
+  seq: number;
+  at: string;
+}
+
+/** What one cycle of echo requests to one target from one site gave. */
+export interface ProbeResult {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  epoch: number;
+  /** number of the record in the site's journal, without gaps in an epoch */
+  seq: number;
+  /** the cycle's scheduled start; with site and target it names the cycle */
+  at: string;
+  /** what was pinged; two addresses, comma between, where family is both; empty: none known */
+  address: string;
+  /** echo requests that left this machine */
+  sent: number;
+  /** of those, answered in time */
+  received: number;
+  /** of the answered ones, in the order sent */
+  rtts_ms: number[];
+  /** replies that came after the timeout */
+  late: number;
+  /** second and further replies to one request */
+  duplicates: number;
+  /** ICMP errors and local send errors, each once: evidence, not loss */
+  errors: string[];
+  /** why this cycle proves nothing (late schedule, dropped packets, no route, no address); null: it does */
+  invalid: string | null;
+}
+
+/** Whether a site's prober is there and fit to vote. Also its last will, with online false. */
+export interface ProberPresence {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  online: boolean;
+  version: string;
+  /** when this prober process started */
+  since: string | null;
+  /** names the journal; a new journal has a higher one */
+  epoch: number | null;
+  /** the sequence number the next record will get */
+  next_seq: number | null;
+  /** targets on its schedule, paused ones not counted */
+  targets: number;
+  /** echo requests sent, mean of the last 10 s */
+  echoes_per_s: number;
+  /** worst delay of a scheduled send in the last 10 s */
+  lateness_ms: number;
+  /** packets the kernel dropped from the ICMP sockets since the start */
+  drops: number;
+  /** true: none of its anchors answers, so it casts no vote */
+  isolated: boolean;
+  /** records the recorder's mark has not reached */
+  journal_depth: number;
+  /** the site's wall clock as this was sent, to compare with your own */
+  clock: string | null;
+}
+
+/** A run of journal records that the recorder's mark has not reached, without holes. */
+export interface Replay {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  epoch: number;
+  /** first record the journal still has; older ones are gone for good */
+  oldest_seq: number;
+  first_seq: number;
+  last_seq: number;
+  results: ProbeResult[];
+  states: SiteState[];
+}
+
+/** The answer to a command: an error, or what was asked for. */
+export interface Reply {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  request: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  at: string;
+  /** null: it was carried out */
+  error: string | null;
+  /** of `check` */
+  result: ProbeResult | null;
+  /** of `trace` */
+  trace: Trace | null;
+}
+
+/** Whether a central service is there, and how it is. Also its last will, with online false. */
+export interface ServicePresence {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  service: string;
+  online: boolean;
+  version: string;
+  since: string | null;
+  /** when this was sent; every 10 s */
+  at: string | null;
+  /** health figures of the service, units in their names */
+  figures: Record<string, number>;
+  /** what keeps it from its work now; null: nothing */
+  trouble: string | null;
+}
+
+/** A place from which targets are pinged. */
+export interface Site {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  id: string;
+  label: string;
+  location: string;
+  /** addresses that answer whenever this site has a network; all silent: isolated */
+  anchors: string[];
+  /** true: its silence is an incident */
+  expected: boolean;
+}
+
+/** How one site sees one target. */
+export interface SiteState {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  epoch: number;
+  /** journal number of the change; a refresh repeats it */
+  seq: number;
+  state: State;
+  /** start of the first check that showed this state */
+  since: string;
+  reason: string;
+  /** mean of the last answered cycle; null: none was */
+  rtt_ms: number | null;
+  /** of the last valid cycle; null: none was */
+  loss_pct: number | null;
+  /** when this was last confirmed; refreshed at least every 60 s while pinged */
+  at: string;
+}
+
+/** How a target is, as seen from one site. */
+export type State = "DEGRADED" | "DOWN" | "UNKNOWN" | "UP";
+
+/** A thing to ping, with every option resolved: what its groups set is already applied. */
+export interface Target {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  id: string;
+  /** what people call it */
+  name: string;
+  /** IPv4 address, IPv6 address or host name */
+  address: string;
+  /** which addresses of a name are pinged; auto takes the first the resolver gives */
+  family: "4" | "6" | "auto" | "both";
+  /** seconds between the starts of two cycles */
+  interval_s: number;
+  /** echo requests in a cycle, per address */
+  packets: number;
+  /** between two echo requests of a cycle */
+  packet_gap_ms: number;
+  /** an echo reply later than this is lost */
+  timeout_ms: number;
+  /** ICMP payload */
+  size_bytes: number;
+  /** IP time to live or hop limit; null: the system's */
+  ttl: number | null;
+  /** unanswered checks in a row until DOWN */
+  down_after: number;
+  /** answered checks in a row until DOWN ends */
+  up_after: number;
+  /** loss over the last five cycles from which the target is DEGRADED; null: never */
+  degraded_loss_pct: number | null;
+  /** median RTT over the last five cycles from which it is DEGRADED; null: never */
+  degraded_rtt_ms: number | null;
+  /** the sites that ping it; null: all sites */
+  sites: string[] | null;
+  /** how many of the seeing sites must say DOWN: majority, any, all, or a number */
+  policy: string;
+  /** targets on the path; all of them DOWN makes this UNREACHABLE */
+  parents: string[];
+  /** path in the group tree, like core/routers; empty: none */
+  group: string;
+  tags: string[];
+  /** mailed at once, whatever grouping says */
+  critical: boolean;
+  /** mail addresses told of its incidents; empty: those of NOC_MAIL_TO */
+  contacts: string[];
+  /** true: not pinged, not judged */
+  paused: boolean;
+  note: string;
+}
+
+/** The path from a site to a target. */
+export interface Trace {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  address: string;
+  at: string;
+  /** true: the target itself answered */
+  reached: boolean;
+  hops: Hop[];
+}
+
+/** How a target is, all its sites taken together. */
+export interface Verdict {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  state: VerdictState;
+  since: string;
+  reason: string;
+  /** each site that was asked, as it counted; blind ones UNKNOWN */
+  sites: Record<string, State>;
+  at: string;
+}
+
+/** How a target is, all sites taken together. */
+export type VerdictState = "DEGRADED" | "DOWN" | "MAINTENANCE" | "PARTIAL" | "PAUSED" | "UNKNOWN" | "UNREACHABLE" | "UP";
