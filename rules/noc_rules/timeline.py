@@ -55,9 +55,10 @@ def site_intervals(
     intervals: list[Interval] = []
     at = start
     ordered = sorted(states, key=lambda state: state.since)
-    for state, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for number, state in enumerate(ordered, start=1):
+        following = ordered[number].since if number < len(ordered) else end
         begin = max(state.since, start)
-        stop = min(following.since if following else end, end, max(heard_until, begin))
+        stop = min(following, end, max(heard_until, begin))
         if stop <= begin:
             continue
         if begin > at:

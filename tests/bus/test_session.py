@@ -1,0 +1,241 @@
+"""The session on a real Mosquitto: it heals, and nothing that arrives can stop it."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import paho.mqtt.publish
+import pytest
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion
+
+from noc_bus import log
+from noc_bus.broker import Broker
+from noc_bus.channels import PROBERS, RESULTS, TARGETS
+from noc_bus.codec import encode
+from noc_bus.messages import ProberPresence, Target
+from noc_bus.session import Session, SessionDied
+
+pytestmark = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs Mosquitto on PATH")
+
+TARGET = Target(id="a", name="A", address="192.0.2.1")
+
+
+def until(condition: Callable[[], object], what: str, deadline_s: float = 10) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {deadline_s} s for: {what}"
+        time.sleep(0.01)
+
+
+class Mosquitto:
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.users = folder / "users"
+        self.config = folder / "mosquitto.conf"
+        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def broker(self) -> Broker:
+        return Broker("127.0.0.1", self.port)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            ["mosquitto", "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        paho.mqtt.publish.single(topic, payload, 1, retain, "127.0.0.1", self.port)
+
+
+@pytest.fixture
+def log_lines() -> Iterator[io.StringIO]:
+    """What is logged, as a service would log it."""
+    lines = io.StringIO()
+    log.configure("info", lines)
+    yield lines
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def session(mosquitto: Mosquitto) -> Iterator[Session]:
+    one = Session(mosquitto.broker, "tested")
+    yield one
+    one.stop()
+
+
+def test_retained_messages_arrive_and_clearing_one_is_told(mosquitto: Mosquitto, session: Session) -> None:
+    got: list[tuple[Target | None, dict[str, str]]] = []
+    session.subscribe(TARGETS, lambda message, variables: got.append((message, variables)))
+    session.start()
+    until(lambda: session.connected, "connected")
+    assert session.publish(TARGETS, TARGET)
+    until(lambda: got == [(TARGET, {"target": "a"})], "the target")
+    assert session.clear(TARGETS, target="a")
+    until(lambda: got[1:] == [(None, {"target": "a"})], "its clearing")
+
+
+def test_bad_payloads_and_failing_handlers_are_counted_and_survived(
+    mosquitto: Mosquitto, session: Session, log_lines: io.StringIO
+) -> None:
+    got: list[str] = []
+
+    def handler(message: Target | None, variables: dict[str, str]) -> None:
+        assert message
+        if message.id == "poison":
+            raise RuntimeError("poison")
+        got.append(message.id)
+
+    session.subscribe(TARGETS, handler)
+    session.start()
+    until(lambda: session.connected, "connected")
+    bad = [b"\x00", b"\xff" * 10, b"[" * 50_000, b'{"id":"b"}', b"NaN", encode(TARGET)]
+    for payload in bad:
+        for _ in range(2):
+            mosquitto.publish("noc/v1/targets/b", payload)
+    mosquitto.publish("noc/v1/targets/UPPER", encode(TARGET))
+    mosquitto.publish("noc/v1/targets/poison", encode(Target(id="poison", name="P", address="192.0.2.2")))
+    mosquitto.publish("noc/v1/targets/a", encode(TARGET))
+    until(lambda: got == ["a"], "the good message after the bad ones")
+    assert session.counters["refused.targets"] == 2 * len(bad) + 1
+    assert session.counters["handler_failed"] == 1
+    told = log_lines.getvalue().count("dropped a message that is not a Target")
+    assert 1 <= told <= len(bad) + 1, "each kind is told once"
+    session.check()
+
+
+def test_after_a_broker_crash_it_reconnects_resubscribes_and_says_so(mosquitto: Mosquitto, session: Session) -> None:
+    got: list[str] = []
+    connections: list[bool] = []
+    session.subscribe(TARGETS, lambda message, variables: got.append(variables["target"]))
+    session.when_connected(lambda: connections.append(session.connected))
+    session.start()
+    until(lambda: connections == [True], "the first connection")
+    mosquitto.kill()
+    until(lambda: not session.connected and session.trouble, "the loss noticed")
+    assert not session.publish(TARGETS, TARGET), "nothing can be handed over without a connection"
+    mosquitto.start()
+    until(lambda: connections == [True, True], "the second connection", 20)
+    assert session.trouble is None
+    mosquitto.publish("noc/v1/targets/a", encode(TARGET))
+    until(lambda: got == ["a"], "a message on the new connection")
+
+
+def test_the_broker_publishes_the_will_of_a_client_that_vanishes(mosquitto: Mosquitto) -> None:
+    heard: list[bool] = []
+    witness = Session(mosquitto.broker, "witness")
+    witness.subscribe(PROBERS, lambda message, variables: heard.append(bool(message and message.online)))
+    witness.start()
+    until(lambda: witness.connected, "the witness connected")
+    lost = Session(mosquitto.broker, "lost", will=(PROBERS, ProberPresence(site="berlin", online=False)))
+    lost.start()
+    until(lambda: lost.connected, "connected")
+    lost.publish(PROBERS, ProberPresence(site="berlin", online=True))
+    until(lambda: heard == [True], "the presence")
+    connection = lost._client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)  # the network, not the client, ends it
+    until(lambda: heard[:2] == [True, False], "the will")
+    lost.stop()
+    witness.stop()
+
+
+def test_a_refused_password_is_one_sentence_that_names_the_setting(
+    mosquitto: Mosquitto, log_lines: io.StringIO
+) -> None:
+    mosquitto.kill()
+    mosquitto.users.write_text("")
+    subprocess.run(["mosquitto_passwd", "-b", str(mosquitto.users), "berlin", "right"], check=True)
+    mosquitto.config.write_text(
+        f"listener {mosquitto.port} 127.0.0.1\nallow_anonymous false\npassword_file {mosquitto.users}\n"
+        # Started by root it would change to a user who cannot read the password file.
+        f"user {getpass.getuser()}\n"
+    )
+    mosquitto.start()
+    refused = Session(Broker("127.0.0.1", mosquitto.port, user="berlin", password="hunter2"), "refused")
+    refused.start()
+    until(lambda: refused.trouble and "refused us" in refused.trouble, "the refusal", 40)
+    assert "NOC_MQTT_URL" in str(refused.trouble)
+    assert "hunter2" not in log_lines.getvalue()
+    refused.stop()
+
+
+def test_a_dead_thread_is_noticed(mosquitto: Mosquitto, session: Session) -> None:
+    session.start()
+    until(lambda: session.connected, "connected")
+    session.check()
+    session._inbox.put(None)  # as if the worker had died
+    until(lambda: not session._worker.is_alive(), "the worker gone")
+    with pytest.raises(SessionDied):
+        session.check()
+
+
+def test_the_network_thread_never_runs_a_handler(mosquitto: Mosquitto, session: Session) -> None:
+    threads: list[str] = []
+    session.subscribe(TARGETS, lambda message, variables: threads.append(threading.current_thread().name))
+    session.when_connected(lambda: threads.append(threading.current_thread().name))
+    session.start()
+    until(lambda: session.connected, "connected")
+    mosquitto.publish("noc/v1/targets/a", encode(TARGET))
+    until(lambda: len(threads) == 2, "hook and handler")
+    assert set(threads) == {"bus-worker-tested"}
+
+
+def test_a_full_inbox_drops_what_is_replayed_and_keeps_what_is_retained(
+    mosquitto: Mosquitto, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    results: list[object] = []
+    targets: list[object] = []
+
+    def slow(message: object, variables: dict[str, str]) -> None:
+        release.wait(10)
+        results.append(message)
+
+    session.subscribe(RESULTS, slow)
+    session.subscribe(TARGETS, lambda message, variables: targets.append(message))
+    monkeypatch.setattr("noc_bus.session.INBOX_MESSAGES", 10)
+    session.start()
+    until(lambda: session.connected, "connected")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", mosquitto.port)
+    client.loop_start()
+    golden = (Path(__file__).resolve().parents[2] / "bus/golden/results.json").read_text()
+    one = json.dumps(json.loads(golden)[0])
+    for _ in range(100):
+        client.publish("noc/v1/results/berlin/core-router-1", one, qos=1)
+    last = client.publish("noc/v1/targets/a", encode(TARGET), qos=1)
+    last.wait_for_publish(10)
+    until(lambda: session.counters["inbox_full"] > 0, "messages dropped")
+    release.set()
+    until(lambda: len(targets) == 1, "the retained kind kept")
+    assert len(results) + session.counters["inbox_full"] == 100
+    client.disconnect()
+    client.loop_stop()

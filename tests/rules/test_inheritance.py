@@ -1,0 +1,43 @@
+"""What a group sets holds for its members, unless something nearer says otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from noc_bus.messages import Target
+from noc_rules.inheritance import OPTIONS, chain, resolve
+
+GROUPS: dict[str, dict[str, object]] = {
+    "": {"packets": 3},
+    "core": {"interval_s": 30, "packets": 10},
+    "core/routers": {"interval_s": 5, "address": "192.0.2.9"},
+}
+
+
+@pytest.mark.parametrize(
+    ("own", "group", "effective"),
+    [
+        pytest.param({}, "", {"packets": 3}, id="the root group holds for all"),
+        pytest.param({}, "branch", {"packets": 3}, id="an unknown group inherits from the root"),
+        pytest.param({}, "core", {"interval_s": 30, "packets": 10}, id="a group overrides the root"),
+        pytest.param(
+            {}, "core/routers", {"interval_s": 5, "packets": 10}, id="the nearest group wins, option by option"
+        ),
+        pytest.param({}, "core/routers/edge", {"interval_s": 5, "packets": 10}, id="through a level that sets nothing"),
+        pytest.param({"packets": 1}, "core", {"interval_s": 30, "packets": 1}, id="the target's own word is last"),
+        pytest.param({"degraded_loss_pct": None}, "", {"packets": 3, "degraded_loss_pct": None}, id="null is a value"),
+    ],
+)
+def test_the_nearest_setting_wins(own: dict[str, object], group: str, effective: dict[str, object]) -> None:
+    assert resolve(own, group, GROUPS) == effective
+
+
+def test_a_chain_runs_from_the_group_to_the_root() -> None:
+    assert chain("core/routers") == ["core/routers", "core", ""]
+    assert chain("") == [""]
+
+
+def test_every_option_of_a_target_is_inherited_or_its_own_affair() -> None:
+    own = {"id", "name", "address", "group", "parents", "note"}
+    assert {*OPTIONS} | own == set(Target.__struct_fields__)
+    assert not {*OPTIONS} & own

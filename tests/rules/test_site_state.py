@@ -1,0 +1,191 @@
+"""The site's state machine as scripts: checks in, states out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noc_bus.messages import SiteState, State, Target
+from noc_bus.time import Time
+from noc_rules.site_state import (
+    PAUSED_REASON,
+    Check,
+    NextCheck,
+    SiteView,
+    blind,
+    changed,
+    judge,
+    next_check,
+    resumed,
+    unseen,
+)
+
+START = Time.parse("2026-11-24T12:00:00Z")
+TARGET = Target(id="t", name="T", address="192.0.2.1", degraded_rtt_ms=100.0)
+UP, DEGRADED, DOWN, UNKNOWN = State.UP, State.DEGRADED, State.DOWN, State.UNKNOWN
+
+
+def check(letter: str, at: Time) -> Check:
+    """o answered cycle, x lost cycle, digits: so many of ten lost, s slow, r/n answered/lost re-check, ! invalid."""
+    match letter:
+        case "o":
+            return Check(at, 5, 5, (10.0,) * 5, True)
+        case "x":
+            return Check(at, 5, 0, (), True)
+        case "s":
+            return Check(at, 5, 5, (200.0,) * 5, True)
+        case "r":
+            return Check(at, 1, 1, (10.0,), False)
+        case "n":
+            return Check(at, 1, 0, (), False)
+        case "!":
+            return Check(at, 0, 0, (), True, "no route")
+        case _:
+            return Check(at, 10, 10 - int(letter), (10.0,) * (10 - int(letter)), True)
+
+
+def run(script: str, view: SiteView | None = None, target: Target = TARGET) -> SiteView:
+    view = view or unseen(START)
+    for number, letter in enumerate(script):
+        view = judge(view, check(letter, Time(START + 1000 * number)), target)
+    return view
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [
+        pytest.param("", UNKNOWN, id="before the first check"),
+        pytest.param("o", UP, id="one answer shows that it is there"),
+        pytest.param("ox", UP, id="a lost cycle is no outage yet"),
+        pytest.param("oxnnn", UP, id="four unanswered checks are not five"),
+        pytest.param("oxnnnn", DOWN, id="five unanswered checks in a row are"),
+        pytest.param("oxnnnrxnnnn", DOWN, id="an answer starts the count anew"),
+        pytest.param("oxnnnrnnnn", UP, id="and four after it are not five"),
+        pytest.param("oxnnnnr", DOWN, id="one answer does not end an outage"),
+        pytest.param("oxnnnnrr", UP, id="two do"),
+        pytest.param("oxnnnnrnr", DOWN, id="but only in a row"),
+        pytest.param("oxnnnnro", UP, id="a cycle is a check like any other"),
+        pytest.param("x" + "n" * 13, UNKNOWN, id="never seen: fourteen unanswered checks prove nothing"),
+        pytest.param("x" + "n" * 14, DOWN, id="never seen: fifteen do"),
+        pytest.param("o!!!!", UP, id="what was not measured is not lost"),
+        pytest.param("o!!!!!", UNKNOWN, id="long not measured: unknown, not down"),
+        pytest.param("o!!!!!o", UP, id="measured again"),
+        pytest.param("oxnnn!n", DOWN, id="an invalid check in between neither counts nor clears"),
+        pytest.param("oxnnnn!!!!!", UNKNOWN, id="a down target that cannot be measured any more is unknown"),
+        pytest.param("o1111", UP, id="a little loss"),
+        pytest.param("o22222", DEGRADED, id="20 % over five cycles is the limit"),
+        pytest.param("2", UP, id="one lossy cycle after a start is not five"),
+        pytest.param("5o5", DEGRADED, id="as much loss as five cycles at the limit"),
+        pytest.param("22222ooooo", UP, id="five clean cycles later it is over"),
+        pytest.param("ss", UP, id="two slow cycles are too few for a median"),
+        pytest.param("sss", DEGRADED, id="the median over the last cycles is too slow"),
+        pytest.param("ooss", UP, id="the median of two slow and two fast is between"),
+        pytest.param("oxnnnnr2", UP, id="losses of the outage do not degrade what follows"),
+    ],
+)
+def test_a_script_of_checks_ends_in_its_state(script: str, state: State) -> None:
+    target = Target(id="t", name="T", address="192.0.2.1", degraded_rtt_ms=150.0)
+    assert run(script, target=target).state is state
+
+
+def test_an_outage_begins_with_its_first_unanswered_check() -> None:
+    view = run("ooxnnnn")
+    assert (view.state, view.since) == (DOWN, Time(START + 2000))
+    assert view.reason == "no answer to 5 checks since 12:00:02Z"
+
+
+def test_an_outage_ends_with_the_first_answer_of_the_proof() -> None:
+    view = run("oxnnnnnrr")
+    assert (view.state, view.since) == (UP, Time(START + 7000))
+
+
+def test_states_never_overlap_when_the_clock_steps_back() -> None:
+    view = run("o", unseen(Time(START + 60_000)))
+    assert view.since == START + 60_000
+
+
+def test_a_failed_cycle_has_no_rtt_and_full_loss() -> None:
+    """Never 0 ms, never 1000 ms."""
+    view = run("oxnnnn")
+    assert view.rtt_ms is None
+    assert view.loss_pct == 100.0
+
+
+def test_figures_are_those_of_the_last_cycle() -> None:
+    view = run("o3")
+    assert (view.rtt_ms, view.loss_pct) == (10.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("script", "following"),
+    [
+        pytest.param("o", NextCheck("cycle", 10), id="all well: the next cycle"),
+        pytest.param("ox", NextCheck("recheck", 1), id="a doubt: look again in a second"),
+        pytest.param("oxn", NextCheck("recheck", 1), id="until decided"),
+        pytest.param("oxr", NextCheck("cycle", 10), id="the doubt is gone"),
+        pytest.param("oxnnnn", NextCheck("recheck", 5), id="down: at least every five seconds"),
+        pytest.param("oxnnnnr", NextCheck("recheck", 1), id="an answer: look again in a second"),
+        pytest.param("oxnnnnrr", NextCheck("cycle", 10), id="up again"),
+        pytest.param("o!", NextCheck("cycle", 10), id="not measured: no hurry"),
+    ],
+)
+def test_when_to_look_again(script: str, following: NextCheck) -> None:
+    assert next_check(run(script), TARGET) == following
+
+
+def test_a_fast_target_needs_no_extra_checks_while_down() -> None:
+    fast = Target(id="t", name="T", address="192.0.2.1", interval_s=2)
+    assert next_check(run("oxnnnn", target=fast), fast) == NextCheck("cycle", 2)
+
+
+def test_a_blind_site_forgets_what_it_counted() -> None:
+    gone = blind(run("oxnnn"), Time(START + 9000), "isolated")
+    assert (gone.state, gone.since, gone.reason, gone.unanswered) == (UNKNOWN, START + 9000, "isolated", 0)
+    assert blind(gone, Time(START + 10_000), "isolated") is gone
+    assert not changed(gone, blind(gone, Time(START + 10_000), "isolated"))
+    assert run("x", gone).state is UNKNOWN
+
+
+def test_why_a_target_cannot_be_measured_is_told_once() -> None:
+    first = run("!")
+    assert first.reason == "not measured: no route"
+    assert not changed(first, run("!!", first))
+
+
+def test_a_paused_target_stays_paused_when_a_late_check_comes_in() -> None:
+    paused = blind(run("o"), START, PAUSED_REASON)
+    assert run("!", paused).reason == PAUSED_REASON
+
+
+def test_after_a_restart_a_down_target_needs_the_same_proof_to_come_up() -> None:
+    message = SiteState(site="s", target="t", epoch=1, seq=9, state=DOWN, since=START, reason="no answer", at=START)
+    view = resumed(message)
+    assert run("r", view).state is DOWN
+    assert run("rr", view).state is UP
+
+
+def test_after_a_restart_an_up_target_is_known_to_have_been_seen() -> None:
+    message = SiteState(site="s", target="t", epoch=1, seq=9, state=UP, since=START, reason="answers", at=START)
+    assert run("xnnnn", resumed(message)).state is DOWN
+
+
+@given(st.text("ox!rn2s", max_size=60))
+def test_down_always_rests_on_five_unanswered_checks_in_a_row(script: str) -> None:
+    view = unseen(START)
+    valid: list[str] = []
+    for number, letter in enumerate(script):
+        before = view
+        view = judge(view, check(letter, Time(START + 1000 * number)), TARGET)
+        valid += [letter] if letter != "!" else []
+        if view.state is DOWN and before.state is not DOWN:
+            assert all(one in "xn" for one in valid[-5:])
+            assert len(valid) >= 5
+        if before.state is DOWN and view.state in (UP, DEGRADED):
+            assert all(one not in "xn" for one in valid[-2:])
+        assert view.since >= before.since
+
+
+@given(st.text("ox!rn2s", max_size=60))
+def test_invalid_checks_alone_never_say_down(script: str) -> None:
+    assert run("o" + "!" * len(script)).state is not DOWN
