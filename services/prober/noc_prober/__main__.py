@@ -1,0 +1,78 @@
+"""Wires the prober together and runs it: `noc-prober`, or `python -m noc_prober`."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from noc_bus import log, process
+from noc_bus.session import Session
+from noc_bus.settings import SettingError
+from noc_bus.time import Time
+from noc_prober.config import SETTINGS, Config, read
+from noc_prober.database import open_database
+from noc_prober.journal import Journal
+from noc_prober.memory import Memory
+from noc_prober.presence import last_will
+from noc_prober.prober import Prober
+from noc_prober.sockets import NoIcmp, open_all
+
+ABOUT = "Pings every target of one site and publishes what it sees."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return process.main("prober", ABOUT, SETTINGS, read, run, argv)
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    with _only_one(config.folder / f"prober-{config.site}.lock", config), _database(config) as connection:
+        try:
+            sockets = open_all()
+        except NoIcmp as error:
+            log.get("noc.prober").error(str(error))
+            raise SystemExit(1) from None
+        session = Session(config.broker, f"noc-prober-{config.site}", will=last_will(config.site))
+        journal, memory = Journal(connection, Time.now()), Memory(connection)
+
+        async def serve() -> None:
+            await Prober(config.site, session, sockets, journal, memory).run(stop)
+
+        asyncio.run(serve())
+
+
+@contextmanager
+def _only_one(path: Path, config: Config) -> Iterator[None]:
+    """Two probers on one journal would give its numbers twice."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingError(
+                f"NOC_DATA: {str(config.folder)!r} is in use by another prober of the site {config.site}; "
+                "stop that one, or give this one another folder or another NOC_SITE."
+            ) from None
+        yield
+
+
+@contextmanager
+def _database(config: Config) -> Iterator[sqlite3.Connection]:
+    path = config.folder / f"prober-{config.site}.sqlite"
+    try:
+        connection = open_database(path)
+    except (sqlite3.Error, OSError) as error:
+        raise SettingError(
+            f"NOC_DATA: the journal {str(path)!r} cannot be opened ({error}); "
+            "use a folder this user may write, on a disk with room."
+        ) from None
+    with closing(connection):
+        yield connection
+
+
+if __name__ == "__main__":
+    sys.exit(main())

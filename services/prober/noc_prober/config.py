@@ -1,0 +1,37 @@
+"""The prober's settings, read from the environment once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from noc_bus.broker import Broker
+from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, parse_site
+
+SITE: Final = Setting(
+    "NOC_SITE",
+    parse_site,
+    "lower-case letters, digits and hyphens, at most 63, and not the name of a service",
+    "the site this prober stands at",
+    default="local",
+)
+SETTINGS: Final[tuple[Setting[Any], ...]] = (MQTT_URL, SITE, DATA, LOG)
+
+
+@dataclass(frozen=True)
+class Config:
+    broker: Broker
+    site: str
+    folder: Path
+    log: str
+
+
+def read(environment: Mapping[str, str]) -> Config:
+    return Config(
+        broker=MQTT_URL.read(environment),
+        site=SITE.read(environment),
+        folder=DATA.read(environment),
+        log=LOG.read(environment),
+    )

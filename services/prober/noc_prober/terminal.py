@@ -1,0 +1,204 @@
+"""`noc ping` and `noc trace`: the prober's own engine in a terminal, without a broker."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from noc_bus.messages import Hop
+from noc_bus.time import Time
+from noc_prober.addresses import BadAddress, Destination, check_name, literal
+from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.packets import Family
+from noc_prober.ping import Pinger
+from noc_prober.resolver import system_look_up
+from noc_prober.sockets import IcmpSocket, NoIcmp, open_all
+from noc_prober.trace import CannotTrace
+from noc_prober.trace import trace as follow
+
+
+def ping(argv: Sequence[str]) -> int:
+    """Exit code 0 where at least one host answered, 1 where none did, 2 for a wrong argument."""
+    parser = argparse.ArgumentParser(
+        prog="noc ping", description="Ping hosts as a prober does: one socket, kernel time stamps."
+    )
+    parser.add_argument("hosts", nargs="+", metavar="HOST", help="IP address or host name")
+    parser.add_argument("-c", "--count", type=_number(1, 1000), default=5, help="echo requests per host (5)")
+    parser.add_argument("-i", "--interval", type=_seconds(0.01, 60), default=0.2, help="seconds between them (0.2)")
+    parser.add_argument("-t", "--timeout", type=_number(10, 60_000), default=1000, help="milliseconds (1000)")
+    parser.add_argument("-s", "--size", type=_number(24, 1472), default=56, help="bytes of payload (56)")
+    parser.add_argument("--ttl", type=_number(1, 255), default=None, help="time to live (the system's)")
+    _family_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    options = parser.parse_args(argv)
+    try:
+        sockets = open_all()
+    except NoIcmp as error:
+        return _complain("noc ping", error)
+    try:
+        hosts = asyncio.run(_ping_all(sockets, options))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps([host.as_json() for host in hosts], indent=2))
+    return 0 if any(host.outcome and host.outcome.rtts_ms for host in hosts) else 1
+
+
+def trace(argv: Sequence[str]) -> int:
+    """Exit code 0 where the host was reached, 1 where it was not, 2 for a wrong argument."""
+    parser = argparse.ArgumentParser(prog="noc trace", description="Show the path to a host. Needs no privilege.")
+    parser.add_argument("host", metavar="HOST", help="IP address or host name")
+    parser.add_argument("-n", "--numeric", action="store_true", help="do not look up the names of routers")
+    _family_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    options = parser.parse_args(argv)
+    at = Time.now()
+    try:
+        to = _find(options.host, options.family)
+        path = follow(to, (lambda address: None) if options.numeric else None)
+    except (BadAddress, CannotTrace) as error:
+        return _complain("noc trace", error)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    if options.json:
+        hops = [{"ttl": h.ttl, "address": h.address, "name": h.name, "rtts_ms": h.rtts_ms} for h in path.hops]
+        print(json.dumps({"address": path.address, "at": str(at), "reached": path.is_reached, "hops": hops}, indent=2))
+    else:
+        print(f"{options.host} ({path.address})")
+        for hop in path.hops:
+            print(_hop_line(hop))
+        print("reached" if path.is_reached else "not reached")
+    return 0 if path.is_reached else 1
+
+
+@dataclass
+class Host:
+    """One host of `noc ping` and what became of it."""
+
+    name: str
+    to: Destination | None = None
+    outcome: Outcome | None = None
+    problem: str | None = None
+    late: int = 0
+    duplicates: int = 0
+
+    def line(self) -> str:
+        if self.outcome is None or self.to is None:
+            return f"{self.name}: {self.problem}"
+        o, rtts = self.outcome, self.outcome.rtts_ms
+        lost = 100 * (o.sent - len(rtts)) / o.sent if o.sent else 0
+        parts = [f"{self.name} ({self.to.address}): {o.sent} sent, {len(rtts)} received, {lost:.0f} % lost"]
+        if rtts:
+            parts.append(f"min/avg/max {min(rtts):.3f}/{sum(rtts) / len(rtts):.3f}/{max(rtts):.3f} ms")
+        parts += [f"{n} {what}" for n, what in ((self.late, "late"), (self.duplicates, "duplicates")) if n]
+        return "; ".join([*parts, *o.errors, *([o.invalid] if o.invalid and o.invalid not in o.errors else [])])
+
+    def as_json(self) -> dict[str, Any]:
+        o = self.outcome or Outcome(Time.now(), invalid=self.problem)
+        return {
+            "host": self.name,
+            "address": self.to.address if self.to else None,
+            "sent": o.sent,
+            "received": len(o.rtts_ms),
+            "loss_pct": round(100 * (o.sent - len(o.rtts_ms)) / o.sent, 2) if o.sent else None,
+            "rtts_ms": o.rtts_ms,
+            "late": self.late,
+            "duplicates": self.duplicates,
+            "errors": o.errors,
+            "invalid": o.invalid,
+        }
+
+
+async def _ping_all(sockets: dict[Family, IcmpSocket], options: argparse.Namespace) -> list[Host]:
+    pinger = Pinger(sockets)
+    try:
+        return await asyncio.gather(*(_ping_one(pinger, name, options) for name in options.hosts))
+    finally:
+        pinger.close()
+
+
+async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace) -> Host:
+    host = Host(name)
+    try:
+        host.to = await asyncio.to_thread(_find, name, options.family)
+    except BadAddress as error:
+        host.problem = str(error)
+    else:
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[Outcome] = loop.create_future()
+        plan = Plan(
+            loop.time(), Time.now(), (host.to,), options.count, options.interval, options.timeout, options.size,
+            options.ttl, options.timeout / 1000,
+        )  # fmt: skip
+        tally = Tally()
+        Cycle(pinger, plan, tally, over.set_result).start()
+        host.outcome = await over
+        host.late, host.duplicates = tally.take()
+    if not options.json:
+        print(host.line(), flush=True)
+    return host
+
+
+def _find(name: str, family: str) -> Destination:
+    """The address of a host. Raises BadAddress."""
+    fixed = literal(name)
+    if fixed is None:
+        check_name(name)
+        try:
+            found = [to for to in map(literal, system_look_up(name)) if to]
+        except OSError as error:
+            raise BadAddress(f"the name {name} cannot be resolved: {error.strerror}") from None
+    else:
+        found = [fixed]
+    fitting = [to for to in found if family in ("auto", str(to.family))]
+    if not fitting:
+        raise BadAddress(f"{name} has no {'' if family == 'auto' else f'IPv{family} '}address")
+    return fitting[0]
+
+
+def _hop_line(hop: Hop) -> str:
+    if hop.address is None:
+        return f"{hop.ttl:3}  *"
+    name = f"{hop.name} ({hop.address})" if hop.name else hop.address
+    return f"{hop.ttl:3}  {name}  {'  '.join(f'{rtt:.3f} ms' for rtt in hop.rtts_ms)}"
+
+
+def _family_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-4", dest="family", action="store_const", const="4", help="IPv4 only")
+    group.add_argument("-6", dest="family", action="store_const", const="6", help="IPv6 only")
+    parser.set_defaults(family="auto")
+
+
+def _complain(command: str, error: Exception) -> int:
+    print(f"{command}: {error}", file=sys.stderr)
+    return 1
+
+
+def _number(least: int, most: int) -> Any:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(least: float, most: float) -> Any:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {least} to {most}")
+        return value
+
+    return parse
