@@ -161,7 +161,7 @@ class Prober:
 
     def _watch(self, name: str, target: Target, last: SiteState | None) -> None:
         watch = self._watches[name] = Watch(self._station, target, last)
-        if last and self._was_away(target):
+        if last and not target.paused and self._was_away(target):
             watch.blind_since(Time(self._was_alive_at or last.at), "the prober was not running")
         watch.begin(self._first_delay_s(target))
 

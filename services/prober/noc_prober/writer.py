@@ -232,15 +232,14 @@ class Writer:
         # A change still on its way is published as itself; this would be about the state before it.
         if last is None or (last.state, last.since) != (view.state, view.since):
             return
-        self._states[view.target] = replace(view, epoch=last.epoch, seq=last.seq)
-        self._bus.publish(STATES, self._states[view.target])
+        said = self._states[view.target] = replace(view, epoch=last.epoch, seq=last.seq)
+        self.remember("state", said.target, encode(said))
+        self._bus.publish(STATES, said)
 
     def _forget(self, target: str) -> None:
-        last = self._states.pop(target, None)
-        if last:
+        if self._states.pop(target, None):
             with self._journal.transaction():
                 self._memory.forget("state", target)
-            self._bus.publish_once(STATES, last)
         self._bus.clear(STATES, site=self._site, target=target)
 
     def _republish(self) -> None:
