@@ -74,7 +74,7 @@ class Channel(Generic[M]):
 
 
 TARGETS: Final = Channel(
-    "targets", "targets/{target}", m.Target, ("web",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "targets", "targets/{target}", m.Target, ("web",), ("prober", "alerter", "web"), True, 1,
     "The full definition of a target, group defaults applied.",
 )  # fmt: skip
 SITES: Final = Channel(
@@ -82,7 +82,7 @@ SITES: Final = Channel(
     "A site: its label, place and anchors.",
 )  # fmt: skip
 PROBERS: Final = Channel(
-    "probers", "probers/{site}", m.ProberPresence, ("prober",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "probers", "probers/{site}", m.ProberPresence, ("prober",), ("prober", "alerter", "web"), True, 1,
     "A prober's presence and health, every 10 s, and its last will.",
 )  # fmt: skip
 RESULTS: Final = Channel(
@@ -94,7 +94,7 @@ REPLAYS: Final = Channel(
     "A batch of journal records the mark has not reached.",
 )  # fmt: skip
 MARKS: Final = Channel(
-    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober", "recorder"), True, 1,
+    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober",), True, 1,
     "How far a site's journal is stored durably.",
 )  # fmt: skip
 STATES: Final = Channel(

@@ -1,0 +1,1 @@
+"""What the NOC remembers: one protocol, a SQLite store and an InfluxDB store."""

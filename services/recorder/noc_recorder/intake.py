@@ -1,0 +1,59 @@
+"""What has arrived and is not stored yet: a bounded buffer between the bus and the writer."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Final
+
+from noc_bus.messages import Incident, ProbeResult, SiteState
+
+MOST_RECORDS: Final = 50_000
+
+
+@dataclass
+class Arrived:
+    """Taken out together. `oldest` has, by site and epoch, the first record that site's journal still has."""
+
+    records: list[ProbeResult | SiteState] = field(default_factory=list)
+    incidents: dict[tuple[str, bool], Incident] = field(default_factory=dict)
+    oldest: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.incidents or self.oldest)
+
+
+class Intake:
+    """Filled by the bus, emptied by the writer. What does not fit is dropped: its site will send it again."""
+
+    def __init__(self, most: int = MOST_RECORDS) -> None:
+        self.dropped = 0
+        self._most = most
+        self._lock = threading.Lock()
+        self._arrived = Arrived()
+
+    def __len__(self) -> int:
+        return len(self._arrived.records)
+
+    def put(self, *records: ProbeResult | SiteState) -> bool:
+        """False where there was no room: none of them is taken."""
+        with self._lock:
+            if len(self._arrived.records) + len(records) > self._most:
+                self.dropped += len(records)
+                return False
+            self._arrived.records += records
+            return True
+
+    def put_oldest(self, site: str, epoch: int, oldest_seq: int) -> None:
+        with self._lock:
+            self._arrived.oldest[site, epoch] = max(oldest_seq, self._arrived.oldest.get((site, epoch), 0))
+
+    def put_incident(self, incident: Incident) -> None:
+        """The last word on an incident is kept, and its end never displaced by a late word of its begin."""
+        with self._lock:
+            self._arrived.incidents[incident.id, incident.resolved_at is not None] = incident
+
+    def take(self) -> Arrived:
+        with self._lock:
+            taken, self._arrived = self._arrived, Arrived()
+            return taken
