@@ -10,9 +10,9 @@ from typing import Final
 
 from noc_prober.packets import Family
 
-# A last label of digits only would make inet_aton read "127.1" or "2130706433" as an address.
+# A last label that is a number would make inet_aton read "127.1", "2130706433" or "0x7f000001" as an address.
 _NAME: Final = re.compile(
-    r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?=[a-z0-9-]*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?",
+    r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?=[a-z0-9-]*[a-z])(?!0x[0-9a-f]*\.?\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?",
     re.IGNORECASE | re.ASCII,
 )
 

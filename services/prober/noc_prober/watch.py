@@ -96,7 +96,7 @@ class Watch:
 
     def tick(self, now_s: float) -> None:
         """About once a second: say again how things are, and start anew where an error ended the schedule."""
-        if self._recorded is None or changed(self._recorded, self.view):
+        if self._is_news():
             self._take(self.view)
         if self.target.paused:
             return
@@ -254,11 +254,18 @@ class Watch:
     def _take(self, view: SiteView) -> None:
         """Hold a view, and record it where it is news."""
         self.view = view
-        if self._recorded is not None and not changed(self._recorded, view):
+        if not self._is_news():
             return
         if self._station.writer.submit(self._state()):
             self._recorded = view
             self._refreshed_s = self._loop.time()
+
+    def _is_news(self) -> bool:
+        """A new state; or another reason for knowing nothing, which may begin in the same millisecond."""
+        before, now = self._recorded, self.view
+        if before is None or changed(before, now):
+            return True
+        return now.state is State.UNKNOWN and now.reason != before.reason
 
     def _state(self) -> SiteState:
         view = self.view

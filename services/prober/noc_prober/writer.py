@@ -10,6 +10,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +62,8 @@ class Writer:
         self._memory = memory
         self._items: queue.Queue[_Item] = queue.Queue(maxsize=_QUEUE)
         self._states: dict[str, SiteState] = memory.states()
+        # A mark covers those before it, so that of many only the newest few matter.
+        self._marks: deque[Mark] = deque(maxlen=10)
         self._replay = Replay(time.monotonic(), journal.next_seq)
         self._failing_since_s: float | None = None
         self._told_s = 0.0
@@ -124,7 +127,8 @@ class Writer:
         self._queue(self._republish)
 
     def marked(self, mark: Mark) -> None:
-        self._queue(lambda: self._take(mark))
+        """The recorder's mark: taken before anything more is numbered, for it may begin a new epoch."""
+        self._marks.append(mark)
 
     def _queue(self, item: _Item) -> bool:
         try:
@@ -142,6 +146,8 @@ class Writer:
             if not group:
                 group = self._next_group()
             try:
+                while self._marks:
+                    self._take(self._marks.popleft())
                 numbered = self._commit(group)
             except sqlite3.Error as error:
                 self._tell(error)

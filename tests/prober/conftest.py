@@ -1,0 +1,105 @@
+"""A prober on loopback and a bus without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noc_bus.channels import SITES, TARGETS
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import Site, Target
+from noc_bus.time import Time
+from noc_prober.database import open_database
+from noc_prober.journal import Journal
+from noc_prober.memory import Memory
+from noc_prober.prober import Prober
+from noc_prober.resolver import LookUp, Resolver
+from noc_prober.sockets import NoIcmp, open_all
+
+Scenario = Callable[[], Awaitable[None]]
+
+
+class Wire(FakeBus):
+    """A bus whose threads never die, having none."""
+
+    def check(self) -> None:
+        return
+
+
+class Rig:
+    """Central services' end of the bus, and probers that come and go on one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hub = Hub()
+        self.web = FakeBus(self.hub)
+        self.web.start()
+        self.wire: Wire | None = None
+
+    def target(self, name: str, address: str, **options: Any) -> Target:
+        target = Target(id=name, name=name, address=address, **{"packets": 2, "packet_gap_ms": 10, **options})
+        self.web.publish(TARGETS, target)
+        return target
+
+    def anchors(self, *addresses: str) -> None:
+        self.web.publish(SITES, Site(id="local", label="here", anchors=list(addresses)))
+
+    def run(self, scenario: Scenario, *, look_up: LookUp | None = None, broker: bool = True) -> None:
+        """Have a prober run while the scenario does."""
+        asyncio.run(self._run(scenario, look_up, broker))
+
+    async def _run(self, scenario: Scenario, look_up: LookUp | None, broker: bool) -> None:
+        self.wire = wire = Wire(self.hub if broker else Hub())
+        stop = threading.Event()
+        with closing(open_database(self.folder / "prober.sqlite")) as connection:
+            resolver = Resolver(look_up) if look_up else None
+            prober = Prober("local", wire, open_all(), Journal(connection, Time.now()), Memory(connection), resolver)
+            task = asyncio.create_task(prober.run(stop))
+            try:
+                scenes = asyncio.ensure_future(scenario())
+                await asyncio.wait([task, scenes], return_when=asyncio.FIRST_COMPLETED)
+                if not scenes.done():
+                    scenes.cancel()
+                    await task
+                scenes.result()
+            finally:
+                stop.set()
+                await task
+
+
+@pytest.fixture
+def icmp() -> None:
+    """Only where this machine lets us ping itself."""
+    try:
+        sockets = open_all()
+    except NoIcmp as error:
+        pytest.skip(f"no ICMP here: {error}")
+    for own in sockets.values():
+        own.close()
+
+
+@pytest.fixture
+def rig(icmp: None, tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> Any:
+    """Wait for something to be so; what it was when it was."""
+    end_s = time.monotonic() + deadline_s
+    while not (value := condition()):
+        assert time.monotonic() < end_s, "it did not happen in time"
+        await asyncio.sleep(0.01)
+    return value
+
+
+@contextmanager
+def journal_in(folder: Path) -> Iterator[tuple[Journal, Memory]]:
+    with closing(open_database(folder / "prober.sqlite")) as connection:
+        yield Journal(connection, Time.now()), Memory(connection)

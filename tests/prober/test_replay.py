@@ -1,0 +1,90 @@
+"""Flow control towards the mark, told second by second."""
+
+from __future__ import annotations
+
+import itertools
+
+from noc_prober.replay import Replay
+
+
+def send_all(replay: Replay, now_s: float, per_batch: int = 10, oldest_seq: int = 0) -> list[int]:
+    firsts = []
+    while (first := replay.next_first_seq(oldest_seq)) is not None:
+        firsts.append(first)
+        replay.sent(first + per_batch - 1, now_s)
+    return firsts
+
+
+def test_what_was_just_sent_live_is_given_time_to_be_marked() -> None:
+    replay = Replay(0.0, next_seq=0)
+    replay.tick(0.2, next_seq=50)
+    assert send_all(replay, 0.2) == []
+    replay.tick(4.0, next_seq=60)
+    assert send_all(replay, 4.0) == []
+    replay.tick(5.3, next_seq=70)
+    assert send_all(replay, 5.3) == [0]
+
+
+def test_what_the_mark_reaches_is_never_sent_again() -> None:
+    replay = Replay(0.0, next_seq=0)
+    for second in range(60):
+        replay.tick(float(second), next_seq=second * 100)
+        replay.marked(second * 100 - 150, float(second))
+        assert send_all(replay, float(second)) == []
+
+
+def test_after_a_restart_everything_in_the_journal_is_due_at_once() -> None:
+    replay = Replay(0.0, next_seq=100)
+    replay.tick(0.2, next_seq=100)
+    assert send_all(replay, 0.2, oldest_seq=40) == [40]
+
+
+def test_the_window_opens_as_the_mark_moves_and_is_bounded() -> None:
+    replay = Replay(0.0, next_seq=10_000)
+    sent = send_all(replay, 0.0)
+    windows = [len(sent)]
+    for step in range(1, 6):
+        replay.marked(sent[-1] + 9, step * 0.1)
+        replay.tick(step * 0.1, next_seq=10_000)
+        new = send_all(replay, step * 0.1)
+        assert new[0] == sent[-1] + 10, "without holes"
+        sent += new
+        windows.append(len(new))
+    assert windows == [1, 2, 8, 8, 8, 8]
+
+
+def test_a_mark_that_stands_still_makes_it_wait_longer_each_time_and_send_one_batch() -> None:
+    replay = Replay(0.0, next_seq=1000)
+    sent_at = []
+    for tenth in range(2000):
+        now_s = tenth / 10
+        replay.tick(now_s, next_seq=1000)
+        for first in send_all(replay, now_s):
+            assert first == 0
+            sent_at.append(now_s)
+    pauses = [round(b - a) for a, b in itertools.pairwise(sent_at)]
+    assert pauses[:4] == [2, 4, 8, 16]
+    assert set(pauses[4:]) == {30}
+
+
+def test_it_goes_on_at_full_speed_when_the_mark_moves_again() -> None:
+    replay = Replay(0.0, next_seq=1000)
+    for tenth in range(1000):
+        replay.tick(tenth / 10, next_seq=1000)
+        send_all(replay, tenth / 10)
+    replay.marked(9, 100.0)
+    assert send_all(replay, 100.0) == [10, 20]
+
+
+def test_a_new_connection_begins_again_at_the_mark() -> None:
+    replay = Replay(0.0, next_seq=1000)
+    replay.marked(99, 0.0)
+    assert send_all(replay, 0.0) == [100]
+    replay.restart(1.0)
+    assert send_all(replay, 1.0) == [100]
+
+
+def test_records_dropped_for_want_of_room_are_not_waited_for() -> None:
+    replay = Replay(0.0, next_seq=1000)
+    replay.marked(99, 0.0)
+    assert send_all(replay, 0.0, oldest_seq=500) == [500]

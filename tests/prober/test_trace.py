@@ -1,0 +1,87 @@
+"""The path to a host, and the figures of `noc ping` and `noc trace`, on loopback."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from noc_prober import terminal
+from noc_prober.addresses import literal
+from noc_prober.trace import Path, trace
+
+
+def follow(address: str, names: dict[str, str] | None = None) -> Path:
+    to = literal(address)
+    assert to is not None
+    return trace(to, (names or {}).get)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1"])
+def test_the_host_itself_is_one_hop_away_and_reached(address: str) -> None:
+    path = follow(address, {address: "itself.example"})
+    assert path.is_reached
+    (hop,) = path.hops
+    assert (hop.ttl, hop.address, hop.name) == (1, address, "itself.example")
+    assert len(hop.rtts_ms) == 3
+    assert all(0 <= rtt_ms < 100 for rtt_ms in hop.rtts_ms)
+
+
+def test_a_slow_name_server_does_not_hold_up_the_path() -> None:
+    def name_of(address: str) -> str:
+        time.sleep(5)
+        return "too-late.example"
+
+    to = literal("127.0.0.1")
+    assert to is not None
+    began_s = time.monotonic()
+    path = trace(to, name_of)
+    assert time.monotonic() - began_s < 4
+    assert path.hops[0].name is None
+
+
+def test_noc_trace_prints_the_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.trace(["-n", "127.0.0.1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "127.0.0.1 (127.0.0.1)"
+    assert lines[1].startswith("  1  127.0.0.1  0.")
+    assert lines[-1] == "reached"
+    assert terminal.trace(["-n", "--json", "::1"]) == 0
+    assert json.loads(capsys.readouterr().out)["hops"][0]["address"] == "::1"
+
+
+def test_noc_ping_prints_a_line_for_each_host(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.ping(["-c", "2", "-i", "0.01", "127.0.0.1", "224.0.0.1"]) == 0
+    out = capsys.readouterr().out
+    assert "127.0.0.1 (127.0.0.1): 2 sent, 2 received, 0 % lost; min/avg/max 0." in out
+    assert "224.0.0.1: 224.0.0.1 is a multicast address, which names no single host" in out
+
+
+def test_noc_ping_as_json(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.ping(["--json", "-c", "3", "-i", "0.01", "127.0.0.1"]) == 0
+    (host,) = json.loads(capsys.readouterr().out)
+    assert (host["sent"], host["received"], host["loss_pct"]) == (3, 3, 0)
+    assert len(host["rtts_ms"]) == 3
+
+
+def test_noc_ping_ends_with_1_when_nobody_answered(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.ping(["0.0.0.0"]) == 1
+    assert "0.0.0.0 is the unspecified address" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["-c", "0", "127.0.0.1"], "'0' is not a whole number from 1 to 1000"),
+        (["-i", "nan", "127.0.0.1"], "'nan' is not a number of seconds from 0.01 to 60"),
+        (["-s", "9000", "127.0.0.1"], "'9000' is not a whole number from 24 to 1472"),
+    ],
+)
+def test_a_wrong_option_is_answered_with_what_is_accepted(
+    argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        terminal.ping(argv)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
