@@ -1,0 +1,1 @@
+"""Judges all sites together, keeps the incidents, and mails each of them once."""

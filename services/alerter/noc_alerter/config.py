@@ -1,0 +1,134 @@
+"""The alerter's settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from noc_bus.broker import Broker
+from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, SettingError
+
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Smtp:
+    """A mail server. `starttls` means required: a server without it is refused, never used in the clear."""
+
+    host: str
+    port: int
+    tls: bool = False
+    starttls: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Smtp | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps"):
+            raise ValueError("not smtp or smtps")
+        if not parts.hostname:
+            raise ValueError("it names no host")
+        options = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        choice = options.get("starttls", ["0" if parts.hostname in _LOOPBACK else "1"])[0]
+        if set(options) - {"starttls"} or choice not in ("0", "1"):
+            raise ValueError("unknown option")
+        tls = parts.scheme == "smtps"
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (465 if tls else 587),
+            tls=tls,
+            starttls=not tls and choice == "1",
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def is_address(text: str) -> bool:
+    """Whether this is one plain mail address, nothing that could become a second header or recipient."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def parse_addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(one.strip() for one in text.split(",") if one.strip())
+    for address in addresses:
+        if not is_address(address):
+            raise ValueError(f"{address[:60]!r} is not a mail address")
+    return addresses
+
+
+def parse_from(text: str) -> str:
+    if text and not is_address(text):
+        raise ValueError("not a mail address")
+    return text
+
+
+def parse_public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("no address")
+    return text.rstrip("/")
+
+
+SMTP_URL = Setting(
+    "NOC_SMTP_URL",
+    Smtp.parse,
+    "smtp://[user:password@]host[:587][?starttls=0] or smtps://[user:password@]host[:465]",
+    "the mail server; STARTTLS is required unless the host is this machine or starttls=0; empty: no mail",
+    default="",
+    secret=True,
+)
+MAIL_FROM = Setting("NOC_MAIL_FROM", parse_from, "one mail address", "the sender of the mails", default="")
+MAIL_TO = Setting(
+    "NOC_MAIL_TO",
+    parse_addresses,
+    "mail addresses with commas between",
+    "who is told of incidents of targets that have no contacts of their own",
+    default="",
+)
+PUBLIC_URL = Setting(
+    "NOC_PUBLIC_URL",
+    parse_public_url,
+    "http://host or https://host, with a path where a proxy adds one",
+    "where browsers reach the web service; for links in mails",
+    default="",
+)
+SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, PUBLIC_URL, LOG)
+
+
+@dataclass(frozen=True)
+class Config:
+    broker: Broker
+    data: Path
+    smtp: Smtp | None
+    mail_from: str
+    mail_to: tuple[str, ...]
+    public_url: str
+    log: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Config:
+        """Raises SettingError with a sentence."""
+        config = cls(
+            broker=MQTT_URL.read(environment),
+            data=DATA.read(environment),
+            smtp=SMTP_URL.read(environment),
+            mail_from=MAIL_FROM.read(environment),
+            mail_to=MAIL_TO.read(environment),
+            public_url=PUBLIC_URL.read(environment),
+            log=LOG.read(environment),
+        )
+        if config.smtp and not config.mail_from:
+            raise SettingError("NOC_SMTP_URL is set but NOC_MAIL_FROM is not; use one mail address, the sender's.")
+        if config.smtp and not config.mail_to:
+            raise SettingError("NOC_SMTP_URL is set but NOC_MAIL_TO is not; use mail addresses with commas between.")
+        return config

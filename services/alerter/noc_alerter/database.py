@@ -1,0 +1,191 @@
+"""The alerter's own memory: incidents and the mails about them, changed together or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from noc_bus.codec import decode, encode
+from noc_bus.messages import Incident
+from noc_bus.time import Time
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 86_400_000
+_SENT_KEPT_DAYS: Final = 90
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS incident (
+    id TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    resolved_at INTEGER,
+    message BLOB NOT NULL
+);
+-- Never two open incidents about the same thing, whatever the code believes.
+CREATE UNIQUE INDEX IF NOT EXISTS one_open ON incident (subject) WHERE is_open;
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY,
+    incident TEXT NOT NULL,
+    transition TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    mail BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    created_at INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    UNIQUE (incident, transition, recipient)
+);
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, next_at);
+"""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail for one recipient, complete as it will be sent."""
+
+    incident: str
+    transition: str
+    recipient: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Row:
+    """A queued mail, and how often it was tried."""
+
+    id: int
+    mail: Mail
+    created_at: Time
+    attempts: int
+
+
+class Database:
+    """One SQLite file; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError or sqlite3.Error where the file cannot be used."""
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # What is committed has reached the disk: an incident and its mails survive a power cut together.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(_SCHEMA)
+        # What was being sent when we died may have arrived: sent again, it has the same Message-ID.
+        self._connection.execute("UPDATE outbox SET state = 'queued' WHERE state = 'sending'")
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    # -- incidents
+
+    def open_incidents(self) -> dict[str, Incident]:
+        """By what they are about: a target's id, or `site:` and a site's."""
+        with self._lock:
+            rows = self._connection.execute("SELECT subject, message FROM incident WHERE is_open").fetchall()
+        return {subject: decode(message, Incident) for subject, message in rows}
+
+    def resolved_since(self, at: Time) -> list[Incident]:
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT message FROM incident WHERE resolved_at >= ? ORDER BY resolved_at", (at,)
+            ).fetchall()
+        return [decode(message, Incident) for (message,) in rows]
+
+    def save(self, subject: str, incident: Incident, mails: Sequence[Mail], now: Time) -> None:
+        """An incident as it is from now on, and what is to be mailed about it, in one transaction.
+
+        A mail of its begin that has not been sent yet is withdrawn when it is resolved: the mail of
+        the end tells both, and nobody is told of an outage after it is over.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO incident VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "is_open = excluded.is_open, resolved_at = excluded.resolved_at, message = excluded.message",
+                (incident.id, subject, incident.resolved_at is None, incident.resolved_at, encode(incident)),
+            )
+            if incident.resolved_at is not None:
+                connection.execute(
+                    "UPDATE outbox SET state = 'withdrawn' WHERE incident = ? AND transition = 'opened' AND state = 'queued'",
+                    (incident.id,),
+                )
+            connection.executemany(
+                "INSERT OR IGNORE INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(mail.incident, mail.transition, mail.recipient, mail.content, now, now) for mail in mails],
+            )
+
+    def recipients(self, incident: str) -> list[str]:
+        """Who was to be told that it opened: they are told that it is over."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT recipient FROM outbox WHERE incident = ? AND transition = 'opened' ORDER BY id", (incident,)
+            ).fetchall()
+        return [recipient for (recipient,) in rows]
+
+    # -- the outbox
+
+    def claim(self, now: Time, most_per_hour: int) -> Row | None:
+        """The oldest mail that is due, now being sent. None: nothing to do, or its recipient has had enough."""
+        with self._transaction() as connection:
+            found = connection.execute(
+                "SELECT id, incident, transition, recipient, mail, created_at, attempts FROM outbox "
+                "WHERE state = 'queued' AND next_at <= ? AND "
+                "(SELECT COUNT(*) FROM outbox AS sent WHERE sent.recipient = outbox.recipient AND sent.sent_at > ?) < ? "
+                "ORDER BY created_at, id LIMIT 1",
+                (now, now - _HOUR_MS, most_per_hour),
+            ).fetchone()
+            if found is None:
+                return None
+            number, incident, transition, recipient, content, created_at, attempts = found
+            connection.execute("UPDATE outbox SET state = 'sending' WHERE id = ?", (number,))
+        return Row(number, Mail(incident, transition, recipient, content), Time(created_at), attempts)
+
+    def sent(self, row: Row, now: Time) -> None:
+        self._settle(row, "UPDATE outbox SET state = 'sent', sent_at = :now, error = NULL WHERE id = :id", now=now)
+
+    def again(self, row: Row, error: str, next_at: Time) -> None:
+        self._settle(
+            row,
+            "UPDATE outbox SET state = 'queued', attempts = attempts + 1, error = :error, next_at = :next WHERE id = :id",
+            error=error,
+            next=next_at,
+        )
+
+    def given_up(self, row: Row, error: str) -> None:
+        self._settle(
+            row, "UPDATE outbox SET state = 'dead', attempts = attempts + 1, error = :error WHERE id = :id", error=error
+        )
+
+    def mails(self) -> dict[str, int]:
+        """How many there are, by state."""
+        with self._lock:
+            return dict(self._connection.execute("SELECT state, COUNT(*) FROM outbox GROUP BY state").fetchall())
+
+    def tidy(self, now: Time) -> None:
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM outbox WHERE sent_at < ?", (now - _SENT_KEPT_DAYS * _DAY_MS,))
+
+    def _settle(self, row: Row, sql: str, **values: object) -> None:
+        with self._transaction() as connection:
+            connection.execute(sql, {"id": row.id} | values)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")

@@ -1,0 +1,90 @@
+"""When an incident opens and when it is over: decisions about values, carried out elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from noc_bus.messages import Incident, ProberPresence, SiteState, Target, Verdict, VerdictState
+from noc_bus.time import Time
+
+# Shorter than this a prober was only restarted.
+BLIND_AFTER_MS: Final = 60_000
+
+_OPENS: Final = (VerdictState.DOWN,)
+# Some site reaches it again. UNKNOWN and UNREACHABLE prove nothing: the incident stays open.
+_RESOLVES: Final = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL)
+
+
+@dataclass(frozen=True)
+class Open:
+    """Open an incident for this cause."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Resolve:
+    """The open incident is over, for this cause."""
+
+    cause: str
+
+
+def of_target(is_open: bool, target: Target | None, verdict: Verdict | None) -> Open | Resolve | None:
+    """What a target's new verdict means for its incident. `target` None: it was removed."""
+    if not is_open:
+        return Open(verdict.reason) if target and verdict and verdict.state in _OPENS else None
+    if target is None or verdict is None:
+        return Resolve("the target was removed")
+    if verdict.state is VerdictState.PAUSED:
+        return Resolve("the target was paused")
+    if verdict.state in _RESOLVES:
+        return Resolve(f"it is {verdict.state} again: {verdict.reason}"[:500])
+    return None
+
+
+def of_site(
+    is_open: bool, is_expected: bool, presence: ProberPresence | None, blind_since: Time | None, now: Time
+) -> Open | Resolve | None:
+    """What a prober's presence means for the site's incident. `blind_since` None: it can see."""
+    if blind_since is None or not is_expected:
+        return Resolve("the site sees again" if is_expected else "the site is no longer expected") if is_open else None
+    if is_open or now - blind_since < BLIND_AFTER_MS:
+        return None
+    isolated = presence is not None and presence.online
+    why = "its prober is isolated: none of its anchors answers" if isolated else "its prober is offline"
+    return Open(f"{why}; what only this site pings is UNKNOWN, not DOWN")
+
+
+def incident_id(subject: str, at: Time) -> str:
+    """Readable, unique, and a slug: the moment and whom it is about."""
+    return re.sub(r"[^a-z0-9-]", "-", f"{at.datetime():%Y%m%d-%H%M%S}-{at % 1000:03d}-{subject}")[:63].rstrip("-")
+
+
+def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
+    """What each site saw when it was decided."""
+    lines = []
+    for site, counted in verdict.sites.items():
+        state = states.get(site)
+        seen = f": {state.reason}, since {state.since.datetime():%H:%M:%S}Z" if state else ""
+        lines.append(f"{site} {counted}{seen}"[:500])
+    return lines[:100]
+
+
+def opened(target: Target, verdict: Verdict, cause: str, states: Mapping[str, SiteState]) -> Incident:
+    return Incident(
+        id=incident_id(target.id, verdict.since),
+        kind="target-down",
+        targets=[target.id],
+        opened_at=verdict.since,
+        cause=cause,
+        evidence=evidence(verdict, states),
+    )
+
+
+def site_opened(site: str, cause: str, since: Time) -> Incident:
+    return Incident(
+        id=incident_id(f"site-{site}", since), kind="site-blind", targets=[], site=site, opened_at=since, cause=cause
+    )
