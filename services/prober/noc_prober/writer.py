@@ -304,6 +304,6 @@ class Writer:
         if now_s - self._told_s >= 60:
             self._told_s = now_s
             self._log.error(
-                f"the journal cannot be written ({error}); {self._items.qsize()} records wait in memory, "
-                "nothing is sent until it can: make room on the disk of NOC_DATA"
+                f"the journal cannot be written ({error}); what is seen waits in memory and "
+                "nothing is told until it can: make room on the disk of NOC_DATA"
             )
