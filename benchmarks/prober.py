@@ -1,0 +1,142 @@
+"""How truly and how cheaply we ping: our engine beside icmplib's multiping, in one run.
+
+    python benchmarks/prober.py [--delay-ms 10] [--targets 100 500 1000]
+
+Every host of a simulated network answers after the same delay, so that every loss is false and every
+other round-trip time is wrong. Needs root and /dev/net/tun; touches no network but its own namespace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icmplib import async_multiping
+
+from noc_bus.time import Time
+from noc_prober.addresses import literal
+from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.ping import Pinger
+from noc_prober.schedule import spread
+from noc_prober.sockets import open_all
+
+INSIDE = "--inside-namespace"
+PACKETS = 5
+GAP_S = 0.2
+TIMEOUT_S = 1.0
+ROUND_S = 10.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of pings to all hosts gave."""
+
+    sent: int
+    rtts_ms: list[float]
+    down: int
+
+
+async def ours(addresses: list[str]) -> Round:
+    """As the service does it: every host in its own place of a ten-second round."""
+    loop = asyncio.get_running_loop()
+    pinger = Pinger(open_all())
+    outcomes: list[Outcome] = []
+    over = asyncio.Event()
+
+    def done(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if len(outcomes) == len(addresses):
+            over.set()
+
+    begin_s = loop.time() + 0.1
+    for slot, address in enumerate(addresses):
+        to = literal(address)
+        assert to is not None
+        start_s = begin_s + spread(slot) * (ROUND_S - PACKETS * GAP_S - TIMEOUT_S)
+        plan = Plan(start_s, Time.now(), (to,), PACKETS, GAP_S, TIMEOUT_S * 1000, 56, None, TIMEOUT_S)
+        loop.call_at(start_s, lambda plan=plan: Cycle(pinger, plan, Tally(), done).start())  # type: ignore[misc]
+    await over.wait()
+    pinger.close()
+    return Round(
+        sum(outcome.sent for outcome in outcomes),
+        [rtt_ms for outcome in outcomes for rtt_ms in outcome.rtts_ms],
+        sum(not outcome.rtts_ms for outcome in outcomes),
+    )
+
+
+def icmplib_with(tasks: Callable[[int], int]) -> Callable[[list[str]], Coroutine[Any, Any, Round]]:
+    async def ping(addresses: list[str]) -> Round:
+        hosts = await async_multiping(
+            addresses, count=PACKETS, interval=GAP_S, timeout=TIMEOUT_S, concurrent_tasks=tasks(len(addresses))
+        )
+        return Round(
+            sum(host.packets_sent for host in hosts),
+            [rtt_ms for host in hosts for rtt_ms in host.rtts],
+            sum(not host.is_alive for host in hosts),
+        )
+
+    return ping
+
+
+ENGINES: tuple[tuple[str, Callable[[list[str]], Coroutine[Any, Any, Round]]], ...] = (
+    ("noc-prober", ours),
+    ("icmplib, 50 tasks", icmplib_with(lambda hosts: 50)),
+    ("icmplib, a task each", icmplib_with(lambda hosts: hosts)),
+)
+HEADER = f"{'hosts':>6}  {'engine':<21} {'false loss':>10}  {'false down':>10}  {'median RTT':>11}  {'p99 RTT':>11}  {'CPU':>8}  {'took':>7}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Our engine beside icmplib's, on a simulated network.")
+    parser.add_argument("--delay-ms", type=float, default=10.0, help="how long every host takes to answer (10)")
+    parser.add_argument("--targets", type=int, nargs="+", default=[100, 500, 1000], help="hosts (100 500 1000)")
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not options.inside_namespace:
+        if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
+            print("benchmarks/prober.py needs root and /dev/net/tun for a network of its own", file=sys.stderr)
+            return 1
+        arguments = ["unshare", "--net", sys.executable, __file__, *sys.argv[1:], INSIDE]
+        return subprocess.run(arguments, check=False).returncode  # noqa: S603  # our own file
+    responder = [sys.executable, str(Path(__file__).with_name("responder.py")), str(options.delay_ms)]
+    with subprocess.Popen(responder, stdout=subprocess.PIPE, text=True) as network:  # noqa: S603  # our own file
+        try:
+            assert network.stdout is not None
+            if network.stdout.readline() != "ready\n":
+                print("the simulated network did not come up", file=sys.stderr)
+                return 1
+            compare(options.targets, options.delay_ms)
+        finally:
+            network.terminate()
+    return 0
+
+
+def compare(counts: list[int], delay_ms: float) -> None:
+    print(f"every host answers after {delay_ms:g} ms; {PACKETS} echo requests each, {GAP_S * 1000:g} ms apart")
+    print(HEADER)
+    for count in counts:
+        addresses = [f"10.99.{1 + host // 250}.{1 + host % 250}" for host in range(count)]
+        for name, engine in ENGINES:
+            cpu_s, began_s = time.process_time(), time.monotonic()
+            found = asyncio.run(engine(addresses))
+            cpu_s, took_s = time.process_time() - cpu_s, time.monotonic() - began_s
+            lost = PACKETS * count - len(found.rtts_ms)
+            rtts = sorted(found.rtts_ms) or [float("nan")]
+            print(
+                f"{count:6}  {name:<21} {lost:10}  {found.down:10}  {statistics.median(rtts):8.2f} ms"
+                f"  {rtts[int(len(rtts) * 0.99)]:8.2f} ms  {cpu_s:6.2f} s  {took_s:5.1f} s",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
