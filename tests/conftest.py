@@ -1,0 +1,141 @@
+"""What all tests share: a network of the test run's own, and real parts to start in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.netlab import namespace
+from tests.netlab.firewall import Firewall
+from tests.netlab.lab import Netlab
+from tests.netlab.namespace import NoNamespace
+from tests.parts.brokers import Mosquitto, Nats
+from tests.parts.ports import free_port as find_free_port
+from tests.parts.processes import Processes
+from tests.parts.smtp import SmtpSink
+from tests.parts.waiting import wait_until as wait_for
+
+# At import, because a namespace belongs to a thread: there is only one now, and all others inherit from it.
+NAMESPACE = namespace.enter()
+
+MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
+"""With NOC_TEST_SKIPS=fail (as in CI) every other skip is a failure: the machine there can do the rest."""
+
+
+def pytest_unconfigure() -> None:
+    NAMESPACE.close()
+
+
+def pytest_report_header() -> str:
+    return f"network: {NAMESPACE.trouble or 'a namespace of its own'}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_skip(report)
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(logs := getattr(value, "logs", None), dict):
+                report.sections += [(f"{name}: {part}", text) for part, text in logs.items()]
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail") or os.environ.get("NOC_TEST_SKIPS") != "fail":
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(MAY_SKIP):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, and NOC_TEST_SKIPS=fail allows only {' or '.join(MAY_SKIP)}: {reason}"
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    """`wait_until(condition, deadline_s, what)`: what the condition gave when it was first true."""
+    return wait_for
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return find_free_port
+
+
+@pytest.fixture(scope="session")
+def outside_namespace() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command in the machine's own network, for what needs the package index."""
+    return NAMESPACE.outside
+
+
+@pytest.fixture(scope="session")
+def own_network() -> None:
+    """Only where this run has a network namespace of its own."""
+    if NAMESPACE.trouble:
+        pytest.skip(f"needs a network namespace: {NAMESPACE.trouble}")
+
+
+@pytest.fixture(scope="session")
+def internet(own_network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Netlab]:
+    """The simulated internet for all tests of a run; take `netlab` unless its hosts must keep their behaviour."""
+    try:
+        lab = Netlab(tmp_path_factory.mktemp("netlab")).__enter__()
+    except NoNamespace as error:
+        pytest.skip(f"needs a TUN device: {error}")
+    yield lab
+    lab.__exit__()
+
+
+@pytest.fixture
+def netlab(internet: Netlab) -> Iterator[Netlab]:
+    """The simulated internet, every host as in the beginning."""
+    internet.behave()
+    yield internet
+    internet.firewall.close()
+
+
+@pytest.fixture
+def firewall(own_network: None) -> Iterator[Firewall]:
+    rules = Firewall()
+    yield rules
+    rules.close()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A private Mosquitto that lets everybody in."""
+    with Mosquitto(tmp_path / "mosquitto") as broker:
+        yield broker
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Nats]:
+    """A private nats-server speaking MQTT that lets everybody in."""
+    with Nats(tmp_path / "nats") as broker:
+        yield broker
+
+
+@pytest.fixture
+def smtp_sink() -> Iterator[SmtpSink]:
+    """A mail server that keeps what it is given."""
+    with SmtpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def noc_processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts services as processes, kills and restarts them by name; their logs are shown where a test fails."""
+    with Processes(tmp_path / "logs") as processes:
+        yield processes

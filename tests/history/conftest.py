@@ -1,0 +1,66 @@
+"""Every store, empty, for the scenarios that all of them must pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from noc_history.store import Store
+from noc_history.stores import parse
+from tests.history.influx_engine import InfluxEngine
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxEngine]:
+    if not InfluxEngine.is_here():
+        pytest.skip("influxd is not on PATH; install Debian's influxdb package")
+    engine = InfluxEngine(tmp_path_factory.mktemp("influxd"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=["sqlite", "influxd", "influxdb2"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A NOC_HISTORY_URL behind which nothing is stored yet."""
+    if request.param == "sqlite":
+        return f"sqlite://{tmp_path}/history.sqlite"
+    if request.param == "influxd":
+        engine: InfluxEngine = request.getfixturevalue("engine")
+        return engine.make_bucket(f"bucket{next(_numbers)}")
+    real = os.environ.get("NOC_TEST_INFLUXDB_URL")
+    if not real:
+        pytest.skip("NOC_TEST_INFLUXDB_URL names no InfluxDB 2 to test with")
+    empty_bucket(real)
+    return real
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+def open_store(url: str) -> Store:
+    found = parse(url)
+    assert found is not None
+    return found.open()
+
+
+def empty_bucket(url: str) -> None:
+    from urllib.parse import unquote, urlsplit
+
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
+    parts = urlsplit(url)
+    org, bucket = (unquote(name) for name in parts.path.split("/")[1:])
+    scheme = "https" if parts.scheme == "influxdbs" else "http"
+    address = f"{scheme}://{parts.hostname}:{parts.port or 8086}"
+    with InfluxDBClient(url=address, token=unquote(parts.username or ""), org=org) as client:
+        client.delete_api().delete("1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "", bucket=bucket, org=org)

@@ -1,0 +1,189 @@
+"""A real InfluxDB engine for tests: Debian's influxd 1.6, with the few version 2 routes it lacks put before it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+TOKEN: Final = "a token/with=odd:signs"
+ORG: Final = "noc"
+_CONFIG: Final = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc_port}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  query-log-enabled = false
+[monitor]
+  store-enabled = false
+[subscriber]
+  enabled = false
+[continuous_queries]
+  enabled = false
+[http]
+  bind-address = "127.0.0.1:{http_port}"
+  log-enabled = false
+  pprof-enabled = false
+"""
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class InfluxEngine:
+    """One influxd on loopback and its front. It can be killed and started again on the same files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.refuse_with: int | None = None
+        """An HTTP status the front answers everything with, while set."""
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "influxd.conf").write_text(
+            _CONFIG.format(folder=folder, http_port=self._port, rpc_port=free_port()), encoding="utf-8"
+        )
+        self._front = _Front(self)
+        threading.Thread(target=self._front.serve_forever, args=(0.05,), daemon=True).start()
+        self.start()
+
+    @staticmethod
+    def is_here() -> bool:
+        return shutil.which("influxd") is not None
+
+    def start(self) -> None:
+        with (self.folder / "influxd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["influxd", "-config", str(self.folder / "influxd.conf")], stdout=log, stderr=log
+            )
+        end_s = time.monotonic() + 30
+        while self.ask("GET", "/ping")[0] != 204:
+            assert self._process.poll() is None, (self.folder / "influxd.log").read_text(encoding="utf-8")
+            assert time.monotonic() < end_s, "influxd did not start in time"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """As a power cut would: no chance to write anything more."""
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def close(self) -> None:
+        self._front.shutdown()
+        self._front.server_close()
+        self.kill()
+
+    def make_bucket(self, name: str, keep: str = "INF") -> str:
+        """Its NOC_HISTORY_URL."""
+        status, answer = self.run(f'CREATE DATABASE "{name}" WITH DURATION {keep}')
+        assert status == 200, answer
+        return self.url(name)
+
+    def url(self, bucket: str, token: str = TOKEN) -> str:
+        return f"influxdb://{quote(token, safe='')}@127.0.0.1:{self._front.server_port}/{ORG}/{bucket}"
+
+    def run(self, query: str, bucket: str = "") -> tuple[int, bytes]:
+        """One statement of InfluxQL, past the front."""
+        return self.ask("POST", "/query?" + urlencode({"q": query, "db": bucket}))
+
+    def put(self, bucket: str, lines: str) -> tuple[int, bytes]:
+        """Line protocol, past the front and past our client."""
+        return self.ask("POST", "/write?" + urlencode({"db": bucket}), lines.encode())
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data=body, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+        except OSError:
+            return 503, b'{"error": "no engine"}'
+
+
+class _Front(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 100
+
+    def __init__(self, engine: InfluxEngine) -> None:
+        self.engine = engine
+        super().__init__(("127.0.0.1", 0), _Forward)
+
+
+class _Forward(BaseHTTPRequestHandler):
+    """Version 2's write, delete and error bodies, and its token, in terms of version 1."""
+
+    server: _Front
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._forward(b"")
+
+    def do_POST(self) -> None:
+        self._forward(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        return
+
+    def _forward(self, body: bytes) -> None:
+        status, answer = self._answer(body)
+        if status >= 400:
+            answer = json.dumps({"code": "error", "message": _message_of(answer)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        if status != 204:
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if status != 204:
+            self.wfile.write(answer)
+
+    def _answer(self, body: bytes) -> tuple[int, bytes]:
+        engine = self.server.engine
+        parts = urlsplit(self.path)
+        options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if engine.refuse_with:
+            return engine.refuse_with, b'{"error": "refused by the test"}'
+        if self.headers.get("Authorization") != f"Token {TOKEN}":
+            return 401, b'{"error": "unauthorized access"}'
+        if options.get("org", ORG) != ORG:
+            return 404, b'{"error": "organization not found"}'
+        if parts.path == "/query" and self.command == "GET":
+            return engine.ask("GET", self.path)
+        if parts.path == "/api/v2/write":
+            precision = {"ns": "n", "us": "u"}.get(options["precision"], options["precision"])
+            return engine.ask("POST", "/write?" + urlencode({"db": options["bucket"], "precision": precision}), body)
+        if parts.path == "/api/v2/delete":
+            wanted = json.loads(body)
+            measurement = wanted["predicate"].partition("=")[2]
+            status, answer = engine.run(
+                f"DELETE FROM {measurement} WHERE time >= '{wanted['start']}' AND time <= '{wanted['stop']}'",
+                options["bucket"],
+            )
+            return (204, b"") if status == 200 else (status, answer)
+        return 404, b'{"error": "no such route"}'
+
+
+def _message_of(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, KeyError):
+        return answer.decode(errors="replace")

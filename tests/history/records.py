@@ -1,0 +1,59 @@
+"""Records to store, with everything a test does not care about filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from noc_bus.messages import Incident, ProbeResult, SiteState, State
+from noc_bus.time import Time
+
+T0: Final = Time.parse("2026-11-24T12:00:00.007Z")
+
+
+def at(seconds: float) -> Time:
+    """So many seconds after T0, to the millisecond."""
+    return Time(T0 + round(seconds * 1000))
+
+
+def cycle(
+    seconds: float,
+    rtts_ms: Sequence[float] = (1.0, 2.0, 3.0),
+    *,
+    sent: int = 5,
+    site: str = "here",
+    target: str = "router",
+    seq: int = 0,
+    invalid: str | None = None,
+) -> ProbeResult:
+    return ProbeResult(
+        site=site,
+        target=target,
+        epoch=1,
+        seq=seq,
+        at=at(seconds),
+        address="192.0.2.1",
+        sent=sent,
+        received=len(rtts_ms),
+        rtts_ms=list(rtts_ms),
+        invalid=invalid,
+    )
+
+
+def state(
+    seconds: float, now: State, *, reason: str = "because", site: str = "here", target: str = "router", seq: int = 0
+) -> SiteState:
+    return SiteState(
+        site=site, target=target, epoch=1, seq=seq, state=now, since=at(seconds), reason=reason, at=at(seconds + 5)
+    )
+
+
+def incident(name: str, opened: float, resolved: float | None = None, **fields: Any) -> Incident:
+    return Incident(
+        id=name,
+        kind="target-down",
+        targets=["router"],
+        opened_at=at(opened),
+        resolved_at=None if resolved is None else at(resolved),
+        **{"cause": "no answer", **fields},
+    )

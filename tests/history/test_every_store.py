@@ -1,0 +1,284 @@
+"""What every store promises, whatever keeps the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from noc_bus.messages import Mark, ProbeResult, State
+from noc_bus.time import Time
+from noc_history.store import Batch, Point, StateRecord, Store
+from tests.history.conftest import open_store
+from tests.history.records import T0, at, cycle, incident, state
+
+_each_example_has_names_of_its_own = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+_numbers = count()
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert store.marks() == {}
+    assert store.series("router", at(0), at(100), 10) == {}
+    assert store.states(None, at(0), at(100)) == {}
+    assert list(store.incidents(at(0), at(100))) == []
+
+
+def test_with_enough_points_each_cycle_is_its_own_at_its_own_millisecond(store: Store) -> None:
+    assert store.write(Batch(results=[cycle(0, [1.5, 2.5]), cycle(10.001, [])])) == []
+    assert store.series("router", at(0), at(60), 100) == {
+        "here": [Point(at(0), 1, 0, 5, 2, 1.5, 2.0, 2.5), Point(at(10.001), 1, 0, 5, 0, None, None, None)]
+    }
+
+
+def test_the_period_takes_its_start_and_leaves_its_end(store: Store) -> None:
+    store.write(Batch(results=[cycle(second) for second in (9.999, 10, 19.999, 20)]))
+    assert [point.at for point in store.series("router", at(10), at(20), 100)["here"]] == [at(10), at(19.999)]
+
+
+def test_what_was_stored_is_there_for_the_next_to_open_it(url: str, store: Store) -> None:
+    store.write(Batch(results=[cycle(0)], states=[state(0, State.UP)], marks=[mark(7)]))
+    store.close()
+    again = open_store(url)
+    assert len(again.series("router", at(0), at(60), 100)["here"]) == 1
+    assert again.marks() == {"here": mark(7)}
+    again.close()
+
+
+def test_a_batch_written_three_times_is_stored_once(store: Store) -> None:
+    batch = Batch(
+        results=[cycle(second, seq=second) for second in range(50)],
+        states=[state(second, State.UP, seq=100 + second) for second in range(5)],
+        incidents=[incident("one", 1)],
+        marks=[mark(104)],
+    )
+    for _ in range(3):
+        assert store.write(batch) == []
+    (point,) = store.series("router", at(0), at(50), 1)["here"]
+    assert (point.cycles, point.sent, point.received) == (50, 250, 150)
+    assert len(store.states(["router"], at(0), at(50))["router"]["here"].states) == 5
+    assert len(store.incidents(at(0), at(50))) == 1
+
+
+def test_late_cycles_fall_into_their_place(store: Store) -> None:
+    store.write(Batch(results=[cycle(second, [second]) for second in (30, 10)]))
+    store.write(Batch(results=[cycle(second, [second]) for second in (20, 0)]))
+    points = store.series("router", at(0), at(60), 100)["here"]
+    assert [(point.at, point.rtt_mean_ms) for point in points] == [(at(second), second) for second in (0, 10, 20, 30)]
+
+
+def test_an_invalid_cycle_is_counted_and_proves_nothing(store: Store) -> None:
+    store.write(Batch(results=[cycle(0, [5.0]), cycle(10, [99.0], invalid="late schedule")]))
+    (point,) = store.series("router", at(0), at(60), 1)["here"]
+    assert point == Point(at(0), 2, 1, 5, 1, 5.0, 5.0, 5.0)
+
+
+def test_sites_are_told_apart_and_can_be_asked_for(store: Store) -> None:
+    store.write(Batch(results=[cycle(0, site="here"), cycle(0, site="there"), cycle(1, site="there", target="other")]))
+    assert {site: len(points) for site, points in store.series("router", at(0), at(9), 9).items()} == {
+        "here": 1,
+        "there": 1,
+    }
+    assert list(store.series("router", at(0), at(9), 9, site="there")) == ["there"]
+
+
+def test_a_thousand_records_in_one_batch_all_arrive(store: Store) -> None:
+    store.write(Batch(results=[cycle(n, target=f"host-{n % 10}", site=f"site-{n % 3}") for n in range(1000)]))
+    found = [store.series(f"host-{n}", at(0), at(1000), 1) for n in range(10)]
+    assert sum(points[0].cycles for sites in found for points in sites.values()) == 1000
+
+
+@_each_example_has_names_of_its_own
+@given(
+    cycles=st.dictionaries(
+        st.integers(0, 59_999),
+        st.tuples(st.lists(st.integers(1, 4_000_000), max_size=5), st.booleans()),
+        min_size=1,
+        max_size=30,
+    ),
+    start_ms=st.integers(0, 30_000),
+    length_ms=st.integers(1, 40_000),
+    points=st.integers(1, 40),
+)
+def test_downsampling_equals_the_plain_sums(
+    store: Store, cycles: dict[int, tuple[list[int], bool]], start_ms: int, length_ms: int, points: int
+) -> None:
+    target = f"sampled-{next(_numbers)}"
+    results = [
+        cycle(ms / 1000, [us / 1000 for us in rtts_us], target=target, invalid=None if is_valid else "late")
+        for ms, (rtts_us, is_valid) in cycles.items()
+    ]
+    store.write(Batch(results=results))
+    start, end = Time(T0 + start_ms), Time(T0 + start_ms + length_ms)
+    found = store.series(target, start, end, points).get("here", [])
+    expected = plain_sums(results, start, end, points)
+    assert len(found) == len(expected) <= points
+    for one, other in zip(found, expected, strict=True):
+        assert (one.at, one.cycles, one.invalid, one.sent, one.received) == (
+            other.at,
+            other.cycles,
+            other.invalid,
+            other.sent,
+            other.received,
+        )
+        for rtt_ms, other_ms in (
+            (one.rtt_min_ms, other.rtt_min_ms),
+            (one.rtt_mean_ms, other.rtt_mean_ms),
+            (one.rtt_max_ms, other.rtt_max_ms),
+        ):
+            assert rtt_ms == (None if other_ms is None else pytest.approx(other_ms))
+
+
+def plain_sums(results: Sequence[ProbeResult], start: Time, end: Time, points: int) -> list[Point]:
+    """The same in the most obvious words."""
+    chosen = sorted((one for one in results if start <= one.at < end), key=lambda one: one.at)
+    width = 1 if len(chosen) <= points else -(-(end - start) // points)
+    slices: dict[int, list[ProbeResult]] = {}
+    for one in chosen:
+        slices.setdefault((one.at - start) // width, []).append(one)
+    sums = []
+    for number, members in slices.items():
+        valid = [one for one in members if one.invalid is None]
+        rtts_ms = [rtt for one in valid for rtt in one.rtts_ms]
+        sums.append(
+            Point(
+                Time(start + number * width),
+                len(members),
+                len(members) - len(valid),
+                sum(one.sent for one in valid),
+                sum(one.received for one in valid),
+                min(rtts_ms, default=None),
+                sum(rtts_ms) / len(rtts_ms) if rtts_ms else None,
+                max(rtts_ms, default=None),
+            )
+        )
+    return sums
+
+
+def test_the_state_that_held_when_the_period_began_comes_first(store: Store) -> None:
+    changes = [state(0, State.UP, seq=1), state(50, State.DOWN, seq=2), state(150, State.UP, seq=3)]
+    store.write(Batch(states=[*reversed(changes)]))
+    found = store.states(["router"], at(100), at(200))["router"]["here"]
+    assert list(found.states) == [StateRecord(at(50), "DOWN", "because"), StateRecord(at(150), "UP", "because")]
+
+
+def test_a_state_that_began_with_the_period_is_the_only_one_at_its_begin(store: Store) -> None:
+    store.write(Batch(states=[state(0, State.UP, seq=1), state(100, State.DOWN, seq=2), state(200, State.UP, seq=3)]))
+    found = store.states(["router"], at(100), at(200))["router"]["here"]
+    assert list(found.states) == [StateRecord(at(100), "DOWN", "because")]
+
+
+def test_two_changes_in_one_millisecond_keep_their_order(store: Store) -> None:
+    store.write(Batch(states=[state(50, State.DOWN, seq=8), state(50, State.UNKNOWN, seq=7)]))
+    found = store.states(["router"], at(0), at(100))["router"]["here"]
+    assert [one.state for one in found.states] == ["UNKNOWN", "DOWN"]
+
+
+def test_a_refreshed_state_is_one_record(store: Store) -> None:
+    store.write(Batch(states=[state(50, State.DOWN, seq=8)]))
+    store.write(Batch(states=[state(50, State.DOWN, seq=8)]))
+    assert len(store.states(["router"], at(0), at(100))["router"]["here"].states) == 1
+
+
+def test_last_heard_is_the_newest_word_inside_the_period_or_not(store: Store) -> None:
+    store.write(
+        Batch(
+            results=[cycle(300), cycle(20)],
+            states=[state(10, State.UP, seq=1), state(500, State.DOWN, seq=2, site="there")],
+        )
+    )
+    found = store.states(["router"], at(0), at(100))["router"]
+    assert {site: records.last_heard for site, records in found.items()} == {"here": at(300), "there": at(500)}
+    assert list(found["there"].states) == []
+
+
+def test_states_are_asked_for_by_target_or_for_all(store: Store) -> None:
+    names = [f"host-{n}" for n in range(60)]
+    store.write(Batch(states=[state(1, State.UP, target=name, seq=n) for n, name in enumerate(names)]))
+    assert sorted(store.states(None, at(0), at(9))) == sorted(names)
+    assert sorted(store.states(names[:2], at(0), at(9))) == sorted(names[:2])
+    assert sorted(store.states(names[:55], at(0), at(9))) == sorted(names[:55])
+    assert store.states([], at(0), at(9)) == {}
+    assert store.states(["unheard-of"], at(0), at(9)) == {}
+
+
+@_each_example_has_names_of_its_own
+@given(reason=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60))
+def test_any_reason_comes_back_as_it_was(store: Store, reason: str) -> None:
+    target = f"reasoned-{next(_numbers)}"
+    assert store.write(Batch(states=[state(1, State.DOWN, target=target, reason=reason)])) == []
+    assert store.states([target], at(0), at(9))[target]["here"].states[0].reason == reason
+
+
+# Ids on the bus are slugs, so no store ever sees such a name; one that does must still not mix two up.
+@_each_example_has_names_of_its_own
+@given(
+    name=st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="\\"), min_size=1)
+    | st.sampled_from(["a b", "a,b", "a=b", "a'b", 'a"b', "é=, ü", "#a", "a'; DROP SERIES FROM cycle", "名前"])
+)
+def test_odd_names_are_told_apart(store: Store, name: str) -> None:
+    number = next(_numbers)
+    name = f"{name}{number}"
+    other = f"other{number}"
+    store.write(Batch(results=[cycle(1, target=name, site=name), cycle(2, target=other, site=name)]))
+    assert [point.at for point in store.series(name, at(0), at(9), 9)[name]] == [at(1)]
+    assert store.states([name], at(0), at(9))[name][name].last_heard == at(1)
+
+
+def test_an_incident_is_stored_once_with_its_last_word(store: Store) -> None:
+    store.write(Batch(incidents=[incident("one", 10)]))
+    store.write(Batch(incidents=[incident("one", 10, cause="no answer at two sites")]))
+    assert list(store.incidents(at(0), at(100))) == [incident("one", 10, cause="no answer at two sites")]
+    store.write(Batch(incidents=[incident("one", 10, 60)]))
+    assert list(store.incidents(at(0), at(100))) == [incident("one", 10, 60)]
+
+
+def test_a_late_word_of_its_opening_does_not_open_an_incident_again(store: Store) -> None:
+    store.write(Batch(incidents=[incident("one", 10, 60)]))
+    store.write(Batch(incidents=[incident("one", 10)]))
+    assert list(store.incidents(at(0), at(100))) == [incident("one", 10, 60)]
+
+
+def test_incidents_of_a_period_are_those_open_at_some_moment_of_it(store: Store) -> None:
+    store.write(
+        Batch(
+            incidents=[
+                incident("over-before", 0, 50),
+                incident("still-open", 10),
+                incident("inside", 110, 120),
+                incident("later", 200, 210),
+            ]
+        )
+    )
+    assert [one.id for one in store.incidents(at(100), at(200))] == ["inside", "still-open"]
+
+
+def test_the_newest_mark_of_each_site_holds(store: Store) -> None:
+    store.write(Batch(marks=[mark(5), mark(9, site="there")]))
+    store.write(Batch(marks=[mark(6, seconds=1)]))
+    store.write(Batch(marks=[mark(-1, epoch=2, seconds=90_000)]))
+    assert store.marks() == {"here": mark(-1, epoch=2, seconds=90_000), "there": mark(9, site="there")}
+
+
+def test_forgetting_cycles_keeps_newer_ones_states_and_incidents(store: Store) -> None:
+    store.write(
+        Batch(
+            results=[cycle(second) for second in (0, 99.999, 100, 200)],
+            states=[state(0, State.UP)],
+            incidents=[incident("one", 0, 10)],
+            marks=[mark(3)],
+        )
+    )
+    assert store.forget_cycles(at(100)) in (2, -1)
+    assert [point.at for point in store.series("router", at(0), at(999), 99)["here"]] == [at(100), at(200)]
+    assert len(store.states(["router"], at(0), at(999))["router"]["here"].states) == 1
+    assert len(store.incidents(at(0), at(999))) == 1
+    assert store.marks() == {"here": mark(3)}
+
+
+def mark(seq: int, *, epoch: int = 1, site: str = "here", seconds: float = 0) -> Mark:
+    return Mark(site=site, epoch=epoch, seq=seq, at=at(seconds))

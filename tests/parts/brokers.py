@@ -1,0 +1,122 @@
+"""Private MQTT brokers on free ports: Mosquitto and the bundled nats-server."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+
+from noc_bus.render import acl, nats
+from tests.parts.ports import free_port, listens
+from tests.parts.processes import Processes
+from tests.parts.waiting import wait_until
+
+START_S: Final = 15.0
+
+
+class Broker:
+    """A context manager. `kill` it, `start` it again: the port and the folder stay."""
+
+    def __init__(self, folder: Path, passwords: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> None:
+        """With `passwords` by user name, permissions are those rendered from the contract; else everybody may all."""
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.host = host
+        self.port = free_port()
+        self.passwords = dict(passwords or {})
+        self.processes = Processes(folder)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.processes.__exit__()
+
+    def url(self, user: str | None = None, host: str = "127.0.0.1") -> str:
+        """For NOC_MQTT_URL, as a user that has a password here, or as nobody."""
+        who = f"{user}:{self.passwords[user]}@" if user in self.passwords else ""
+        return f"mqtt://{who}{host}:{self.port}"
+
+    def start(self) -> None:
+        self.processes.start("broker", self._command())
+        wait_until(lambda: listens(self.port), START_S, "a listening broker", seen=lambda: self.logs)
+
+    def kill(self) -> None:
+        self.processes.kill("broker")
+
+    def stop(self) -> None:
+        self.processes.stop("broker")
+
+    @property
+    def logs(self) -> dict[str, str]:
+        return self.processes.logs
+
+    def _command(self) -> list[str | Path]:
+        raise NotImplementedError
+
+
+class Mosquitto(Broker):
+    def _command(self) -> list[str | Path]:
+        program = shutil.which("mosquitto")
+        if program is None:
+            pytest.skip("needs Mosquitto on PATH")
+        lines = [f"listener {self.port} {self.host}", f"user {getpass.getuser()}"]
+        # A retained message must survive the kill -9 of a broker, as far as Mosquitto can do it.
+        lines += ["persistence true", f"persistence_location {self.folder}/", "autosave_interval 1"]
+        lines += ["autosave_on_changes true", "max_queued_messages 100000"]
+        if self.passwords:
+            users, rights = self.folder / "users", self.folder / "acl"
+            users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
+            subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+            rights.write_text(acl.render())
+            users.chmod(0o600)
+            rights.chmod(0o600)
+            lines += ["allow_anonymous false", f"password_file {users}", f"acl_file {rights}"]
+        else:
+            lines += ["allow_anonymous true"]
+        config = self.folder / "mosquitto.conf"
+        config.write_text("\n".join(lines) + "\n")
+        return [program, "-c", config]
+
+
+class Nats(Broker):
+    def _command(self) -> list[str | Path]:
+        beside_python = Path(sys.executable).parent / "nats-server"
+        program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
+        if program is None:
+            pytest.skip("needs the nats-server that is bundled with the launcher")
+        settings: dict[str, object] = {
+            "server_name": "noc-test",
+            "host": self.host,
+            "port": free_port(),
+            "jetstream": {"store_dir": str(self.folder / "jetstream")},
+            "mqtt": {"host": self.host, "port": self.port},
+        }
+        if self.passwords:
+            table = nats.table()
+            users = [
+                {
+                    "user": user,
+                    "password": password,
+                    "permissions": table.get(user) or _of_site(table["SITE"], user),
+                }
+                for user, password in self.passwords.items()
+            ]
+            settings["authorization"] = {"users": users}
+        config = self.folder / "nats.conf"
+        # nats-server's own format is a superset of JSON.
+        config.write_text(json.dumps(settings, indent=1))
+        return [program, "-c", config]
+
+
+def _of_site(template: nats.Permissions, site: str) -> nats.Permissions:
+    filled: nats.Permissions = json.loads(json.dumps(template).replace("SITE", site))
+    return filled

@@ -1,0 +1,30 @@
+"""Waiting for something to be so, with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+_PAUSE_S = 0.02
+
+
+def wait_until(
+    condition: Callable[[], Any], deadline_s: float, what: str, *, seen: Callable[[], object] | None = None
+) -> Any:
+    """What `condition` gave when it was first true. Fails with `what` and with what `seen` gives at the end."""
+    started_s = time.monotonic()
+    while not (value := condition()):
+        if time.monotonic() - started_s > deadline_s:
+            instead = f"; instead: {seen()}" if seen else ""
+            raise AssertionError(f"waited {deadline_s:g} s in vain for: {what}{instead}")
+        time.sleep(_PAUSE_S)
+    return value
+
+
+def holds_for(condition: Callable[[], Any], duration_s: float, what: str) -> None:
+    """Fails at the first moment within `duration_s` at which `condition` is not true."""
+    started_s = time.monotonic()
+    while (passed_s := time.monotonic() - started_s) < duration_s:
+        assert condition(), f"after {passed_s:.1f} s this no longer held: {what}"
+        time.sleep(_PAUSE_S)
