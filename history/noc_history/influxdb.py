@@ -144,9 +144,9 @@ class InfluxStore:
         records: dict[tuple[str, str], list[StateRecord]] = defaultdict(list)
         heard: dict[tuple[str, str], int] = {}
         before = (
-            f"SELECT LAST(state) AS state, reason FROM state WHERE {chosen}time < {int(start)}ms GROUP BY target, site"
+            f"SELECT LAST(state) AS state, reason FROM state WHERE {chosen}time < {start + 1}ms GROUP BY target, site"
         )
-        during = f"SELECT state, reason FROM state WHERE {chosen}{_between(start, end)} GROUP BY target, site"
+        during = f"SELECT state, reason FROM state WHERE {chosen}{_between(Time(start + 1), end)} GROUP BY target, site"
         for query in (before, during):
             for tags, rows in self._series_of(query, epoch="ns"):
                 for row in rows:

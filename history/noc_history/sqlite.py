@@ -232,18 +232,25 @@ class SqliteStore:
                     f"{self._path} is a SQLite file of something else; name another file in NOC_HISTORY_URL",
                     can_retry=False,
                 )
-            # Two processes may meet here: the loser finds the tables made.
-            with contextlib.suppress(sqlite3.OperationalError):
-                connection.executescript(f"{_FIRST} BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            version = self._create(connection)
         if version != _VERSION:
             raise StoreError(
                 f"{self._path} has version {version}, this program knows version {_VERSION}; "
                 "run the version of the program that made it",
                 can_retry=False,
             )
+
+    def _create(self, connection: sqlite3.Connection) -> int:
+        try:
+            connection.executescript(f"{_FIRST} BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        except sqlite3.OperationalError:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # Two processes may meet here: the loser finds the tables made.
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                raise
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        return version
 
     def _read(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         # All rows at once: a reader that lingers in a transaction keeps the log from being reset.
@@ -341,8 +348,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
+        # Also after a COMMIT that found no room: the next transaction could not begin inside this one.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from noc_bus.settings import Setting
 from noc_history.store import Store
@@ -47,7 +47,7 @@ def parse(url: str) -> HistoryUrl | None:
 
 def in_folder(folder: Path) -> HistoryUrl:
     """The embedded store in a data folder: what an empty NOC_HISTORY_URL means."""
-    found = parse(f"sqlite:///{folder.resolve() / FILE_NAME}".replace("sqlite:////", "sqlite:///"))
+    found = parse(f"sqlite://{quote(str(folder.resolve() / FILE_NAME))}")
     assert found is not None
     return found
 

@@ -47,6 +47,7 @@ def run(config: Config, stop: threading.Event) -> None:
             announce_at_s = time.monotonic() + process.PRESENCE_EVERY_S
             recorder.announce()
     thread.join(timeout=20)
+    recorder.say_goodbye()
     session.stop()
     store.close()
     if broken:

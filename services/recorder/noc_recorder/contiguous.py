@@ -71,8 +71,8 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        return sum(books.waiting for books in self._sites.values())
+        return sum(books.waiting for books in list(self._sites.values()))
 
     @property
     def declared_gone(self) -> int:
-        return sum(books.declared_gone for books in self._sites.values())
+        return sum(books.declared_gone for books in list(self._sites.values()))

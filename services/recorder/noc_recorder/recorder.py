@@ -9,7 +9,7 @@ from noc_bus import log
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
 from noc_bus.messages import Incident, Mark, ProbeResult, Replay, SiteState
-from noc_bus.process import presence
+from noc_bus.process import offline, presence
 from noc_bus.time import Time
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
@@ -51,9 +51,14 @@ class Recorder:
             "dropped_total": self._intake.dropped,
             "declared_gone_total": writer.ledger.declared_gone,
             "buffered": len(self._intake),
+            "waiting": writer.ledger.waiting,
             "write_ms": round(writer.write_ms, 1),
         }
         self._bus.publish(SERVICES, presence("recorder", self._since, figures, writer.trouble))
+
+    def say_goodbye(self) -> None:
+        """The last word of a recorder that stops on request; the last will speaks for one that does not."""
+        self._bus.publish(*offline("recorder"))
 
     def _on_connected(self) -> None:
         self.announce()

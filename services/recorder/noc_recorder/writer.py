@@ -97,9 +97,10 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         began_s = time.monotonic()
-        self._rejected.add(self._store.write(batch))
+        rejected = self._store.write(batch)
         self.write_ms = (time.monotonic() - began_s) * 1000
-        self.stored += len(batch.results) + len(batch.states)
+        self._rejected.add(rejected)
+        self.stored += len(batch.results) + len(batch.states) + len(batch.incidents) - len(rejected)
 
     def _insist(self, act: Callable[[], object], stop: threading.Event) -> bool:
         """Try until it works; False when stopped before. What is not stored then is sent again by its site."""
