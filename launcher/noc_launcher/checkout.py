@@ -1,0 +1,93 @@
+"""What only a checkout of the repository can do: run its tests, and lock its dependencies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from noc_launcher.complaint import Complaint
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+TEST_LINE: Final = "# --- only for ./noc test ---"
+_HEADER: Final = """\
+# Every package, at one version, with its hashes: made by `./noc lock` from the pyproject.toml files.
+"""
+
+
+def run_tests(arguments: Sequence[str]) -> int:
+    """Become pytest, in the repository's root."""
+    os.chdir(_checkout())
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+
+
+def write_lock() -> Path:
+    """Rewrite the lock from the members' pyproject.toml files. Versions already locked stay where they fit."""
+    root = _checkout()
+    if shutil.which("uv") is None:
+        raise Complaint("`noc lock` needs uv on PATH, and only it does; install uv (pip install uv) and run it again.")
+    runtime, test = requirements(root)
+    file = root / "requirements.lock"
+    with tempfile.TemporaryDirectory() as folder:
+        everything = Path(folder) / "everything.txt"
+        if file.exists():
+            everything.write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+        all_locked = _compile([*runtime, *test], everything)
+        runtime_locked = _compile(runtime, Path(folder) / "runtime.txt", constraints=everything)
+    only_test = [block for block in blocks(all_locked) if block not in blocks(runtime_locked)]
+    file.write_text(f"{_HEADER}{runtime_locked}{TEST_LINE}\n{''.join(only_test)}", encoding="utf-8")
+    return file
+
+
+def requirements(root: Path) -> tuple[list[str], list[str]]:
+    """What running needs from outside the workspace, and what only the tests need besides."""
+    workspace = _read(root)["tool"]["noc"]["workspace"]
+    runtime = {
+        requirement
+        for member in workspace["members"]
+        for requirement in _read(root / member)["project"]["dependencies"]
+        if not requirement.startswith("noc-")
+    }
+    return sorted(runtime | set(workspace["build"])), sorted(workspace["test"])
+
+
+def blocks(locked: str) -> list[str]:
+    """One text for each package: its line and its hashes."""
+    found: list[str] = []
+    for line in locked.splitlines(keepends=True):
+        if line.startswith(" "):
+            found[-1] += line
+        elif not line.startswith("#"):
+            found.append(line)
+    return found
+
+
+def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -> str:
+    command = [
+        "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
+        "--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", str(to),
+    ]  # fmt: skip
+    command += ["--constraints", str(constraints)] if constraints else []
+    done = subprocess.run([*command, "-"], input="\n".join(wanted), text=True, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise Complaint(f"uv could not lock the dependencies: {done.stderr.strip()}")
+    return to.read_text(encoding="utf-8")
+
+
+def _checkout() -> Path:
+    if not (REPOSITORY / "requirements.lock").exists() and not (REPOSITORY / "noc").exists():
+        raise Complaint("This command works in a checkout of the repository only: run ./noc there.")
+    return REPOSITORY
+
+
+def _read(folder: Path) -> dict[str, dict[str, dict[str, list[str]]]]:
+    parsed: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
+        (folder / "pyproject.toml").read_text(encoding="utf-8")
+    )
+    return parsed
