@@ -10,7 +10,7 @@ import tempfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from noc_launcher.complaint import Complaint
 
@@ -24,7 +24,7 @@ _HEADER: Final = """\
 def run_tests(arguments: Sequence[str]) -> int:
     """Become pytest, in the repository's root."""
     os.chdir(_checkout())
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606  # the developer's own arguments
 
 
 def write_lock() -> Path:
@@ -74,7 +74,10 @@ def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -
         "--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", str(to),
     ]  # fmt: skip
     command += ["--constraints", str(constraints)] if constraints else []
-    done = subprocess.run([*command, "-"], input="\n".join(wanted), text=True, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(  # noqa: S603  # all words are ours
+        [*command, "-"], input="
+".join(wanted), text=True, stderr=subprocess.PIPE, check=False
+    )
     if done.returncode:
         raise Complaint(f"uv could not lock the dependencies: {done.stderr.strip()}")
     return to.read_text(encoding="utf-8")
@@ -86,8 +89,5 @@ def _checkout() -> Path:
     return REPOSITORY
 
 
-def _read(folder: Path) -> dict[str, dict[str, dict[str, list[str]]]]:
-    parsed: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(
-        (folder / "pyproject.toml").read_text(encoding="utf-8")
-    )
-    return parsed
+def _read(folder: Path) -> Any:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))

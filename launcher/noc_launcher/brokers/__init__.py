@@ -1,0 +1,1 @@
+"""The brokers that `noc up` can run: each a file of settings and a command."""

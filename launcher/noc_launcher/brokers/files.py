@@ -1,0 +1,16 @@
+"""Files that hold a password: readable by their owner from the first moment on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_private(path: Path, content: str) -> Path:
+    """Write or replace a file that only this user may read; its path."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(content)
+    fresh.replace(path)
+    return path

@@ -1,0 +1,158 @@
+"""`noc doctor`: looks at everything a NOC needs on this machine, and names the cure for what is missing."""
+
+from __future__ import annotations
+
+import ctypes
+import http.client
+import os
+import shutil
+import smtplib
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from noc_alerter.config import SMTP_URL
+from noc_bus import log
+from noc_bus.broker import Broker
+from noc_bus.session import Session
+from noc_bus.settings import MQTT_URL, SettingError
+from noc_launcher import running
+from noc_prober.sockets import NoIcmp, open_all
+
+_ANSWER_S: Final = 5.0
+_LEAST_FREE_BYTES: Final = 1_000_000_000
+# Of Linux's `struct timex` we read only whether the call says "not synchronised".
+_TIMEX_BYTES: Final = 512
+_TIME_ERROR: Final = 5
+_RELEASED_S: Final = 1_790_000_000
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one thing; `text` holds the cure where it is not ok."""
+
+    name: str
+    level: Level
+    text: str
+
+
+def examine(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
+    """Everything, in the order in which one thing needs the other. Takes a few seconds where something is silent."""
+    checks: list[Callable[[], Finding]] = [
+        python,
+        icmp,
+        lambda: data_folder(folder),
+        lambda: broker(folder, environment),
+        lambda: web(folder),
+        lambda: mail(environment),
+        clock,
+    ]
+    return [check() for check in checks]
+
+
+def python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Finding("python", "ok", version)
+    return Finding("python", "fail", f"{version}; use 3.11, 3.12 or 3.13")
+
+
+def icmp() -> Finding:
+    try:
+        sockets = open_all()
+    except NoIcmp as error:
+        return Finding("icmp", "fail", str(error))
+    kinds = [f"IPv{family} {'raw' if one.is_raw else 'unprivileged'}" for family, one in sockets.items()]
+    for one in sockets.values():
+        one.close()
+    return Finding("icmp", "ok", ", ".join(kinds))
+
+
+def data_folder(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding("data", "warn", f"{folder} is not there yet; ./noc up makes it")
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(
+            "data", "fail", f"{folder} is no folder this user may write; name another with --data or NOC_DATA"
+        )
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE_BYTES:
+        return Finding("data", "warn", f"{folder} has only {free / 1e6:.0f} MB left on its disk; make room")
+    return Finding("data", "ok", f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
+    is_given = any(environment.get(name) for name in (MQTT_URL.name, f"{MQTT_URL.name}_FILE"))
+    url = running.read(folder).get("mqtt")
+    if not is_given and not url:
+        return Finding("broker", "warn", "none is running; start one with ./noc up, or name one in NOC_MQTT_URL")
+    try:
+        where = MQTT_URL.read(environment) if is_given else Broker.parse(str(url))
+    except SettingError as error:
+        return Finding("broker", "fail", str(error))
+    log.configure("error")
+    session = Session(where, f"noc-doctor-{os.getpid()}")
+    connected = threading.Event()
+    session.when_connected(connected.set)
+    session.start()
+    try:
+        if connected.wait(_ANSWER_S):
+            return Finding("broker", "ok", str(where))
+        return Finding("broker", "fail", f"{session.trouble}; check that it runs, and NOC_MQTT_URL")
+    finally:
+        session.stop()
+
+
+def web(folder: Path) -> Finding:
+    where = running.read(folder).get("local")
+    if where is None:
+        return Finding("web", "warn", f"no ./noc up is running on {folder}")
+    host, _, port = where.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=_ANSWER_S)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        body = answer.read(500).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return Finding("web", "fail", f"{where} does not answer ({error}); the lines of ./noc up say why")
+    finally:
+        connection.close()
+    if answer.status == 200:
+        return Finding("web", "ok", f"http://{where} is ready")
+    return Finding("web", "fail", f"http://{where} is not ready: {' '.join(body.split())}")
+
+
+def mail(environment: Mapping[str, str]) -> Finding:
+    try:
+        server = SMTP_URL.read(environment)
+    except SettingError as error:
+        return Finding("mail", "fail", str(error))
+    if server is None:
+        return Finding(
+            "mail", "warn", "NOC_SMTP_URL is not set, so nobody is mailed; set it to smtp://user:password@host"
+        )
+    connect = smtplib.SMTP_SSL if server.tls else smtplib.SMTP
+    try:
+        with connect(server.host, server.port, timeout=_ANSWER_S) as dialogue:
+            dialogue.ehlo()
+            if server.starttls and not dialogue.has_extn("starttls"):
+                cure = "add ?starttls=0 to NOC_SMTP_URL to send unencrypted"
+                return Finding("mail", "fail", f"{server} does not offer STARTTLS; {cure}")
+    except (OSError, smtplib.SMTPException) as error:
+        return Finding("mail", "fail", f"{server} does not answer ({error}); check NOC_SMTP_URL and the mail server")
+    return Finding("mail", "ok", str(server))
+
+
+def clock() -> Finding:
+    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    if time.time() < _RELEASED_S:
+        return Finding("clock", "fail", f"{now} is in the past; set the clock")
+    if sys.platform == "linux" and ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) == _TIME_ERROR:
+        return Finding("clock", "warn", f"{now}, not synchronised; run an NTP client (systemd-timesyncd, chrony)")
+    return Finding("clock", "ok", now)

@@ -1,0 +1,35 @@
+"""The services' log lines as `noc up` shows them: with a name before, and on a terminal readable."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Final
+
+_NAME_WIDTH: Final = 8
+_SHOWN_ELSEWHERE: Final = ("event", "level", "timestamp", "exception")
+
+
+def show(name: str, line: str) -> None:
+    """Print one line of a program to standard error."""
+    if name == "broker" and "[INF]" in line:
+        # nats-server greets with twenty lines about itself.
+        return
+    text = readable(line) if sys.stderr.isatty() else line
+    print(
+        *(f"{name:<{_NAME_WIDTH}} | {part}" for part in text.splitlines() or [""]),
+        sep="\n",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def readable(line: str) -> str:
+    """A JSON log line as a sentence with its time and its values; any other line as it is."""
+    try:
+        entry = json.loads(line)
+        head = f"{entry['timestamp'][11:19]} {entry['level']:<7} {entry['event']}"
+    except (ValueError, TypeError, KeyError):
+        return line
+    values = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _SHOWN_ELSEWHERE)
+    return "\n".join(filter(None, [f"{head}  {values}".rstrip(), entry.get("exception")]))

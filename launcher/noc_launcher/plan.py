@@ -1,0 +1,109 @@
+"""What `noc up` was asked for: arguments over environment variables over defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from noc_bus.channels import RESERVED_SITES
+from noc_bus.settings import DATA, MQTT_URL, SettingError, parse_folder
+from noc_launcher.complaint import Complaint
+from noc_prober.config import SITE
+from noc_web.config import HTTP_HOST, HTTP_PORT
+
+MQTT_PORT: Final = 1883
+BrokerKind = Literal["nats", "mosquitto"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments; None: not given."""
+
+    data: str | None = None
+    host: str | None = None
+    port: str | None = None
+    site: str | None = None
+    broker: BrokerKind = "nats"
+    mqtt_port: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`broker` None: the one in NOC_MQTT_URL is used. `mqtt_port` None: the usual one, or any that is free."""
+
+    folder: Path
+    site: str
+    http_host: str
+    http_port: int
+    broker: BrokerKind | None
+    mqtt_port: int | None
+    environment: Mapping[str, str] = field(repr=False)
+    """For every service; what differs between them is put over it."""
+
+
+def read(options: Options, environment: Mapping[str, str]) -> Plan:
+    """Raises SettingError or Complaint with a sentence. Makes the data folder."""
+    folder = data_folder(options.data, environment)
+    try:
+        parse_folder(str(folder))
+    except ValueError as error:
+        raise Complaint(
+            f"The data folder {folder} cannot be used ({error}); name one you may write with --data."
+        ) from None
+    wanted = set_over(environment, NOC_HTTP_HOST=options.host, NOC_HTTP_PORT=options.port, NOC_SITE=options.site)
+    if not _is_set(wanted, "NOC_SITE"):
+        wanted = set_over(wanted, NOC_SITE=site_of(socket.gethostname()))
+    # For the reader of --port, who has set no variable.
+    try:
+        port = HTTP_PORT.read(wanted)
+    except SettingError as error:
+        raise (
+            Complaint(f"--port: {options.port!r} is not a port; use 1 to 65535.", 2) if options.port else error
+        ) from None
+    return Plan(
+        folder=folder.resolve(),
+        site=SITE.read(wanted),
+        http_host=HTTP_HOST.read(wanted),
+        http_port=port,
+        broker=None if _is_set(environment, MQTT_URL.name) else options.broker,
+        mqtt_port=options.mqtt_port,
+        environment=set_over(wanted, NOC_DATA=str(folder.resolve())),
+    )
+
+
+def data_folder(given: str | None, environment: Mapping[str, str]) -> Path:
+    """Where files are: --data, else NOC_DATA, else this user's folder for such things."""
+    if given:
+        return Path(given).expanduser().absolute()
+    if _is_set(environment, DATA.name):
+        path = environment.get(DATA.name) or Path(environment[f"{DATA.name}_FILE"]).read_text(encoding="utf-8").strip()
+        return Path(path).expanduser().absolute()
+    home = environment.get("XDG_DATA_HOME", "")
+    # The standard says that a relative path there is to be ignored.
+    return (Path(home) if home.startswith("/") else Path.home() / ".local/share") / "noc"
+
+
+def site_of(hostname: str) -> str:
+    """A site's name from a machine's: its first label as a slug, else `local`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", hostname.partition(".")[0].lower()).strip("-")[:63].strip("-")
+    return slug if slug and slug not in RESERVED_SITES and slug != "localhost" else "local"
+
+
+def set_over(environment: Mapping[str, str], **values: str | None) -> dict[str, str]:
+    """The environment with these variables; one that is set directly is no longer read from a file."""
+    given = {name: value for name, value in values.items() if value is not None}
+    kept = {name: value for name, value in environment.items() if name.removesuffix("_FILE") not in given}
+    return kept | given
+
+
+def _is_set(environment: Mapping[str, str], name: str) -> bool:
+    return bool(environment.get(name) or environment.get(f"{name}_FILE"))
+
+
+def user_environment() -> dict[str, str]:
+    return dict(os.environ)

@@ -1,0 +1,155 @@
+"""Keeps programs running: starts them in order, starts again what dies, stops them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from noc_bus.process import EXIT_SETTINGS
+from noc_launcher.complaint import Complaint
+
+RESTART_S: Final = (0.2, 30.0)
+STEADY_S: Final = 20.0
+"""Who ran this long and died did not die of its start."""
+GIVE_UP_AFTER: Final = 5
+"""Deaths in a row, while not everything has been ready yet."""
+STOP_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
+_LONGEST_LINE_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something to keep running. What is after it in the list starts once `is_ready` says so."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    is_ready: Callable[[], bool] = lambda: True
+    """Called in a thread of its own, again and again; may block for a moment."""
+
+
+def as_child(words: Sequence[str]) -> list[str]:
+    """The command of a process that dies with this one: a service's name, or `program` and its command."""
+    # -P: nothing in the folder we were started from may stand in for one of our modules.
+    return [sys.executable, "-P", "-m", "noc_launcher.child", str(os.getpid()), *words]
+
+
+def pause_s(quick_deaths: int) -> float:
+    """How long to wait before a start, after so many short lives in a row."""
+    least, most = RESTART_S
+    return min(most, least * 2.0 ** min(quick_deaths, 20))
+
+
+def ending(code: int) -> str:
+    """What an exit code means, in words."""
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+class Supervisor:
+    """Runs `programs` until `stop` is called. Every line they print goes to `show` with their name."""
+
+    def __init__(self, programs: Sequence[Program], show: Callable[[str, str], None]) -> None:
+        self._programs = programs
+        self._show = show
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._has_been_ready = False
+
+    def stop(self) -> None:
+        """Stop everything in order; called once more, at once."""
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    async def run(self, when_ready: Callable[[], None]) -> None:
+        """Returns when everything has stopped. Raises Complaint where a program does not start at all."""
+        keepers: dict[str, asyncio.Task[None]] = {}
+        beginning = asyncio.create_task(self._begin(keepers, when_ready))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            while not stopping.done():
+                tasks = {stopping, *keepers.values(), *([] if beginning.done() else [beginning])}
+                done, _ = await asyncio.wait(tasks, timeout=_LOOK_EVERY_S * 2, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {stopping}:
+                    task.result()
+        finally:
+            self._stop.set()
+            beginning.cancel()
+            stopping.cancel()
+            await self._end(keepers)
+
+    async def _begin(self, keepers: dict[str, asyncio.Task[None]], when_ready: Callable[[], None]) -> None:
+        for program in self._programs:
+            keepers[program.name] = asyncio.create_task(self._keep(program))
+            while not await asyncio.to_thread(program.is_ready):
+                await asyncio.sleep(_LOOK_EVERY_S)
+        self._has_been_ready = True
+        when_ready()
+
+    async def _keep(self, program: Program) -> None:
+        quick_deaths = 0
+        while not self._stop.is_set():
+            started_s = time.monotonic()
+            code = await self._run_once(program)
+            if self._stop.is_set():
+                return
+            quick_deaths = 0 if time.monotonic() - started_s >= STEADY_S else quick_deaths + 1
+            if not self._has_been_ready and (code == EXIT_SETTINGS or quick_deaths >= GIVE_UP_AFTER):
+                raise Complaint(f"The {program.name} does not start: it {ending(code)}; its lines above say why.")
+            wait_s = pause_s(max(0, quick_deaths - 1))
+            self._show("noc", f"the {program.name} {ending(code)} and is started again in {wait_s:g} s")
+            await asyncio.sleep(wait_s)
+
+    async def _run_once(self, program: Program) -> int:
+        """Its exit code. Shows what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *program.command,
+            env=dict(program.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=_LONGEST_LINE_BYTES,
+            # Ctrl-C in the terminal is for us alone: we stop the others in order.
+            start_new_session=True,
+        )
+        self._running[program.name] = process
+        assert process.stdout
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:
+                self._show(program.name, f"(a line of more than {_LONGEST_LINE_BYTES} bytes is left out)")
+                continue
+            if not line:
+                return await process.wait()
+            self._show(program.name, line.decode(errors="replace").rstrip())
+
+    async def _end(self, keepers: Mapping[str, asyncio.Task[None]]) -> None:
+        for name, keeper in reversed(list(keepers.items())):
+            process = self._running.get(name)
+            if process is None or process.returncode is not None:
+                # Not running now: between two lives, or never started.
+                keeper.cancel()
+            else:
+                await self._end_one(name, process, keeper)
+            with contextlib.suppress(asyncio.CancelledError, Complaint):
+                await keeper
+
+    async def _end_one(self, name: str, process: asyncio.subprocess.Process, keeper: asyncio.Task[None]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({keeper, hurry}, timeout=STOP_S, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not keeper.done():
+            if not self._hurry.is_set():
+                self._show("noc", f"the {name} did not end within {STOP_S:g} s of being asked and is killed")
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()

@@ -1,0 +1,181 @@
+"""`noc up`: the broker, the store and the four services on this machine, under one supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import http.client
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import noc_alerter.config
+import noc_prober.config
+import noc_recorder.config
+import noc_web.config
+from noc_launcher import loglines, running
+from noc_launcher.brokers import mosquitto, nats
+from noc_launcher.complaint import Complaint
+from noc_launcher.plan import MQTT_PORT, BrokerKind, Options, Plan, read, set_over
+from noc_launcher.services import SERVICES
+from noc_launcher.supervisor import Program, Supervisor, as_child
+from noc_launcher.surroundings import look_around
+from noc_prober.sockets import NoIcmp, open_all
+
+_PROPOSED: Final = "first-targets-proposed"
+_PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Mapping[str, str]], list[str]]]] = {
+    "nats": nats.prepare,
+    "mosquitto": mosquitto.prepare,
+}
+
+
+def up(options: Options, environment: Mapping[str, str]) -> int:
+    """Run until Ctrl-C or SIGTERM. Raises Complaint or SettingError where it cannot begin."""
+    plan = read(options, environment)
+    with running.claim(plan.folder):
+        check_port(plan.http_host, plan.http_port, "--port")
+        check_icmp()
+        own_port = mqtt_port(plan)
+        passwords = {user: secrets.token_urlsafe(24) for user in (plan.site, "recorder", "alerter", "web", "reader")}
+        environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
+        address = check_settings(environments)
+        propose_targets(plan.folder)
+        programs = [broker_program(plan, own_port, passwords)] if plan.broker else []
+        programs += [
+            Program(name, as_child([name]), environments[name], web_ready(plan) if name == "web" else lambda: True)
+            for name in SERVICES
+        ]
+        supervisor = Supervisor(programs, loglines.show)
+        facts = {"web": address, "local": f"{local(plan.http_host)}:{plan.http_port}"}
+        if plan.broker:
+            facts["mqtt"] = f"mqtt://127.0.0.1:{own_port}"
+        running.note(plan.folder, facts)
+        asyncio.run(_run(supervisor, lambda: print(greeting(address, plan, facts.get("mqtt")), flush=True)))
+    return 0
+
+
+async def _run(supervisor: Supervisor, when_ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, supervisor.stop)
+    await supervisor.run(when_ready)
+
+
+def environment_of(service: str, plan: Plan, own_port: int, passwords: Mapping[str, str]) -> dict[str, str]:
+    """A service's variables: the user's, and its own name and password at the broker that we run."""
+    if plan.broker is None:
+        return dict(plan.environment)
+    user = plan.site if service == "prober" else service
+    return set_over(plan.environment, NOC_MQTT_URL=f"mqtt://{user}:{passwords[user]}@127.0.0.1:{own_port}")
+
+
+def check_settings(environments: Mapping[str, Mapping[str, str]]) -> str:
+    """Where to point a browser. Raises SettingError before anything is started."""
+    noc_prober.config.read(environments["prober"])
+    noc_recorder.config.Config.read(environments["recorder"])
+    noc_alerter.config.Config.read(environments["alerter"])
+    return noc_web.config.Config.read(environments["web"]).address
+
+
+def check_icmp() -> None:
+    try:
+        for opened in open_all().values():
+            opened.close()
+    except NoIcmp as error:
+        raise Complaint(str(error)) from None
+
+
+def check_port(host: str, port: int, option: str) -> None:
+    """Raises Complaint where nobody can listen there."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Complaint(
+                f"Port {port} on {host} is in use by another program; choose another with {option}."
+            ) from None
+        if error.errno == errno.EACCES:
+            raise Complaint(f"Port {port} is for root only; choose one above 1023 with {option}.") from None
+        raise Complaint(f"{host!r} is no address of this machine ({error.strerror}); choose one with --host.") from None
+
+
+def mqtt_port(plan: Plan) -> int:
+    """The port for our broker: the one asked for, else the usual one, else any; 0 where we run none."""
+    if plan.broker is None:
+        return 0
+    if plan.mqtt_port:
+        check_port("127.0.0.1", plan.mqtt_port, "--mqtt-port")
+        return plan.mqtt_port
+    try:
+        check_port("127.0.0.1", MQTT_PORT, "--mqtt-port")
+    except Complaint:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            return int(sock.getsockname()[1])
+    return MQTT_PORT
+
+
+def propose_targets(folder: Path) -> None:
+    """On the first start, unless somebody was faster, put in what this machine can ping at once."""
+    decided = folder / _PROPOSED
+    if decided.exists():
+        return
+    from noc_launcher import admin  # the database layer takes longer to load than a later start may take
+
+    admin.add_first_targets(folder, look_around())
+    decided.touch()
+
+
+def broker_program(plan: Plan, port: int, passwords: Mapping[str, str]) -> Program:
+    assert plan.broker
+    folder = plan.folder / "broker"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    command = _PREPARE[plan.broker](folder, port, passwords)
+    # Settings are not for a broker, and some of them are secrets.
+    environment = {name: value for name, value in plan.environment.items() if not name.startswith("NOC_")}
+    return Program("broker", as_child(["program", *command]), environment, functools.partial(listens, port))
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def web_ready(plan: Plan) -> Callable[[], bool]:
+    def ask() -> bool:
+        connection = http.client.HTTPConnection(local(plan.http_host), plan.http_port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ask
+
+
+def local(host: str) -> str:
+    """Where this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+
+
+def greeting(address: str, plan: Plan, mqtt: str | None) -> str:
+    """The one line on standard output: where to go and how to get in."""
+    try:
+        secret = (plan.folder / "first-login.txt").read_text(encoding="utf-8").split()[0]
+        way_in = f"log in as admin with the one-time secret {secret}"
+    except (OSError, IndexError):
+        way_in = "log in with your name and password"
+    others = f"; other programs read {mqtt}" if mqtt else ""
+    return f"NOC is ready: open {address} and {way_in} (files in {plan.folder}{others})."
