@@ -106,7 +106,7 @@ def parse_folder(text: str) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(f"{error.strerror}: {error.filename}") from None
     return folder.resolve()
