@@ -25,8 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words and words[0] in OTHERS:
             # These read their own arguments, --help included.
             return OTHERS[words[0]](words[1:])
-        if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-            raise Complaint(f"There is no command {words[0]!r}; `noc --help` lists them.", EXIT_WRONG_USE)
+        _check_command(words)
         arguments = parser().parse_args(words or ["--help"])
         run: Callable[[Arguments], int] = arguments.run
         return run(arguments)
@@ -40,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _check_command(words: Sequence[str]) -> None:
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        raise Complaint(f"There is no command {words[0]!r}; `noc --help` lists them.", EXIT_WRONG_USE)
 
 
 # -- commands that other parts read the arguments of

@@ -75,8 +75,7 @@ def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -
     ]  # fmt: skip
     command += ["--constraints", str(constraints)] if constraints else []
     done = subprocess.run(  # noqa: S603  # all words are ours
-        [*command, "-"], input="
-".join(wanted), text=True, stderr=subprocess.PIPE, check=False
+        [*command, "-"], input="\n".join(wanted), text=True, stderr=subprocess.PIPE, check=False
     )
     if done.returncode:
         raise Complaint(f"uv could not lock the dependencies: {done.stderr.strip()}")
