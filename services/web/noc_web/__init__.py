@@ -1,0 +1,1 @@
+"""Keeps the targets, shows the network live, and answers over HTTP."""

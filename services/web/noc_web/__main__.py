@@ -1,0 +1,165 @@
+"""Start the web service: settings, session, database, and gevent's server."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import gevent
+from gevent import pywsgi
+
+from noc_bus import log, process
+from noc_bus.channels import SERVICES
+from noc_bus.session import Session
+from noc_bus.settings import SettingError
+from noc_bus.time import Time
+from noc_web.app import add_routes, new_app
+from noc_web.auth.accounts import Accounts
+from noc_web.auth.guard import Guard
+from noc_web.catalog.catalog import Catalog
+from noc_web.config import SETTINGS, Config
+from noc_web.database.opening import Database
+from noc_web.live.requests import Requests
+from noc_web.live.revision import Revisions
+from noc_web.live.socket import LiveSocket
+from noc_web.live.view import LiveView
+from noc_web.off_loop import off_loop
+from noc_web.parts import Parts
+from noc_web.publisher import Publisher
+
+_CHECK_S: Final = 0.5
+_STOP_S: Final = 3
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Serve until stopped. Raises SettingError for a port or folder that cannot be used, SessionDied."""
+    listener = _listen(config)
+    database = Database(config.data)
+    accounts = Accounts(database)
+    accounts.ensure_first(config.admin_password, config.data)
+    session = Session(config.broker, "noc-web", will=process.offline("web"))
+    publisher = Publisher(session)
+    view = LiveView(session)
+    catalog = Catalog(database)
+    app, csrf = new_app(config)
+    parts = Parts(
+        config=config,
+        bus=session,
+        accounts=accounts,
+        guard=Guard(accounts, csrf),
+        catalog=catalog,
+        publisher=publisher,
+        view=view,
+        revisions=Revisions(view),
+        requests=Requests(session),
+        store=config.history.open(),
+    )
+    add_routes(app, parts)
+    live = LiveSocket(app, parts)
+    keeper = Keeper(parts, database, live)
+    keeper.follow_database()
+    session.start()
+    server = pywsgi.WSGIServer(listener, app, log=None, error_log=_ErrorLog(), handler_class=_Handler)
+    server.start()
+    log.get("noc.web").info(f"open {config.address}")
+    # Greenlets that die must not die silently: each is looked at below.
+    running = [gevent.spawn(live.run), gevent.spawn(keeper.run)]
+    try:
+        while not stop.is_set():
+            session.check()
+            for greenlet in running:
+                if greenlet.dead:
+                    greenlet.get()
+                    raise RuntimeError("a part of the web service has ended by itself")
+            gevent.sleep(_CHECK_S)
+    finally:
+        gevent.killall(running)
+        session.publish(*process.offline("web"))
+        server.stop(timeout=_STOP_S)
+        session.stop()
+        parts.store.close()
+        database.close()
+
+
+class Keeper:
+    """Keeps bus and database in step, and says that this service is well."""
+
+    def __init__(self, parts: Parts, database: Database, live: LiveSocket) -> None:
+        self._parts = parts
+        self._database = database
+        self._live = live
+        self._version = -1
+        self._since = Time.now()
+
+    def run(self) -> None:
+        """The greenlet: the database may be changed by this process and by commands beside it."""
+        announce_at_s = 0.0
+        while True:
+            off_loop(self.follow_database)
+            off_loop(self._parts.publisher.tick)
+            now_s = time.monotonic()
+            if now_s >= announce_at_s and self._parts.bus.connected:
+                announce_at_s = now_s + process.PRESENCE_EVERY_S
+                self._announce()
+            gevent.sleep(0.2)
+
+    def follow_database(self) -> None:
+        version = self._database.version()
+        if version != self._version:
+            self._version = version
+            self._parts.publisher.sync(self._parts.catalog)
+            self._parts.view.define(self._parts.publisher.targets, self._parts.publisher.sites)
+
+    def _announce(self) -> None:
+        figures: dict[str, float] = {
+            "viewers": self._live.viewers,
+            "targets": len(self._parts.publisher.targets),
+            "revision": self._parts.revisions.revision,
+        }
+        self._parts.bus.publish(SERVICES, process.presence("web", self._since, figures))
+
+
+class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # gevent has no types
+    """Ends a connection that was a WebSocket: what still arrives on it is no further request."""
+
+    def run_application(self) -> None:
+        super().run_application()
+        if self.environ.get("HTTP_UPGRADE"):
+            self.close_connection = True
+
+
+class _ErrorLog:
+    """Where gevent's server writes what goes wrong: into our log, line by line."""
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            if line.strip():
+                log.get("noc.web").warning(line.strip())
+
+    def flush(self) -> None:
+        return
+
+
+def _listen(config: Config) -> Any:
+    """The port, taken before anything else is begun."""
+    family = socket.AF_INET6 if ":" in config.http_host else socket.AF_INET
+    try:
+        return pywsgi.WSGIServer.get_listener((config.http_host, config.http_port), backlog=256, family=family)
+    except (OSError, OverflowError) as error:
+        raise SettingError(
+            f"NOC_HTTP_HOST and NOC_HTTP_PORT: {config.http_host}:{config.http_port} cannot be listened on "
+            f"({error}); use another port or an address of this machine."
+        ) from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    about = "Shows the network live, and keeps its targets."
+    return process.main("web", about, SETTINGS, Config.read, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The HTTP API: one file a resource, each ending with the table of its routes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from noc_web.api import (
+    audit,
+    groups,
+    incidents,
+    me,
+    openapi,
+    reports,
+    sites,
+    status,
+    targets,
+    targets_file,
+    tokens,
+    users,
+    watching,
+)
+from noc_web.api.route import Route
+
+_RESOURCES: Final[tuple[Route, ...]] = (
+    *status.ROUTES,
+    # Before the routes of one target, whose id may be neither of these words.
+    *targets_file.ROUTES,
+    *targets.ROUTES,
+    *watching.ROUTES,
+    *groups.ROUTES,
+    *sites.ROUTES,
+    *incidents.ROUTES,
+    *reports.ROUTES,
+    *me.ROUTES,
+    *users.ROUTES,
+    *tokens.ROUTES,
+    *audit.ROUTES,
+)
+ROUTES: Final[tuple[Route, ...]] = (*_RESOURCES, openapi.route(_RESOURCES))

@@ -1,0 +1,222 @@
+"""The shapes of answers, for the OpenAPI document; a test holds the real answers against them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
+
+from noc_bus.messages import Acknowledgement, State, Target, Trace, VerdictState
+
+At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
+
+
+class SiteCell(TypedDict):
+    state: State
+    since: At | None
+    reason: str
+    rtt_ms: float | None
+    loss_pct: float | None
+    at: At | None
+
+
+class TargetStatus(TypedDict):
+    id: str
+    name: str
+    address: str
+    group: str
+    tags: list[str]
+    critical: bool
+    paused: bool
+    state: VerdictState
+    since: At | None
+    reason: str
+    sites: dict[str, SiteCell]
+    rtt_ms: Annotated[float | None, Meta(description="mean over the sites' last cycles; null: none answered")]
+    loss_pct: float | None
+    incident: Annotated[str | None, Meta(description="the open incident it is part of")]
+
+
+class SiteStatus(TypedDict):
+    id: str
+    label: str
+    location: str
+    anchors: list[str]
+    expected: bool
+    configured: Annotated[bool, Meta(description="false: known only because its prober announced itself")]
+    online: bool
+    isolated: bool
+    since: At | None
+    targets: int
+    echoes_per_s: float
+    lateness_ms: float
+    drops: int
+    journal_depth: int
+    version: str
+
+
+class IncidentAnswer(TypedDict):
+    id: str
+    kind: str
+    targets: list[str]
+    site: str | None
+    opened_at: At
+    acknowledged: Acknowledgement | None
+    resolved_at: At | None
+    cause: str
+    evidence: list[str]
+
+
+class Status(TypedDict):
+    at: At
+    revision: int
+    kpis: Annotated[dict[str, int], Meta(description="total and a count for every state; total is their sum")]
+    targets: list[TargetStatus]
+    sites: list[SiteStatus]
+    trouble: Annotated[list[str], Meta(description="what keeps the system itself from its work now")]
+
+
+class DefinedTarget(TypedDict):
+    """The options set on the target itself; those it inherits are only in `resolved`."""
+
+    id: str
+    name: str
+    address: str
+    resolved: Annotated[Target, Meta(description="every option, those of its groups applied")]
+
+
+class Targets(TypedDict):
+    targets: list[DefinedTarget]
+
+
+class Imported(TypedDict):
+    added: int
+    changed: int
+
+
+class Group(TypedDict):
+    path: str
+    options: dict[str, Any]
+    targets: Annotated[int, Meta(description="targets in this group and those below")]
+
+
+class Groups(TypedDict):
+    groups: list[Group]
+
+
+class Sites(TypedDict):
+    sites: list[SiteStatus]
+
+
+_Rows = Annotated[
+    dict[str, list[list[float | None]]],
+    Meta(description="by site, rows of: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid"),
+]
+# Written as calls, because `from` is a word of Python's.
+History = TypedDict("History", {"from": At, "to": At, "points": int, "sites": _Rows})
+
+
+class IntervalAnswer(TypedDict):
+    start: At
+    end: At
+    seconds: float
+    state: VerdictState
+    reason: str
+
+
+class UptimeAnswer(TypedDict):
+    pct: Annotated[float | None, Meta(description="null: nothing was measured")]
+    seconds: Annotated[dict[str, float], Meta(description="by state; they add up to the period")]
+
+
+States = TypedDict(
+    "States",
+    {
+        "from": At,
+        "to": At,
+        "overall": list[IntervalAnswer],
+        "sites": dict[str, list[IntervalAnswer]],
+        "uptime": UptimeAnswer,
+        "outages": list[IntervalAnswer],
+    },
+)
+
+
+class Asked(TypedDict):
+    request: Annotated[str, Meta(description="the reply, on MQTT and in the browser, carries it")]
+    site: str
+
+
+class Traces(TypedDict):
+    traces: dict[str, Trace]
+
+
+class Incidents(TypedDict):
+    incidents: list[IncidentAnswer]
+
+
+class ReportRow(TypedDict):
+    target: str
+    name: str
+    group: str
+    uptime_pct: float | None
+    seconds: dict[str, float]
+    outages: int
+    downtime_s: float
+    longest_s: float
+
+
+class ReportTotal(TypedDict):
+    uptime_pct: float | None
+    seconds: dict[str, float]
+    outages: int
+    downtime_s: float
+    longest_s: float
+
+
+Report = TypedDict("Report", {"from": At, "to": At, "group": str, "rows": list[ReportRow], "total": ReportTotal})
+
+
+class Me(TypedDict):
+    name: str
+    role: str
+    theme: str
+
+
+class User(TypedDict):
+    name: str
+    role: str
+    created_at: At
+
+
+class Users(TypedDict):
+    users: list[User]
+
+
+class TokenAnswer(TypedDict):
+    name: str
+    role: str
+    begins_with: str
+    created_at: At
+    used_at: At | None
+
+
+class Tokens(TypedDict):
+    tokens: list[TokenAnswer]
+
+
+class NewToken(TypedDict):
+    name: str
+    token: Annotated[str, Meta(description="shown once; send it as Authorization: Bearer …")]
+
+
+class AuditEntry(TypedDict):
+    at: At
+    who: str
+    act: str
+    subject: str
+    detail: dict[str, Any]
+
+
+class Audit(TypedDict):
+    audit: list[AuditEntry]

@@ -1,0 +1,66 @@
+"""Incidents, open and over, and taking one on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from noc_web.api import answers
+from noc_web.api.bodies import Comment
+from noc_web.api.route import PERIOD, Ask, Query, Route
+from noc_web.api.watching import LONGEST_MS
+from noc_web.parts import Parts
+from noc_web.problem import ProblemError
+
+_DEFAULT_MS: Final = 30 * 24 * 3_600_000
+
+
+def list_incidents(parts: Parts, ask: Ask) -> object:
+    """The live ones win: the store hears of a change a moment later."""
+    live = {incident.id: incident for incident in parts.view.open_incidents()}
+    if ask.word("open", "false", ("true", "false")) == "true":
+        return {"incidents": list(live.values())}
+    start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
+    stored = {incident.id: incident for incident in parts.store.incidents(start, end)}
+    found = (stored | {name: one for name, one in live.items() if one.opened_at < end}).values()
+    target = ask.query.get("target")
+    return {
+        "incidents": sorted(
+            (one for one in found if not target or target in one.targets), key=lambda one: one.opened_at, reverse=True
+        )
+    }
+
+
+def acknowledge(parts: Parts, ask: Ask) -> object:
+    name = ask["incident"]
+    if not any(incident.id == name for incident in parts.view.open_incidents()):
+        raise ProblemError(404, f"No incident {name[:80]!r} is open.")
+    comment = ask.read(Comment).comment if ask.raw else ""
+    parts.publisher.acknowledge(name, ask.actor.name, comment)
+    parts.catalog.note(ask.actor.signature, "acknowledge incident", name, {"comment": comment})
+    return None
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/incidents",
+        "viewer",
+        "Incidents open at some moment of a period (30 days where it is left out), newest first.",
+        list_incidents,
+        answer=answers.Incidents,
+        query=(
+            *PERIOD,
+            Query("open", "true: only those open now", {"type": "string", "enum": ["true", "false"]}),
+            Query("target", "only those with this target", {"type": "string"}),
+        ),
+    ),
+    Route(
+        "POST",
+        "/incidents/{incident}/acknowledge",
+        "operator",
+        "Take an open incident on.",
+        acknowledge,
+        body=Comment,
+        status=204,
+    ),
+)

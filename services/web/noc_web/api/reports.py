@@ -1,0 +1,88 @@
+"""The uptime report: seconds of state for every target of a group over any period."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from flask import Response
+
+from noc_bus.messages import VerdictState
+from noc_bus.time import Time
+from noc_rules.uptime import Uptime, percent
+from noc_web.api import answers
+from noc_web.api.route import PERIOD, Ask, Query, Route, Text
+from noc_web.api.watching import LONGEST_MS
+from noc_web.catalog.table import guarded
+from noc_web.live.view import Row
+from noc_web.parts import Parts
+from noc_web.uptime import timelines
+
+_DEFAULT_MS: Final = 7 * 24 * 3_600_000
+_COLUMNS: Final = ("target", "name", "group", "uptime_pct", "outages", "downtime_s", "longest_s")
+
+
+def uptime_report(parts: Parts, ask: Ask) -> object:
+    start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
+    form = ask.word("format", "json", ("json", "csv"))
+    group = ask.query.get("group", "")
+    targets = [target for target in parts.publisher.targets.values() if _is_in(target.group, group)]
+    found = timelines(parts.store, targets, start, end) if targets else {}
+    rows = [
+        {"target": target.id, "name": target.name, "group": target.group} | _figures([found[target.id].uptime])
+        for target in targets
+    ]
+    rows.sort(key=lambda row: (row["uptime_pct"] is None, row["uptime_pct"], row["target"]))
+    if form == "csv":
+        return _csv(rows, start, end)
+    total = _figures([timeline.uptime for timeline in found.values()])
+    return {"from": start, "to": end, "group": group, "rows": rows, "total": total}
+
+
+def _is_in(path: str, group: str) -> bool:
+    return not group or path == group or path.startswith(f"{group}/")
+
+
+def _figures(uptimes: Sequence[Uptime]) -> Row:
+    """Sums over some targets; the percentage is of all their measured time together."""
+    seconds = {state: sum(one.seconds[state] for one in uptimes) for state in VerdictState}
+    lengths = [outage.seconds for one in uptimes for outage in one.outages]
+    return {
+        "uptime_pct": percent(seconds),
+        "seconds": seconds,
+        "outages": len(lengths),
+        "downtime_s": sum(lengths),
+        "longest_s": max(lengths, default=0.0),
+    }
+
+
+def _csv(rows: Sequence[Row], start: Time, end: Time) -> Response:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["from", "to", *_COLUMNS, *(f"{state.lower()}_s" for state in VerdictState)])
+    for row in rows:
+        cells = ["" if row[name] is None else guarded(str(row[name])) for name in _COLUMNS]
+        writer.writerow([str(start), str(end), *cells, *(round(row["seconds"][state], 3) for state in VerdictState)])
+    answer = Response(out.getvalue(), mimetype="text/csv")
+    name = f"noc-uptime-{str(start)[:10]}-{str(end)[:10]}.csv"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/reports/uptime",
+        "viewer",
+        "Uptime, outages and seconds of each state over a period (7 days where it is left out).",
+        uptime_report,
+        answer=(answers.Report, Text(("text/csv",))),
+        query=(
+            *PERIOD,
+            Query("group", "only targets in this group and below; left out: all", {"type": "string"}),
+            Query("format", "json or csv", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
+        ),
+    ),
+)

@@ -1,0 +1,144 @@
+"""What a route is: one declaration for its guard, its documentation and its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from noc_bus.time import Time
+from noc_web.auth.actor import Actor, Role
+from noc_web.parts import Parts
+from noc_web.problem import FieldError, invalid
+
+ROOT: Final = "/api/v1"
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+B = TypeVar("B", bound="Body")
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The JSON body of a request."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request that has passed the guard."""
+
+    actor: Actor
+    variables: Mapping[str, str]
+    query: Mapping[str, str]
+    raw: bytes
+
+    def __getitem__(self, variable: str) -> str:
+        return self.variables[variable]
+
+    @property
+    def body(self) -> object:
+        """The body's JSON, of any shape. Raises ProblemError 422."""
+        try:
+            return msgspec.json.decode(self.raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise invalid([FieldError("", f"The body is not JSON: {error}.")]) from None
+
+    def read(self, body: type[B]) -> B:
+        """The body as its declaration says. Raises ProblemError 422."""
+        try:
+            return msgspec.json.decode(self.raw, type=body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            what, _, where = str(error).partition(" - at `$.")
+            field = where.rstrip("`")
+            raise invalid([FieldError(field, f"{f'{field}: ' if field else 'The body: '}{what}.")]) from None
+
+    def time(self, name: str, default: Time) -> Time:
+        """A moment of the query: RFC 3339 or milliseconds since 1970. Raises ProblemError 422."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        try:
+            # A plus sign that was not encoded has become a space.
+            return Time.parse(str(Time(int(text)))) if text.isdecimal() else Time.parse(text.replace(" ", "+"))
+        except (ValueError, OverflowError, OSError):
+            raise invalid(
+                [
+                    FieldError(
+                        name,
+                        f"{name}: {text[:60]!r} is not accepted; use a time like 2026-11-24T12:00:00Z "
+                        "or milliseconds since 1970.",
+                    )
+                ]
+            ) from None
+
+    def period(self, default_ms: int, longest_ms: int) -> tuple[Time, Time]:
+        """`from` and `to` of the query, the end no later than now. Raises ProblemError 422."""
+        now = Time.now()
+        end = min(self.time("to", now), now)
+        start = self.time("from", Time(end - default_ms))
+        if start >= end:
+            raise invalid([FieldError("from", f"from: {start} is not accepted; use a time before {Time(end)}.")])
+        if end - start > longest_ms:
+            days = longest_ms // 86_400_000
+            raise invalid([FieldError("from", f"from: {start} is not accepted; use at most {days} days.")])
+        return start, Time(end)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number of the query. Raises ProblemError 422."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not text.isdecimal() or not least <= int(text[:12]) <= most:
+            raise invalid(
+                [FieldError(name, f"{name}: {text[:60]!r} is not accepted; use a whole number from {least} to {most}.")]
+            )
+        return int(text)
+
+    def word(self, name: str, default: str, accepted: tuple[str, ...]) -> str:
+        """One of some words of the query. Raises ProblemError 422."""
+        text = self.query.get(name, "") or default
+        if text not in accepted:
+            raise invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {' or '.join(accepted)}.")])
+        return text
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parameter in the query part."""
+
+    name: str
+    meaning: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A body or an answer that is text and not JSON, by its media types."""
+
+    media_types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """`path` is below ROOT, its variables in braces; `{path}` may have slashes.
+
+    `body` and `answer` are types that msgspec can describe. The handler gives what `answer` says,
+    or a Flask response; None becomes 204.
+    """
+
+    method: Method
+    path: str
+    role: Role
+    summary: str
+    handler: Callable[[Parts, Ask], object]
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    query: tuple[Query, ...] = ()
+    most_bytes: int = 1_000_000
+    before_password: bool = False
+
+
+PERIOD: Final = (
+    Query("from", "start of the period: RFC 3339 or milliseconds since 1970", {"type": "string"}),
+    Query("to", "end of the period, now where it is left out", {"type": "string"}),
+)

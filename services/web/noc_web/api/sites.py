@@ -1,0 +1,63 @@
+"""Sites: where probers stand."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from noc_bus.messages import Site
+from noc_web.api import answers
+from noc_web.api.bodies import SiteFields
+from noc_web.api.route import ROOT, Ask, Route
+from noc_web.json import encode
+from noc_web.parts import Parts
+from noc_web.problem import FieldError, ProblemError, invalid
+
+
+def list_sites(parts: Parts, ask: Ask) -> object:
+    return {"sites": parts.view.site_rows()}
+
+
+def get_site(parts: Parts, ask: Ask) -> object:
+    for row in parts.view.site_rows():
+        if row["id"] == ask["site"]:
+            return row
+    raise ProblemError(404, f"There is no site {ask['site'][:80]!r}.")
+
+
+def add_site(parts: Parts, ask: Ask) -> object:
+    body = ask.body
+    name = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(name, str):
+        raise invalid([FieldError("id", "id is missing; use lower-case letters, digits and hyphens.")])
+    if name in parts.catalog.contents().sites:
+        raise ProblemError(409, f"A site {name!r} exists already; choose another id.")
+    site = parts.catalog.put_site(name, body, ask.actor.signature)
+    answer = Response(encode(site), 201, mimetype="application/json")
+    answer.headers["Location"] = f"{ROOT}/sites/{name}"
+    return answer
+
+
+def put_site(parts: Parts, ask: Ask) -> object:
+    return parts.catalog.put_site(ask["site"], ask.body, ask.actor.signature)
+
+
+def delete_site(parts: Parts, ask: Ask) -> object:
+    parts.catalog.delete_site(ask["site"], ask.actor.signature)
+    return None
+
+
+ROUTES = (
+    Route("GET", "/sites", "viewer", "All sites and how their probers are.", list_sites, answer=answers.Sites),
+    Route("POST", "/sites", "operator", "Set up a site.", add_site, body=SiteFields, answer=Site, status=201),
+    Route("GET", "/sites/{site}", "viewer", "One site.", get_site, answer=answers.SiteStatus),
+    Route(
+        "PUT",
+        "/sites/{site}",
+        "operator",
+        "Set a site's label, location and anchors, and whether its silence is an incident.",
+        put_site,
+        body=SiteFields,
+        answer=Site,
+    ),
+    Route("DELETE", "/sites/{site}", "operator", "Forget a site; its history stays.", delete_site, status=204),
+)

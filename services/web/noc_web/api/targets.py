@@ -1,0 +1,82 @@
+"""The list of targets."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from noc_bus.messages import Target
+from noc_web.api import answers
+from noc_web.api.bodies import OwnOptions
+from noc_web.api.route import ROOT, Ask, Route
+from noc_web.json import encode
+from noc_web.parts import Parts
+from noc_web.problem import ProblemError
+
+
+def list_targets(parts: Parts, ask: Ask) -> object:
+    contents = parts.catalog.contents()
+    resolved = contents.resolved()
+    return {"targets": [own | {"resolved": resolved[name]} for name, own in contents.targets.items()]}
+
+
+def get_target(parts: Parts, ask: Ask) -> object:
+    contents = parts.catalog.contents()
+    own = contents.targets.get(ask["target"])
+    if own is None:
+        raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
+    return own | {"resolved": contents.resolved()[ask["target"]]}
+
+
+def add_target(parts: Parts, ask: Ask) -> object:
+    target = parts.catalog.add_target(ask.body, ask.actor.signature)
+    answer = Response(encode(target), 201, mimetype="application/json")
+    answer.headers["Location"] = f"{ROOT}/targets/{target.id}"
+    return answer
+
+
+def put_target(parts: Parts, ask: Ask) -> object:
+    return parts.catalog.put_target(ask["target"], ask.body, ask.actor.signature)
+
+
+def patch_target(parts: Parts, ask: Ask) -> object:
+    return parts.catalog.patch_target(ask["target"], ask.body, ask.actor.signature)
+
+
+def delete_target(parts: Parts, ask: Ask) -> object:
+    parts.catalog.delete_target(ask["target"], ask.actor.signature)
+    return None
+
+
+ROUTES = (
+    Route("GET", "/targets", "viewer", "All targets as they are defined.", list_targets, answer=answers.Targets),
+    Route(
+        "POST",
+        "/targets",
+        "operator",
+        "Add a target; without an id, one is made of its name or address.",
+        add_target,
+        body=OwnOptions,
+        answer=Target,
+        status=201,
+    ),
+    Route("GET", "/targets/{target}", "viewer", "One target.", get_target, answer=answers.DefinedTarget),
+    Route(
+        "PUT",
+        "/targets/{target}",
+        "operator",
+        "Set a target's own options; those left out are inherited.",
+        put_target,
+        body=OwnOptions,
+        answer=Target,
+    ),
+    Route(
+        "PATCH",
+        "/targets/{target}",
+        "operator",
+        "Change some of a target's options; null gives one back to its group.",
+        patch_target,
+        body=OwnOptions,
+        answer=Target,
+    ),
+    Route("DELETE", "/targets/{target}", "operator", "Delete a target; its history stays.", delete_target, status=204),
+)

@@ -1,0 +1,115 @@
+"""The Flask application: routes, headers, refusals. Nothing here waits on the event loop."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask, Response, render_template, request
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from noc_bus import log
+from noc_history.store import StoreError
+from noc_web import health, pages
+from noc_web.api import serving
+from noc_web.api.route import ROOT
+from noc_web.auth import pages as auth_pages
+from noc_web.config import SHORTEST_PASSWORD, Config
+from noc_web.off_loop import off_loop
+from noc_web.parts import Parts
+from noc_web.problem import ProblemError
+
+_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_LOGIN_LIFE: Final = timedelta(days=7)
+_log = log.get("noc.web")
+
+
+class OffLoop(Flask):
+    """Serves every request in gevent's thread pool: databases and password hashes would stop the live view."""
+
+    def full_dispatch_request(self) -> Response:
+        return off_loop(super().full_dispatch_request)
+
+
+def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
+    """The application without its routes, and its protection against forged forms."""
+    app = OffLoop("noc_web", static_folder="static", template_folder="templates")
+    app.config.update(
+        SECRET_KEY=_secret_key(config.data / "web-cookie.key"),
+        SESSION_COOKIE_NAME="__Host-noc_session" if config.is_https else "noc_session",
+        SESSION_COOKIE_SECURE=config.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=_LOGIN_LIFE,
+        MAX_CONTENT_LENGTH=1_000_000,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        # Behind a proxy the referrer's host is not ours; the token and the cookie's SameSite do the work.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    return app, CSRFProtect(app)
+
+
+def add_routes(app: Flask, parts: Parts) -> None:
+    for source in (serving, auth_pages, pages, health):
+        app.register_blueprint(source.blueprint(parts))
+    sheets = sorted(f"css/{sheet.name}" for sheet in Path(app.static_folder or "").glob("css/*.css"))
+
+    @app.context_processor
+    def given_to_templates() -> dict[str, Any]:
+        return {"stylesheets": sheets, "shortest_password": SHORTEST_PASSWORD}
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if parts.config.is_https:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        if request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    app.register_error_handler(ProblemError, ProblemError.response)
+    app.register_error_handler(StoreError, _refuse_without_history)
+    app.register_error_handler(HTTPException, _refuse_http)
+    app.register_error_handler(Exception, _fail)
+
+
+def _refuse_without_history(error: StoreError) -> Response:
+    return ProblemError(503, f"History cannot be read now: {error}").response()
+
+
+def _refuse_http(error: HTTPException) -> Response | tuple[str, int]:
+    status, sentence = error.code or 500, error.description or error.name
+    if request.path.startswith(ROOT):
+        return ProblemError(status, sentence).response()
+    return render_template("refused.html", status=status, sentence=sentence), status
+
+
+def _fail(error: Exception) -> Response:
+    name = secrets.token_hex(4)
+    _log.error(f"request failed, shown as error {name}", path=request.path, exc_info=error)
+    return ProblemError(500, f"Something went wrong here; the log has it as error {name}.").response()
+
+
+def _secret_key(path: Path) -> bytes:
+    """Signs the cookies; the same after a restart, so that nobody is logged out by it."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+        return path.read_bytes()

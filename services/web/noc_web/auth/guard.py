@@ -1,0 +1,58 @@
+"""Finds out who a request comes from, and refuses what they may not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Request
+from flask import session as cookie
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from noc_web.auth.accounts import Accounts
+from noc_web.auth.actor import Actor, Role
+from noc_web.problem import ProblemError
+
+COOKIE_KEY: Final = "log-in"
+"""Under it the signed cookie has the secret of the session."""
+_CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
+_BEARER: Final = "Bearer "
+
+
+class Guard:
+    def __init__(self, accounts: Accounts, csrf: CSRFProtect) -> None:
+        self._accounts = accounts
+        self._csrf = csrf
+
+    def actor(self, request: Request) -> Actor | None:
+        """A token wins over a cookie; a wrong token is nobody."""
+        header = request.headers.get("Authorization", "")
+        if header:
+            token = header.removeprefix(_BEARER)
+            return self._accounts.whose_token(token) if token != header else None
+        secret = cookie.get(COOKIE_KEY)
+        return self._accounts.who(secret) if isinstance(secret, str) else None
+
+    def admit(self, request: Request, role: Role, *, before_password: bool = False) -> Actor:
+        """Who it is, where they may. Raises ProblemError 401, 403.
+
+        `before_password`: also somebody who has not replaced the one-time secret yet.
+        """
+        actor = self.actor(request)
+        if actor is None:
+            raise ProblemError(401, "Log in, or send a valid token as Authorization: Bearer.")
+        if actor.session and request.method in _CHANGING:
+            self.check_form(request)
+        if actor.must_change_password and not before_password:
+            raise ProblemError(403, "Choose a password first.")
+        if not actor.may(role):
+            raise ProblemError(403, f"This needs the role {role}; {actor.name} has the role {actor.role}.")
+        return actor
+
+    def check_form(self, request: Request) -> None:
+        """That the request comes from a page of ours (its token in a field or in X-CSRFToken). Raises ProblemError 400."""
+        # Kept before a form is looked for in it: a JSON body sent as a form would be gone afterwards.
+        request.get_data()
+        try:
+            self._csrf.protect()
+        except CSRFError as error:
+            raise ProblemError(400, f"{error.description} Load the page again.") from None

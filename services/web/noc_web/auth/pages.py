@@ -1,0 +1,108 @@
+"""The pages for logging in and out and choosing a password: plain forms, no script needed."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from flask import Blueprint, redirect, render_template, request
+from flask import session as cookie
+from werkzeug.wrappers import Response
+
+from noc_bus import log
+from noc_web.auth.guard import COOKIE_KEY
+from noc_web.auth.throttle import Throttle
+from noc_web.parts import Parts
+from noc_web.problem import ProblemError
+
+Answer = Response | str | tuple[str, int]
+_MOST_TYPED: Final = 200
+_log = log.get("noc.web")
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    pages = Blueprint("auth", __name__)
+    login, password = LoginPages(parts), PasswordPages(parts)
+    pages.add_url_rule("/login", view_func=login.show, endpoint="login_form", methods=["GET"])
+    pages.add_url_rule("/login", view_func=login.log_in, methods=["POST"])
+    pages.add_url_rule("/logout", view_func=login.log_out, methods=["POST"])
+    pages.add_url_rule("/password", view_func=password.show, endpoint="password_form", methods=["GET"])
+    pages.add_url_rule("/password", view_func=password.change, methods=["POST"])
+    return pages
+
+
+class LoginPages:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._throttle = Throttle()
+
+    def show(self) -> Answer:
+        if self._parts.guard.actor(request):
+            return redirect(_next())
+        return render_template("login.html", next=_next(), problem=None, name="")
+
+    def log_in(self) -> Answer:
+        self._parts.guard.check_form(request)
+        name = request.form.get("username", "")[:_MOST_TYPED]
+        keys = (f"name {name}", f"address {request.remote_addr}")
+        wait_s = self._throttle.wait_s(keys, time.monotonic())
+        if wait_s:
+            _log.warning(f"log-in of {name!r} from {request.remote_addr} refused: too many failures")
+            return _refused(name, f"Too many failed attempts; try again in {int(wait_s // 60) + 1} minutes.", 429)
+        found = self._parts.accounts.log_in(name, request.form.get("password", ""))
+        if found is None:
+            self._throttle.failed(keys, time.monotonic())
+            _log.warning(f"log-in of {name!r} from {request.remote_addr} failed")
+            self._parts.catalog.note(name[:64], "log-in failed", str(request.remote_addr))
+            return _refused(name, "Name or password is wrong.", 401)
+        self._throttle.succeeded(keys)
+        secret, actor = found
+        self._parts.catalog.note(actor.name, "log in", str(request.remote_addr))
+        # A new cookie, so that nobody can plant the one they know.
+        cookie.clear()
+        cookie.permanent = True
+        cookie[COOKIE_KEY] = secret
+        return redirect("/password" if actor.must_change_password else _next())
+
+    def log_out(self) -> Answer:
+        self._parts.guard.check_form(request)
+        secret = cookie.get(COOKIE_KEY)
+        if isinstance(secret, str):
+            self._parts.accounts.log_out(secret)
+        cookie.clear()
+        return redirect("/login")
+
+
+class PasswordPages:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def show(self) -> Answer:
+        actor = self._parts.guard.actor(request)
+        if actor is None:
+            return redirect("/login?next=/password")
+        return render_template("password.html", actor=actor, problem=None)
+
+    def change(self) -> Answer:
+        actor = self._parts.guard.admit(request, "viewer", before_password=True)
+        new = request.form.get("new", "")
+        if new != request.form.get("again", ""):
+            sentence = "The two new passwords differ; type the same one twice."
+            return render_template("password.html", actor=actor, problem=sentence), 422
+        try:
+            self._parts.accounts.choose_password(actor, request.form.get("current"), new, self._parts.config.data)
+        except ProblemError as problem:
+            return render_template("password.html", actor=actor, problem=problem.detail), problem.status
+        self._parts.catalog.note(actor.signature, "change password", actor.name)
+        return redirect("/")
+
+
+def _next() -> str:
+    """Where to go after logging in: a path of ours, never another host."""
+    wanted = request.values.get("next", "/")
+    is_ours = wanted.startswith("/") and not wanted.startswith("//") and wanted.isprintable() and "\\" not in wanted
+    return wanted if is_ours else "/"
+
+
+def _refused(name: str, sentence: str, status: int) -> Answer:
+    return render_template("login.html", next=_next(), problem=sentence, name=name), status

@@ -1,0 +1,44 @@
+"""Passwords: what is accepted, and how they are kept (Argon2id with argon2-cffi's parameters)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import argon2
+
+from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from noc_web.problem import FieldError, invalid
+
+_FEWEST_CHARACTERS: Final = 5
+_hasher: Final = argon2.PasswordHasher()
+# Checked in place of a user's that does not exist, so that both answers take as long.
+_NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$y0f8kdcm6I4EMabomCHZLg$H7h2gTmsaCQq4DMLAOGiWNSC5Qz1N+J06za7hyy/bsU"
+UNUSABLE: Final = "!"
+"""In place of a hash: no password fits."""
+
+
+def check_acceptable(password: str, name: str) -> None:
+    """Raises ProblemError 422 with a sentence; the password is not in it."""
+    reason = None
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        reason = f"it has {len(password)} characters; use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
+    elif len(set(password)) < _FEWEST_CHARACTERS:
+        reason = f"it has fewer than {_FEWEST_CHARACTERS} different characters; use a sentence or a random one"
+    elif name.lower() * 2 in password.lower() or password.lower() in (f"{name}password".lower(), "passwordpassword"):
+        reason = "it is easy to guess; use a sentence or a random one"
+    if reason:
+        raise invalid([FieldError("password", f"This password is not accepted: {reason}.")])
+
+
+def hashed(password: str) -> str:
+    return _hasher.hash(password)
+
+
+def fits(password: str, password_hash: str | None) -> bool:
+    """Takes as long for None, a user that does not exist."""
+    try:
+        return _hasher.verify(password_hash or _NOBODY, password[: LONGEST_PASSWORD + 1])
+    except argon2.exceptions.VerifyMismatchError:
+        return False
+    except argon2.exceptions.InvalidHashError:
+        return False

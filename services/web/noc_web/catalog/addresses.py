@@ -1,0 +1,42 @@
+"""What may be pinged: IP addresses and host names, written in one way only."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+ACCEPTED: Final = "an IPv4 address, an IPv6 address or a host name"
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+
+
+def checked(text: str) -> str:
+    """The address in its usual form. Raises ValueError with the reason."""
+    text = text.strip()
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return _checked_name(text)
+    if address.is_multicast:
+        raise ValueError("is a multicast address")
+    if address.is_unspecified or str(address) == "255.255.255.255":
+        raise ValueError("is no host's address")
+    return str(address)
+
+
+def _checked_name(text: str) -> str:
+    name = text.rstrip(".").lower()
+    if not name or len(name) > 253 or not name.isprintable():
+        raise ValueError("is no address and no host name")
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode()
+        except UnicodeError:
+            raise ValueError("is no host name") from None
+    labels = name.split(".")
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("is no address and no host name")
+    # Resolvers take 127.1, 0x7f.1 and 2130706433 for addresses; nobody who reads them does.
+    if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
+        raise ValueError("looks like a number; write an IPv4 address with four parts")
+    return name

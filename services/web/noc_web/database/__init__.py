@@ -1,0 +1,1 @@
+"""The web service's own database: users, targets, groups, sites, audit."""

@@ -1,0 +1,89 @@
+"""Opens the database, brings it to the present schema, and notices what other processes change in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session, sessionmaker
+
+from noc_bus.settings import SettingError
+
+FILE_NAME = "web.sqlite"
+
+
+class Database:
+    """Sessions of one SQLite file, for any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises SettingError where the file cannot be used."""
+        self.path = folder / FILE_NAME
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._engine = _engine(self.path)
+            with _alone(folder):
+                _upgrade(self._engine)
+        except (OSError, DatabaseError) as error:
+            raise SettingError(
+                f"NOC_DATA: {self.path} cannot be used ({error.args[-1]}); fix its rights or move it away."
+            ) from None
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        # Counts the commits of others only on a connection that makes none itself.
+        self._watch = self._engine.connect()
+
+    def session(self) -> Session:
+        """A session; `with` it, or better its `begin()`, which commits at the end."""
+        return self._sessions()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Session]:
+        with self._sessions.begin() as session:
+            yield session
+
+    def version(self) -> int:
+        """Another number after every commit, of this process or another."""
+        version: int = self._watch.exec_driver_sql("PRAGMA data_version").scalar_one()
+        self._watch.rollback()
+        return version
+
+    def close(self) -> None:
+        self._watch.close()
+        self._engine.dispose()
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    return engine
+
+
+def _upgrade(engine: Engine) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = AlembicConfig()
+    config.set_main_option("script_location", "noc_web:database/migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The service and a command may open a new database at the same time: only one makes the tables."""
+    with (folder / f".{FILE_NAME}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

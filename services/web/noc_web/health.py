@@ -1,0 +1,75 @@
+"""For those who watch this service: is it alive, is it ready, and its figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, jsonify, request
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from noc_bus.time import Time
+from noc_web.parts import Parts
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    pages = Blueprint("health", __name__)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(parts))
+
+    @pages.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(alive=True)
+
+    @pages.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        connected = parts.bus.connected
+        sentence = "connected to the broker" if connected else "not connected to the broker"
+        return jsonify(ready=connected, detail=sentence), 200 if connected else 503
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        parts.guard.admit(request, "viewer")
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+
+class _Figures(Collector):
+    """What the browser shows, as metrics."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        snapshot = self._parts.revisions.snapshot(Time.now())
+        counts = GaugeMetricFamily("noc_targets", "Targets by state.", labels=["state"])
+        for state, count in snapshot["kpis"].items():
+            if state != "total":
+                counts.add_metric([state], count)
+        yield counts
+        state = GaugeMetricFamily("noc_target_state", "1 for the state a target is in.", labels=["target", "state"])
+        rtt = GaugeMetricFamily("noc_target_rtt_seconds", "Mean of a site's last cycle.", labels=["target", "site"])
+        loss = GaugeMetricFamily("noc_target_loss_ratio", "Loss of a site's last cycle.", labels=["target", "site"])
+        for row in snapshot["targets"]:
+            state.add_metric([row["id"], row["state"].lower()], 1)
+            for site, cell in row["sites"].items():
+                if cell["rtt_ms"] is not None:
+                    rtt.add_metric([row["id"], site], cell["rtt_ms"] / 1000)
+                if cell["loss_pct"] is not None:
+                    loss.add_metric([row["id"], site], cell["loss_pct"] / 100)
+        yield from (state, rtt, loss)
+        online = GaugeMetricFamily("noc_prober_online", "1 where a site's prober is online.", labels=["site"])
+        depth = GaugeMetricFamily("noc_prober_journal_records", "Records not stored yet.", labels=["site"])
+        late = GaugeMetricFamily("noc_prober_lateness_seconds", "Worst delay of a send.", labels=["site"])
+        for row in snapshot["sites"]:
+            online.add_metric([row["id"]], int(row["online"]))
+            depth.add_metric([row["id"]], row["journal_depth"])
+            late.add_metric([row["id"]], row["lateness_ms"] / 1000)
+        yield from (online, depth, late)
+        services = GaugeMetricFamily("noc_service_online", "1 where a service is online.", labels=["service"])
+        for name, is_online in snapshot["services"].items():
+            services.add_metric([name], int(is_online))
+        yield services

@@ -1,0 +1,1 @@
+"""What the network looks like right now, and how browsers are kept up to it."""
