@@ -62,7 +62,10 @@ class Recorder:
 
     def _on_connected(self) -> None:
         self.announce()
-        self.publish_marks(list(self._marks.values()))
+        # Under the lock: an older mark must not be told after a newer one, for the last one is kept.
+        with self._lock:
+            for mark in self._marks.values():
+                self._bus.publish(MARKS, mark)
 
     def _on_record(self, record: ProbeResult | SiteState | None, variables: dict[str, str]) -> None:
         if record is not None:

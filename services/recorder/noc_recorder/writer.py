@@ -16,7 +16,7 @@ from noc_recorder.contiguous import Ledger
 from noc_recorder.intake import Arrived, Intake
 from noc_recorder.rejected import RejectedFile
 
-_WRITE_EVERY_S: Final = 0.5
+WRITE_EVERY_S: Final = 0.5
 _FORGET_EVERY_S: Final = 3600.0
 _RETRY_S: Final = (0.5, 30.0)
 _DAY_MS: Final = 86_400_000
@@ -25,7 +25,9 @@ _DAY_MS: Final = 86_400_000
 class Writer:
     """Lives in one thread, which runs `run`; the figures may be read from others."""
 
-    def __init__(self, store: Store, intake: Intake, rejected: RejectedFile, keep_days: int) -> None:
+    def __init__(
+        self, store: Store, intake: Intake, rejected: RejectedFile, keep_days: int, write_every_s: float = WRITE_EVERY_S
+    ) -> None:
         self.trouble: str | None = "the store has not been read yet"
         self.stored = 0
         self.duplicates = 0
@@ -35,11 +37,12 @@ class Writer:
         self._intake = intake
         self._rejected = rejected
         self._keep_ms = keep_days * _DAY_MS
+        self._write_every_s = write_every_s
         self._forget_at_s = time.monotonic()
         self._log = log.get("noc.recorder")
 
     def run(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> None:
-        """Write what arrives twice a second, the last of it after `stop` is set.
+        """Write what arrives, every `write_every_s`, the last of it after `stop` is set.
 
         `publish` is called with marks once everything up to them is durable. Raises StoreError when
         the store is broken for good.
@@ -47,7 +50,7 @@ class Writer:
         if not self._insist(self.restore, stop):
             return
         publish(self.marks())
-        while not stop.wait(_WRITE_EVERY_S):
+        while not stop.wait(self._write_every_s):
             self._store_arrived(stop, publish)
             if time.monotonic() >= self._forget_at_s:
                 self._forget_at_s = time.monotonic() + _FORGET_EVERY_S

@@ -1,0 +1,102 @@
+"""A writer on a real SQLite store that can be made to fail, and a recorder on a bus without a broker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import Mark
+from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch, Rejected, StoreError
+from noc_recorder.intake import MOST_RECORDS, Intake
+from noc_recorder.recorder import Recorder
+from noc_recorder.rejected import RejectedFile
+from noc_recorder.writer import Writer
+from tests.parts.waiting import wait_until
+
+FOREVER: Final = Time.parse("2100-01-01T00:00:00.000Z")
+
+
+class Store(SqliteStore):
+    """Fails, or refuses some records, where the test says so."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.failing: StoreError | None = None
+        self.refuses: Callable[[str], bool] = lambda target: False
+        self.tries = 0
+
+    def write(self, batch: Batch) -> list[Rejected]:
+        self.tries += 1
+        if self.failing:
+            raise self.failing
+        bad = [result for result in batch.results if self.refuses(result.target)]
+        good = [result for result in batch.results if result not in bad]
+        super().write(Batch(good, batch.states, batch.incidents, batch.marks))
+        return [Rejected(result, "it is too strange") for result in bad]
+
+    def marks(self) -> dict[str, Mark]:
+        if self.failing:
+            raise self.failing
+        return super().marks()
+
+    def cycles(self, target: str = "router", site: str = "here") -> list[Time]:
+        """When each stored cycle began."""
+        found = self.series(target, Time(0), FOREVER, 1_000_000, site)
+        return [point.at for point in found.get(site, ()) for _ in range(point.cycles)]
+
+
+class Rig:
+    """A recorder whose writer runs in a thread until `stop`, on a store that outlives it."""
+
+    def __init__(self, folder: Path, hub: Hub, keep_days: int = 36_500, most: int = MOST_RECORDS) -> None:
+        self.hub = hub
+        self.store = Store(folder / "history.sqlite")
+        self.intake = Intake(most)
+        self.rejected = RejectedFile(folder)
+        self.writer = Writer(self.store, self.intake, self.rejected, keep_days, write_every_s=0.02)
+        self.bus = FakeBus(hub)
+        self.recorder = Recorder(self.bus, self.writer, self.intake, self.rejected)
+        self.died_of: StoreError | None = None
+        self.published: list[Mark] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        self.bus.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self.bus.stop()
+
+    def wait_for_mark(self, seq: int, site: str = "here", epoch: int = 1) -> None:
+        wanted = (epoch, seq)
+        wait_until(lambda: self.writer.ledger.marks().get(site) == wanted, 10, f"a mark at {wanted}")
+        wait_until(lambda: any((m.site, m.epoch, m.seq) == (site, *wanted) for m in self.published), 10, "its word")
+
+    def _run(self) -> None:
+        try:
+            self.writer.run(self._stop, self._publish)
+        except StoreError as error:
+            self.died_of = error
+
+    def _publish(self, marks: Sequence[Mark]) -> None:
+        self.recorder.publish_marks(marks)
+        self.published += marks
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path, Hub())
+    yield rig
+    rig.stop()
+    rig.store.close()

@@ -1,0 +1,186 @@
+"""The recorder on the bus: what it takes from whom, what it tells, and how it says how it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import Mark, ServicePresence, State
+from noc_history.store import StoreError
+from noc_recorder.intake import Intake
+from tests.parts.waiting import wait_until
+from tests.recorder.conftest import FOREVER, Rig
+from tests.recorder.records import T0, cycle, incident, replay, state
+
+
+@pytest.fixture
+def site(rig: Rig) -> FakeBus:
+    """The other end: probers and the alerter."""
+    bus = FakeBus(rig.hub)
+    bus.start()
+    return bus
+
+
+def retained_mark(rig: Rig, site: str = "here") -> Mark | None:
+    return next((mark for mark in rig.hub.now(MARKS) if mark.site == site), None)
+
+
+def wait_for_retained(rig: Rig, seq: int, epoch: int = 1) -> None:
+    def is_there() -> bool:
+        mark = retained_mark(rig)
+        return mark is not None and (mark.epoch, mark.seq) == (epoch, seq)
+
+    wait_until(is_there, 10, f"the retained mark {seq}", seen=lambda: retained_mark(rig))
+
+
+def presence(rig: Rig) -> ServicePresence:
+    rig.recorder.announce()
+    (found,) = rig.hub.now(SERVICES)
+    return found
+
+
+def test_results_states_and_replays_share_one_count_and_their_mark_is_retained(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    site.publish(STATES, state(1))
+    site.publish(RESULTS, cycle(4))
+    site.publish(REPLAYS, replay(cycle(2), state(3, now=State.DOWN)))
+    wait_for_retained(rig, 4)
+    assert rig.store.cycles() == [cycle(0).at, cycle(2).at, cycle(4).at]
+    states = rig.store.states(None, T0, FOREVER)["router"]["here"].states
+    assert [one.state for one in states] == ["UP", "DOWN"]
+
+
+def test_live_and_replayed_records_may_overlap_in_any_way(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    for seq in (5, 3, 9, 3):
+        site.publish(RESULTS, cycle(seq))
+    site.publish(REPLAYS, replay(*(cycle(seq) for seq in range(7))))
+    site.publish(REPLAYS, replay(*(cycle(seq) for seq in range(5, 10))))
+    wait_for_retained(rig, 9)
+    assert rig.store.cycles() == [cycle(seq).at for seq in range(10)]
+
+
+def test_a_refreshed_state_is_stored_once(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    for _ in range(3):
+        site.publish(STATES, state(0))
+    wait_for_retained(rig, 0)
+    wait_until(lambda: rig.writer.duplicates == 2, 10, "two duplicates")
+    assert rig.writer.stored == 1
+
+
+def test_a_state_that_was_told_before_the_recorder_came_is_stored(rig: Rig, site: FakeBus) -> None:
+    site.publish(STATES, state(0))
+    rig.start()
+    wait_for_retained(rig, 0)
+
+
+def test_a_replay_that_begins_after_the_mark_declares_the_hole_gone(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    wait_for_retained(rig, 0)
+    site.publish(REPLAYS, replay(cycle(8), cycle(9), oldest=8))
+    wait_for_retained(rig, 9)
+    assert presence(rig).figures["declared_gone_total"] == 7
+
+
+@pytest.mark.parametrize(
+    "strange", [{"site": "there"}, {"epoch": 2}], ids=["records of another site", "records of another epoch"]
+)
+def test_a_replay_whose_records_are_not_its_own_is_dropped_as_a_whole(
+    rig: Rig, site: FakeBus, strange: dict[str, Any]
+) -> None:
+    rig.start()
+    site.publish(REPLAYS, replay(cycle(0), cycle(1, **strange)))
+    site.publish(REPLAYS, replay(cycle(0)))
+    wait_for_retained(rig, 0)
+    assert rig.store.cycles() == [cycle(0).at]
+    assert rig.store.cycles(site="there") == []
+
+
+def test_a_replay_that_does_not_fit_moves_no_mark_and_is_taken_when_it_comes_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, Hub(), most=4)
+    site = FakeBus(rig.hub)
+    site.start()
+    rig.bus.start()
+    batch = replay(*(cycle(seq) for seq in range(5, 8)), oldest=5)
+    site.publish(RESULTS, cycle(0))
+    site.publish(RESULTS, cycle(1))
+    site.publish(REPLAYS, batch)
+    arrived = rig.intake.take()
+    assert ([record.seq for record in arrived.records], arrived.oldest) == ([0, 1], {})
+    assert presence(rig).figures["dropped_total"] == 3
+    site.publish(REPLAYS, batch)
+    assert rig.intake.take().oldest == {("here", 1): 5}
+    rig.store.close()
+
+
+def test_incidents_are_stored_when_they_open_and_when_they_end(rig: Rig, site: FakeBus) -> None:
+    site.publish(INCIDENTS, incident("one"))
+    rig.start()
+    wait_until(lambda: rig.store.incidents(T0, FOREVER) == [incident("one")], 10, "the open incident")
+    site.publish_once(INCIDENTS, incident("one", resolved=True))
+    site.clear(INCIDENTS, incident="one")
+    wait_until(lambda: rig.store.incidents(T0, FOREVER) == [incident("one", resolved=True)], 10, "its end")
+
+
+def test_after_the_broker_has_forgotten_everything_the_marks_are_told_again(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    site.publish(RESULTS, cycle(0, site="there"))
+    wait_until(lambda: len(rig.hub.now(MARKS)) == 2, 10, "both marks")
+    rig.bus.stop()
+    rig.hub.retained.clear()
+    rig.bus.start()
+    assert {(mark.site, mark.seq) for mark in rig.hub.now(MARKS)} == {("here", 0), ("there", 0)}
+    assert [one.online for one in rig.hub.now(SERVICES)] == [True]
+
+
+def test_a_mark_made_without_a_connection_is_told_with_the_next_one(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    wait_for_retained(rig, 0)
+    rig.bus.stop()
+    rig.intake.put(cycle(1))
+    rig.wait_for_mark(1)
+    assert retained_mark(rig) == rig.published[0]
+    rig.bus.start()
+    wait_for_retained(rig, 1)
+
+
+def test_its_presence_tells_what_keeps_it_from_storing_and_that_nothing_does_any_more(rig: Rig, site: FakeBus) -> None:
+    rig.store.failing = StoreError("cannot write history.sqlite: disk is full; free disk space", can_retry=True)
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    wait_until(lambda: "disk is full" in (presence(rig).trouble or ""), 10, "the trouble in its presence")
+    assert presence(rig).figures["buffered"] == 1
+    rig.store.failing = None
+    wait_until(lambda: presence(rig).trouble is None, 10, "the end of the trouble")
+    wait_until(lambda: presence(rig).figures["stored_total"] == 1, 10, "the record stored")
+
+
+def test_its_last_word_says_that_it_is_gone(rig: Rig) -> None:
+    rig.start()
+    assert presence(rig).online
+    rig.recorder.say_goodbye()
+    assert [one.online for one in rig.hub.now(SERVICES)] == [False]
+
+
+def test_what_was_cleared_or_is_empty_is_no_record(rig: Rig, site: FakeBus) -> None:
+    site.publish(STATES, state(0))
+    rig.bus.start()
+    rig.intake.take()
+    site.clear(STATES, site="here", target="router")
+    site.clear(INCIDENTS, incident="one")
+    assert not rig.intake.take()
+
+
+def test_an_intake_of_any_size_takes_the_largest_replay_there_can_be() -> None:
+    """The contract allows 5,000 results and 5,000 states in one message: refused whole, it would come for ever."""
+    most = [cycle(seq) for seq in range(10_000)]
+    assert Intake().put(*most)

@@ -1,0 +1,210 @@
+"""The writer on a real store: what is marked is stored, whatever the store does in between."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from noc_bus.fake import Hub
+from noc_bus.time import Time
+from noc_history.store import Rejected, StoreError
+from noc_recorder.intake import Intake
+from noc_recorder.rejected import RejectedFile
+from noc_recorder.writer import Writer
+from tests.parts.waiting import wait_until
+from tests.recorder.conftest import Rig, Store
+from tests.recorder.records import cycle, incident, numbers, state
+
+FULL = StoreError("cannot write history.sqlite: database or disk is full", can_retry=True)
+
+
+def test_records_are_stored_and_then_marked(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), state(1), cycle(2))
+    rig.wait_for_mark(2)
+    assert rig.store.cycles() == [cycle(0).at, cycle(2).at]
+    assert rig.store.marks()["here"].seq == 2
+    assert rig.writer.stored == 3
+
+
+def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_path: Path) -> None:
+    """Any order, some twice, in batches of any size: each published mark is checked against the file."""
+    order = [*range(60), *random.Random(7).sample(range(60), 20)]
+    random.Random(3).shuffle(order)
+    store, intake = Store(tmp_path / "history.sqlite"), Intake()
+    writer = Writer(store, intake, RejectedFile(tmp_path), keep_days=36_500)
+    reader = Store(tmp_path / "history.sqlite")
+    highest = -1
+    while order:
+        taken, order = order[:7], order[7:]
+        intake.put(*(cycle(seq) for seq in taken))
+        batch = writer.batch_of(intake.take())
+        store.write(batch)
+        stored = set(reader.cycles())
+        for mark in batch.marks:
+            assert mark.seq > highest or mark.seq == -1
+            highest = mark.seq
+            assert all(cycle(seq).at in stored for seq in range(mark.seq + 1))
+    assert highest == 59
+    assert sorted(reader.cycles()) == [cycle(seq).at for seq in range(60)]
+    assert writer.duplicates == 20
+    store.close()
+    reader.close()
+
+
+def test_a_store_that_fails_and_recovers_loses_nothing_and_no_mark_is_told_meanwhile(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0))
+    rig.wait_for_mark(0)
+    rig.store.failing = FULL
+    rig.intake.put(*(cycle(seq) for seq in range(1, 40)))
+    wait_until(lambda: rig.store.tries >= 3, 10, "a second try")
+    rig.intake.put(*(cycle(seq) for seq in range(40, 60)))
+    assert numbers(rig.published)[-1] == ("here", 1, 0)
+    assert rig.writer.trouble == str(FULL)
+    rig.store.failing = None
+    rig.wait_for_mark(59)
+    assert rig.store.cycles() == [cycle(seq).at for seq in range(60)]
+    assert rig.writer.trouble is None
+
+
+def test_a_store_that_is_not_there_yet_is_waited_for(rig: Rig) -> None:
+    rig.store.failing = FULL
+    rig.start()
+    rig.intake.put(cycle(0))
+    wait_until(lambda: rig.writer.trouble == str(FULL), 10, "the trouble to be told")
+    rig.store.failing = None
+    rig.wait_for_mark(0)
+
+
+def test_a_store_that_is_broken_for_good_ends_the_writer_with_its_sentence(rig: Rig) -> None:
+    rig.start()
+    rig.store.failing = StoreError("history.sqlite is not a database", can_retry=False)
+    rig.intake.put(cycle(0))
+    wait_until(lambda: rig.died_of, 10, "the end of the writer")
+    assert str(rig.died_of) == "history.sqlite is not a database"
+    assert not rig.published
+
+
+def test_what_arrived_before_the_stop_is_still_written(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0))
+    rig.wait_for_mark(0)
+    rig.intake.put(cycle(1))
+    rig.stop()
+    assert rig.store.cycles() == [cycle(0).at, cycle(1).at]
+
+
+def test_a_stop_is_obeyed_while_the_store_fails_and_the_site_keeps_what_is_not_marked(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    rig.intake.put(cycle(0))
+    rig.wait_for_mark(0)
+    rig.store.failing = FULL
+    rig.intake.put(cycle(1))
+    wait_until(lambda: rig.store.tries >= 2, 10, "a failed try")
+    rig.stop()
+    assert rig.store.tries >= 2
+    again = Rig(tmp_path, Hub())
+    again.start()
+    again.wait_for_mark(0)
+    again.intake.put(cycle(1))
+    again.wait_for_mark(1)
+    assert again.store.cycles() == [cycle(0).at, cycle(1).at]
+    again.stop()
+    again.store.close()
+
+
+def test_after_a_restart_a_replay_of_everything_stores_each_cycle_once(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    rig.intake.put(*(cycle(seq) for seq in range(5)), cycle(7))
+    rig.wait_for_mark(4)
+    rig.stop()
+    again = Rig(tmp_path, Hub())
+    again.start()
+    again.wait_for_mark(4)
+    again.intake.put(*(cycle(seq) for seq in range(10)))
+    again.wait_for_mark(9)
+    assert again.store.cycles() == [cycle(seq).at for seq in range(10)]
+    assert again.writer.duplicates == 5
+    again.stop()
+    again.store.close()
+
+
+def test_the_same_cycles_under_a_new_epoch_are_stored_once_and_marked_by_the_new_name(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), cycle(1))
+    rig.wait_for_mark(1)
+    rig.intake.put(cycle(0, epoch=2), cycle(1, epoch=2), cycle(1))
+    rig.wait_for_mark(1, epoch=2)
+    assert rig.store.cycles() == [cycle(0).at, cycle(1).at]
+
+
+def test_records_of_an_older_epoch_are_stored_and_move_no_mark(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0, epoch=5))
+    rig.wait_for_mark(0, epoch=5)
+    rig.intake.put(cycle(3, epoch=4), cycle(1, epoch=5))
+    rig.wait_for_mark(1, epoch=5)
+    assert rig.store.cycles() == [cycle(0).at, cycle(1).at, cycle(3).at]
+
+
+def test_what_a_journal_no_longer_has_is_declared_gone_and_the_mark_goes_on(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), cycle(10))
+    rig.intake.put_oldest("here", 1, 10)
+    rig.wait_for_mark(10)
+    assert rig.writer.ledger.declared_gone == 9
+
+
+def test_refused_records_are_named_with_their_reason_and_the_others_are_stored(rig: Rig, tmp_path: Path) -> None:
+    rig.store.refuses = lambda target: target == "odd"
+    rig.start()
+    rig.intake.put(cycle(0), cycle(1, target="odd"), cycle(2))
+    rig.wait_for_mark(2)
+    assert rig.store.cycles() == [cycle(0).at, cycle(2).at]
+    (line,) = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert kept["reason"] == "it is too strange"
+    assert (kept["record"]["target"], kept["record"]["seq"]) == ("odd", 1)
+    assert (rig.rejected.total, rig.writer.stored) == (1, 2)
+
+
+def test_the_file_of_refused_records_is_changed_before_it_grows_without_end(tmp_path: Path) -> None:
+    rejected = RejectedFile(tmp_path)
+    (tmp_path / "rejected.jsonl").write_text("x" * 5_000_001)
+    rejected.add([Rejected(cycle(0), "odd")])
+    assert (tmp_path / "rejected.1.jsonl").stat().st_size == 5_000_001
+    assert len((tmp_path / "rejected.jsonl").read_text().splitlines()) == 1
+
+
+def test_refused_records_are_counted_where_they_cannot_be_kept(tmp_path: Path) -> None:
+    rejected = RejectedFile(tmp_path / "missing")
+    rejected.add([Rejected(cycle(0), "odd")])
+    assert rejected.total == 1
+
+
+@pytest.mark.parametrize("order", [(False, True), (True, False)], ids=["begin, end", "end, begin"])
+def test_an_incident_that_is_over_stays_over_in_whatever_order_its_words_come(
+    rig: Rig, order: tuple[bool, bool]
+) -> None:
+    rig.start()
+    for resolved in order:
+        rig.intake.put_incident(incident("one", resolved=resolved))
+    wait_until(lambda: rig.writer.stored == 2, 10, "both words stored")
+    (found,) = rig.store.incidents(cycle(0).at, cycle(100).at)
+    assert found == incident("one", resolved=True)
+
+
+def test_only_cycles_older_than_the_time_kept_are_forgotten(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, Hub(), keep_days=1)
+    new = replace(cycle(1), at=Time.now())
+    old = replace(cycle(0), at=Time(new.at - 2 * 86_400_000))
+    rig.intake.put(old, new)
+    rig.start()
+    wait_until(lambda: rig.writer.stored == 2 and rig.store.cycles() == [new.at], 10, "the old cycle to be forgotten")
+    rig.stop()
+    rig.store.close()
