@@ -238,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="import|export", required=True
     )
     read = _add(targets, "import", _targets_import, "Add the targets of a CSV or JSON file: all of them, or none.")
-    read.add_argument("file", metavar="FILE", help="- is standard input")
+    read.add_argument("file", metavar="FILE")
     read.add_argument("--replace", action="store_true", help="also change targets that exist")
     read.add_argument("--data", metavar="DIR", help=_DATA_HELP)
     write = _add(targets, "export", _targets_export, "Write all targets, with their own options, to a file.")

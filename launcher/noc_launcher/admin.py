@@ -6,14 +6,13 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 from noc_launcher.complaint import Complaint
+from noc_web import inventory
 from noc_web.auth.accounts import Accounts
-from noc_web.catalog import table
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
@@ -50,48 +49,32 @@ def create_token(folder: Path, role: str, name: str | None) -> str:
 
 
 def import_targets(folder: Path, file: str, *, replace: bool) -> str:
-    """Add all targets of a CSV or JSON file (`-`: standard input), or none; the sentence to say. Raises Complaint."""
+    """Add all targets of a CSV or JSON file, or none; the sentence to say. Raises Complaint."""
+    _check_folder(folder)
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        added, changed = inventory.import_file(folder, Path(file), replace=replace)
     except (OSError, UnicodeDecodeError) as error:
         raise Complaint(f"{file} cannot be read ({error}); name a CSV or JSON file.") from None
-    with closing(_open(folder)) as database:
-        try:
-            added, changed = Catalog(database).import_targets(table.read(text), _who(), replace=replace)
-        except ProblemError as problem:
-            reasons = "\n".join(error.detail for error in problem.errors) or problem.detail
-            raise Complaint(f"{file}: nothing was imported.\n{reasons}") from None
+    except ProblemError as problem:
+        reasons = "\n".join(error.detail for error in problem.errors) or problem.detail
+        raise Complaint(f"{file}: nothing was imported.\n{reasons}") from None
     return f"{added} targets added, {changed} changed."
 
 
 def export_targets(folder: Path, form: Literal["csv", "json"]) -> str:
     """All targets as the text of a file."""
-    with closing(_open(folder)) as database:
-        contents = Catalog(database).contents()
-    return table.to_csv(contents.targets) if form == "csv" else table.to_json(contents.targets, contents.groups)
-
-
-def add_first_targets(folder: Path, targets: Sequence[Mapping[str, object]]) -> int:
-    """Add those that are accepted, where there are no targets yet; how many were."""
-    with closing(_open(folder)) as database:
-        catalog = Catalog(database)
-        if catalog.contents().targets:
-            return 0
-        added = 0
-        for target in targets:
-            try:
-                catalog.add_target(dict(target), "noc up")
-                added += 1
-            except ProblemError:
-                # A gateway whose address cannot be a target is no reason to start with nothing.
-                continue
-    return added
+    _check_folder(folder)
+    return inventory.export_text(folder, form)
 
 
 def _open(folder: Path) -> Database:
+    _check_folder(folder)
+    return Database(folder)
+
+
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise Complaint(f"There is no data folder {folder}; start ./noc up once, or name the folder with --data.")
-    return Database(folder)
 
 
 def _who() -> str:

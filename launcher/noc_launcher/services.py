@@ -38,7 +38,7 @@ def _web(argv: Sequence[str]) -> int:
 SERVICES: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "recorder": _recorder,
     "alerter": _alerter,
-    "web": _web,
     "prober": _prober,
+    "web": _web,
 }
 """In the order in which `noc up` starts them; it stops them in the opposite one."""

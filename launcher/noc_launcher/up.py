@@ -127,9 +127,9 @@ def propose_targets(folder: Path) -> None:
     decided = folder / _PROPOSED
     if decided.exists():
         return
-    from noc_launcher import admin  # the database layer takes longer to load than a later start may take
+    from noc_web import inventory  # the database layer is slow to load, and only the first start needs it
 
-    admin.add_first_targets(folder, look_around())
+    inventory.add_first_targets(folder, look_around())
     decided.touch()
 
 
