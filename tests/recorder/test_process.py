@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from noc_bus import log
 from noc_bus.broker import Broker
 from noc_bus.channels import MARKS, REPLAYS, RESULTS, SERVICES
 from noc_bus.messages import Mark, ServicePresence
@@ -78,7 +77,6 @@ class Site:
 
 @pytest.fixture
 def site(mosquitto: Mosquitto) -> Iterator[Site]:
-    log.configure("error")
     site = Site(mosquitto.url())
     yield site
     site.session.stop()
@@ -133,12 +131,12 @@ def test_the_broker_killed_and_wiped_loses_no_cycle(
 def test_a_wrong_broker_password_is_said_in_a_sentence_that_names_the_setting(
     noc_processes: Processes, tmp_path: Path
 ) -> None:
-    with Mosquitto(tmp_path / "closed", passwords={"recorder": "right"}) as broker:
-        url = broker.url("recorder").replace("right", "wrong")
+    with Mosquitto(tmp_path / "closed", passwords={"recorder": "open-sesame"}) as broker:
+        url = broker.url("recorder").replace("open-sesame", "abracadabra")
         noc_processes.service("recorder", {"NOC_MQTT_URL": url, "NOC_DATA": str(tmp_path)})
         sentence = "check the user name and password in NOC_MQTT_URL"
         wait_until(lambda: sentence in noc_processes.log("recorder"), 15, "the sentence")
-        assert "wrong" not in noc_processes.log("recorder")
+        assert "abracadabra" not in noc_processes.log("recorder")
         assert noc_processes.stop("recorder")[0] == 0
 
 
