@@ -54,6 +54,7 @@ def run(config: Config, stop: threading.Event) -> None:
         if now_s >= announce_at_s:
             announce_at_s = now_s + process.PRESENCE_EVERY_S
             alerter.announce()
+    alerter.say_goodbye()
     session.stop()
     if sender:
         sender.join(timeout=5)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
 
 from noc_alerter import incidents
+from noc_alerter.config import is_address
 from noc_alerter.database import Database, Mail
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
@@ -27,12 +30,15 @@ from noc_bus.channels import (
     Channel,
 )
 from noc_bus.messages import Event, Incident, Message, ServicePresence, Target, Verdict, VerdictState
-from noc_bus.process import presence
+from noc_bus.process import offline, presence
 from noc_bus.time import Time
 
 # Retained messages come in a burst after a connection: it is over when nothing came for this long.
 _SETTLED_S: Final = 1.0
 _SETTLED_AT_THE_LATEST_S: Final = 10.0
+# Three signs of life missed.
+_SILENT_S: Final = 35.0
+_RETRY_S: Final = 1.0
 _RESENT_MS: Final = 72 * 3_600_000
 _ENDED: Final = (VerdictState.UP, VerdictState.DEGRADED)
 
@@ -43,9 +49,15 @@ class Alerter:
     """Wires itself to the bus when it is made; `tick` is to be called a few times a second, from one thread."""
 
     def __init__(
-        self, bus: Bus, database: Database, mailer: Mailer | None, mail_to: tuple[str, ...], outbox: Outbox | None
+        self,
+        bus: Bus,
+        database: Database,
+        mailer: Mailer | None,
+        mail_to: tuple[str, ...],
+        outbox: Outbox | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`mailer` and `outbox` None: nobody is mailed."""
+        """`mailer` and `outbox` None: nobody is mailed. `clock` gives seconds that only go forward."""
         self._bus = bus
         self._database = database
         self._mailer = mailer
@@ -55,10 +67,15 @@ class Alerter:
         self._open = database.open_incidents()
         self._blind_since: dict[str, Time] = {}
         self._adopted: dict[str, Incident] = {}
-        self._recorder_since: Time | None = None
+        self._recorder: ServicePresence | None = None
+        self._recorder_missed = False
         self._resend_resolved = False
+        self._absent: set[str] = set()
+        self._trouble: str | None = None
+        self._retry_at_s = 0.0
+        self._clock = clock
         self._connected_s: float | None = None
-        self._heard_s = 0.0
+        self._heard_s = self._catalog_heard_s = self._expired_s = 0.0
         self._judged = 0
         self._since = Time.now()
         self._log = log.get("noc.alerter")
@@ -80,13 +97,18 @@ class Alerter:
 
     def _listen(self, channel: Channel[M], put: Handler[M]) -> None:
         def handler(message: M | None, variables: dict[str, str]) -> None:
-            self._heard_s = time.monotonic()
+            self._heard_s = self._clock()
+            if channel in (TARGETS, SITES):
+                self._catalog_heard_s = self._heard_s
             put(message, variables)
 
         self._bus.subscribe(channel, handler)
 
     def _on_connected(self) -> None:
-        self._heard_s = self._connected_s = time.monotonic()
+        self._heard_s = self._catalog_heard_s = self._expired_s = self._connected_s = self._clock()
+        # Who could not reach the broker either gets the time again to come back.
+        self._blind_since.clear()
+        self._recorder_missed = True
         self.announce()
         # The broker may have forgotten: what is open is told anew, and every verdict once it is judged.
         for incident in list(self._open.values()):
@@ -102,11 +124,15 @@ class Alerter:
             self._adopted[incident.id] = incident
 
     def _on_recorder(self, service: ServicePresence | None, variables: dict[str, str]) -> None:
-        """A recorder that was away has not heard what ended meanwhile."""
-        since = service.since if service and service.online else None
-        if since is not None and since != self._recorder_since:
+        """A recorder that was away has not heard what ended meanwhile; nor has one that lost the broker with us."""
+        before, self._recorder = self._recorder, service if service and service.online else None
+        if self._recorder is None:
+            return
+        is_new = before is None or before.since != self._recorder.since
+        # Only a new sign of life proves that it is there: the old one is retained.
+        if is_new or (self._recorder_missed and before is not None and before.at != self._recorder.at):
+            self._recorder_missed = self._recorder_missed and is_new
             self._resend_resolved = True
-        self._recorder_since = since
 
     # -- the work
 
@@ -115,46 +141,80 @@ class Alerter:
         """Whether what is retained has all come in: before that, what is missing proves nothing."""
         if self._connected_s is None or not self._bus.connected:
             return False
-        now_s = time.monotonic()
+        now_s = self._clock()
         return now_s - self._heard_s > _SETTLED_S or now_s - self._connected_s > _SETTLED_AT_THE_LATEST_S
 
     def tick(self, now: Time) -> None:
         """Judge what has changed since the last call."""
-        if self._connected_s is None or not self._bus.connected:
+        if self._connected_s is None or not self._bus.connected or self._clock() < self._retry_at_s:
             return
         if not self.is_settled and not self._judged:
             return
+        try:
+            self._work(now)
+        except sqlite3.Error as error:
+            self._retry_at_s = self._clock() + _RETRY_S
+            # What was decided and could not be kept is decided again.
+            self._picture.judge_all(self._open)
+            trouble = f"incidents cannot be kept: {error}; free disk space in NOC_DATA or fix its rights"
+            if trouble != self._trouble:
+                self._log.error(trouble)
+            self._trouble = trouble
+        else:
+            self._trouble = None
+
+    def _work(self, now: Time) -> None:
         self._adopt()
+        if self._clock() - self._expired_s > _SILENT_S:
+            self._expired_s = self._clock()
+            self._picture.expire_presences()
+        if self._absent and self._has_catalog and self._picture.targets:
+            self._picture.judge(self._absent)
+            self._absent.clear()
         while dirty := self._picture.take_dirty():
             for target in dirty:
                 self._judge(target, now)
         self._watch_sites(now)
         self._acknowledge(now)
         if self._resend_resolved:
-            self._resend_resolved = False
             for incident in self._database.resolved_since(Time(now - _RESENT_MS)):
                 self._bus.publish_once(INCIDENTS, incident)
+            self._resend_resolved = False
+
+    @property
+    def _has_catalog(self) -> bool:
+        """Whether all targets and sites have come in: none was told for a while."""
+        return self._clock() - self._catalog_heard_s > _SETTLED_S
 
     def _adopt(self) -> None:
         """Our database was lost but the broker remembers: go on with those incidents, mail nobody twice."""
-        known = {incident.id for incident in self._open.values()}
-        for incident in self._adopted.values():
-            subject = _subject_of(incident)
-            if incident.id in known:
-                continue
-            if subject in self._open:
-                self._bus.clear(INCIDENTS, incident=incident.id)
-                continue
-            self._database.save(subject, incident, (), incident.opened_at)
-            self._open[subject] = incident
-        self._adopted.clear()
+        for number in list(self._adopted):
+            self._adopt_one(self._adopted[number])
+            del self._adopted[number]
+
+    def _adopt_one(self, incident: Incident) -> None:
+        subject = _subject_of(incident)
+        mine = self._open.get(subject)
+        if mine is not None and mine.id == incident.id:
+            return
+        ended = self._database.resolved(incident.id)
+        if ended is not None:
+            # We died between keeping its end and telling it.
+            self._bus.publish_once(INCIDENTS, ended)
+        if ended is not None or mine is not None:
+            self._bus.clear(INCIDENTS, incident=incident.id)
+            return
+        self._database.save(subject, incident, (), incident.opened_at)
+        self._open[subject] = incident
+        self._picture.judge(incident.targets)
 
     def _judge(self, name: str, now: Time) -> None:
         self._judged += 1
         with self._picture.lock:
             target = self._picture.targets.get(name)
             before = self._picture.verdicts.get(name)
-            if target is None and not self._picture.is_removed(name):
+            if target is None and not self._picture.is_removed(name, all_heard=self._has_catalog):
+                self._absent.add(name)
                 return
             if target is None:
                 self._picture.verdicts.pop(name, None)
@@ -194,7 +254,7 @@ class Alerter:
         if isinstance(change, incidents.Open) and target and verdict:
             with self._picture.lock:
                 states = dict(self._picture.states[target.id])
-            return self._begin(subject, incidents.opened(target, verdict, change.cause, states), target, now)
+            return self._begin(subject, incidents.opened(target, verdict, change.cause, states, now), target, now)
         if isinstance(change, incidents.Resolve):
             ended_at = verdict.since if verdict and verdict.state in _ENDED else now
             return self._end(subject, change.cause, target, Time(max(ended_at, self._open[subject].opened_at)), now)
@@ -203,13 +263,19 @@ class Alerter:
     def _begin(self, subject: str, incident: Incident, target: Target | None, now: Time) -> Incident:
         mails: list[Mail] = []
         if self._mailer:
-            recipients = dict.fromkeys(target.contacts if target and target.contacts else self._mail_to)
-            mails = [self._mailer.opened(incident, target, recipient, now) for recipient in recipients]
+            mails = [self._mailer.opened(incident, target, one, now) for one in self._recipients(target)]
         self._database.save(subject, incident, mails, now)
         self._open[subject] = incident
         self._publish_incident(incident, "incident-opened", now)
         self._log.warning(f"opened {incident.id}: {incident.cause}")
         return incident
+
+    def _recipients(self, target: Target | None) -> tuple[str, ...]:
+        contacts = dict.fromkeys(target.contacts if target else ())
+        for wrong in [one for one in contacts if not is_address(one)]:
+            self._log.error(f"{wrong[:80]!r}, a contact of {target and target.id}, is not a mail address: not mailed")
+            del contacts[wrong]
+        return tuple(contacts) or self._mail_to
 
     def _end(self, subject: str, cause: str, target: Target | None, ended_at: Time, now: Time) -> Incident:
         incident = msgspec.structs.replace(self._open[subject], resolved_at=ended_at)
@@ -239,6 +305,9 @@ class Alerter:
             presences, sites = dict(self._picture.presences), dict(self._picture.sites)
         for site in presences.keys() | sites.keys() | {s.removeprefix("site:") for s in self._open if ":" in s}:
             found = presences.get(site)
+            is_forgotten = found is None and site not in sites
+            if is_forgotten and not self._picture.is_site_removed(site, all_heard=self._has_catalog):
+                continue
             sees = found is not None and found.online and not found.isolated
             if sees:
                 self._blind_since.pop(site, None)
@@ -250,7 +319,7 @@ class Alerter:
             blind_since = self._blind_since.get(site)
             change = incidents.of_site(subject in self._open, expected, found, blind_since, now)
             if isinstance(change, incidents.Open):
-                self._begin(subject, incidents.site_opened(site, change.cause, blind_since or now), None, now)
+                self._begin(subject, incidents.site_opened(site, change.cause, blind_since or now, now), None, now)
             elif isinstance(change, incidents.Resolve):
                 self._end(subject, change.cause, None, now, now)
 
@@ -299,8 +368,13 @@ class Alerter:
             "mails_sent": mails.get("sent", 0),
             "mails_given_up": mails.get("dead", 0),
         }
-        trouble = self._outbox.trouble if self._outbox else None
+        trouble = self._trouble or (self._outbox.trouble if self._outbox else None)
+        trouble = trouble[:500] if trouble else None
         self._bus.publish(SERVICES, presence("alerter", self._since, figures, trouble))
+
+    def say_goodbye(self) -> None:
+        """The last word of an alerter that stops on request; the last will speaks for one that does not."""
+        self._bus.publish(*offline("alerter"))
 
 
 def _differ(one: Verdict, other: Verdict) -> bool:

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from noc_bus.broker import Broker
 from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, SettingError
 
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+# Letters of other alphabets need SMTPUTF8, which many servers on the way do not have.
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

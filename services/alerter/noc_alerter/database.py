@@ -17,7 +17,7 @@ from noc_bus.time import Time
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
-_SENT_KEPT_DAYS: Final = 90
+_KEPT_DAYS: Final = 90
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS incident (
@@ -44,6 +44,13 @@ CREATE TABLE IF NOT EXISTS outbox (
     UNIQUE (incident, transition, recipient)
 );
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, next_at);
+CREATE INDEX IF NOT EXISTS outbox_sent ON outbox (recipient, sent_at);
+"""
+
+# Nobody is told of an outage after it is over; the mail of its end tells of the begin too.
+_WITHDRAW: Final = """
+UPDATE outbox SET state = 'withdrawn' WHERE transition = 'opened' AND state = 'queued'
+AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 """
 
 
@@ -81,6 +88,7 @@ class Database:
         self._connection.executescript(_SCHEMA)
         # What was being sent when we died may have arrived: sent again, it has the same Message-ID.
         self._connection.execute("UPDATE outbox SET state = 'queued' WHERE state = 'sending'")
+        self._connection.execute(_WITHDRAW)
 
     def close(self) -> None:
         with self._lock:
@@ -101,11 +109,18 @@ class Database:
             ).fetchall()
         return [decode(message, Incident) for (message,) in rows]
 
+    def resolved(self, incident: str) -> Incident | None:
+        """The incident of that id, if it is over."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT message FROM incident WHERE id = ? AND NOT is_open", (incident,)
+            ).fetchone()
+        return decode(row[0], Incident) if row else None
+
     def save(self, subject: str, incident: Incident, mails: Sequence[Mail], now: Time) -> None:
         """An incident as it is from now on, and what is to be mailed about it, in one transaction.
 
-        A mail of its begin that has not been sent yet is withdrawn when it is resolved: the mail of
-        the end tells both, and nobody is told of an outage after it is over.
+        A mail of its begin that has not been sent yet is withdrawn when it is resolved.
         """
         with self._transaction() as connection:
             connection.execute(
@@ -114,10 +129,7 @@ class Database:
                 (incident.id, subject, incident.resolved_at is None, incident.resolved_at, encode(incident)),
             )
             if incident.resolved_at is not None:
-                connection.execute(
-                    "UPDATE outbox SET state = 'withdrawn' WHERE incident = ? AND transition = 'opened' AND state = 'queued'",
-                    (incident.id,),
-                )
+                connection.execute(_WITHDRAW)
             connection.executemany(
                 "INSERT OR IGNORE INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -173,11 +185,18 @@ class Database:
 
     def tidy(self, now: Time) -> None:
         with self._transaction() as connection:
-            connection.execute("DELETE FROM outbox WHERE sent_at < ?", (now - _SENT_KEPT_DAYS * _DAY_MS,))
+            # Those of an open incident say who is to be told of its end.
+            connection.execute(
+                "DELETE FROM outbox WHERE created_at < ? AND state NOT IN ('queued', 'sending') "
+                "AND incident NOT IN (SELECT id FROM incident WHERE is_open)",
+                (now - _KEPT_DAYS * _DAY_MS,),
+            )
 
     def _settle(self, row: Row, sql: str, **values: object) -> None:
         with self._transaction() as connection:
             connection.execute(sql, {"id": row.id} | values)
+            # Its incident may have ended while it was being sent.
+            connection.execute(_WITHDRAW)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -185,7 +204,9 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # Also after a COMMIT that found no room; SQLite may have rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from noc_bus.time import Time
 
 # Shorter than this a prober was only restarted.
 BLIND_AFTER_MS: Final = 60_000
+_SLUG_CHARS: Final = 63
 
 _OPENS: Final = (VerdictState.DOWN,)
 # Some site reaches it again. UNKNOWN and UNREACHABLE prove nothing: the incident stays open.
@@ -60,7 +62,11 @@ def of_site(
 
 def incident_id(subject: str, at: Time) -> str:
     """Readable, unique, and a slug: the moment and whom it is about."""
-    return re.sub(r"[^a-z0-9-]", "-", f"{at.datetime():%Y%m%d-%H%M%S}-{at % 1000:03d}-{subject}")[:63].rstrip("-")
+    text = re.sub(r"[^a-z0-9-]", "-", f"{at.datetime():%Y%m%d-%H%M%S}-{at % 1000:03d}-{subject}")
+    if len(text) <= _SLUG_CHARS:
+        return text
+    # Long names often differ only at their end.
+    return f"{text[: _SLUG_CHARS - 9]}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
 
 
 def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
@@ -73,9 +79,10 @@ def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
     return lines[:100]
 
 
-def opened(target: Target, verdict: Verdict, cause: str, states: Mapping[str, SiteState]) -> Incident:
+def opened(target: Target, verdict: Verdict, cause: str, states: Mapping[str, SiteState], decided_at: Time) -> Incident:
+    """Named by when it was decided, not by `opened_at`: the same outage may be seen again after its incident was closed."""
     return Incident(
-        id=incident_id(target.id, verdict.since),
+        id=incident_id(target.id, decided_at),
         kind="target-down",
         targets=[target.id],
         opened_at=verdict.since,
@@ -84,7 +91,12 @@ def opened(target: Target, verdict: Verdict, cause: str, states: Mapping[str, Si
     )
 
 
-def site_opened(site: str, cause: str, since: Time) -> Incident:
+def site_opened(site: str, cause: str, since: Time, decided_at: Time) -> Incident:
     return Incident(
-        id=incident_id(f"site-{site}", since), kind="site-blind", targets=[], site=site, opened_at=since, cause=cause
+        id=incident_id(f"site-{site}", decided_at),
+        kind="site-blind",
+        targets=[],
+        site=site,
+        opened_at=since,
+        cause=cause,
     )

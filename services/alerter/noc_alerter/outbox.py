@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,7 @@ _GIVE_UP_MS: Final = 72 * 3_600_000
 _FIRST_RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 900.0
 _TIDY_EVERY_MS: Final = 3_600_000
+_DATABASE: Final = ""
 
 
 def retry_delay_s(attempts: int, chance: float) -> float:
@@ -26,10 +28,11 @@ def retry_delay_s(attempts: int, chance: float) -> float:
 
 
 class Outbox:
-    """Runs in a thread of its own. `trouble` says what the mail server's last word was, None if it was good."""
+    """Runs in a thread of its own."""
 
     def __init__(self, database: Database, deliver: Callable[[Mail], None], server: str) -> None:
-        self.trouble: str | None = None
+        self._troubles: dict[str, str] = {}
+        self._unnoted: Callable[[], None] | None = None
         self._database = database
         self._deliver = deliver
         self._server = server
@@ -37,22 +40,34 @@ class Outbox:
         self._tidied_at = 0
         self._log = log.get("noc.alerter")
 
+    @property
+    def trouble(self) -> str | None:
+        """The latest of what keeps some recipient from getting mail; None: everybody's last mail was taken."""
+        return next(reversed(list(self._troubles.values())), None)
+
     def wake(self) -> None:
         """There is something new to send."""
         self._work.set()
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            while not stop.is_set() and self.send_one(Time.now()):
-                pass
+            try:
+                while not stop.is_set() and self.send_one(Time.now()):
+                    pass
+                self._tidy(Time.now())
+                self._troubles.pop(_DATABASE, None)
+            except sqlite3.Error as error:
+                self._say(_DATABASE, f"the outbox cannot be written: {error}; free disk space in NOC_DATA")
             self._work.wait(1.0)
             self._work.clear()
-            if Time.now() - self._tidied_at > _TIDY_EVERY_MS:
-                self._tidied_at = Time.now()
-                self._database.tidy(Time.now())
 
     def send_one(self, now: Time) -> bool:
-        """Try the oldest mail that is due. False when there is none."""
+        """Try the oldest mail that is due. False when there is none.
+
+        Raises sqlite3.Error where the outcome cannot be noted; it is noted first thing in the next call.
+        """
+        if self._unnoted:
+            self._note(self._unnoted)
         row = self._database.claim(now, MOST_PER_HOUR)
         if row is None:
             return False
@@ -61,19 +76,34 @@ class Outbox:
         except NotDelivered as error:
             self._failed(row, error, now)
         else:
-            self._database.sent(row, Time.now())
             self._log.info(f"mailed {row.mail.recipient}: {row.mail.incident} {row.mail.transition}")
-            self.trouble = None
+            self._troubles.pop(row.mail.recipient, None)
+            at = Time.now()
+            self._note(lambda: self._database.sent(row, at))
         return True
 
     def _failed(self, row: Row, error: NotDelivered, now: Time) -> None:
         sentence = f"the mail server {self._server} did not take a mail to {row.mail.recipient}: {error}"
         if not error.can_retry or now - row.created_at > _GIVE_UP_MS:
-            self._database.given_up(row, str(error))
-            self._log.error(f"{sentence}; it is given up")
+            self._say(row.mail.recipient, f"{sentence}; it is given up")
+            self._note(lambda: self._database.given_up(row, str(error)))
         else:
             delay_s = retry_delay_s(row.attempts, random.random())
-            self._database.again(row, str(error), Time(now + round(delay_s * 1000)))
-            if sentence != self.trouble:
-                self._log.warning(f"{sentence}; it stays queued and is tried again")
-        self.trouble = sentence
+            self._say(row.mail.recipient, f"{sentence}; it stays queued and is tried again")
+            self._note(lambda: self._database.again(row, str(error), Time(now + round(delay_s * 1000))))
+
+    def _note(self, note: Callable[[], None]) -> None:
+        """A mail must not be sent again only because the disk was full when it had been sent."""
+        self._unnoted = note
+        note()
+        self._unnoted = None
+
+    def _say(self, about: str, sentence: str) -> None:
+        if self._troubles.pop(about, None) != sentence:
+            self._log.error(sentence)
+        self._troubles[about] = sentence
+
+    def _tidy(self, now: Time) -> None:
+        if now - self._tidied_at > _TIDY_EVERY_MS:
+            self._tidied_at = now
+            self._database.tidy(now)

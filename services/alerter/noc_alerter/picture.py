@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from noc_bus.messages import Acknowledgement, ProberPresence, Site, SiteState, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules.verdict import Decision, Vote, decide, sites_of, vote
@@ -27,6 +29,8 @@ class Picture:
         self.acknowledgements: dict[str, Acknowledgement] = {}
         self._dirty: set[str] = set()
         self._removed: set[str] = set()
+        self._removed_sites: set[str] = set()
+        self._confirmed: set[str] = set()
 
     # -- from the bus
 
@@ -40,12 +44,15 @@ class Picture:
     def put_site(self, site: Site | None, variables: dict[str, str]) -> None:
         with self.lock:
             was_known = variables["site"] in self.sites
+            if site is None:
+                self._removed_sites.add(variables["site"])
             _keep(self.sites, variables["site"], site)
             if was_known != (site is not None):
                 self._dirty |= set(self.targets)
 
     def put_presence(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
         with self.lock:
+            self._confirmed.add(variables["site"])
             before = self.presences.get(variables["site"])
             _keep(self.presences, variables["site"], presence)
             if _fitness(before) != _fitness(presence):
@@ -74,10 +81,33 @@ class Picture:
         with self.lock:
             self._dirty |= {*self.targets, *self.verdicts, *(one for one in subjects if ":" not in one)}
 
-    def is_removed(self, target: str) -> bool:
-        """Whether an unknown target is gone. A broker that has no targets at all has only forgotten them."""
+    def is_removed(self, target: str, *, all_heard: bool) -> bool:
+        """Whether an unknown target is gone. A broker that has no targets at all has only forgotten them.
+
+        `all_heard` False: targets are still coming in, so that only a word of its removal counts.
+        """
         with self.lock:
-            return target not in self.targets and (target in self._removed or bool(self.targets))
+            return target not in self.targets and (target in self._removed or (all_heard and bool(self.targets)))
+
+    def is_site_removed(self, site: str, *, all_heard: bool) -> bool:
+        """The same of a site that neither the web service nor a prober speaks of."""
+        with self.lock:
+            return site in self._removed_sites or (all_heard and bool(self.sites))
+
+    def judge(self, targets: Iterable[str]) -> None:
+        """Judge these anew."""
+        with self.lock:
+            self._dirty |= set(targets)
+
+    def expire_presences(self) -> None:
+        """Probers that have said nothing since the last call are offline: a broker that died with them told no last will."""
+        with self.lock:
+            silent = {site for site, presence in self.presences.items() if presence.online} - self._confirmed
+            for site in silent:
+                self.presences[site] = replace(self.presences[site], online=False)
+            self._confirmed.clear()
+            if silent:
+                self._dirty |= set(self.targets)
 
     def take_dirty(self) -> list[str]:
         """The targets something changed for since the last call, parents before what is behind them."""

@@ -41,14 +41,23 @@ def deliver(smtp: Smtp, mail: Mail) -> None:
         raise NotDelivered(
             f"user name or password refused ({error.smtp_code}); check NOC_SMTP_URL", can_retry=True
         ) from error
-    except smtplib.SMTPResponseException as error:
+    except smtplib.SMTPDataError as error:
         raise NotDelivered(f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=error.smtp_code < 500) from error
+    except smtplib.SMTPSenderRefused as error:
+        reason = f"sender {sender} refused: {error.smtp_code} {_text(error.smtp_error)}"
+        raise NotDelivered(f"{reason}; check NOC_MAIL_FROM and the user in NOC_SMTP_URL", can_retry=True) from error
+    except smtplib.SMTPResponseException as error:
+        # Said of us and not of this mail, so it is kept until somebody has mended it.
+        raise NotDelivered(f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=True) from error
     except smtplib.SMTPNotSupportedError as error:
         raise NotDelivered(f"{error}; add ?starttls=0 to NOC_SMTP_URL to send unencrypted", can_retry=True) from error
     except ssl.SSLError as error:
         raise NotDelivered(f"no secure connection: {error.reason or error}", can_retry=True) from error
     except (smtplib.SMTPException, OSError) as error:
         raise NotDelivered(str(error) or type(error).__name__, can_retry=True) from error
+    except ValueError as error:
+        # smtplib cannot even write it down; the next mail may do better.
+        raise NotDelivered(f"this mail cannot be sent: {error}", can_retry=False) from error
 
 
 @contextlib.contextmanager

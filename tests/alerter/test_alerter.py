@@ -1,0 +1,420 @@
+"""The alerter on the bus: which mails people get, and which they do not."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from noc_alerter.smtp import NotDelivered
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES
+from noc_bus.messages import Acknowledgement, ServicePresence, State
+from noc_bus.process import presence
+from tests.alerter.conftest import OPS, T0, Rig
+
+ALL = ("north", "south", "west")
+
+
+def go_down(rig: Rig, *sites: str) -> None:
+    rig.sees(State.DOWN, *(sites or ALL))
+    rig.passes(2)
+
+
+def come_up(rig: Rig) -> None:
+    rig.sees(State.UP, *ALL)
+    rig.passes(2)
+
+
+def test_down_by_majority_opens_one_incident_and_sends_one_mail(rig: Rig) -> None:
+    go_down(rig, "north", "south")
+    rig.sees(State.DOWN, "west")
+    rig.stays(30)
+    assert rig.state() == "DOWN"
+    (incident,) = rig.open
+    assert (incident.kind, incident.targets) == ("target-down", ["router"])
+    assert incident.evidence[0].startswith("north DOWN: no answer to 5 checks, since 12:00:")
+    assert rig.subjects == ["[NOC] DOWN Router (192.0.2.1)"]
+    assert [event.target for event in rig.told("target-went-down")] == ["router"]
+    assert len(rig.told("incident-opened")) == 1
+
+
+def test_the_mail_of_the_recovery_is_in_the_same_thread_and_closes_the_incident(rig: Rig) -> None:
+    go_down(rig)
+    rig.stays(60)
+    come_up(rig)
+    opened, resolved = rig.mails
+    assert str(resolved["Subject"]).startswith("[NOC] UP again Router (192.0.2.1) after 1 min")
+    assert resolved["In-Reply-To"] == resolved["References"] == opened["Message-ID"]
+    assert rig.open == []
+    (ended,) = rig.ended
+    assert ended.resolved_at is not None
+    assert ended.resolved_at > ended.opened_at
+    assert len(rig.told("target-came-up")) == len(rig.told("incident-resolved")) == 1
+
+
+def test_each_outage_has_an_incident_and_a_thread_of_its_own(rig: Rig) -> None:
+    for _ in range(3):
+        go_down(rig)
+        come_up(rig)
+    assert len({mail["Message-ID"] for mail in rig.mails}) == 6
+    assert len({mail["References"] for mail in rig.mails if mail["References"]}) == 3
+
+
+def test_down_from_fewer_sites_than_the_policy_asks_for_is_partial_and_mails_nobody(rig: Rig) -> None:
+    go_down(rig, "north")
+    assert rig.state() == "PARTIAL"
+    verdict = rig.verdict()
+    assert verdict is not None
+    assert verdict.reason == "down from north, not from south, west"
+    assert (rig.mails, rig.open) == ([], [])
+
+
+@pytest.mark.parametrize("why", [{"online": False}, {"isolated": True}], ids=["offline", "isolated"])
+def test_a_blind_site_casts_no_vote(rig: Rig, why: dict[str, bool]) -> None:
+    go_down(rig, "north")
+    assert rig.state() == "PARTIAL"
+    rig.prober("south", **why)
+    rig.prober("west", **why)
+    rig.passes(2)
+    verdict = rig.verdict()
+    assert verdict is not None
+    assert (verdict.state, verdict.sites["south"], verdict.sites["west"]) == ("DOWN", "UNKNOWN", "UNKNOWN")
+    assert "the only site that sees" in verdict.reason
+
+
+def test_what_nobody_can_see_is_unknown_and_mailed_as_no_outage(rig: Rig) -> None:
+    rig.prober(*ALL, online=False)
+    rig.passes(30)
+    assert rig.state() == "UNKNOWN"
+    rig.sees(State.UNKNOWN, *ALL)
+    rig.prober(*ALL)
+    rig.passes(2)
+    assert rig.state() == "UNKNOWN"
+    assert (rig.mails, rig.open) == ([], [])
+
+
+def test_an_outage_that_nobody_can_see_any_more_stays_open_and_is_not_mailed_twice(rig: Rig) -> None:
+    go_down(rig)
+    rig.prober(*ALL, isolated=True)
+    rig.passes(20)
+    assert rig.state() == "UNKNOWN"
+    assert len(rig.open) == 1
+    rig.prober(*ALL)
+    rig.passes(5)
+    assert rig.state() == "DOWN"
+    assert len(rig.mails) == 1
+
+
+def test_a_prober_that_has_gone_silent_casts_no_vote_even_where_the_broker_told_no_last_will(rig: Rig) -> None:
+    """Broker and prober lost power together; the broker came back with what was retained."""
+    rig.passes(100)
+    verdict = rig.verdict()
+    assert verdict is not None
+    assert (verdict.state, set(verdict.sites.values())) == ("UNKNOWN", {"UNKNOWN"})
+    rig.prober(*ALL)
+    rig.passes(2)
+    assert rig.state() == "UP"
+
+
+def test_probers_that_give_their_sign_of_life_are_believed_for_ever(rig: Rig) -> None:
+    rig.stays(300)
+    assert rig.state() == "UP"
+    assert rig.told("target-changed") == []
+
+
+def test_a_site_that_stays_blind_is_an_incident_of_its_own(rig: Rig) -> None:
+    rig.prober("north", online=False)
+    rig.stays(50)
+    assert rig.open == []
+    rig.stays(30)
+    (incident,) = rig.open
+    assert (incident.kind, incident.site) == ("site-blind", "north")
+    rig.prober("north")
+    rig.passes(2)
+    assert rig.open == []
+    assert [subject.split()[1] for subject in rig.subjects] == ["BLIND", "SEES"]
+    assert rig.mails[1]["References"] == rig.mails[0]["Message-ID"]
+
+
+def test_a_site_that_is_not_expected_may_be_silent(rig: Rig) -> None:
+    rig.site("north", expected=False)
+    rig.prober("north", online=False)
+    rig.stays(120)
+    assert (rig.open, rig.mails) == ([], [])
+
+
+def test_a_site_blind_again_after_it_was_not_expected_is_mailed_again(rig: Rig) -> None:
+    rig.prober("north", online=False)
+    rig.stays(80)
+    rig.site("north", expected=False)
+    rig.passes(2)
+    rig.site("north")
+    rig.passes(2)
+    assert len(rig.open) == 1
+    assert [subject.split()[1] for subject in rig.subjects] == ["BLIND", "CLOSED", "BLIND"]
+
+
+def test_a_broker_that_was_wiped_is_told_everything_again_and_nothing_is_closed(rig: Rig) -> None:
+    go_down(rig)
+    (before,) = rig.open
+    rig.bus.stop()
+    rig.hub.retained.clear()
+    rig.bus.start()
+    rig.passes(30)
+    assert rig.open == [before]
+    assert rig.state() == "DOWN"
+    assert len(rig.mails) == 1
+
+
+def test_a_broker_wiped_while_the_alerter_was_away_has_not_removed_any_target(rig: Rig) -> None:
+    rig.target("switch")
+    rig.sees(State.UP, *ALL, target="switch")
+    go_down(rig)
+    (before,) = rig.open
+    rig.die()
+    rig.hub.retained.clear()
+    rig.start()
+    rig.passes(20)
+    # Everybody comes back, in the worst order: the router's views before its definition.
+    rig.prober(*ALL)
+    rig.target("switch")
+    rig.sees(State.DOWN, *ALL)
+    rig.clock_s += 0.2
+    rig.alerter.tick(rig.now)
+    rig.target()
+    rig.passes(20)
+    assert rig.open == [before]
+    assert (rig.state(), len(rig.mails)) == ("DOWN", 1)
+    come_up(rig)
+    assert len(rig.mails) == 2
+
+
+def test_a_blind_sites_incident_outlives_a_wiped_broker_and_a_restart(rig: Rig) -> None:
+    rig.prober("north", online=False)
+    rig.stays(80)
+    (before,) = rig.open
+    rig.die()
+    rig.hub.retained.clear()
+    rig.start()
+    rig.prober("south", "west")
+    rig.passes(20)
+    rig.site("south")
+    rig.clock_s += 0.2
+    rig.alerter.tick(rig.now)
+    rig.site("north")
+    rig.passes(10)
+    assert (rig.open, len(rig.mails)) == ([before], 1)
+
+
+def test_a_removed_target_closes_its_incident_and_its_verdict_goes(rig: Rig) -> None:
+    go_down(rig)
+    rig.remove()
+    rig.passes(2)
+    assert (rig.open, rig.state()) == ([], None)
+    assert rig.subjects[1].startswith("[NOC] CLOSED router after")
+    assert "the target was removed" in rig.mails[1].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+def test_a_target_removed_while_the_alerter_was_away_closes_its_incident(rig: Rig) -> None:
+    rig.target("switch")
+    go_down(rig)
+    rig.die()
+    rig.remove()
+    rig.start()
+    rig.passes(5)
+    assert (rig.open, rig.state()) == ([], None)
+    assert len(rig.mails) == 2
+
+
+def test_a_target_put_back_while_still_down_is_mailed_again_as_a_new_incident(rig: Rig) -> None:
+    go_down(rig)
+    rig.remove()
+    rig.passes(2)
+    rig.target()
+    rig.passes(2)
+    assert len(rig.open) == 1
+    assert [subject.split()[1] for subject in rig.subjects] == ["DOWN", "CLOSED", "DOWN"]
+
+
+def test_a_paused_target_is_not_judged_and_its_incident_is_closed(rig: Rig) -> None:
+    go_down(rig)
+    rig.target(paused=True)
+    rig.passes(2)
+    assert (rig.state(), rig.open) == ("PAUSED", [])
+    assert rig.subjects[1].startswith("[NOC] CLOSED")
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(5)
+    assert len(rig.mails) == 2
+
+
+def test_an_acknowledgement_is_kept_with_the_incident_over_a_restart(rig: Rig) -> None:
+    go_down(rig)
+    (incident,) = rig.open
+    taken_on = Acknowledgement(incident=incident.id, by="ada", at=T0, comment="on my way")
+    rig.others.publish(ACKNOWLEDGEMENTS, taken_on)
+    rig.passes(2)
+    assert [one.acknowledged for one in rig.open] == [taken_on]
+    assert [event.text for event in rig.told("incident-acknowledged")] == [f"ada has taken on {incident.id}"]
+    rig.restart()
+    rig.passes(5)
+    assert [one.acknowledged for one in rig.open] == [taken_on]
+    assert len(rig.told("incident-acknowledged")) == 1
+    come_up(rig)
+    assert [one.acknowledged for one in rig.ended] == [taken_on]
+
+
+def test_a_restart_in_an_open_incident_mails_nobody_twice_and_goes_on_with_it(rig: Rig) -> None:
+    go_down(rig)
+    (before,) = rig.open
+    verdict = rig.verdict()
+    for _ in range(3):
+        rig.restart()
+        rig.passes(5)
+    assert rig.open == [before]
+    assert verdict is not None
+    assert (now := rig.verdict()) is not None
+    assert now.since == verdict.since
+    come_up(rig)
+    assert [subject.split()[1] for subject in rig.subjects] == ["DOWN", "UP"]
+
+
+def test_what_happened_while_the_alerter_was_away_is_judged_when_it_is_back(rig: Rig) -> None:
+    rig.die()
+    rig.sees(State.DOWN, *ALL)
+    rig.start()
+    rig.passes(2)
+    assert rig.subjects == ["[NOC] DOWN Router (192.0.2.1)"]
+
+
+def test_an_incident_the_broker_remembers_and_the_database_does_not_is_gone_on_with(rig: Rig) -> None:
+    go_down(rig)
+    (before,) = rig.open
+    rig.die()
+    for file in rig.folder.glob("alerter.sqlite*"):
+        file.unlink()
+    rig.start()
+    rig.passes(5)
+    assert (rig.open, len(rig.mails)) == ([before], 1)
+    come_up(rig)
+    assert rig.open == []
+
+
+def test_an_end_that_was_kept_but_not_told_is_told_after_the_restart_and_not_undone(rig: Rig) -> None:
+    """Killed between the database and the broker: the broker still has the incident as open."""
+    go_down(rig)
+    (before,) = rig.open
+    come_up(rig)
+    rig.die()
+    rig.others.publish(INCIDENTS, before)
+    rig.sees(State.DOWN, *ALL)
+    rig.start()
+    rig.passes(5)
+    (now,) = rig.open
+    assert now.id != before.id
+    assert rig.ended[-1].id == before.id
+    assert [subject.split()[1] for subject in rig.subjects] == ["DOWN", "UP", "DOWN"]
+
+
+def test_a_recorder_that_was_away_is_told_again_what_ended(rig: Rig) -> None:
+    go_down(rig)
+    come_up(rig)
+    assert len(rig.ended) == 1
+    rig.others.publish(SERVICES, presence("recorder", rig.now, {}))
+    rig.passes(2)
+    assert [one.id for one in rig.ended] == [rig.ended[0].id] * 2
+
+
+def test_a_recorder_that_lost_the_broker_with_us_is_told_again_once_it_is_heard(rig: Rig) -> None:
+    def sign_of_life(seconds: int) -> ServicePresence:
+        at = T0 + 1000 * seconds
+        return ServicePresence(service="recorder", online=True, since=T0, at=type(T0)(at))
+
+    rig.others.publish(SERVICES, sign_of_life(0))
+    go_down(rig)
+    come_up(rig)
+    rig.bus.stop()
+    rig.bus.start()
+    rig.passes(5)
+    told = len(rig.ended)
+    rig.others.publish(SERVICES, sign_of_life(10))
+    rig.others.publish(SERVICES, sign_of_life(20))
+    rig.passes(5)
+    assert len(rig.ended) == told + 1
+
+
+def test_contacts_of_the_target_are_told_instead_of_everybody(rig: Rig) -> None:
+    rig.target(contacts=["ada@noc.test", "bob@noc.test", "ada@noc.test"])
+    go_down(rig)
+    come_up(rig)
+    assert [str(mail["To"]) for mail in rig.mails] == ["ada@noc.test", "bob@noc.test"] * 2
+
+
+def test_a_contact_that_is_no_address_is_left_out_and_the_alerter_lives(rig: Rig) -> None:
+    rig.target(contacts=["ada@noc.test\r\nBcc: eve@evil.test", "ümlaut@noc.test", "bob@noc.test"])
+    go_down(rig)
+    assert [str(mail["To"]) for mail in rig.mails] == ["bob@noc.test"]
+    rig.target("switch", contacts=["nobody"])
+    rig.sees(State.DOWN, *ALL, target="switch")
+    rig.passes(2)
+    assert str(rig.mails[1]["To"]) == OPS
+
+
+def test_without_a_mail_server_incidents_are_kept_and_shown_and_nobody_is_mailed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.target()
+    rig.prober("north")
+    rig.sees(State.DOWN, "north")
+    rig.start(mailing=False)
+    assert (len(rig.open), rig.mails) == (1, [])
+    assert rig.presence().figures["open_incidents"] == 1
+    rig.sees(State.UP, "north")
+    rig.passes(2)
+    assert rig.open == []
+    rig.die()
+
+
+def test_a_mail_server_that_was_away_gets_each_mail_once(rig: Rig) -> None:
+    rig.server_trouble = NotDelivered("connection refused", can_retry=True)
+    go_down(rig)
+    rig.stays(60)
+    assert rig.presence().figures["mails_queued"] == 1
+    assert "mail.test:25 did not take a mail to ops@noc.test: connection refused" in (rig.presence().trouble or "")
+    rig.server_trouble = None
+    rig.stays(120)
+    assert rig.subjects == ["[NOC] DOWN Router (192.0.2.1)"]
+    assert (rig.presence().trouble, rig.presence().figures["mails_sent"]) == (None, 1)
+
+
+def test_an_outage_that_was_over_before_the_mail_server_came_back_is_one_mail_that_tells_both(rig: Rig) -> None:
+    rig.server_trouble = NotDelivered("connection refused", can_retry=True)
+    go_down(rig)
+    rig.stays(60)
+    come_up(rig)
+    rig.server_trouble = None
+    rig.stays(120)
+    (subject,) = rig.subjects
+    assert subject.startswith("[NOC] UP again")
+
+
+def test_a_database_that_cannot_be_written_stops_nothing_for_good(rig: Rig) -> None:
+    """A lock held by somebody else stands for every way the file can refuse."""
+    with sqlite3.connect(rig.folder / "alerter.sqlite") as other:
+        rig.database._connection.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        rig.sees(State.DOWN, *ALL)
+        rig.clock_s += 1
+        rig.alerter.tick(rig.now)
+        assert (rig.open, rig.mails) == ([], [])
+        assert "incidents cannot be kept: database is locked" in (rig.presence().trouble or "")
+        other.execute("ROLLBACK")
+    other.close()
+    rig.passes(3)
+    assert len(rig.open) == len(rig.mails) == 1
+    assert rig.presence().trouble is None
+
+
+def test_its_last_word_says_that_it_is_gone(rig: Rig) -> None:
+    assert rig.presence().online
+    rig.alerter.say_goodbye()
+    assert [one.online for one in rig.hub.now(SERVICES)] == [False]
