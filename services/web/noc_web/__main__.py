@@ -100,8 +100,8 @@ class Keeper:
         announce_at_s = 0.0
         while True:
             off_loop(self.follow_database)
-            off_loop(self._parts.publisher.tick)
             now_s = time.monotonic()
+            off_loop(self._parts.publisher.tick, now_s)
             if now_s >= announce_at_s and self._parts.bus.connected:
                 announce_at_s = now_s + process.PRESENCE_EVERY_S
                 self._announce()

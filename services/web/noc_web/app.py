@@ -33,6 +33,7 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_MOST_BYTES: Final = 1_000_000
 _LOGIN_LIFE: Final = timedelta(days=7)
 _log = log.get("noc.web")
 
@@ -40,7 +41,18 @@ _log = log.get("noc.web")
 class OffLoop(Flask):
     """Serves every request in gevent's thread pool: databases and password hashes would stop the live view."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.most_bytes: dict[str, int] = {}
+        """Endpoints that take larger bodies than the others."""
+
     def full_dispatch_request(self) -> Response:
+        request.max_content_length = self.most_bytes.get(request.endpoint or "", _MOST_BYTES)
+        try:
+            # Here, because only the loop can read from its sockets; kept by the request for later.
+            request.get_data()
+        except HTTPException as error:
+            return self.finalize_request(self.handle_user_exception(error))
         return off_loop(super().full_dispatch_request)
 
 
@@ -54,7 +66,6 @@ def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=_LOGIN_LIFE,
-        MAX_CONTENT_LENGTH=1_000_000,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
         # Behind a proxy the referrer's host is not ours; the token and the cookie's SameSite do the work.
@@ -63,7 +74,8 @@ def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
     return app, CSRFProtect(app)
 
 
-def add_routes(app: Flask, parts: Parts) -> None:
+def add_routes(app: OffLoop, parts: Parts) -> None:
+    app.most_bytes = serving.most_bytes()
     for source in (serving, auth_pages, pages, health):
         app.register_blueprint(source.blueprint(parts))
     sheets = sorted(f"css/{sheet.name}" for sheet in Path(app.static_folder or "").glob("css/*.css"))

@@ -62,9 +62,8 @@ class Publisher:
             for name in gone_sites:
                 self._bus.clear(SITES, site=name)
 
-    def tick(self) -> None:
-        """Once a second: put right what the broker has too much, too little or wrong."""
-        now_s = time.monotonic()
+    def tick(self, now_s: float) -> None:
+        """Often: now and then it puts right what the broker has too much, too little or wrong."""
         with self._lock:
             if self._tidy_at_s is None or now_s < self._tidy_at_s or not self._bus.connected:
                 return
@@ -101,8 +100,6 @@ class Publisher:
 
     def _on_connected(self) -> None:
         with self._lock:
-            self._retained_targets.clear()
-            self._retained_sites.clear()
             for target in self._targets.values():
                 self._bus.publish(TARGETS, target)
             for site in self._sites.values():

@@ -13,6 +13,7 @@ from noc_web.auth.actor import Actor, Role
 from noc_web.parts import Parts
 from noc_web.problem import FieldError, invalid
 
+_LONGEST_NUMBER: Final = 12
 ROOT: Final = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 B = TypeVar("B", bound="Body")
@@ -87,7 +88,7 @@ class Ask:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.isdecimal() or not least <= int(text[:12]) <= most:
+        if not text.isdecimal() or len(text) > _LONGEST_NUMBER or not least <= int(text) <= most:
             raise invalid(
                 [FieldError(name, f"{name}: {text[:60]!r} is not accepted; use a whole number from {least} to {most}.")]
             )
@@ -121,7 +122,7 @@ class Text:
 class Route:
     """`path` is below ROOT, its variables in braces; `{path}` may have slashes.
 
-    `body` and `answer` are types that msgspec can describe. The handler gives what `answer` says,
+    `body` and `answer` are types that msgspec can describe; `most_bytes` lets the body be larger than usual. The handler gives what `answer` says,
     or a Flask response; None becomes 204.
     """
 
@@ -134,7 +135,7 @@ class Route:
     answer: Any = None
     status: int = 200
     query: tuple[Query, ...] = ()
-    most_bytes: int = 1_000_000
+    most_bytes: int | None = None
     before_password: bool = False
 
 

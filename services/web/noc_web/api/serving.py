@@ -16,16 +16,21 @@ def blueprint(parts: Parts) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix=ROOT)
     for route in ROUTES:
         rule = route.path.replace("{path}", "<path:path>").replace("{", "<").replace("}", ">")
-        api.add_url_rule(
-            rule, f"{route.method} {route.path}".replace(".", "-"), _view(parts, route), methods=[route.method]
-        )
+        api.add_url_rule(rule, _endpoint(route), _view(parts, route), methods=[route.method])
     return api
+
+
+def most_bytes() -> dict[str, int]:
+    """How large a body may be, by endpoint, where a route says so."""
+    return {f"api.{_endpoint(route)}": route.most_bytes for route in ROUTES if route.most_bytes}
+
+
+def _endpoint(route: Route) -> str:
+    return f"{route.method} {route.path}".replace(".", "-")
 
 
 def _view(parts: Parts, route: Route) -> Callable[..., Response]:
     def view(**variables: str) -> Response:
-        # Set before anything reads the body.
-        request.max_content_length = route.most_bytes
         actor = parts.guard.admit(request, route.role, before_password=route.before_password)
         ask = Ask(actor, variables, request.args, request.get_data())
         answer = route.handler(parts, ask)

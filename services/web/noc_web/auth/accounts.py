@@ -69,6 +69,8 @@ class Accounts:
             return None
         now = int(Time.now())
         with self._database.begin() as session:
+            if session.get_one(User, user.id).password_hash != user.password_hash:
+                return None
             if user.must_change_password:
                 # The secret was for one log-in: whoever finds it later finds nothing.
                 session.execute(update(User).where(User.id == user.id).values(password_hash=passwords.UNUSABLE))
@@ -118,6 +120,7 @@ class Accounts:
         _check_name(name)
         _check_role(role)
         passwords.check_acceptable(password, name)
+        password_hash = passwords.hashed(password)
         with self._database.begin() as session:
             if session.scalar(select(User).where(User.name == name)):
                 raise ProblemError(409, f"A user {name!r} exists already; choose another name.")
@@ -127,7 +130,7 @@ class Accounts:
                     role=role,
                     theme="auto",
                     must_change_password=False,
-                    password_hash=passwords.hashed(password),
+                    password_hash=password_hash,
                     created_at=int(Time.now()),
                 )
             )

@@ -50,8 +50,6 @@ class Guard:
 
     def check_form(self, request: Request) -> None:
         """That the request comes from a page of ours (its token in a field or in X-CSRFToken). Raises ProblemError 400."""
-        # Kept before a form is looked for in it: a JSON body sent as a form would be gone afterwards.
-        request.get_data()
         try:
             self._csrf.protect()
         except CSRFError as error:

@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 ACCEPTED: Final = "an IPv4 address, an IPv6 address or a host name"
+_LONGEST_NAME: Final = 253
+_ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
@@ -17,16 +19,21 @@ def checked(text: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         return _checked_name(text)
-    if address.is_multicast:
+    # The library takes any text at all for a zone; interfaces have short names.
+    zone = getattr(address, "scope_id", None)
+    if zone is not None and not _ZONE.fullmatch(zone):
+        raise ValueError("has a zone that names no interface")
+    meant = getattr(address, "ipv4_mapped", None) or address
+    if meant.is_multicast:
         raise ValueError("is a multicast address")
-    if address.is_unspecified or str(address) == "255.255.255.255":
+    if meant.is_unspecified or str(meant) == "255.255.255.255":
         raise ValueError("is no host's address")
     return str(address)
 
 
 def _checked_name(text: str) -> str:
-    name = text.rstrip(".").lower()
-    if not name or len(name) > 253 or not name.isprintable():
+    name = text.removesuffix(".").lower()
+    if not name.isprintable():
         raise ValueError("is no address and no host name")
     if not name.isascii():
         try:
@@ -34,7 +41,7 @@ def _checked_name(text: str) -> str:
         except UnicodeError:
             raise ValueError("is no host name") from None
     labels = name.split(".")
-    if not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("is no address and no host name")
     # Resolvers take 127.1, 0x7f.1 and 2130706433 for addresses; nobody who reads them does.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):

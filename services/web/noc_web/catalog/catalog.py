@@ -58,12 +58,18 @@ class Catalog:
 
     def patch_target(self, name: str, body: object, who: str) -> Target:
         """Change some options; null gives one back to the group. Raises ProblemError 404, 422."""
-        before = self.contents().targets.get(name)
-        if before is None:
-            raise _no_target(name)
-        if not isinstance(body, dict):
-            raise invalid([FieldError("", "The body is not a JSON object.")])
-        return self.put_target(name, before | body, who)
+        detail: Own = {}
+
+        def patch(contents: Contents) -> Target:
+            before = contents.targets.get(name)
+            if before is None:
+                raise _no_target(name)
+            if not isinstance(body, dict):
+                raise invalid([FieldError("", "The body is not a JSON object.")])
+            detail.update(options.target_body(_with_id(before | body, name)))
+            return self._put_known(contents, name, dict(detail))
+
+        return self._change(who, "change target", name, detail, patch)
 
     def delete_target(self, name: str, who: str) -> None:
         """Raises ProblemError 404, or 409 while another target names it as a parent."""
@@ -84,19 +90,24 @@ class Catalog:
         Raises ProblemError 422 with an error for every row that is not accepted, numbered from 1.
         """
         errors: list[FieldError] = []
-        counted = [0, 0]
+        counted = {"added": 0, "changed": 0}
 
         def put(contents: Contents) -> None:
+            rows: dict[str, int] = {}
             for number, body in enumerate(bodies, start=1):
                 try:
-                    counted[_put_imported(contents, options.target_body(body), replace=replace)] += 1
+                    own = options.target_body(body)
+                    if rows.setdefault(own["id"], number) != number:
+                        raise ProblemError(409, f"{own['id']} is the id of row {rows[own['id']]} too.")
+                    known = _put_imported(contents, own, replace=replace)
+                    counted["changed" if known else "added"] += 1
                 except ProblemError as problem:
                     errors.append(FieldError(f"row {number}", f"Row {number}: {problem.detail}"))
             if errors:
                 raise invalid(errors)
 
-        self._change(who, "import targets", str(counted), {}, put)
-        return counted[0], counted[1]
+        self._change(who, "import targets", "", counted, put)
+        return counted["added"], counted["changed"]
 
     # -- groups
 
@@ -158,8 +169,6 @@ class Catalog:
     def _change(self, who: str, act: str, subject: str, detail: Own, change: Callable[[Contents], R]) -> R:
         """Apply to a copy, check the whole, write what differs: one transaction."""
         with self._database.begin() as session:
-            # The first statement takes the write lock: two changes at once are made one after the other.
-            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             before, after = _contents(session), _contents(session)
             answer = change(after)
             _check(after)
@@ -196,7 +205,7 @@ def _put_imported(contents: Contents, own: Own, *, replace: bool) -> bool:
 
 def _with_id(body: object, name: str) -> object:
     if isinstance(body, dict):
-        if body.get("id", name) != name:
+        if body.get("id") not in (None, name):
             raise invalid(
                 [FieldError("id", f"id: {str(body['id'])[:63]!r} is not accepted; an id is for life: {name!r}.")]
             )

@@ -45,7 +45,9 @@ _ACCEPTS: Final = {
 }
 _TYPES: Final = get_type_hints(Target, include_extras=True)
 _SITE_TYPES: Final = get_type_hints(Site, include_extras=True)
+_LONGEST_NAME: Final = 120
 _MAIL: Final = re.compile(r"[^\s@<>,;:\"()\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_NOTE: Final = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f]*")
 _GROUP: Final = re.compile(r"(?:[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?(?:/[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?)*)?")
 
 
@@ -55,8 +57,10 @@ def target_body(body: object) -> dict[str, Any]:
     missing = [FieldError("address", f"address is missing; use {addresses.ACCEPTED}.")] if "address" not in own else []
     if missing:
         raise invalid(missing)
-    own.setdefault("name", own["address"])
+    own.setdefault("name", own["address"][:_LONGEST_NAME])
     own.setdefault("id", slug(own["name"]) or slug(own["address"]))
+    if not own["id"]:
+        raise invalid([FieldError("id", f"No id can be made of the name and address; use {_ACCEPTS['id']}.")])
     return own
 
 
@@ -90,7 +94,7 @@ def slug(text: str) -> str:
 
 
 def is_group(path: str) -> bool:
-    return len(path) <= 250 and _GROUP.fullmatch(path) is not None
+    return len(path) <= 250 and path.isprintable() and _GROUP.fullmatch(path) is not None
 
 
 def _checked(body: object, types: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +129,8 @@ def _value(name: str, value: Any) -> Any:
         if not is_group(value):
             raise ValueError("is no path")
     elif name in ("name", "label", "location") and not value.isprintable():
+        raise ValueError("has control characters")
+    elif name == "note" and not _NOTE.fullmatch(value):
         raise ValueError("has control characters")
     elif name in ("name", "label") and not value.strip():
         raise ValueError("is blank")

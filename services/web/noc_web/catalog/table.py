@@ -8,12 +8,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from noc_bus.messages import Target
 from noc_web.problem import ProblemError
 
 COLUMNS: Final = Target.__struct_fields__
 _LISTS: Final = ("sites", "parents", "tags", "contacts")
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_EMPTY_LIST: Final = "[]"
+"""Overrides what the groups say with nothing, where an empty cell inherits it."""
+# A spreadsheet would take what begins so for a formula; the apostrophe is here so that it is told from a guard.
+_GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _WORDS: Final = ("id", "name", "address", "family", "policy", "group", "note")
 
 
@@ -41,8 +47,9 @@ def read(text: str) -> list[object]:
 
 def _read_json(text: str) -> list[object]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        # Stricter than Python's own: no NaN, and no half characters that could not be written again.
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ProblemError(422, f"This is not JSON: {error}.") from None
     rows = found.get("targets") if isinstance(found, dict) else found
     if not isinstance(rows, list):
@@ -53,26 +60,36 @@ def _read_json(text: str) -> list[object]:
 def _read_csv(text: str) -> list[object]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    if "address" not in names:
-        raise ProblemError(422, f"The first line has no column address; the columns are {', '.join(COLUMNS)}.")
-    reader.fieldnames = names
     try:
-        return [{name: _value(name, cell) for name, cell in row.items() if name} for row in reader]
+        names, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row] or [[]]
     except csv.Error as error:
         raise ProblemError(422, f"This is not CSV: {error}.") from None
+    names = [name.strip() for name in names]
+    if "address" not in names:
+        raise ProblemError(422, f"The first line has no column address; the columns are {', '.join(COLUMNS)}.")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ProblemError(422, f"The first line has the column {twice[0][:60]!r} twice; name each once.")
+    too_long = [f"row {number}" for number, row in enumerate(rows, start=1) if len(row) > len(names)]
+    if too_long:
+        raise ProblemError(
+            422,
+            f"There are more cells than the {len(names)} columns in {', '.join(too_long[:20])}; "
+            "put a text with a separator in it into double quotes.",
+        )
+    return [{name: _value(name, cell) for name, cell in zip(names, row, strict=False)} for row in rows]
 
 
-def _value(name: str, cell: str | None) -> object:
+def _value(name: str, cell: str) -> object:
     """A cell as the API would have it; what cannot be read stays text, and is refused by name later."""
-    text = (cell or "").strip()
-    # A spreadsheet would take these for formulas, so the export has put an apostrophe before them.
-    if text[:2] in ("'=", "'+", "'-", "'@"):
+    text = cell if name == "note" else cell.strip()
+    if text[:1] == "'" and text[1:2] in _GUARDED:
         text = text[1:]
     if not text:
         return None
     if name in _LISTS:
+        if text == _EMPTY_LIST:
+            return []
         return [one for one in text.replace(",", " ").split() if one]
     if name in _WORDS:
         return text
@@ -90,10 +107,12 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if value == []:
+        return _EMPTY_LIST
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return guarded(text)
 
 
 def guarded(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text[:1] in _GUARDED else text

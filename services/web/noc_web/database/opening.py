@@ -46,7 +46,10 @@ class Database:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Session]:
+        """A session that is committed at the end. Two at once are made one after the other, reading included."""
         with self._sessions.begin() as session:
+            # SQLite would take the write lock only at the first change, after what it depends on was read.
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
 
     def version(self) -> int:

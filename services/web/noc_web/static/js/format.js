@@ -1,0 +1,79 @@
+// @ts-check
+// Values as people read them. Times are in the browser's zone; `utc` is for their title.
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "2-digit", day: "2-digit" });
+const NONE = "–";
+
+/** @param {string|number|null|undefined} at */
+const date = (at) => (at === null || at === undefined ? null : new Date(at));
+
+/** @param {string|number|null|undefined} at */
+export const clock = (at) => (date(at) ? CLOCK.format(/** @type {Date} */ (date(at))) : NONE);
+
+/** The time, with the day before it unless it is today.
+ * @param {string|number|null|undefined} at */
+export function moment(at) {
+  const when = date(at);
+  if (!when) return NONE;
+  const day = DAY.format(when);
+  return day === DAY.format(new Date()) ? CLOCK.format(when) : `${day} ${CLOCK.format(when)}`;
+}
+
+/** Day and time, always both.
+ * @param {string|number|null|undefined} at */
+export const full = (at) => (date(at) ? `${DAY.format(/** @type {Date} */ (date(at)))} ${clock(at)}` : NONE);
+
+/** @param {string|number|null|undefined} at */
+export const utc = (at) => (date(at) ? `${/** @type {Date} */ (date(at)).toISOString().slice(0, 19).replace("T", " ")} UTC` : "");
+
+const UNITS = /** @type {const} */ ([[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]]);
+
+/** The two largest units that count: 3 d 4 h, 12 s.
+ * @param {number|null|undefined} seconds */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return NONE;
+  let left = Math.max(0, Math.round(seconds));
+  const parts = [];
+  for (const [size, unit] of UNITS) {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    if (count || (unit === "s" && !parts.length)) parts.push(`${count} ${unit}`);
+    else if (parts.length) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ");
+}
+
+/** @param {number|null|undefined} value in milliseconds */
+export function ms(value) {
+  if (value === null || value === undefined) return NONE;
+  return `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** Loss, where half a percent is a lot.
+ * @param {number|null|undefined} value */
+export function percent(value) {
+  if (value === null || value === undefined) return NONE;
+  return `${Number.isInteger(value) ? value : value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
+/** Uptime: never rounded up to a hundred that was not reached.
+ * @param {number|null|undefined} value */
+export function uptime(value) {
+  if (value === null || value === undefined) return NONE;
+  return `${value === 100 ? "100" : (Math.floor(value * 1000) / 1000).toFixed(3)} %`;
+}
+
+/** @param {number} value @param {number} total */
+export const share = (value, total) => (total ? `${((100 * value) / total).toFixed(value && value !== total ? 1 : 0)} %` : NONE);
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+/** For an input of the type datetime-local.
+ * @param {number} at in milliseconds */
+export function local(at) {
+  const shifted = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 19);
+}

@@ -1,0 +1,108 @@
+// @ts-check
+// What views need again and again: a part of the store, the time, an answer of the API, a size.
+
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
+import { api } from "./api.js";
+import { live, store } from "./live.js";
+
+/** A part of the state, drawn anew when it has changed.
+ * @template T @param {(state: import("./store.js").State) => T} pick @returns {T} */
+export function useStore(pick) {
+  const [, redraw] = useState(0);
+  const latest = useRef(/** @type {any} */ (null));
+  latest.current = { pick, value: pick(store.state) };
+  useEffect(
+    () =>
+      store.subscribe(() => {
+        if (!Object.is(latest.current.pick(store.state), latest.current.value)) redraw((count) => count + 1);
+      }),
+    [],
+  );
+  return latest.current.value;
+}
+
+/** The server's time, renewed every so often. @param {number} everyMs */
+export function useNow(everyMs = 1000) {
+  const [now, setNow] = useState(store.nowMs());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(store.nowMs()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** A GET and its answer; the last answer stays while a new one is on its way.
+ * @param {string|null} path null: nothing is asked @param {Record<string, any>} [query]
+ * @returns {{answer: any, error: any, busy: boolean, again: () => void}} */
+export function useLoaded(path, query = {}) {
+  const key = path === null ? null : path + JSON.stringify(query);
+  const [count, setCount] = useState(0);
+  const [found, setFound] = useState({ key: /** @type {string|null} */ (null), answer: null, error: null, busy: false });
+  const again = useCallback(() => setCount((before) => before + 1), []);
+  useEffect(() => {
+    if (path === null) return undefined;
+    const stop = new AbortController();
+    setFound((before) => ({ ...before, busy: true }));
+    api.get(path, query, stop.signal).then(
+      (answer) => setFound({ key, answer, error: null, busy: false }),
+      (error) => error.name !== "AbortError" && setFound((before) => ({ ...before, error, busy: false })),
+    );
+    return () => stop.abort();
+  }, [key, count]);
+  return { ...found, again };
+}
+
+/** Something a person does that takes a moment: whether it is under way and how it failed.
+ * @param {(...given: any[]) => Promise<any>} act */
+export function useAction(act) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const run = async (/** @type {any[]} */ ...given) => {
+    setBusy(true);
+    setError(null);
+    try {
+      return await act(...given);
+    } catch (failure) {
+      setError(failure);
+      return undefined;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { run, busy, error };
+}
+
+/** The size of an element, followed. @returns {[any, {width: number, height: number}]} */
+export function useSize() {
+  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return undefined;
+    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [ref, size];
+}
+
+/** Whether a media query holds, followed. @param {string} text */
+export function useMedia(text) {
+  const [holds, setHolds] = useState(matchMedia(text).matches);
+  useEffect(() => {
+    const query = matchMedia(text);
+    const follow = () => setHolds(query.matches);
+    query.addEventListener("change", follow);
+    return () => query.removeEventListener("change", follow);
+  }, [text]);
+  return holds;
+}
+
+/** Be told of results or replies while shown. @param {"result"|"reply"} event @param {(said: any) => void} listener */
+export function useEvent(event, listener) {
+  const latest = useRef(listener);
+  latest.current = listener;
+  useEffect(() => live.on(event, (said) => latest.current(said)), [event]);
+}

@@ -1,0 +1,62 @@
+// @ts-check
+// Which page is shown: the address is the truth, history goes back and forth.
+
+import { useEffect, useState } from "./ui.js";
+
+const CHANGED = "noc:navigated";
+const OURS = /^\/(?:$|\?|targets\/|incidents|reports|groups|settings)/;
+
+/** The page and its variable that an address names. @param {string} path @returns {{page: string, id: string}} */
+export function route(path) {
+  const [first = "", second = ""] = path.split("/").filter(Boolean);
+  if (first === "targets" && second) return { page: "target", id: decodeURIComponent(second) };
+  return { page: first || "overview", id: "" };
+}
+
+/** @param {string} address @param {{replace?: boolean}} [how] */
+export function navigate(address, { replace = false } = {}) {
+  if (address === location.pathname + location.search) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  if (!replace) window.scrollTo(0, 0);
+  window.dispatchEvent(new Event(CHANGED));
+}
+
+/** Change some parts of the query; empty ones leave it. @param {Record<string, string|null>} changes */
+export function setQuery(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  const text = query.toString();
+  navigate(location.pathname + (text ? `?${text}` : ""), { replace: true });
+}
+
+/** The present address, followed. @returns {{path: string, query: URLSearchParams}} */
+export function useAddress() {
+  const [address, setAddress] = useState(location.pathname + location.search);
+  useEffect(() => {
+    const follow = () => setAddress(location.pathname + location.search);
+    follow();
+    window.addEventListener(CHANGED, follow);
+    window.addEventListener("popstate", follow);
+    return () => {
+      window.removeEventListener(CHANGED, follow);
+      window.removeEventListener("popstate", follow);
+    };
+  }, []);
+  const [path, query = ""] = address.split("?");
+  return { path, query: new URLSearchParams(query) };
+}
+
+/** Links to our own pages do not load anything. */
+export function followLinks() {
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
+    const address = link?.getAttribute("href") ?? "";
+    if (!link || link.hasAttribute("download") || link.hasAttribute("target") || !OURS.test(address)) return;
+    event.preventDefault();
+    navigate(address);
+  });
+}

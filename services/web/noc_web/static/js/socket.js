@@ -1,0 +1,93 @@
+// @ts-check
+// The live connection. Only this file knows Socket.IO.
+
+import { io } from "../vendor/socket.io-client-4.8.4.js";
+import { isGap } from "./store.js";
+
+const STALE_MS = 15_000;
+const REFRESH_MS = 10_000;
+const ASK_AGAIN_MS = 2_000;
+
+export class Live {
+  /** @param {import("./store.js").Store} store @param {() => void} refused called where the server wants a log-in */
+  constructor(store, refused) {
+    this.store = store;
+    this.watched = /** @type {string|null} */ (null);
+    /** @type {Record<string, Set<(said: any) => void>>} */
+    this.listeners = { result: new Set(), reply: new Set() };
+    this.askedAt = 0;
+    this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: 5000 });
+    this.socket.on("connect", () => this.greet());
+    this.socket.on("connect_error", (/** @type {Error} */ error) => {
+      this.lose();
+      if (error.message === "log in") refused();
+    });
+    this.socket.on("disconnect", (/** @type {string} */ reason) => {
+      this.lose();
+      // After a disconnection by the server the library waits to be told.
+      if (reason === "io server disconnect") setTimeout(() => this.socket.connect(), 1000);
+    });
+    this.socket.on("snapshot", (/** @type {any} */ said) => this.hear("snapshot", said));
+    this.socket.on("delta", (/** @type {any} */ said) => {
+      if (isGap(store.state, said)) this.ask();
+      this.hear("delta", said);
+    });
+    this.socket.on("tick", (/** @type {any} */ said) => {
+      if (store.state.boot !== null && said.revision > store.state.revision) this.ask();
+      this.hear("tick", said);
+    });
+    for (const event of ["result", "reply"]) {
+      this.socket.on(event, (/** @type {any} */ said) => this.listeners[event].forEach((listener) => listener(said)));
+    }
+    setInterval(() => this.look(), 1000);
+  }
+
+  greet() {
+    this.askedAt = 0;
+    this.ask();
+    if (this.watched) this.socket.emit("watch", { target: this.watched });
+  }
+
+  /** Have what was missed sent, or everything. */
+  ask() {
+    const nowMs = Date.now();
+    if (nowMs - this.askedAt < ASK_AGAIN_MS) return;
+    this.askedAt = nowMs;
+    const { revision, boot } = this.store.state;
+    this.socket.emit("hello", { revision, boot });
+  }
+
+  refresh() {
+    this.store.happen({ kind: "refresh-asked" });
+    if (this.socket.connected) this.socket.emit("refresh", {});
+    else this.socket.connect();
+    setTimeout(() => this.store.happen({ kind: "refresh-failed" }), REFRESH_MS);
+  }
+
+  /** Get the results of one target, as they arrive. @param {string|null} target */
+  watch(target) {
+    this.watched = target;
+    if (this.socket.connected) this.socket.emit("watch", { target });
+  }
+
+  /** @param {"result"|"reply"} event @param {(said: any) => void} listener @returns {() => void} that ends it */
+  on(event, listener) {
+    this.listeners[event].add(listener);
+    return () => this.listeners[event].delete(listener);
+  }
+
+  /** @param {string} kind @param {any} said */
+  hear(kind, said) {
+    this.store.happen({ kind, said, nowMs: Date.now() });
+  }
+
+  /** A connection that says nothing is none. */
+  look() {
+    const { heardAt, connection } = this.store.state;
+    if (connection === "live" && heardAt !== null && Date.now() - heardAt > STALE_MS) this.lose();
+  }
+
+  lose() {
+    this.store.happen({ kind: "connection", connection: this.store.state.heardAt === null ? "connecting" : "lost" });
+  }
+}

@@ -1,0 +1,138 @@
+// @ts-check
+// What the page knows. `reduce` is pure: the next state from the present one and something that happened.
+
+/**
+ * @typedef {{state: string, since: string|null, reason: string, rtt_ms: number|null, loss_pct: number|null, at: string|null}} Cell
+ * @typedef {{id: string, name: string, address: string, group: string, tags: string[], critical: boolean, paused: boolean,
+ *   state: string, since: string|null, reason: string, sites: Record<string, Cell>, rtt_ms: number|null,
+ *   loss_pct: number|null, incident: string|null}} Row
+ * @typedef {{id: string, label: string, location: string, anchors: string[], expected: boolean, configured: boolean,
+ *   online: boolean, isolated: boolean, since: string|null, targets: number, echoes_per_s: number, lateness_ms: number,
+ *   drops: number, journal_depth: number, version: string}} SiteRow
+ * @typedef {"connecting"|"live"|"lost"} Connection
+ * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
+ *   skewMs: number, kpis: Record<string, number>|null, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
+ *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
+ *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean}} State
+ * @typedef {{kind: string, [name: string]: any}} Happening
+ */
+
+/** @type {State} */
+export const INITIAL = {
+  connection: "connecting",
+  heardAt: null,
+  boot: null,
+  revision: -1,
+  at: null,
+  skewMs: 0,
+  kpis: null,
+  rows: new Map(),
+  sites: [],
+  incidents: [],
+  trouble: [],
+  services: {},
+  refreshing: false,
+  refreshedAt: null,
+  refreshFailed: false,
+};
+
+/** @param {State} state @param {Happening} happening @returns {State} */
+export function reduce(state, happening) {
+  switch (happening.kind) {
+    case "snapshot":
+      return heard(snapshot(state, happening.said), happening);
+    case "delta":
+      return heard(delta(state, happening.said), happening);
+    case "tick":
+      return heard(state, happening);
+    case "connection":
+      return state.connection === happening.connection ? state : { ...state, connection: happening.connection };
+    case "refresh-asked":
+      return { ...state, refreshing: true, refreshFailed: false };
+    case "refresh-failed":
+      return state.refreshing ? { ...state, refreshing: false, refreshFailed: true } : state;
+    default:
+      return state;
+  }
+}
+
+/** Whether a delta does not follow what is known, so that something was missed.
+ * @param {State} state @param {{revision: number}} said */
+export const isGap = (state, said) => state.boot !== null && said.revision > state.revision + 1;
+
+/** @param {State} state @param {Happening} happening */
+function heard(state, { said, nowMs }) {
+  const skewMs = said?.at ? nowMs - Date.parse(said.at) : state.skewMs;
+  return { ...state, heardAt: nowMs, connection: /** @type {Connection} */ ("live"), skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
+}
+
+/** @param {State} state @param {any} said */
+function snapshot(state, said) {
+  return {
+    ...state,
+    boot: said.boot,
+    revision: said.revision,
+    at: said.at,
+    kpis: said.kpis,
+    rows: new Map(said.targets.map((/** @type {Row} */ row) => [row.id, row])),
+    sites: said.sites,
+    incidents: said.incidents,
+    trouble: said.trouble ?? [],
+    services: said.services ?? {},
+    refreshing: false,
+    refreshFailed: false,
+    refreshedAt: state.refreshing ? said.at : state.refreshedAt,
+  };
+}
+
+/** @param {State} state @param {any} said */
+function delta(state, said) {
+  if (state.boot === null || said.revision !== state.revision + 1) return state;
+  const next = { ...state, revision: said.revision, at: said.at, kpis: said.kpis };
+  if (said.targets.length || said.removed.length) {
+    const rows = new Map(state.rows);
+    for (const row of said.targets) rows.set(row.id, row);
+    for (const id of said.removed) rows.delete(id);
+    next.rows = rows;
+  }
+  if (said.all_sites) next.sites = said.all_sites;
+  else if (said.sites.length) next.sites = merged(state.sites, said.sites);
+  if (said.incidents) next.incidents = said.incidents;
+  if (said.trouble) next.trouble = said.trouble;
+  return next;
+}
+
+/** @param {readonly SiteRow[]} sites @param {SiteRow[]} changed */
+function merged(sites, changed) {
+  const all = new Map(sites.map((site) => [site.id, site]));
+  for (const site of changed) all.set(site.id, site);
+  return [...all.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** The state with those who want to know of its changes. */
+export class Store {
+  constructor() {
+    this.state = INITIAL;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+  }
+
+  /** @param {Happening} happening */
+  happen(happening) {
+    const next = reduce(this.state, happening);
+    if (next === this.state) return;
+    this.state = next;
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  /** @param {() => void} listener @returns {() => void} that ends it */
+  subscribe(listener) {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Now, by the server's clock, in milliseconds. */
+  nowMs() {
+    return Date.now() - this.state.skewMs;
+  }
+}

@@ -1,0 +1,33 @@
+// @ts-check
+// Dark, light, or as the machine has it: kept per user, applied at once.
+
+import { api } from "./api.js";
+
+export const THEMES = ["auto", "dark", "light"];
+export const CHANGED = "noc:theme";
+
+export const theme = () => document.documentElement.dataset.theme ?? "auto";
+
+/** @param {string} wanted */
+export function setTheme(wanted) {
+  document.documentElement.dataset.theme = wanted;
+  window.dispatchEvent(new Event(CHANGED));
+  // Kept for the next log-in; a failure costs no more than choosing it again.
+  api.put("/me", { theme: wanted }).catch(() => undefined);
+}
+
+export const nextTheme = () => THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+
+/** @param {() => void} listener called when colours have changed @returns {() => void} that ends it */
+export function onColours(listener) {
+  const machine = matchMedia("(prefers-color-scheme: dark)");
+  window.addEventListener(CHANGED, listener);
+  machine.addEventListener("change", listener);
+  return () => {
+    window.removeEventListener(CHANGED, listener);
+    machine.removeEventListener("change", listener);
+  };
+}
+
+/** A colour of the style sheets, for what is drawn on canvas. @param {string} name */
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

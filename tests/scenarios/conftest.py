@@ -1,0 +1,25 @@
+"""A whole NOC for each scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netlab.lab import Netlab
+from tests.parts.smtp import SmtpSink
+from tests.scenarios.whole import BROKERS, Noc
+
+
+@pytest.fixture(params=BROKERS)
+def noc(request: pytest.FixtureRequest, netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
+    """On Mosquitto and on the bundled broker, each with the permissions of the contract."""
+    with Noc(tmp_path, smtp_sink, request.param) as whole:
+        yield whole
+
+
+@pytest.fixture
+def noc_on_mosquitto(netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
+    with Noc(tmp_path, smtp_sink) as whole:
+        yield whole

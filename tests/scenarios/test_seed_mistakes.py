@@ -1,0 +1,88 @@
+"""The mistakes of the script this all began with stay out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from tests.netlab.lab import Netlab
+from tests.parts.waiting import holds_for, wait_until
+from tests.scenarios.whole import Noc
+
+HOSTS = {"answers": "10.99.0.1", "silent": "10.99.0.2", "lossy": "10.99.0.3"}
+
+
+@pytest.fixture
+def mixed(noc_on_mosquitto: Noc, netlab: Netlab) -> Noc:
+    """Three targets: one that answers after 10 ms, one that never does, one that loses every second echo."""
+    netlab.behave("10.99.0.2", silent=True)
+    netlab.behave("10.99.0.3", loss_pct=50)
+    for name, address in HOSTS.items():
+        noc_on_mosquitto.add(name, address, interval_s=1, packets=5, packet_gap_ms=20, timeout_ms=300)
+    noc_on_mosquitto.wait_states({"answers": "UP", "silent": "DOWN", "lossy": "DEGRADED"}, 40)
+    return noc_on_mosquitto
+
+
+def test_up_and_down_and_all_others_add_up_to_total(mixed: Noc) -> None:
+    def adds_up() -> bool:
+        kpis = mixed.get("status")["kpis"]
+        return bool(kpis["total"] == 3 == sum(kpis.values()) - kpis["total"])
+
+    assert mixed.get("status")["kpis"] | {"up": 1, "down": 1, "degraded": 1} == mixed.get("status")["kpis"]
+    mixed.ask("DELETE", "targets/lossy")
+    mixed.add("lossy", HOSTS["lossy"])
+    holds_for(adds_up, 3, "the tiles add up")
+
+
+def test_an_answer_has_its_real_time_and_an_unanswered_echo_has_none(mixed: Noc) -> None:
+    answered, unanswered, lossy = (mixed.cycles(name) for name in HOSTS)
+    for _, least_ms, mean_ms, most_ms, loss_pct, _, invalid in answered:
+        assert invalid or (10 <= least_ms <= mean_ms <= most_ms and loss_pct == 0)
+    for _, *rtts_ms, loss_pct, _, invalid in unanswered:
+        assert invalid or (rtts_ms == [None, None, None] and loss_pct == 100)
+    assert {row[4] for row in lossy} - {0, 100, None}
+
+
+def test_history_outlives_the_browser_and_the_web_service(mixed: Noc) -> None:
+    before = mixed.cycles("answers")
+    killed_ms = time.time() * 1000
+    mixed.processes.kill("web")
+    wait_until(lambda: time.time() * 1000 > killed_ms + 4000, 10, "four seconds without anybody watching")
+    mixed.processes.restart("web")
+    restarted_ms = time.time() * 1000
+    wait_until(mixed.is_ready, 15, "the web service again")
+    wait_until(mixed.is_whole, 15, "the table again")
+    after = mixed.cycles("answers")
+    assert after[: len(before)] == before
+    unwatched = [row for row in after if killed_ms < row[0] < restarted_ms]
+    assert len(unwatched) >= 3
+
+
+def test_uptime_is_added_up_and_its_parts_are_the_period(mixed: Noc) -> None:
+    report = mixed.get("reports/uptime")
+    rows = {row["target"]: row for row in report["rows"]}
+    length_s = 7 * 24 * 3600
+    for row in rows.values():
+        assert sum(row["seconds"].values()) == pytest.approx(length_s, abs=0.1)
+    assert rows["answers"]["uptime_pct"] == 100
+    assert rows["silent"]["uptime_pct"] == 0
+    assert rows["silent"]["outages"] == 1
+    assert rows["silent"]["downtime_s"] == pytest.approx(rows["silent"]["seconds"]["DOWN"])
+    assert rows["lossy"]["uptime_pct"] == 100
+    measured_s = sum(row["seconds"][state] for row in rows.values() for state in ("UP", "DEGRADED", "DOWN"))
+    up_s = sum(row["seconds"][state] for row in rows.values() for state in ("UP", "DEGRADED"))
+    assert report["total"]["uptime_pct"] == pytest.approx(100 * up_s / measured_s)
+
+
+def test_no_ping_runs_longer_than_its_cycle_and_none_after_its_target_is_gone(mixed: Noc, netlab: Netlab) -> None:
+    starts = [row[0] for row in mixed.cycles("silent")]
+    assert all(later - earlier >= 900 for earlier, later in itertools.pairwise(starts))
+    assert mixed.ask("DELETE", "targets/silent")[0] == 204
+    gone_ms = time.time() * 1000
+    wait_until(lambda: "silent" not in mixed.states(), 5, "the row is gone")
+    # A cycle and a re-check that had begun may still end.
+    wait_until(lambda: time.time() * 1000 > gone_ms + 4000, 10, "four seconds more")
+    assert not list(netlab.seen("10.99.0.2", since_ms=gone_ms + 2000))
+    assert list(netlab.seen("10.99.0.1", since_ms=gone_ms + 2000))
