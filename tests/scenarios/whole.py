@@ -31,14 +31,21 @@ class Noc:
     """
 
     def __init__(
-        self, folder: Path, mails: SmtpSink, broker: str = "mosquitto", sites: Sequence[str] = ("here",), host: str = ""
+        self,
+        folder: Path,
+        mails: SmtpSink,
+        broker: str = "mosquitto",
+        sites: Sequence[str] = ("here",),
+        *,
+        host: str = "127.0.0.1",
+        users: Sequence[str] = (),
     ) -> None:
-        """`host`: where the broker listens for sites in namespaces of their own."""
+        """`host`: where the broker listens; `users`: sites whose probers the test starts itself."""
         self.folder = folder
         self.mails = mails
         self.sites = tuple(sites)
-        passwords = {user: secrets.token_hex(8) for user in (*CENTRAL, "reader", *sites)}
-        self.broker: Broker = BROKERS[broker](folder / "broker", passwords, host or "127.0.0.1")
+        passwords = {user: secrets.token_hex(8) for user in (*CENTRAL, "reader", *sites, *users)}
+        self.broker: Broker = BROKERS[broker](folder / "broker", passwords, host)
         self.processes = Processes(folder / "logs")
         self.http_port = free_port()
         self.address = f"http://127.0.0.1:{self.http_port}"
