@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from noc_bus.channels import RESERVED_SITES
 from noc_bus.messages import Site, Target
+from noc_bus.settings import parse_site
 from noc_bus.time import Time
 from noc_web.catalog import options
 from noc_web.database.models import AuditRow, GroupRow, SiteRow, TargetRow
@@ -97,9 +97,7 @@ class Catalog:
             for number, body in enumerate(bodies, start=1):
                 try:
                     own = options.target_body(body)
-                    if rows.setdefault(own["id"], number) != number:
-                        raise ProblemError(409, f"{own['id']} is the id of row {rows[own['id']]} too.")
-                    known = _put_imported(contents, own, replace=replace)
+                    known = _put_imported(contents, own, rows.setdefault(own["id"], number), number, replace=replace)
                     counted["changed" if known else "added"] += 1
                 except ProblemError as problem:
                     errors.append(FieldError(f"row {number}", f"Row {number}: {problem.detail}"))
@@ -132,10 +130,11 @@ class Catalog:
 
     def put_site(self, name: str, body: object, who: str) -> Site:
         """Raises ProblemError 422."""
-        if not options.slug(name) == name or name in RESERVED_SITES:
-            raise invalid(
-                [FieldError("id", f"{name[:80]!r} cannot name a site; use lower-case letters, digits, hyphens.")]
-            )
+        try:
+            parse_site(name)
+        except ValueError:
+            sentence = f"{name[:80]!r} cannot name a site; use lower-case letters, digits, hyphens."
+            raise invalid([FieldError("id", sentence)]) from None
         site = options.site_body(body, name)
         self._change(
             who, "change site", name, {"label": site.label}, lambda contents: contents.sites.update({name: site})
@@ -193,8 +192,10 @@ class Catalog:
         return options.resolved(own, contents.groups)
 
 
-def _put_imported(contents: Contents, own: Own, *, replace: bool) -> bool:
+def _put_imported(contents: Contents, own: Own, first_row: int, row: int, *, replace: bool) -> bool:
     """Whether it was there before. Raises ProblemError."""
+    if first_row != row:
+        raise ProblemError(409, f"{own['id']} is the id of row {first_row} too.")
     known = own["id"] in contents.targets
     if known and not replace:
         raise ProblemError(409, f"{own['id']} exists already.")

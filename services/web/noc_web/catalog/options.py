@@ -121,20 +121,26 @@ def _value(name: str, value: Any) -> Any:
         return addresses.checked(value)
     if name == "anchors":
         return [addresses.checked(one) for one in value]
-    if name == "contacts":
-        for one in value:
-            if not _MAIL.fullmatch(one):
-                raise ValueError(f"has {one[:60]!r}, no mail address")
+    if name == "note":
+        return _note(value)
+    if name == "contacts" and (wrong := [one for one in value if not _MAIL.fullmatch(one)]):
+        raise ValueError(f"has {wrong[0][:60]!r}, no mail address")
     if name == "group":
         if not is_group(value):
             raise ValueError("is no path")
     elif name in ("name", "label", "location") and not value.isprintable():
         raise ValueError("has control characters")
-    elif name == "note" and not _NOTE.fullmatch(value):
-        raise ValueError("has control characters")
     elif name in ("name", "label") and not value.strip():
         raise ValueError("is blank")
     return value.strip() if name in ("name", "label", "location") else value
+
+
+def _note(text: str) -> str:
+    """Several lines, as every system ends them. Raises ValueError."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not _NOTE.fullmatch(text):
+        raise ValueError("has control characters")
+    return text
 
 
 def _sentence(name: str, value: object, error: Exception) -> str:

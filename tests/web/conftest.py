@@ -1,0 +1,192 @@
+"""A web service in the test's process: real databases, a bus without a broker, and browsers of Flask's."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from werkzeug.test import TestResponse
+
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.time import Time
+from noc_web.__main__ import Keeper
+from noc_web.app import add_routes, new_app
+from noc_web.auth import passwords
+from noc_web.auth.accounts import Accounts
+from noc_web.auth.guard import Guard
+from noc_web.catalog.catalog import Catalog
+from noc_web.config import Config
+from noc_web.database.models import User
+from noc_web.database.opening import Database
+from noc_web.live.requests import Requests
+from noc_web.live.revision import Revisions
+from noc_web.live.socket import LiveSocket
+from noc_web.live.view import LiveView
+from noc_web.parts import Parts
+from noc_web.publisher import Publisher
+
+PASSWORD: Final = "correct horse battery"
+ROLES: Final = ("viewer", "operator", "admin")
+
+
+class Browser:
+    """Asks as one person, with their cookie and the page's CSRF token, or as a machine with a token."""
+
+    def __init__(self, service: Service, token: str = "", address: str = "127.0.0.1") -> None:
+        self.client = service.app.test_client()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._address = {"REMOTE_ADDR": address}
+
+    def log_in(self, name: str, password: str, **fields: str) -> TestResponse:
+        page = self.ask("GET", "/login")
+        form = {"csrf_token": field(page, "csrf_token"), "username": name, "password": password, **fields}
+        answer = self.ask("POST", "/login", data=form)
+        if answer.status_code == 302:
+            landed = self.ask("GET", "/password")
+            self._headers["X-CSRFToken"] = field(landed, "csrf_token")
+        return answer
+
+    def ask(self, method: str, path: str, **options: Any) -> TestResponse:
+        """`json`, `data`, `headers` as Flask's test client has them; an `headers` value None takes ours away."""
+        headers = self._headers | options.pop("headers", {})
+        wanted = {name: value for name, value in headers.items() if value is not None}
+        return self.client.open(path, method=method, headers=wanted, environ_base=self._address, **options)
+
+    def get(self, path: str, status: int = 200) -> Any:
+        return self.api("GET", path, status=status)
+
+    def api(self, method: str, path: str, body: Any = None, *, status: int | None = None, **options: Any) -> Any:
+        """The JSON of an answer under /api/v1; its status must be `status`, or else some 2xx."""
+        given = {"json": body} if body is not None else {}
+        answer = self.ask(method, f"/api/v1/{path}", **given, **options)
+        expected = (status,) if status else (200, 201, 202, 204)
+        assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.get_json() if answer.is_json or "problem+json" in answer.content_type else answer.text
+
+
+class Service:
+    """The parts as `python -m noc_web` wires them; what its greenlets do, a test does by hand."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.config = Config.read({"NOC_DATA": str(folder), **(settings or {})})
+        self.hub = Hub()
+        self.bus = FakeBus(self.hub)
+        # What other services publish goes in here.
+        self.others = FakeBus(self.hub)
+        self.others.start()
+        self.database = Database(self.config.data)
+        accounts = Accounts(self.database)
+        publisher = Publisher(self.bus)
+        view = LiveView(self.bus)
+        self.app, csrf = new_app(self.config)
+        self.parts = Parts(
+            config=self.config,
+            bus=self.bus,
+            accounts=accounts,
+            guard=Guard(accounts, csrf),
+            catalog=Catalog(self.database),
+            publisher=publisher,
+            view=view,
+            revisions=Revisions(view),
+            requests=Requests(self.bus),
+            store=self.config.history.open(),
+        )
+        add_routes(self.app, self.parts)
+        self.live = LiveSocket(self.app, self.parts)
+        self.keeper = Keeper(self.parts, self.database, self.live)
+        self._browsers: dict[str, Browser] = {}
+
+    def start(self) -> None:
+        self.keeper.follow_database()
+        self.bus.start()
+        self.advance()
+
+    def follow(self) -> None:
+        """What the keeper does five times a second, and the live socket four times."""
+        self.keeper.follow_database()
+        self.advance()
+
+    def advance(self, now: Time | None = None) -> dict[str, Any] | None:
+        return self.parts.revisions.advance(now or Time.now(), [])
+
+    def close(self) -> None:
+        self.bus.stop()
+        self.parts.store.close()
+        self.database.close()
+
+    def add_person(self, name: str, role: str, *, must_change_password: bool = False) -> None:
+        with self.database.begin() as session:
+            session.add(
+                User(
+                    name=name, role=role, password_hash=_password_hash(), theme="auto", created_at=0,
+                    must_change_password=must_change_password,
+                )
+            )  # fmt: skip
+
+    def anonymous(self, address: str = "127.0.0.1") -> Browser:
+        return Browser(self, address=address)
+
+    def person(self, name: str) -> Browser:
+        """A new log-in of somebody who was added."""
+        browser = Browser(self)
+        assert browser.log_in(name, PASSWORD).status_code == 302
+        return browser
+
+    def by(self, role: str) -> Browser:
+        """Somebody who is logged in with that role; `token` is a machine with the role of an operator."""
+        if role not in self._browsers:
+            if role == "anonymous":
+                self._browsers[role] = self.anonymous()
+            elif role == "token":
+                self._browsers[role] = Browser(self, self.parts.accounts.create_token("machine", "operator"))
+            else:
+                self.add_person(f"some-{role}", role)
+                self._browsers[role] = self.person(f"some-{role}")
+        return self._browsers[role]
+
+
+def field(page: TestResponse, name: str) -> str:
+    """The value of a hidden field of a form."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    assert found, f"no field {name} in: {page.text[:400]}"
+    return found.group(1)
+
+
+@functools.cache
+def _password_hash() -> str:
+    # Made once: it is slow on purpose.
+    return passwords.hashed(PASSWORD)
+
+
+@pytest.fixture
+def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Makes web services that are not started yet, in the same folder unless another is given."""
+    made: list[Service] = []
+
+    def make(folder: Path | None = None, settings: Mapping[str, str] | None = None) -> Service:
+        made.append(Service(folder or tmp_path / "web", settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def service(new_service: Callable[..., Service]) -> Service:
+    service = new_service()
+    service.start()
+    return service
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One for all tests of a file, for those that change nothing that matters to the others."""
+    service = Service(tmp_path_factory.mktemp("web"))
+    service.start()
+    yield service
+    service.close()

@@ -1,0 +1,553 @@
+"""The list of targets: every option and its limits, what groups hand down, and changes that are made whole or not at all."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noc_bus.codec import decode, encode
+from noc_bus.messages import Target
+from noc_rules.inheritance import OPTIONS
+from noc_web.catalog import options, table
+from noc_web.catalog.catalog import Catalog
+from noc_web.database.opening import Database
+from noc_web.problem import ProblemError
+
+WHO = "somebody"
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    database = Database(tmp_path)
+    yield Catalog(database)
+    database.close()
+
+
+def refusal(act: Callable[[], Any]) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        act()
+    return caught.value
+
+
+# -- one option at a time
+
+ACCEPTED: list[tuple[str, Any]] = [
+    ("id", "a"),
+    ("id", "0" + "-" * 62),
+    ("name", "x" * 120),
+    ("name", '"><b>{{7*7}}</b>'),
+    ("family", "auto"),
+    ("family", "both"),
+    ("interval_s", 6),
+    ("interval_s", 3600),
+    ("packets", 1),
+    ("packets", 30),
+    ("packet_gap_ms", 1),
+    ("packet_gap_ms", 2000.5),
+    ("timeout_ms", 10),
+    ("timeout_ms", 9000),
+    ("size_bytes", 24),
+    ("size_bytes", 1472),
+    ("ttl", 1),
+    ("ttl", 255),
+    ("down_after", 1),
+    ("down_after", 100),
+    ("up_after", 1),
+    ("up_after", 100),
+    ("degraded_loss_pct", 0),
+    ("degraded_loss_pct", 100),
+    ("degraded_rtt_ms", 0),
+    ("degraded_rtt_ms", 600_000),
+    ("sites", []),
+    ("sites", ["here", "there"]),
+    ("policy", "majority"),
+    ("policy", "any"),
+    ("policy", "all"),
+    ("policy", "1"),
+    ("policy", "999"),
+    ("parents", []),
+    ("group", ""),
+    ("group", "core"),
+    ("group", "core/access routers/3"),
+    ("tags", ["a-1"]),
+    ("critical", True),
+    ("contacts", ["noc@example.org", "o'neill+x@host"]),
+    ("paused", True),
+    ("note", "several\nlines"),
+    ("note", "n" * 2000),
+]
+
+REFUSED: list[tuple[str, Any]] = [
+    ("id", ""),
+    ("id", "-a"),
+    ("id", "A"),
+    ("id", "a" * 64),
+    ("id", "a\n"),
+    ("id", "../a"),
+    ("id", 1),
+    ("name", ""),
+    ("name", "   "),
+    ("name", "x" * 121),
+    ("name", "a\nb"),
+    ("name", "a\u202eb"),
+    ("name", "a\x00b"),
+    ("address", ""),
+    ("address", "10.0.0.256"),
+    ("address", "224.0.0.1"),
+    ("address", 10),
+    ("address", "x" * 254),
+    ("family", "5"),
+    ("family", 4),
+    ("interval_s", 0.999),
+    ("interval_s", 3600.1),
+    ("interval_s", "10"),
+    ("interval_s", True),
+    ("packets", 0),
+    ("packets", 101),
+    ("packets", 1.5),
+    ("packet_gap_ms", 0.9),
+    ("packet_gap_ms", 60_001),
+    ("timeout_ms", 9.9),
+    ("timeout_ms", 60_001),
+    ("size_bytes", 23),
+    ("size_bytes", 1473),
+    ("ttl", 0),
+    ("ttl", 256),
+    ("down_after", 0),
+    ("down_after", 101),
+    ("up_after", 0),
+    ("up_after", 101),
+    ("degraded_loss_pct", -0.1),
+    ("degraded_loss_pct", 100.1),
+    ("degraded_rtt_ms", -1),
+    ("degraded_rtt_ms", 600_001),
+    ("sites", "here"),
+    ("sites", ["Here"]),
+    ("policy", "most"),
+    ("policy", "0"),
+    ("policy", "1000"),
+    ("policy", "any\n"),
+    ("parents", ["../x"]),
+    ("group", "/core"),
+    ("group", "core/"),
+    ("group", "core//routers"),
+    ("group", " core"),
+    ("group", "co\nre"),
+    ("group", "co\x7fre"),
+    ("group", "/".join(["core"] * 60)),
+    ("tags", ["two words"]),
+    ("tags", ["a"] * 101),
+    ("critical", "true"),
+    ("critical", 1),
+    ("contacts", ["noc"]),
+    ("contacts", ["a@b, c@d"]),
+    ("contacts", ["a@b\nBcc: x@y"]),
+    ("contacts", ["<a@b>"]),
+    ("paused", 0),
+    ("note", "n" * 2001),
+    ("note", "a\x00b"),
+    ("note", "a\x1b[31m"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), ACCEPTED, ids=lambda value: repr(value)[:30])
+def test_an_option_within_its_limits_is_kept_as_it_was_given(name: str, value: Any) -> None:
+    own = options.target_body({"address": "10.0.0.1", name: value})
+    assert own[name] == value
+    target = options.resolved(own, {})
+    assert decode(encode(target), Target) == target
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED, ids=lambda value: repr(value)[:30])
+def test_an_option_beyond_its_limits_is_refused_in_a_sentence_that_names_it(name: str, value: Any) -> None:
+    problem = refusal(lambda: options.target_body({"address": "10.0.0.1", name: value}))
+    assert problem.status == 422
+    assert [error.field for error in problem.errors] == [name]
+    assert problem.errors[0].detail.startswith(f"{name}: ")
+    assert "; use " in problem.errors[0].detail
+    assert len(problem.errors[0].detail) < 300
+
+
+def test_every_option_has_a_row_in_both_tables() -> None:
+    fields = {*Target.__struct_fields__} - {"address"}
+    assert {name for name, _ in ACCEPTED} == fields
+    assert {name for name, _ in REFUSED} == fields | {"address"}
+
+
+def test_every_mistake_of_a_body_is_told_at_once() -> None:
+    problem = refusal(lambda: options.target_body({"address": "999.1.1.1", "packets": 0, "colour": "red"}))
+    assert {error.field for error in problem.errors} == {"address", "packets", "colour"}
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 1, True])
+def test_a_body_that_is_no_object_is_refused(body: object) -> None:
+    assert refusal(lambda: options.target_body(body)).status == 422
+
+
+def test_a_body_without_an_address_is_told_what_an_address_is() -> None:
+    assert "an IPv4 address" in refusal(lambda: options.target_body({"name": "x"})).detail
+
+
+def test_null_is_as_good_as_absent() -> None:
+    assert options.target_body({"address": "10.0.0.1", "packets": None, "id": None}) == {
+        "address": "10.0.0.1",
+        "name": "10.0.0.1",
+        "id": "10-0-0-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "id_made"),
+    [
+        ({"name": "Core Röuter 1", "address": "10.0.0.1"}, "core-router-1"),
+        ({"address": "router.example.org"}, "router-example-org"),
+        ({"address": "2001:db8::1"}, "2001-db8-1"),
+        ({"name": "東京", "address": "10.0.0.1"}, "10-0-0-1"),
+        ({"name": "--", "address": "host"}, "host"),
+        ({"name": "x" * 100, "address": "host"}, "x" * 63),
+    ],
+)
+def test_an_id_is_made_of_the_name_or_the_address(body: dict[str, Any], id_made: str) -> None:
+    assert options.target_body(body)["id"] == id_made
+
+
+def test_where_no_id_can_be_made_one_is_asked_for() -> None:
+    problem = refusal(lambda: options.target_body({"name": "東京", "address": "_"}))
+    assert problem.errors[0].field == "id"
+
+
+def test_the_name_made_of_a_long_address_is_cut_to_what_a_name_may_be(catalog: Catalog) -> None:
+    address = ".".join(["a" * 60] * 4)
+    target = catalog.add_target({"address": address}, WHO)
+    assert target.address == address
+    assert target.name == address[:120]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"interval_s": 2, "timeout_ms": 2000}, "timeout_ms"),
+        ({"interval_s": 1.5, "packets": 5}, "packets"),
+        ({"packets": 100}, "packets"),
+        ({"packet_gap_ms": 5000}, "packets"),
+    ],
+)
+def test_options_that_do_not_fit_into_the_interval_together_are_refused(
+    catalog: Catalog, fields: dict[str, Any], field: str
+) -> None:
+    problem = refusal(lambda: catalog.add_target({"address": "10.0.0.1", **fields}, WHO))
+    assert [error.field for error in problem.errors] == [field]
+    assert catalog.contents().targets == {}
+
+
+# -- inheritance
+
+
+def test_a_target_has_its_own_options_then_those_of_the_nearest_group(catalog: Catalog) -> None:
+    catalog.put_group("core", {"interval_s": 30, "packets": 3, "tags": ["core"]}, WHO)
+    catalog.put_group("core/routers", {"packets": 4}, WHO)
+    target = catalog.add_target({"address": "10.0.0.1", "group": "core/routers/a", "tags": []}, WHO)
+    assert (target.interval_s, target.packets, target.tags) == (30, 4, [])
+    assert catalog.contents().targets[target.id].keys() == {"id", "name", "address", "group", "tags"}
+    catalog.put_group("core", {"interval_s": 60}, WHO)
+    assert catalog.contents().resolved()[target.id].interval_s == 60
+    catalog.delete_group("core", WHO)
+    assert catalog.contents().resolved()[target.id].interval_s == 10
+
+
+def test_a_patch_with_null_gives_an_option_back_to_the_group(catalog: Catalog) -> None:
+    catalog.put_group("core", {"packets": 3}, WHO)
+    catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core", "packets": 9, "note": "kept"}, WHO)
+    target = catalog.patch_target("a", {"packets": None}, WHO)
+    assert (target.packets, target.note) == (3, "kept")
+
+
+def test_a_group_change_that_a_member_cannot_bear_is_refused_with_its_name(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core", "timeout_ms": 5000}, WHO)
+    problem = refusal(lambda: catalog.put_group("core", {"interval_s": 5}, WHO))
+    assert problem.detail.startswith("a: timeout_ms")
+    assert catalog.contents().groups == {}
+
+
+@pytest.mark.parametrize("name", sorted({*Target.__struct_fields__} - {*OPTIONS}))
+def test_what_describes_one_target_cannot_be_set_on_a_group(catalog: Catalog, name: str) -> None:
+    assert "not an option" in refusal(lambda: catalog.put_group("core", {name: "x"}, WHO)).detail
+
+
+@pytest.mark.parametrize("path", ["", "/", "a/", "/a", "a//b", "a\nb", "x" * 64, "/".join(["a"] * 200)])
+def test_a_group_that_no_target_could_be_in_is_refused(catalog: Catalog, path: str) -> None:
+    if path:
+        assert refusal(lambda: catalog.put_group(path, {}, WHO)).status == 422
+    else:
+        catalog.put_group(path, {"packets": 2}, WHO)
+        assert catalog.add_target({"address": "10.0.0.1", "group": "any"}, WHO).packets == 2
+
+
+# -- parents
+
+
+def test_a_parent_that_is_no_target_is_refused(catalog: Catalog) -> None:
+    problem = refusal(lambda: catalog.add_target({"address": "10.0.0.1", "parents": ["nobody"]}, WHO))
+    assert problem.errors[0].field == "parents"
+
+
+def test_a_target_cannot_be_its_own_parent(catalog: Catalog) -> None:
+    problem = refusal(lambda: catalog.add_target({"id": "a", "address": "10.0.0.1", "parents": ["a"]}, WHO))
+    assert "a → a is a circle" in problem.detail
+
+
+def test_a_circle_of_parents_is_refused_and_shown(catalog: Catalog) -> None:
+    for name, parents in (("a", []), ("b", ["a"]), ("c", ["a", "b"]), ("d", ["c"])):
+        catalog.add_target({"id": name, "address": "10.0.0.1", "parents": parents}, WHO)
+    problem = refusal(lambda: catalog.patch_target("a", {"parents": ["d"]}, WHO))
+    assert "a → d → c → a is a circle" in problem.detail
+    assert "parents" not in catalog.contents().targets["a"] or catalog.contents().targets["a"]["parents"] == []
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3, unique=True)))
+def test_parents_are_accepted_exactly_where_each_path_has_an_end(parents: dict[str, list[str]]) -> None:
+    from noc_web.catalog.catalog import _circle
+
+    graph = {name: parents.get(name, []) for name in "abcdef"}
+    alive = set(graph)
+    while ends := {name for name in alive if not alive & set(graph[name])}:
+        alive -= ends
+    circle = _circle(graph)
+    assert bool(circle) == bool(alive)
+    assert all(after in graph[before] for before, after in itertools.pairwise(circle))
+    assert not circle or circle[0] == circle[-1]
+
+
+def test_a_parent_cannot_be_deleted_before_its_children(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    catalog.add_target({"id": "b", "address": "10.0.0.2", "parents": ["a"]}, WHO)
+    problem = refusal(lambda: catalog.delete_target("a", WHO))
+    assert (problem.status, "b" in problem.detail) == (409, True)
+    catalog.delete_target("b", WHO)
+    catalog.delete_target("a", WHO)
+    assert catalog.contents().targets == {}
+
+
+# -- whole or not at all, one after the other
+
+
+def test_an_id_is_for_life_and_taken_once(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    assert refusal(lambda: catalog.add_target({"id": "a", "address": "10.0.0.2"}, WHO)).status == 409
+    assert "for life" in refusal(lambda: catalog.put_target("a", {"id": "b", "address": "10.0.0.2"}, WHO)).detail
+    assert catalog.put_target("a", {"id": None, "address": "10.0.0.2"}, WHO).address == "10.0.0.2"
+    assert refusal(lambda: catalog.put_target("b", {"address": "10.0.0.2"}, WHO)).status == 404
+    assert refusal(lambda: catalog.patch_target("b", {"address": "10.0.0.2"}, WHO)).status == 404
+    assert refusal(lambda: catalog.delete_target("b", WHO)).status == 404
+
+
+def test_of_many_who_add_the_same_target_at_once_one_does(catalog: Catalog) -> None:
+    outcomes = at_once(8, lambda number: catalog.add_target({"id": "a", "address": f"10.0.0.{number}"}, WHO))
+    refused = [one for one in outcomes if isinstance(one, ProblemError)]
+    added = [one for one in outcomes if isinstance(one, Target)]
+    assert (len(refused), len(added)) == (7, 1)
+    assert {one.status for one in refused} == {409}
+    assert catalog.contents().resolved() == {"a": added[0]}
+
+
+def test_changes_of_different_options_at_once_are_all_kept(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    patches: list[dict[str, Any]] = [
+        {"note": "n"},
+        {"tags": ["t"]},
+        {"critical": True},
+        {"ttl": 9},
+        {"packets": 2},
+        {"size_bytes": 99},
+    ]
+    outcomes = at_once(len(patches), lambda number: catalog.patch_target("a", patches[number], WHO))
+    assert not [one for one in outcomes if not isinstance(one, Target)]
+    own = catalog.contents().targets["a"]
+    assert all(own.items() >= patch.items() for patch in patches)
+
+
+def test_every_change_is_in_the_audit_with_who_made_it(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, "anna")
+    catalog.patch_target("a", {"note": "x"}, "bert")
+    catalog.import_targets([{"id": "b", "address": "10.0.0.2"}], "carl", replace=False)
+    catalog.delete_target("a", "dora")
+    refusal(lambda: catalog.delete_target("a", "emil"))
+    audit = catalog.audit()
+    assert [(row["who"], row["act"], row["subject"]) for row in audit] == [
+        ("dora", "delete target", "a"),
+        ("carl", "import targets", ""),
+        ("bert", "change target", "a"),
+        ("anna", "add target", "a"),
+    ]
+    assert audit[1]["detail"] == {"added": 1, "changed": 0}
+    assert audit[2]["detail"]["note"] == "x"
+
+
+# -- files
+
+
+def test_an_import_is_made_whole_or_not_at_all_and_names_every_bad_row(catalog: Catalog) -> None:
+    rows: list[object] = [
+        {"id": "a", "address": "10.0.0.1"},
+        {"id": "b", "address": "10.0.0.256"},
+        {"id": "c", "address": "10.0.0.3", "packets": 0},
+        {"id": "a", "address": "10.0.0.4"},
+        "no object",
+        {"id": "d", "address": "10.0.0.5", "interval_s": 1},
+    ]
+    problem = refusal(lambda: catalog.import_targets(rows, WHO, replace=True))
+    assert [error.field for error in problem.errors] == ["row 2", "row 3", "row 4", "row 5", "row 6"]
+    assert all(error.detail.startswith(f"Row {error.field[4:]}: ") for error in problem.errors)
+    assert "row 1" in problem.errors[2].detail
+    assert catalog.contents().targets == {}
+    assert catalog.import_targets(rows[:1], WHO, replace=False) == (1, 0)
+
+
+def test_an_import_changes_what_exists_only_when_told_to(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1", "note": "old"}, WHO)
+    rows = [{"id": "a", "address": "10.0.0.2"}, {"id": "b", "address": "10.0.0.3", "parents": ["a"]}]
+    assert "exists already" in refusal(lambda: catalog.import_targets(rows, WHO, replace=False)).detail
+    assert catalog.import_targets(rows, WHO, replace=True) == (1, 1)
+    assert catalog.contents().targets["a"] == {"id": "a", "name": "10.0.0.2", "address": "10.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "no column address"),
+        ("name,ip\na,10.0.0.1\n", "no column address"),
+        ("address,address\na,b\n", "'address' twice"),
+        ("address,note\n10.0.0.1,a,b\n10.0.0.2,a\n10.0.0.3,a,b", "row 1, row 3"),
+        ("address\n" + "x" * 200_000, "not CSV"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('[{"address": "10.0.0.1", "interval_s": NaN}]', "not JSON"),
+        ('[{"address": "10.0.0.1", "note": "\\ud800"}]', "not JSON"),
+        ('{"groups": {}}', "no list of targets"),
+        ("[1]", "not a JSON object"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_file_that_is_not_what_it_should_be_is_refused_in_a_sentence(
+    catalog: Catalog, text: str, sentence: str
+) -> None:
+    problem = refusal(lambda: catalog.import_targets(table.read(text), WHO, replace=False))
+    assert sentence in problem.detail
+    assert problem.status == 422
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("interval_s", "nan"), ("interval_s", "inf"), ("packets", "1e400"), ("critical", "maybe"), ("packets", "many")],
+)
+def test_a_cell_that_cannot_be_read_is_refused_by_name(catalog: Catalog, cell: str, value: str) -> None:
+    rows = table.read(f"address,{cell}\n10.0.0.1,{value}\n")
+    problem = refusal(lambda: catalog.import_targets(rows, WHO, replace=False))
+    assert f"Row 1: {cell}: " in problem.detail
+
+
+def test_a_csv_of_another_country_s_spreadsheet_is_read(catalog: Catalog) -> None:
+    text = '\ufeffaddress;name;tags;critical;note\r\n10.0.0.1;"a;b";x, y;YES;"two\r\nlines"\r\n\r\n'
+    catalog.import_targets(table.read(text), WHO, replace=False)
+    own = catalog.contents().targets["a-b"]
+    assert (own["tags"], own["critical"], own["note"]) == (["x", "y"], True, "two\nlines")
+
+
+FORMULAS = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "''", "'tis", "\n=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_of_an_export_is_a_formula_and_none_comes_back_changed(text: str) -> None:
+    own = options.target_body({"address": "10.0.0.1", "note": text})
+    written = table.to_csv({own["id"]: own})
+    assert table.guarded(text)[0] == "'"
+    (row,) = table.read(written)
+    assert options.target_body(row) == own
+
+
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40)
+SLUGS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
+NOTES = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=60)
+OWN = st.fixed_dictionaries(
+    {"id": SLUGS, "name": NAMES, "address": st.sampled_from(["10.0.0.1", "2001:db8::1", "host.example"])},
+    optional={
+        "interval_s": st.floats(61, 3600, allow_nan=False),
+        "packets": st.integers(1, 20),
+        "policy": st.sampled_from(["any", "all", "majority", "3"]),
+        "family": st.sampled_from(["auto", "4", "6", "both"]),
+        "sites": st.lists(SLUGS, max_size=3),
+        "tags": st.lists(SLUGS, max_size=3),
+        "contacts": st.lists(st.sampled_from(["a@b.example", "c+d@e.example"]), max_size=2),
+        "group": st.lists(NAMES, min_size=1, max_size=3).map(
+            lambda names: "/".join(n.replace("/", "") or "g" for n in names)
+        ),
+        "critical": st.booleans(),
+        "ttl": st.integers(1, 255),
+        "note": NOTES.filter(bool),
+    },
+)
+
+
+@given(st.lists(OWN, max_size=4, unique_by=lambda own: own["id"]))
+@settings(deadline=None)
+def test_what_is_exported_comes_back_the_same_from_csv_and_json(bodies: list[dict[str, Any]]) -> None:
+    targets = {own["id"]: own for own in map(options.target_body, bodies)}
+    for text in (table.to_csv(targets), table.to_json(targets, {})):
+        assert {own["id"]: own for own in map(options.target_body, table.read(text))} == targets
+
+
+def test_a_json_export_is_what_the_import_reads(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    catalog.add_target({"id": "b", "address": "10.0.0.2", "parents": ["a"]}, WHO)
+    before = catalog.contents().targets
+    text = table.to_json(before, {})
+    assert json.loads(text)["groups"] == {}
+    catalog.delete_target("b", WHO)
+    catalog.delete_target("a", WHO)
+    assert catalog.import_targets(table.read(text), WHO, replace=False) == (2, 0)
+    assert catalog.contents().targets == before
+
+
+# -- sites
+
+
+@pytest.mark.parametrize("name", ["", "Web", "web", "alerter", "a b", "x" * 64, "../x"])
+def test_a_site_needs_a_name_of_its_own_that_fits_into_a_topic(catalog: Catalog, name: str) -> None:
+    assert refusal(lambda: catalog.put_site(name, {}, WHO)).status == 422
+
+
+def test_a_site_is_kept_with_its_anchors_in_one_form(catalog: Catalog) -> None:
+    site = catalog.put_site("here", {"label": " Here ", "anchors": ["2001:DB8::1", "Gateway.Example."]}, WHO)
+    assert (site.label, site.anchors) == ("Here", ["2001:db8::1", "gateway.example"])
+    assert catalog.contents().sites == {"here": site}
+    assert refusal(lambda: catalog.put_site("here", {"anchors": ["10.0.0.1"] * 21}, WHO)).errors[0].field == "anchors"
+    catalog.delete_site("here", WHO)
+    assert refusal(lambda: catalog.delete_site("here", WHO)).status == 404
+
+
+def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """What each of `count` threads got, or the ProblemError it was refused with."""
+    outcomes: list[Any] = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            outcomes[number] = act(number)
+        except Exception as error:  # noqa: BLE001  # looked at by the test
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
