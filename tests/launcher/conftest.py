@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,13 @@ class Stranger:
 
     def hear(self, deadline_s: float = 5) -> tuple[str, bytes]:
         return self.heard.get(timeout=deadline_s)
+
+    def hear_on(self, topic: str, deadline_s: float = 5) -> bytes:
+        """The next message on one topic, whatever comes before it on others."""
+        end_s = time.monotonic() + deadline_s
+        while (heard := self.hear(max(0.01, end_s - time.monotonic())))[0] != topic:
+            continue
+        return heard[1]
 
     def close(self) -> None:
         self._client.disconnect()

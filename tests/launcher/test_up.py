@@ -1,0 +1,212 @@
+"""`noc up` for real, on loopback: what it starts, restarts and stops, and what it says where it cannot begin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.launcher.conftest import Noc, Stranger, clean_environment
+from tests.parts.ports import free_port, listens
+from tests.parts.waiting import wait_until
+
+READY_S = 30.0
+PARTS = ("broker", "recorder", "alerter", "prober", "web")
+
+
+class Up:
+    """A running `noc up` on a folder of its own."""
+
+    def __init__(self, folder: Path, *words: str, **settings: str) -> None:
+        self.folder, self.port, self.mqtt_port = folder / "data", free_port(), free_port()
+        self.log = folder / "log"
+        ports = ["--port", str(self.port), "--mqtt-port", str(self.mqtt_port)]
+        command = ["up", "--data", str(self.folder), "--site", "here", *ports, *words]
+        self.out = folder / f"out-{self.port}"
+        with self.log.open("ab") as log, self.out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "noc_launcher", *command],
+                env=clean_environment(folder) | settings,
+                stdout=out,
+                stderr=log,
+            )
+
+    def wait_ready(self) -> str:
+        """The one line of its standard output."""
+        wait_until(
+            lambda: self._has_ended() or self.out.read_text().endswith("\n"),
+            READY_S,
+            "the line that says it is ready",
+            seen=self.log.read_text,
+        )
+        return self.out.read_text()
+
+    def _has_ended(self) -> None:
+        assert self.process.poll() is None, self.log.read_text()
+
+    def pids(self) -> dict[str, int]:
+        """The processes it has started, by name."""
+        found = {}
+        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            command = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            name = command[command.index("noc_launcher.child") + 2] if "noc_launcher.child" in command else "broker"
+            found["broker" if name == "program" else name] = int(child)
+        return found
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(40)
+
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def up(own_network: None, tmp_path: Path) -> Iterator[Start]:
+    started: list[Up] = []
+
+    def start(*words: str, **settings: str) -> Up:
+        started.append(Up(tmp_path, *words, **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
+
+
+@pytest.mark.parametrize("broker", ["nats", "mosquitto"])
+def test_everything_is_there_and_heals_and_stops(
+    up: Start, stranger: Callable[..., Stranger], noc: Noc, broker: str
+) -> None:
+    running = up("--broker", broker)
+    greeting = running.wait_ready()
+    secret = (running.folder / "first-login.txt").read_text().strip()
+    assert f"open http://127.0.0.1:{running.port} and log in as admin with the one-time secret {secret}" in greeting
+    assert set(running.pids()) == set(PARTS)
+
+    reader = stranger(running.mqtt_port)
+    reader.subscribe("noc/v1/#")
+    assert json.loads(reader.hear_on("noc/v1/targets/this-host"))["address"] == "127.0.0.1"
+    while json.loads(reader.hear_on("noc/v1/states/here/this-host", 15))["state"] != "UP":
+        continue
+
+    before = running.pids()
+    for name in PARTS:
+        killed_s = time.monotonic()
+        os.kill(before[name], signal.SIGKILL)
+        wait_until(lambda name=name: running.pids().get(name, before[name]) != before[name], 2, f"{name} again")
+        assert time.monotonic() - killed_s < 1.5
+    wait_until(running.answers, 20, "the web service ready again", seen=running.log.read_text)
+
+    checked = {one["check"]: one for one in json.loads(noc("doctor", "--json", "--data", str(running.folder)).stdout)}
+    assert {name: checked[name]["level"] for name in ("python", "icmp", "data", "broker", "web")} == dict.fromkeys(
+        ("python", "icmp", "data", "broker", "web"), "ok"
+    )
+
+    children = running.pids().values()
+    assert running.stop() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    log = running.log.read_text()
+    assert all(re.search(rf"^{name} +\| ", log, re.MULTILINE) for name in PARTS if name != "broker")
+    assert "Traceback" not in log
+    assert secret not in log
+    assert "is killed" not in log
+
+
+def test_its_parts_die_with_it_and_the_next_start_is_fast(up: Start) -> None:
+    first = up(NOC_ADMIN_PASSWORD="a password of many letters")
+    assert "log in with your name and password" in first.wait_ready()
+    children = list(first.pids().values())
+    first.process.kill()
+    first.process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in children), 5, "the end of all parts")
+    began_s = time.monotonic()
+    up().wait_ready()
+    assert time.monotonic() - began_s < 10
+
+
+def test_it_refuses_a_second_start_on_one_folder(up: Start, noc: Noc) -> None:
+    running = up()
+    running.wait_ready()
+    done = noc("up", "--data", str(running.folder), "--port", str(free_port()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"noc: NOC already runs on the data folder {running.folder} (process {running.process.pid}); "
+        "stop that one, or give this one another folder with --data.\n"
+    )
+    assert running.answers()
+
+
+@pytest.mark.parametrize("option", ["--port", "--mqtt-port"])
+def test_a_port_in_use_is_named_with_the_option_that_changes_it(own_network: None, noc: Noc, option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        web = [] if option == "--port" else ["--port", str(free_port())]
+        done = noc("up", *web, option, str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"noc: Port {port} on 127.0.0.1 is in use by another program; choose another with {option}.\n"
+
+
+def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path, noc: Noc) -> None:
+    (tmp_path / "file").touch()
+    done = noc("up", "--data", str(tmp_path / "file/data"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"noc: The data folder {tmp_path}/file/data cannot be used (Not a directory")
+    assert done.stderr.endswith("name one you may write with --data.\n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"NOC_SMTP_URL": "smtp://mail.test"}, "NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
+        ({"NOC_HISTORY_URL": "oracle://x"}, "NOC_HISTORY_URL"),
+        ({"NOC_MQTT_URL": "http://x"}, "NOC_MQTT_URL"),
+        ({"NOC_ADMIN_PASSWORD": "short"}, "NOC_ADMIN_PASSWORD: the value given is not accepted"),
+        ({"NOC_LOG": "loud"}, "NOC_LOG: 'loud' is not accepted"),
+        ({"NOC_SITE_FILE": "/nowhere/x"}, "NOC_SITE_FILE: '/nowhere/x' cannot be read"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_setting_of_any_service_is_told_before_anything_starts(
+    own_network: None, noc: Noc, tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    done = noc("up", "--port", str(free_port()), **settings)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"noc: {sentence}")
+    assert done.stderr.count("\n") == 1
+    assert not list((tmp_path / ".local/share/noc").glob("*.sqlite"))
+
+
+def test_a_taken_usual_broker_port_is_stepped_around(own_network: None, tmp_path: Path) -> None:
+    from noc_launcher.plan import MQTT_PORT, Options, read
+    from noc_launcher.up import mqtt_port
+
+    plan = read(Options(data=str(tmp_path)), {})
+    if not listens(MQTT_PORT):
+        assert mqtt_port(plan) == MQTT_PORT
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", MQTT_PORT))
+        taken.listen()
+        assert mqtt_port(plan) not in (0, MQTT_PORT)
