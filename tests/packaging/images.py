@@ -36,15 +36,23 @@ class Workshop:
             self._made[service] = self._make(service)
         return self._made[service]
 
-    def new_python(self, name: str) -> Path:
-        """A clean environment with pip, as `python -m venv` makes it."""
+    def clean_environment(self, name: str) -> Path:
+        """An environment with nothing in it."""
         folder = self._folder / name
-        self._run(["-m", "venv", folder], python=Path(sys.executable))
+        self._checked([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], self._folder)
         return folder
 
-    def pip(self, environment: Path, *words: str | Path) -> str:
-        """Run pip there, from the root of the repository; what it printed."""
-        return self._run(["-m", "pip", *words], python=environment / "bin" / "python", cwd=ROOT)
+    def pip_install(self, environment: Path, *words: str | Path) -> None:
+        """`pip install` into an environment, from the root of the repository."""
+        pip = [str(self._python() / "bin" / "pip"), "--python", str(environment / "bin" / "python")]
+        self._checked([*pip, "install", *map(str, words)], ROOT)
+
+    def _python(self) -> Path:
+        """The Python of the build stage, with pip."""
+        folder = self._folder / "python"
+        if not folder.exists():
+            self._checked([sys.executable, "-I", "-m", "venv", str(folder)], self._folder)
+        return folder
 
     def _make(self, service: str) -> Path:
         stage = stages(service)[0]
@@ -52,7 +60,6 @@ class Workshop:
         shared = self._folder / "shared"
         if not shared.exists():
             shared.mkdir()
-            self.new_python("python")
             self._do(stage, stage.instructions[:first], shared, shared / "unused")
         folder, target = self._folder / service, self._folder / f"{service}-environment"
         shutil.copytree(shared, folder, copy_function=os.link)
@@ -61,7 +68,7 @@ class Workshop:
 
     def _do(self, stage: Stage, instructions: Sequence[Instruction], folder: Path, target: Path) -> None:
         settings = [f"{name}={value}" for name, value in stage.environment.items()]
-        path = f"PATH={self._folder / 'python' / 'bin'}:{os.environ['PATH']}"
+        path = f"PATH={self._python() / 'bin'}:{os.environ['PATH']}"
         for one in instructions:
             if one.word == "COPY":
                 *sources, to = one.words
@@ -70,9 +77,6 @@ class Workshop:
             elif one.word == "RUN":
                 command = one.text.replace(INSTALLED, str(target))
                 self._checked(["env", path, *settings, "sh", "-ec", command], folder)
-
-    def _run(self, words: Sequence[str | Path], *, python: Path, cwd: Path | None = None) -> str:
-        return self._checked([str(python), "-I", *map(str, words)], cwd or self._folder)
 
     def _checked(self, command: list[str], cwd: Path) -> str:
         done = self._outside(command, cwd=cwd)
