@@ -49,7 +49,7 @@ def site_intervals(
     """One site's intervals, covering [start, end) exactly.
 
     A state holds until the next one. What came before the first, and what lies more than `grace_ms`
-    after the site was last heard of, is UNKNOWN.
+    after the site was last heard of, is UNKNOWN; but a pause holds until it is over.
     """
     heard_until = Time(last_heard + grace_ms) if last_heard is not None else start
     intervals: list[Interval] = []
@@ -58,12 +58,14 @@ def site_intervals(
     for number, state in enumerate(ordered, start=1):
         following = ordered[number].since if number < len(ordered) else end
         begin = max(state.since, start)
-        stop = min(following, end, max(heard_until, begin))
+        known = _verdict_state(state)
+        # A pause is an order and needs nobody to confirm it.
+        stop = min(following, end) if known is VerdictState.PAUSED else min(following, end, max(heard_until, begin))
         if stop <= begin:
             continue
         if begin > at:
             intervals.append(_unknown(at, begin))
-        intervals.append(Interval(begin, Time(stop), _verdict_state(state), state.reason))
+        intervals.append(Interval(begin, Time(stop), known, state.reason))
         at = Time(stop)
     if at < end:
         intervals.append(_unknown(at, end))

@@ -54,6 +54,9 @@ def drawn(intervals: list[Interval]) -> str:
         pytest.param({3: "U"}, 20, 5, "???UUUUUUU", id="before the first record nothing is known"),
         pytest.param({0: "U", 4: "D", 7: "U"}, 20, 5, "UUUUDDDUUU", id="an outage"),
         pytest.param({0: "U", 4: "P", 7: "U"}, 20, 5, "UUUUPPPUUU", id="a pause is no blindness"),
+        pytest.param(
+            {0: "U", 3: "P"}, 3, 2, "UUUPPPPPPP", id="a paused target is not heard of, and paused all the same"
+        ),
         pytest.param({0: "U"}, 4, 2, "UUUUUU????", id="beyond the last word nothing is known"),
         pytest.param({0: "U"}, 4, 60, "UUUUUUUUUU", id="unless the next word is not due yet"),
         pytest.param({-50: "U"}, -40, 5, "??????????", id="last heard long before"),
