@@ -116,7 +116,7 @@ class Rig:
 
     def state(self, target: str = "router") -> str | None:
         verdict = self.verdict(target)
-        return verdict and str(verdict.state)
+        return str(verdict.state) if verdict else None
 
     @property
     def open(self) -> list[Incident]:

@@ -131,8 +131,8 @@ class Database:
             if incident.resolved_at is not None:
                 connection.execute(_WITHDRAW)
             connection.executemany(
-                "INSERT OR IGNORE INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
                 [(mail.incident, mail.transition, mail.recipient, mail.content, now, now) for mail in mails],
             )
 

@@ -1,0 +1,227 @@
+"""The alerter as a process: on a real broker and a real mail server, killed in an open incident."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import Session as SmtpSession
+
+from noc_bus.broker import Broker
+from noc_bus.channels import INCIDENTS, PROBERS, SERVICES, STATES, TARGETS, VERDICTS
+from noc_bus.messages import Incident, ProberPresence, ServicePresence, SiteState, State, Target, Verdict
+from noc_bus.session import Session
+from noc_bus.time import Time
+from tests.parts.brokers import Mosquitto
+from tests.parts.processes import Processes
+from tests.parts.smtp import SmtpSink
+from tests.parts.waiting import holds_for, wait_until
+
+
+class World:
+    """Everybody else on the broker: the web service, two sites, and somebody who looks."""
+
+    def __init__(self, url: str) -> None:
+        self.incidents: dict[str, Incident] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.alerter: ServicePresence | None = None
+        self._seq = 0
+        self.session = Session(Broker.parse(url), "test-world")
+        self.session.subscribe(INCIDENTS, self._on_incident)
+        self.session.subscribe(VERDICTS, self._on_verdict)
+        self.session.subscribe(SERVICES, self._on_service, service="alerter")
+        self.session.start()
+        wait_until(lambda: self.session.connected, 10, "the world on the broker")
+
+    def build(self) -> None:
+        self.session.publish(TARGETS, Target(id="router", name="Router", address="192.0.2.1"))
+        for site in ("north", "south"):
+            self.session.publish(PROBERS, ProberPresence(site=site, online=True))
+        self.sees(State.UP)
+
+    def sees(self, state: State) -> None:
+        now = Time.now()
+        for site in ("north", "south"):
+            self._seq += 1
+            self.session.publish(
+                STATES,
+                SiteState(
+                    site=site,
+                    target="router",
+                    epoch=1,
+                    seq=self._seq,
+                    state=state,
+                    since=now,
+                    reason="no answer" if state is State.DOWN else "it answers",
+                    at=now,
+                ),
+            )
+
+    def wait_for(self, state: str) -> None:
+        def seen() -> object:
+            return self.verdicts.get("router")
+
+        wait_until(lambda: state == str(getattr(seen(), "state", None)), 15, f"the verdict {state}", seen=seen)
+
+    def is_told(self, *, online: bool) -> bool:
+        return self.alerter is not None and self.alerter.online is online
+
+    def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
+        if incident is None:
+            self.incidents.pop(variables["incident"], None)
+        elif incident.resolved_at is None:
+            self.incidents[incident.id] = incident
+
+    def _on_verdict(self, verdict: Verdict | None, variables: dict[str, str]) -> None:
+        if verdict is not None:
+            self.verdicts[verdict.target] = verdict
+
+    def _on_service(self, service: ServicePresence | None, variables: dict[str, str]) -> None:
+        self.alerter = service
+
+
+@pytest.fixture
+def world(mosquitto: Mosquitto) -> Iterator[World]:
+    world = World(mosquitto.url())
+    world.build()
+    yield world
+    world.session.stop()
+
+
+@pytest.fixture
+def settings(mosquitto: Mosquitto, smtp_sink: SmtpSink, tmp_path: Path) -> dict[str, str]:
+    return {
+        "NOC_MQTT_URL": mosquitto.url(),
+        "NOC_DATA": str(tmp_path / "data"),
+        "NOC_SMTP_URL": smtp_sink.url,
+        "NOC_MAIL_FROM": "noc@noc.test",
+        "NOC_MAIL_TO": "ops@noc.test",
+    }
+
+
+def test_killed_in_an_open_incident_it_goes_on_with_it_and_mails_nobody_twice(
+    world: World, settings: dict[str, str], smtp_sink: SmtpSink, noc_processes: Processes
+) -> None:
+    noc_processes.service("alerter", settings)
+    world.wait_for("UP")
+    world.sees(State.DOWN)
+    (opened,) = smtp_sink.wait(1, 10)
+    wait_until(lambda: len(world.incidents) == 1, 10, "the incident on the broker")
+    wait_until(lambda: noted(settings) == 1, 10, "the mail noted as sent")
+    before = dict(world.incidents)
+    for _ in range(2):
+        noc_processes.kill("alerter")
+        wait_until(lambda: world.is_told(online=False), 10, "its last will")
+        noc_processes.restart("alerter")
+        wait_until(lambda: world.is_told(online=True), 10, "the alerter back")
+        holds_for(lambda: len(smtp_sink.mails) == 1 and world.incidents == before, 1.5, "one mail and one incident")
+    noc_processes.kill("alerter")
+    world.sees(State.UP)
+    noc_processes.restart("alerter")
+    opened, resolved = smtp_sink.wait(2, 15)
+    assert opened.subject == "[NOC] DOWN Router (192.0.2.1)"
+    assert resolved.subject.startswith("[NOC] UP again Router")
+    assert resolved.references == [opened.message_id]
+    wait_until(lambda: world.incidents == {}, 10, "the incident closed on the broker")
+    assert noc_processes.stop("alerter")[0] == 0
+    wait_until(lambda: world.is_told(online=False), 10, "its goodbye")
+    assert len(smtp_sink.mails) == 2
+
+
+class Mute(SmtpSink):
+    """Takes a mail and, while `is_mute`, does not get round to saying so."""
+
+    is_mute = True
+
+    async def handle_DATA(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
+        answer = await super().handle_DATA(server, session, envelope)
+        if self.is_mute:
+            await asyncio.sleep(600)
+        return answer
+
+
+def test_killed_before_it_could_note_that_a_mail_was_taken_it_sends_that_mail_once_more_with_the_same_id(
+    world: World, settings: dict[str, str], noc_processes: Processes
+) -> None:
+    with Mute() as mute:
+        noc_processes.service("alerter", {**settings, "NOC_SMTP_URL": mute.url})
+        world.wait_for("UP")
+        world.sees(State.DOWN)
+        mute.wait(1, 10)
+        noc_processes.kill("alerter")
+        mute.is_mute = False
+        noc_processes.restart("alerter")
+        first, second = mute.wait(2, 10)
+        assert first.message_id == second.message_id
+        wait_until(lambda: noted(settings) == 1, 10, "the mail noted as sent")
+        noc_processes.kill("alerter")
+        noc_processes.restart("alerter")
+        world.sees(State.UP)
+        mute.wait(3, 10)
+        assert [mail.subject.split()[1] for mail in mute.mails] == ["DOWN", "DOWN", "UP"]
+
+
+def test_the_broker_killed_in_an_open_incident_closes_nothing_and_mails_nobody_twice(
+    world: World, settings: dict[str, str], smtp_sink: SmtpSink, noc_processes: Processes, mosquitto: Mosquitto
+) -> None:
+    noc_processes.service("alerter", settings)
+    world.wait_for("UP")
+    world.sees(State.DOWN)
+    smtp_sink.wait(1, 10)
+    wait_until(lambda: len(world.incidents) == 1, 10, "the incident on the broker")
+    mosquitto.kill()
+    for kept in mosquitto.folder.glob("*.db"):
+        kept.unlink()
+    before = dict(world.incidents)
+    world.incidents.clear()
+    mosquitto.start()
+    wait_until(lambda: world.incidents == before, 20, "the incident told anew", seen=lambda: world.incidents)
+    world.session.publish(TARGETS, Target(id="switch", name="Switch", address="192.0.2.2"))
+    holds_for(lambda: len(smtp_sink.mails) == 1 and world.incidents == before, 1.5, "one mail and one incident")
+    assert noc_processes.stop("alerter")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"NOC_DATA": "/proc/nowhere"}, "noc-alerter: NOC_DATA: '/proc/nowhere' is not accepted"),
+        ({"NOC_MAIL_TO": "ops"}, "noc-alerter: NOC_MAIL_TO: 'ops' is not accepted"),
+        ({"NOC_MAIL_FROM": ""}, "noc-alerter: NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
+    ],
+    ids=["data folder", "recipient", "no sender"],
+)
+def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
+    mail = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": "noc@noc.test", "NOC_MAIL_TO": "ops@noc.test"}
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), **mail, **wrong})
+    assert (code, len(lines)) == (2, 1)
+    assert sentence in lines[0]
+
+
+def test_a_file_of_something_else_in_its_place_stops_it_and_is_left_as_it_is(tmp_path: Path) -> None:
+    other = tmp_path / "alerter.sqlite"
+    other.write_text("These are my memoirs, and no database at all. " * 50)
+    before = other.read_text()
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path)})
+    assert code == 2
+    assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[-1]
+    assert other.read_text() == before
+
+
+def noted(settings: dict[str, str]) -> int:
+    """How many mails the alerter knows to be sent."""
+    with closing(sqlite3.connect(Path(settings["NOC_DATA"]) / "alerter.sqlite")) as database:
+        return int(database.execute("SELECT COUNT(*) FROM outbox WHERE state = 'sent'").fetchone()[0])
+
+
+def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "noc_alerter"], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.returncode, done.stderr.strip().splitlines()

@@ -1,0 +1,257 @@
+"""Handing mails to a real mail server that refuses, stalls, lies or is away."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from noc_alerter import smtp
+from noc_alerter.config import Config, Smtp, is_address
+from noc_alerter.database import Database, Mail
+from noc_alerter.mail import Mailer
+from noc_alerter.outbox import Outbox
+from noc_alerter.smtp import NotDelivered, deliver
+from noc_bus.messages import Incident, Target
+from noc_bus.settings import SettingError
+from noc_bus.time import Time
+from tests.alerter.conftest import FROM, OPS, T0
+from tests.parts.ports import free_port
+from tests.parts.smtp import Mode, SmtpSink
+from tests.parts.waiting import wait_until
+
+INCIDENT = Incident(id="one", kind="target-down", targets=["router"], opened_at=T0, cause="no answer")
+TARGET = Target(id="router", name="Router", address="192.0.2.1")
+
+
+def letter(recipient: str = OPS) -> Mail:
+    return Mailer(FROM, "").opened(INCIDENT, TARGET, recipient, T0)
+
+
+def server(sink: SmtpSink, query: str = "starttls=0") -> Smtp:
+    parsed = Smtp.parse(f"smtp://127.0.0.1:{sink.port}?{query}")
+    assert parsed is not None
+    return parsed
+
+
+def test_a_mail_arrives_as_it_was_written(smtp_sink: SmtpSink) -> None:
+    deliver(server(smtp_sink), letter())
+    (mail,) = smtp_sink.mails
+    assert mail.recipients == [OPS]
+    assert mail.subject == "[NOC] DOWN Router (192.0.2.1)"
+    assert "no answer" in mail.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "can_retry", "sentence"),
+    [
+        ("greylist", True, "ops@noc.test refused: 451 4.7.1 try again later"),
+        ("refuse-recipients", False, "ops@noc.test refused: 550 5.1.1 no such user here"),
+        ("refuse-mail", False, "554 5.7.1 we do not want this"),
+        ("drop-after-data", True, "Connection unexpectedly closed"),
+    ],
+)
+def test_a_refusal_says_what_the_server_said_and_whether_to_try_again(
+    smtp_sink: SmtpSink, mode: Mode, can_retry: bool, sentence: str
+) -> None:
+    smtp_sink.mode = mode
+    with pytest.raises(NotDelivered) as caught:
+        deliver(server(smtp_sink), letter())
+    assert (sentence in str(caught.value), caught.value.can_retry) == (True, can_retry), str(caught.value)
+
+
+def test_a_server_that_is_away_is_tried_again() -> None:
+    parsed = Smtp.parse(f"smtp://127.0.0.1:{free_port()}?starttls=0")
+    assert parsed is not None
+    with pytest.raises(NotDelivered, match="Connection refused") as caught:
+        deliver(parsed, letter())
+    assert caught.value.can_retry
+
+
+def test_a_server_without_starttls_is_never_spoken_to_in_the_clear(smtp_sink: SmtpSink) -> None:
+    with pytest.raises(NotDelivered, match="add \\?starttls=0 to NOC_SMTP_URL") as caught:
+        deliver(server(smtp_sink, "starttls=1"), letter())
+    assert caught.value.can_retry
+    assert smtp_sink.mails == []
+
+
+class Scripted:
+    """A server that answers each line in turn with what it was told to."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._answers = answers
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            for answer in self._answers:
+                connection.sendall(answer + b"\r\n")
+                lines.readline()
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ([b"554 we do not speak with you"], "554 we do not speak with you"),
+        ([b"220 hello", b"250 mail.test", b"530 log in first", b"250 ok", b"221 bye"], "NOC_MAIL_FROM"),
+    ],
+    ids=["refused at the door", "sender refused"],
+)
+def test_a_refusal_of_ourselves_keeps_the_mail_until_somebody_has_mended_it(
+    answers: list[bytes], sentence: str
+) -> None:
+    with closing(Scripted(*answers)) as scripted:
+        parsed = Smtp.parse(f"smtp://127.0.0.1:{scripted.port}")
+        assert parsed is not None
+        with pytest.raises(NotDelivered, match=sentence) as caught:
+            deliver(parsed, letter())
+    assert caught.value.can_retry
+
+
+def test_a_wrong_mail_password_names_the_setting_and_not_the_password() -> None:
+    answers = [b"220 hello", b"250-mail.test\r\n250 AUTH PLAIN", b"535 wrong", b"221 bye"]
+    with closing(Scripted(*answers)) as scripted:
+        parsed = Smtp.parse(f"smtp://ada:secret-word@127.0.0.1:{scripted.port}")
+        assert parsed is not None
+        assert "secret-word" not in f"{parsed} {parsed!r}"
+        with pytest.raises(NotDelivered, match="check NOC_SMTP_URL") as caught:
+            deliver(parsed, letter())
+    assert caught.value.can_retry
+    assert "secret-word" not in str(caught.value)
+
+
+def test_a_server_that_stalls_is_left_in_time(smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_STEP_S", 0.3)
+    smtp_sink.mode = "stall"
+    with pytest.raises(NotDelivered, match="timed out") as caught:
+        deliver(server(smtp_sink), letter())
+    assert caught.value.can_retry
+
+
+# -- the outbox on a real server
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "alerter.sqlite")
+    yield database
+    database.close()
+
+
+def test_a_server_that_was_away_for_a_while_gets_every_mail_once(database: Database, smtp_sink: SmtpSink) -> None:
+    outbox = Outbox(database, functools.partial(deliver, server(smtp_sink)), "sink")
+    people = [f"p{number}@noc.test" for number in range(5)]
+    smtp_sink.stop()
+    database.save("router", INCIDENT, [letter(one) for one in people], T0)
+    now = T0
+    for _ in range(3):
+        while outbox.send_one(now):
+            pass
+        now = Time(now + 60_000)
+    assert database.mails() == {"queued": 5}
+    assert "Connection refused; it stays queued" in (outbox.trouble or "")
+    smtp_sink.start()
+    for _ in range(3):
+        while outbox.send_one(now):
+            pass
+        now = Time(now + 60_000)
+    assert sorted(mail.recipients[0] for mail in smtp_sink.mails) == people
+    assert (database.mails(), outbox.trouble) == ({"sent": 5}, None)
+
+
+def test_a_mail_taken_by_a_server_that_did_not_say_so_comes_again_with_the_same_message_id(
+    database: Database, smtp_sink: SmtpSink
+) -> None:
+    outbox = Outbox(database, functools.partial(deliver, server(smtp_sink)), "sink")
+    database.save("router", INCIDENT, [letter()], T0)
+    smtp_sink.mode = "drop-after-data"
+    outbox.send_one(T0)
+    smtp_sink.mode = "ok"
+    outbox.send_one(Time(T0 + 10_000))
+    assert not outbox.send_one(Time(T0 + 3_600_000))
+    first, second = smtp_sink.mails
+    assert first.message_id == second.message_id
+
+
+def test_the_outbox_wakes_up_when_something_is_queued(database: Database, smtp_sink: SmtpSink) -> None:
+    outbox = Outbox(database, functools.partial(deliver, server(smtp_sink)), "sink")
+    stop = threading.Event()
+    thread = threading.Thread(target=outbox.run, args=[stop])
+    thread.start()
+    database.save("router", INCIDENT, [letter()], Time.now())
+    outbox.wake()
+    smtp_sink.wait(1, 5)
+    wait_until(lambda: database.mails() == {"sent": 1}, 5, "the mail noted as sent")
+    stop.set()
+    outbox.wake()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+# -- the settings
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [
+        ("ops@noc.test", True),
+        ("first.last+tag@mail.example.org", True),
+        ("ops", False),
+        ("ops@", False),
+        ("ops@noc.test\r\nBcc: eve@evil.test", False),
+        ("ops@noc.test,eve@evil.test", False),
+        ("Ops <ops@noc.test>", False),
+        ("öps@noc.test", False),
+        ("ops@noc.test\n", False),
+    ],
+)
+def test_only_one_plain_address_is_an_address(address: str, is_one: bool) -> None:
+    assert is_address(address) is is_one
+
+
+MAIL = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO": OPS}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"NOC_SMTP_URL": "http://mail.test"}, "NOC_SMTP_URL: the value given is not accepted; use smtp://"),
+        ({"NOC_SMTP_URL": "smtp://mail.test?starttls=maybe"}, "NOC_SMTP_URL: the value given is not accepted"),
+        ({"NOC_MAIL_FROM": "me"}, "NOC_MAIL_FROM: 'me' is not accepted"),
+        ({"NOC_MAIL_TO": "ops@noc.test, bob"}, "'bob' is not a mail address"),
+        ({"NOC_PUBLIC_URL": "noc.test"}, "NOC_PUBLIC_URL: 'noc.test' is not accepted"),
+        ({"NOC_MAIL_FROM": ""}, "NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
+        ({"NOC_MAIL_TO": ""}, "NOC_SMTP_URL is set but NOC_MAIL_TO is not"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Config.read({"NOC_DATA": str(tmp_path), **MAIL, **wrong})
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.test", Smtp("mail.test", 587, starttls=True)),
+        ("smtp://mail.test:25?starttls=0", Smtp("mail.test", 25)),
+        ("smtp://localhost", Smtp("localhost", 587)),
+        ("smtps://a%40b:p%2Fw@mail.test", Smtp("mail.test", 465, tls=True, user="a@b", password="p/w")),
+        ("", None),
+    ],
+)
+def test_a_mail_server_is_named_by_its_url(url: str, expected: Smtp | None) -> None:
+    assert Smtp.parse(url) == expected
