@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,18 @@ from tests.parts.brokers import Broker
 
 
 class ComposeBroker(Broker):
+    def __init__(self, folder: Path, passwords: Mapping[str, str], made: Path | None = None) -> None:
+        """`made`: a password file to use as it is; else one is made of `passwords`."""
+        super().__init__(folder, passwords)
+        self._made = made
+
     def _command(self) -> list[str | Path]:
         program = shutil.which("mosquitto")
         if program is None:
             pytest.skip("needs Mosquitto on PATH")
-        users, stored = self.folder / "mosquitto.passwd", self.folder / "stored"
+        stored = self.folder / "stored"
         stored.mkdir(exist_ok=True)
-        users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
-        subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+        users = self._made or self._password_file()
         text = (ROOT / "mosquitto.conf").read_text(encoding="utf-8")
         for ours, here in {
             "listener 1883\n": f"listener {self.port} {self.host}\n",
@@ -35,3 +40,9 @@ class ComposeBroker(Broker):
         config = self.folder / "mosquitto.conf"
         config.write_text(f"{text}user {getpass.getuser()}\n")
         return [program, "-c", config]
+
+    def _password_file(self) -> Path:
+        users = self.folder / "mosquitto.passwd"
+        users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
+        subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+        return users

@@ -1,0 +1,56 @@
+"""What `noc secrets` makes is what docker-compose.yml expects, and Mosquitto lets in whom it names."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from noc_bus.broker import Broker
+from noc_launcher import secret_files
+from tests.packaging import compose
+from tests.packaging.broker import ComposeBroker
+from tests.packaging.clients import Client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The secrets of the site berlin."""
+    made = tmp_path / "secrets"
+    secret_files.make(made, "berlin")
+    return made
+
+
+def test_every_file_that_compose_describes_is_made_and_has_that_form(folder: Path) -> None:
+    described = {name.replace("SITE", "berlin"): what for name, what in compose.promised_secrets().items()}
+    assert {file.name for file in folder.iterdir()} == set(described)
+    for name, what in described.items():
+        if "://" in what and name != "smtp_url":
+            form = re.escape(what.partition(",")[0].replace("SITE", "berlin"))
+            assert re.fullmatch(re.sub("PASSWORD|TOKEN", "[A-Za-z0-9]{22,}", form), (folder / name).read_text().strip())
+    assert (folder / "influxdb_token").read_text().strip() in (folder / "history_url").read_text()
+    assert 12 <= len((folder / "admin_password").read_text().strip()) <= 128
+
+
+def test_compose_finds_each_of_its_files(folder: Path) -> None:
+    for secret in compose.load({"NOC_SITE": "berlin"})["secrets"].values():
+        assert (folder / Path(secret["file"]).name).is_file()
+
+
+def test_any_container_can_read_them_and_no_other_user_of_the_machine(folder: Path) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o444}
+
+
+def test_mosquitto_lets_in_everybody_who_was_given_an_address(folder: Path, tmp_path: Path) -> None:
+    urls = [Broker.parse(file.read_text().strip()) for file in folder.glob("mqtt_*_url")]
+    passwords = {str(url.user): str(url.password) for url in urls}
+    assert set(passwords) == {"web", "recorder", "alerter", "reader", "berlin"}
+    with ComposeBroker(tmp_path / "broker", passwords, folder / "mosquitto.passwd") as broker:
+        for user in passwords:
+            with Client(broker, user) as client:
+                assert client.refused is None
+            with Client(broker, user, password=passwords["web" if user != "web" else "reader"]) as client:
+                assert client.refused == "Not authorized"
