@@ -254,7 +254,7 @@ def parser() -> argparse.ArgumentParser:
 
     secret = _add(commands, "secrets", _secrets, "Write random passwords into files; those that are there stay.")
     secret.add_argument("folder", metavar="FOLDER")
-    secret.add_argument("--site", default="local", help="the site whose prober gets a password (local)")
+    secret.add_argument("--site", type=_site, default="local", help="the site whose prober gets a password (local)")
 
     _add(commands, "lock", _lock, "Rewrite requirements.lock from the pyproject.toml files; needs uv.")
     return top
@@ -264,6 +264,17 @@ def _add(commands: Any, name: str, run: Callable[[Arguments], int], about: str) 
     added: argparse.ArgumentParser = commands.add_parser(name, description=about, help=argparse.SUPPRESS)
     added.set_defaults(run=run)
     return added
+
+
+def _site(text: str) -> str:
+    from noc_bus.settings import parse_site
+
+    try:
+        return parse_site(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot name a site; use lower-case letters, digits and hyphens, and not the name of a service"
+        ) from None
 
 
 def _port(text: str) -> int:

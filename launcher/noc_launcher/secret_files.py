@@ -1,36 +1,78 @@
-"""`noc secrets FOLDER`: random passwords in files, one each, for docker-compose.yml to hand to its services."""
+"""`noc secrets FOLDER`: the files of passwords that docker-compose.yml hands to its services."""
 
 from __future__ import annotations
 
+import functools
+import os
 import secrets
+import string
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
-from noc_launcher.brokers.files import write_private
 from noc_launcher.brokers.mosquitto import password_file
 from noc_launcher.complaint import Complaint
+
+_CENTRAL: Final = ("web", "recorder", "alerter", "reader")
+_PASSWORD_CHARACTERS: Final = 32
+_USERS: Final = "mosquitto.passwd"
 
 
 def make(folder: Path, site: str) -> list[str]:
     """Write what is missing, so that a second run changes no password; the names of the new files."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        users = {site: f"prober-{site}", "recorder": "recorder", "alerter": "alerter", "web": "web", "reader": "reader"}
-        made: list[str] = []
-        passwords = {user: _kept(folder / f"mqtt-{file}-password", made) for user, file in users.items()}
-        for file in ("influxdb-password", "influxdb-token", "admin-password"):
-            _kept(folder / file, made)
-        if made or not (folder / "mosquitto-users").exists():
-            write_private(folder / "mosquitto-users", password_file(passwords))
-            made.append("mosquitto-users")
+        return _Files(folder).make(site)
     except OSError as error:
-        raise Complaint(
-            f"{error.filename or folder} cannot be written ({error.strerror}); name a folder you may write."
-        ) from None
-    return made
+        place = error.filename or folder
+        raise Complaint(f"{place} cannot be written ({error.strerror}); name a folder you may write.") from None
 
 
-def _kept(file: Path, made: list[str]) -> str:
-    if not file.exists():
-        write_private(file, secrets.token_urlsafe(24) + "\n")
-        made.append(file.name)
-    return file.read_text(encoding="utf-8").strip()
+class _Files:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._new: list[str] = []
+
+    def make(self, site: str) -> list[str]:
+        for user in (*_CENTRAL, site):
+            self._kept(f"mqtt_{user}_url", functools.partial(_broker_url, user))
+        token = self._kept("influxdb_token", _random)
+        self._kept("influxdb_password", _random)
+        self._kept("history_url", lambda: f"influxdb://{token}@influxdb:8086/noc/noc?keep_days=30")
+        self._kept("admin_password", _random)
+        self._kept("smtp_url", str)
+        if not (self._folder / _USERS).exists() or any(name.startswith("mqtt_") for name in self._new):
+            self._write(_USERS, password_file(self._mqtt_passwords()))
+        return self._new
+
+    def _mqtt_passwords(self) -> dict[str, str]:
+        """By user, out of the addresses: also of sites that an earlier run has made."""
+        urls = [urlsplit(file.read_text(encoding="utf-8").strip()) for file in sorted(self._folder.glob("mqtt_*_url"))]
+        return {url.username: url.password for url in urls if url.username and url.password}
+
+    def _kept(self, name: str, content: Callable[[], str]) -> str:
+        file = self._folder / name
+        if not file.exists():
+            self._write(name, content())
+        return file.read_text(encoding="utf-8").strip()
+
+    def _write(self, name: str, content: str) -> None:
+        fresh = self._folder / f".{name}.new"
+        fresh.unlink(missing_ok=True)
+        # Each container reads them as a user of its own; the folder keeps this machine's other users out.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o444)
+            file.write(content if content.endswith("\n") or not content else f"{content}\n")
+        fresh.replace(self._folder / name)
+        self._new.append(name)
+
+
+def _broker_url(user: str) -> str:
+    return f"mqtt://{user}:{_random()}@mosquitto:1883"
+
+
+def _random() -> str:
+    """Letters and digits only: it stands in addresses as it is."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(_PASSWORD_CHARACTERS))

@@ -56,7 +56,9 @@ class Stranger:
         if user:
             self._client.username_pw_set(user, password)
         self._client.on_connect = self._on_connect
-        self._client.on_message = lambda client, userdata, message: self.heard.put((message.topic, message.payload))
+        self._client.on_message = lambda client, userdata, message: self.heard.put(
+            (message.topic, bytes(message.payload))
+        )
         self._client.on_subscribe = self._on_subscribe
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()

@@ -183,7 +183,7 @@ def test_a_changed_lock_is_installed_over_what_is_there(checkout: Checkout) -> N
 
 
 def test_of_two_first_starts_one_waits_for_the_other(checkout: Checkout) -> None:
-    command, environment = [checkout.root / "noc", "up"], checkout.environment()
+    command, environment = [str(checkout.root / "noc"), "up"], checkout.environment()
     both = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -44,15 +45,16 @@ class Up:
     def wait_ready(self) -> str:
         """The one line of its standard output."""
         wait_until(
-            lambda: self._has_ended() or self.out.read_text().endswith("\n"),
+            self._is_ready,
             READY_S,
             "the line that says it is ready",
             seen=self.log.read_text,
         )
         return self.out.read_text()
 
-    def _has_ended(self) -> None:
+    def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
+        return self.out.read_text().endswith("\n")
 
     def pids(self) -> dict[str, int]:
         """The processes it has started, by name."""
@@ -113,7 +115,7 @@ def test_everything_is_there_and_heals_and_stops(
     for name in PARTS:
         killed_s = time.monotonic()
         os.kill(before[name], signal.SIGKILL)
-        wait_until(lambda name=name: running.pids().get(name, before[name]) != before[name], 2, f"{name} again")
+        wait_until(functools.partial(is_another, running, name, before[name]), 2, f"{name} again")
         assert time.monotonic() - killed_s < 1.5
     wait_until(running.answers, 20, "the web service ready again", seen=running.log.read_text)
 
@@ -130,6 +132,10 @@ def test_everything_is_there_and_heals_and_stops(
     assert "Traceback" not in log
     assert secret not in log
     assert "is killed" not in log
+
+
+def is_another(running: Up, name: str, pid: int) -> bool:
+    return running.pids().get(name, pid) != pid
 
 
 def test_its_parts_die_with_it_and_the_next_start_is_fast(up: Start) -> None:
