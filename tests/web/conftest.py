@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -154,6 +155,26 @@ def field(page: TestResponse, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
     assert found, f"no field {name} in: {page.text[:400]}"
     return found.group(1)
+
+
+def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """What each of `count` threads got, or the exception that ended it."""
+    outcomes: list[Any] = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            outcomes[number] = act(number)
+        except Exception as error:  # noqa: BLE001  # looked at by the test
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from noc_web.catalog import options, table
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
+from tests.web.conftest import at_once
 
 WHO = "somebody"
 
@@ -531,23 +531,3 @@ def test_a_site_is_kept_with_its_anchors_in_one_form(catalog: Catalog) -> None:
     assert refusal(lambda: catalog.put_site("here", {"anchors": ["10.0.0.1"] * 21}, WHO)).errors[0].field == "anchors"
     catalog.delete_site("here", WHO)
     assert refusal(lambda: catalog.delete_site("here", WHO)).status == 404
-
-
-def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
-    """What each of `count` threads got, or the ProblemError it was refused with."""
-    outcomes: list[Any] = [None] * count
-    barrier = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            outcomes[number] = act(number)
-        except Exception as error:  # noqa: BLE001  # looked at by the test
-            outcomes[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes

@@ -1,0 +1,387 @@
+"""Users, log-ins and tokens: who is let in, for how long, and how slowly others may guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from noc_bus.time import Time
+from noc_web.auth import passwords
+from noc_web.auth.accounts import FIRST_LOGIN, Accounts
+from noc_web.auth.throttle import FAILURES, WINDOW_S, Throttle
+from noc_web.database.models import Session, Token
+from noc_web.database.opening import Database
+from noc_web.problem import ProblemError
+from tests.web.conftest import PASSWORD, Browser, Service, at_once
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def accounts(database: Database) -> Accounts:
+    return Accounts(database)
+
+
+def refusal(act: Callable[[], Any]) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        act()
+    return caught.value
+
+
+# -- the first log-in
+
+
+def test_the_first_secret_is_left_in_a_file_for_its_owner_and_works_once(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.ensure_first("", tmp_path)
+    note = tmp_path / FIRST_LOGIN
+    secret = note.read_text().strip()
+    assert len(secret) >= 16
+    assert note.stat().st_mode & 0o777 == 0o600
+    found = accounts.log_in("admin", secret)
+    assert found is not None
+    assert found[1].must_change_password
+    assert accounts.log_in("admin", secret) is None
+
+
+def test_a_first_secret_that_was_not_used_up_is_replaced_at_the_next_start(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.ensure_first("", tmp_path)
+    first = (tmp_path / FIRST_LOGIN).read_text().strip()
+    accounts.ensure_first("", tmp_path)
+    second = (tmp_path / FIRST_LOGIN).read_text().strip()
+    assert first != second
+    assert accounts.log_in("admin", first) is None
+    assert accounts.log_in("admin", second) is not None
+    assert len(accounts.users()) == 1
+
+
+def test_of_many_who_use_the_first_secret_at_once_one_gets_in(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.ensure_first("", tmp_path)
+    secret = (tmp_path / FIRST_LOGIN).read_text().strip()
+    outcomes = at_once(4, lambda number: accounts.log_in("admin", secret))
+    assert len(outcomes) == 4
+    assert len([one for one in outcomes if one]) == 1
+
+
+def test_once_a_password_is_chosen_the_file_is_gone_and_no_start_changes_anything(
+    accounts: Accounts, tmp_path: Path
+) -> None:
+    accounts.ensure_first("", tmp_path)
+    found = accounts.log_in("admin", (tmp_path / FIRST_LOGIN).read_text().strip())
+    assert found is not None
+    accounts.choose_password(found[1], None, PASSWORD, tmp_path)
+    assert not (tmp_path / FIRST_LOGIN).exists()
+    accounts.ensure_first("another password", tmp_path)
+    assert accounts.log_in("admin", PASSWORD) is not None
+    assert accounts.log_in("admin", "another password") is None
+    assert not (tmp_path / FIRST_LOGIN).exists()
+
+
+def test_a_password_in_the_settings_is_the_first_user_s(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.ensure_first(PASSWORD, tmp_path)
+    found = accounts.log_in("admin", PASSWORD)
+    assert found is not None
+    assert not found[1].must_change_password
+    assert not (tmp_path / FIRST_LOGIN).exists()
+
+
+def test_whoever_holds_the_one_time_secret_can_do_nothing_before_choosing_a_password(service: Service) -> None:
+    service.parts.accounts.ensure_first("", service.config.data)
+    secret = (service.config.data / FIRST_LOGIN).read_text().strip()
+    browser = service.anonymous()
+    assert browser.log_in("admin", secret).location == "/password"
+    assert browser.ask("GET", "/").location == "/password"
+    for method, path in (("GET", "status"), ("GET", "users"), ("POST", "targets"), ("PUT", "me")):
+        assert browser.api(method, path, {}, status=403)["detail"] == "Choose a password first."
+    assert browser.ask("GET", "/metrics").status_code == 403
+    form = {"new": PASSWORD, "again": PASSWORD}
+    assert browser.ask("POST", "/password", data=form).location == "/"
+    assert browser.get("status")["kpis"]["total"] == 0
+    assert not (service.config.data / FIRST_LOGIN).exists()
+
+
+# -- passwords
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["", "elevenchars", "x" * 129, "aaaaaaaaaaaa", "abababababab", "passwordpassword", "PasswordPassword", "AnnaAnna1234"],
+)  # fmt: skip
+def test_a_password_that_is_easy_to_guess_is_refused_and_never_repeated(accounts: Accounts, password: str) -> None:
+    problem = refusal(lambda: accounts.add_user("anna", "viewer", password))
+    assert problem.errors[0].field == "password"
+    assert not password or password not in problem.detail
+    assert accounts.users() == []
+
+
+def test_a_password_is_kept_as_a_slow_hash_only(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.add_user("anna", "viewer", PASSWORD)
+    found = accounts.log_in("anna", PASSWORD)
+    assert found is not None
+    token = accounts.create_token("machine", "viewer")
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("web.sqlite*"))
+    assert b"$argon2id$" in kept
+    for secret in (PASSWORD, found[0], token):
+        assert secret.encode() not in kept
+
+
+@pytest.mark.parametrize("password", ["", "wrong", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000, "\x00"])
+def test_a_wrong_password_is_refused_for_those_who_exist_and_those_who_do_not(
+    accounts: Accounts, password: str
+) -> None:
+    accounts.add_user("anna", "viewer", PASSWORD)
+    assert accounts.log_in("anna", password) is None
+    assert accounts.log_in("nobody", password) is None
+
+
+def test_a_user_who_was_given_no_password_cannot_log_in() -> None:
+    for guess in ("", passwords.UNUSABLE, "x"):
+        assert not passwords.fits(guess, passwords.UNUSABLE)
+
+
+# -- log-ins
+
+
+def test_every_log_in_is_a_session_of_its_own(accounts: Accounts) -> None:
+    accounts.add_user("anna", "viewer", PASSWORD)
+    one, other = accounts.log_in("anna", PASSWORD), accounts.log_in("anna", PASSWORD)
+    assert one is not None
+    assert other is not None
+    assert one[0] != other[0]
+    accounts.log_out(one[0])
+    assert accounts.who(one[0]) is None
+    assert accounts.who(other[0]) is not None
+
+
+def test_a_cookie_from_before_the_log_in_is_not_the_session(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    browser = service.anonymous()
+    browser.ask("GET", "/login")
+    planted = cookie(browser)
+    browser.log_in("anna", PASSWORD)
+    assert cookie(browser) != planted
+    assert status_with(service, planted) == 401
+    assert status_with(service, cookie(browser)) == 200
+
+
+@pytest.mark.parametrize("ending", ["log out", "password", "password by an admin", "role", "deleted"])
+def test_a_session_that_has_ended_is_refused_when_its_cookie_is_played_again(service: Service, ending: str) -> None:
+    service.add_person("anna", "viewer")
+    browser, other = service.person("anna"), service.person("anna")
+    played = cookie(browser if ending == "log out" else other)
+    assert status_with(service, played) == 200
+    admin = service.by("admin")
+    if ending == "log out":
+        assert browser.ask("POST", "/logout").location == "/login"
+    elif ending == "password":
+        browser.api("POST", "me/password", {"current": PASSWORD, "new": "another battery"}, status=204)
+        assert browser.get("me")["name"] == "anna"
+    elif ending == "password by an admin":
+        admin.api("PUT", "users/anna", {"password": "another battery"})
+    elif ending == "role":
+        admin.api("PUT", "users/anna", {"role": "operator"})
+    else:
+        admin.api("DELETE", "users/anna", status=204)
+    assert status_with(service, played) == 401
+
+
+def test_a_forged_or_altered_cookie_is_nobody(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    played = cookie(service.person("anna"))
+    for forged in ("", "x", played[:-1] + ("a" if played[-1] != "a" else "b"), played.upper(), "a.b.c"):
+        assert status_with(service, forged) == 401
+
+
+@pytest.mark.parametrize(
+    ("seen_before_ms", "begun_before_ms", "is_alive"),
+    [
+        (0, 0, True),
+        (12 * HOUR_MS - MINUTE_MS, 0, True),
+        (12 * HOUR_MS, 0, False),
+        (0, 7 * DAY_MS - MINUTE_MS, True),
+        (0, 7 * DAY_MS, False),
+    ],
+    ids=["fresh", "idle for less than 12 hours", "idle for 12 hours", "used for less than 7 days", "used for 7 days"],
+)
+def test_a_session_ends_after_12_idle_hours_and_after_7_days_in_any_case(
+    service: Service, seen_before_ms: int, begun_before_ms: int, is_alive: bool
+) -> None:
+    service.add_person("anna", "viewer")
+    browser = service.person("anna")
+    now = int(Time.now())
+    with service.database.begin() as session:
+        session.execute(update(Session).values(seen_at=now - seen_before_ms, created_at=now - begun_before_ms))
+    accounts = service.parts.accounts
+    with service.database.session() as session:
+        hashes = [row.id_hash for row in session.query(Session)]
+    assert browser.ask("GET", "/api/v1/me").status_code == (200 if is_alive else 401)
+    assert bool(accounts.alive(hashes)) == is_alive
+
+
+def test_using_a_session_keeps_it_from_becoming_idle(accounts: Accounts, database: Database) -> None:
+    accounts.add_user("anna", "viewer", PASSWORD)
+    found = accounts.log_in("anna", PASSWORD)
+    assert found is not None
+    with database.begin() as session:
+        session.execute(update(Session).values(seen_at=int(Time.now()) - 11 * HOUR_MS))
+    assert accounts.who(found[0]) is not None
+    with database.session() as session:
+        assert Time.now() - session.query(Session).one().seen_at < MINUTE_MS
+
+
+def test_choosing_a_password_needs_the_present_one(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    browser = service.person("anna")
+    wrong = browser.api("POST", "me/password", {"current": "wrong", "new": "another battery"}, status=403)
+    assert wrong["errors"][0]["field"] == "current"
+    browser.api("POST", "me/password", {"new": "another battery"}, status=403)
+    browser.api("POST", "me/password", {"current": PASSWORD, "new": "short"}, status=422)
+    assert browser.ask("POST", "/password", data={"current": PASSWORD, "new": "a", "again": "b"}).status_code == 422
+    assert "wrong" in browser.ask("POST", "/password", data={"current": "x", "new": "a", "again": "a"}).text
+    browser.api("POST", "me/password", {"current": PASSWORD, "new": "another battery"}, status=204)
+
+
+# -- users
+
+
+def test_a_user_s_name_is_taken_once_and_may_be_shown_anywhere(accounts: Accounts) -> None:
+    accounts.add_user("Anna.B_c@d-1", "viewer", PASSWORD)
+    assert refusal(lambda: accounts.add_user("Anna.B_c@d-1", "admin", PASSWORD)).status == 409
+    for name in ("", "-a", "a b", "a\n", "a/b", "x" * 65, "é"):
+        assert refusal(lambda name=name: accounts.add_user(name, "viewer", PASSWORD)).errors[0].field == "name"  # type: ignore[misc]
+    assert refusal(lambda: accounts.add_user("bert", "root", PASSWORD)).errors[0].field == "role"
+
+
+def test_the_last_admin_can_neither_be_deleted_nor_made_less(accounts: Accounts) -> None:
+    accounts.add_user("anna", "admin", PASSWORD)
+    accounts.add_user("bert", "viewer", PASSWORD)
+    assert refusal(lambda: accounts.delete_user("anna")).status == 409
+    assert refusal(lambda: accounts.change_user("anna", "operator", None)).status == 409
+    accounts.change_user("bert", "admin", None)
+    accounts.change_user("anna", "operator", None)
+    assert refusal(lambda: accounts.delete_user("bert")).status == 409
+    accounts.delete_user("anna")
+    assert refusal(lambda: accounts.delete_user("anna")).status == 404
+
+
+def test_two_admins_who_delete_each_other_at_once_leave_one(accounts: Accounts) -> None:
+    names = ("anna", "bert")
+    for name in names:
+        accounts.add_user(name, "admin", PASSWORD)
+    refused = [one for one in at_once(2, lambda number: accounts.delete_user(names[number])) if one]
+    assert [getattr(one, "status", one) for one in refused] == [409]
+    assert len(accounts.users()) == 1
+
+
+# -- tokens
+
+
+def test_a_token_is_shown_once_works_at_once_and_never_after_it_is_deleted(service: Service) -> None:
+    admin = service.by("admin")
+    created = admin.api("POST", "tokens", {"name": "grafana", "role": "viewer"}, status=201)
+    machine = Browser(service, created["token"])
+    assert machine.get("me") == {"name": "grafana", "role": "viewer", "theme": "auto"}
+    machine.api("POST", "targets", {"address": "10.0.0.1"}, status=403)
+    listed = admin.get("tokens")["tokens"]
+    assert created["token"] not in str(listed)
+    assert listed[0]["used_at"] is not None
+    admin.api("POST", "tokens", {"name": "grafana", "role": "admin"}, status=409)
+    admin.api("DELETE", "tokens/grafana", status=204)
+    machine.get("me", status=401)
+    admin.api("DELETE", "tokens/grafana", status=404)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", "Token {}", "{}"])
+def test_only_a_valid_bearer_token_is_somebody_even_beside_a_valid_cookie(service: Service, header: str) -> None:
+    token = service.parts.accounts.create_token("machine", "admin")
+    sent = {"Authorization": header.format(token) or " "}
+    assert service.by("admin").ask("GET", "/api/v1/me", headers=sent).status_code == 401
+
+
+def test_a_token_has_no_password_to_change(service: Service) -> None:
+    service.by("token").api("POST", "me/password", {"new": "another battery"}, status=403)
+
+
+def test_the_use_of_a_token_is_noted_once_a_minute(accounts: Accounts, database: Database) -> None:
+    token = accounts.create_token("machine", "viewer")
+    accounts.whose_token(token)
+    with database.begin() as session:
+        session.execute(update(Token).values(used_at=int(Time.now()) - 30_000))
+    accounts.whose_token(token)
+    with database.session() as session:
+        assert Time.now() - (session.query(Token).one().used_at or 0) >= 30_000
+
+
+# -- guessing
+
+
+def test_after_five_failures_in_15_minutes_a_name_has_to_wait_until_the_first_is_over() -> None:
+    throttle = Throttle()
+    for second in range(FAILURES):
+        assert throttle.wait_s(["anna"], second) == 0
+        throttle.failed(["anna"], second)
+    assert throttle.wait_s(["anna"], 10) == WINDOW_S - 10
+    assert throttle.wait_s(["bert"], 10) == 0
+    assert throttle.wait_s(["anna", "bert"], WINDOW_S - 1) == 1
+    assert throttle.wait_s(["anna"], WINDOW_S) == 0
+
+
+def test_a_success_forgets_the_failures_before_it() -> None:
+    throttle = Throttle()
+    for _ in range(FAILURES - 1):
+        throttle.failed(["anna"], 0)
+    throttle.succeeded(["anna"])
+    throttle.failed(["anna"], 1)
+    assert throttle.wait_s(["anna"], 1) == 0
+
+
+def test_many_addresses_do_not_fill_the_memory() -> None:
+    throttle = Throttle()
+    for number in range(11_000):
+        throttle.failed([str(number)], 0)
+    assert len(throttle._failures) == 10_000
+
+
+def test_guessing_one_name_from_many_addresses_is_stopped_even_for_the_right_password(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    for number in range(FAILURES):
+        assert service.anonymous(f"10.0.0.{number}").log_in("anna", "wrong").status_code == 401
+    refused = service.anonymous("10.0.0.99").log_in("anna", PASSWORD)
+    assert refused.status_code == 429
+    assert "15 minutes" in refused.text
+
+
+def test_guessing_many_names_from_one_address_is_stopped(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    attacker = service.anonymous("10.0.0.1")
+    for number in range(FAILURES):
+        assert attacker.log_in(f"user{number}", "wrong").status_code == 401
+    assert attacker.log_in("anna", PASSWORD).status_code == 429
+    assert service.anonymous("10.0.0.2").log_in("anna", PASSWORD).status_code == 302
+    acts = [(row["who"], row["act"]) for row in service.by("admin").get("audit")["audit"]]
+    assert ("user0", "log-in failed") in acts
+    assert ("anna", "log in") in acts
+
+
+def cookie(browser: Browser) -> str:
+    kept = browser.client.get_cookie("noc_session")
+    return kept.value if kept else ""
+
+
+def status_with(service: Service, played: str) -> int:
+    """What the API says to somebody who sends this cookie."""
+    thief = service.app.test_client()
+    thief.set_cookie("noc_session", played)
+    return thief.get("/api/v1/me").status_code

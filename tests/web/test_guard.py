@@ -1,0 +1,190 @@
+"""Who may do what: every route and page against a table; one that is not in it fails the run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from noc_web.api import ROUTES
+from noc_web.api.route import ROOT, Route
+from tests.web.conftest import Service
+
+EVERYBODY: Final = ("anonymous", "viewer", "operator", "token", "admin")
+VIEWER, OPERATOR, ADMIN = EVERYBODY[1:], EVERYBODY[2:], EVERYBODY[4:]
+"""The token of these tests has the role of an operator."""
+
+MAY: Final = {
+    "GET /status": VIEWER,
+    "POST /targets/import": OPERATOR,
+    "GET /targets/export": VIEWER,
+    "GET /targets": VIEWER,
+    "POST /targets": OPERATOR,
+    "GET /targets/{target}": VIEWER,
+    "PUT /targets/{target}": OPERATOR,
+    "PATCH /targets/{target}": OPERATOR,
+    "DELETE /targets/{target}": OPERATOR,
+    "GET /targets/{target}/history": VIEWER,
+    "GET /targets/{target}/states": VIEWER,
+    "POST /targets/{target}/check": OPERATOR,
+    "POST /targets/{target}/trace": OPERATOR,
+    "GET /targets/{target}/traces": VIEWER,
+    "GET /groups": VIEWER,
+    "GET /groups/{path}": VIEWER,
+    "PUT /groups/{path}": OPERATOR,
+    "DELETE /groups/{path}": OPERATOR,
+    "GET /sites": VIEWER,
+    "POST /sites": OPERATOR,
+    "GET /sites/{site}": VIEWER,
+    "PUT /sites/{site}": OPERATOR,
+    "DELETE /sites/{site}": OPERATOR,
+    "GET /incidents": VIEWER,
+    "POST /incidents/{incident}/acknowledge": OPERATOR,
+    "GET /reports/uptime": VIEWER,
+    "GET /me": VIEWER,
+    "PUT /me": VIEWER,
+    "POST /me/password": VIEWER,
+    "GET /users": ADMIN,
+    "POST /users": ADMIN,
+    "PUT /users/{name}": ADMIN,
+    "DELETE /users/{name}": ADMIN,
+    "GET /tokens": ADMIN,
+    "POST /tokens": ADMIN,
+    "DELETE /tokens/{name}": ADMIN,
+    "GET /audit": ADMIN,
+    "GET /openapi.json": VIEWER,
+}
+
+PAGES: Final[dict[str, tuple[int, int]]] = {
+    # What is answered to nobody, and to anybody who is logged in.
+    "GET /": (302, 200),
+    "GET /targets/<target>": (302, 200),
+    "GET /incidents": (302, 200),
+    "GET /reports": (302, 200),
+    "GET /groups": (302, 200),
+    "GET /settings": (302, 200),
+    "GET /login": (200, 302),
+    "POST /login": (400, 400),
+    "POST /logout": (400, 302),
+    "GET /password": (302, 200),
+    "POST /password": (401, 403),
+    "GET /healthz": (200, 200),
+    "GET /readyz": (200, 200),
+    "GET /metrics": (401, 200),
+    "GET /static/<path:filename>": (404, 404),
+}
+# Not tried with a token, which has no session to end.
+FOR_PEOPLE: Final = ("POST /login", "POST /logout", "POST /password")
+
+
+def label(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def concrete(path: str) -> str:
+    """With something nobody has in place of each variable: what is allowed is then 404, and changes nothing."""
+    return re.sub(r"\{\w+\}|<[\w:]+>", "nothing-of-that-name", path)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_a_route_is_open_to_exactly_those_in_the_table(shared_service: Service, route: Route, who: str) -> None:
+    allowed = who in MAY[label(route)]
+    body = "not JSON" if route.method in ("POST", "PUT", "PATCH") else None
+    path = f"{ROOT}{concrete(route.path)}"
+    answer = shared_service.by(who).ask(route.method, path, data=body)
+    if allowed:
+        assert answer.status_code in (200, 404, 422), answer.text
+    else:
+        assert answer.status_code == (401 if who == "anonymous" else 403), answer.text
+        assert answer.content_type == "application/problem+json"
+        assert answer.get_json()["status"] == answer.status_code
+
+
+def test_the_table_has_every_route_and_no_other() -> None:
+    assert sorted(MAY) == sorted(map(label, ROUTES))
+
+
+@pytest.mark.parametrize(
+    ("page", "who"), [(page, who) for page in PAGES for who in EVERYBODY if who != "token" or page not in FOR_PEOPLE]
+)
+def test_a_page_is_open_to_exactly_those_in_the_table(shared_service: Service, page: str, who: str) -> None:
+    method, path = page.split()
+    browser = shared_service.by(who)
+    if page == "POST /logout" and who != "anonymous":
+        browser = shared_service.person(f"some-{who}")
+    anonymous, known = PAGES[page]
+    headers = {"X-CSRFToken": None} if page == "POST /login" else {}
+    answer = browser.ask(method, concrete(path), headers=headers)
+    assert answer.status_code == (anonymous if who == "anonymous" else known), answer.text
+    if answer.status_code == 302 and who == "anonymous":
+        assert answer.location.startswith("/login?next=/")
+
+
+def test_the_tables_have_everything_the_application_serves(shared_service: Service) -> None:
+    served = {
+        f"{method} {rule.rule}"
+        for rule in shared_service.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    api = {f"{route.method} {ROOT}{route.path}".replace("{path}", "<path:path>") for route in ROUTES}
+    assert served == {*PAGES} | {one.replace("{", "<").replace("}", ">") for one in api}
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
+def test_the_page_says_who_is_logged_in_so_that_it_shows_only_what_they_may(shared_service: Service, role: str) -> None:
+    page = shared_service.by(role).ask("GET", "/").text
+    assert f'<meta name="user" content="some-{role}">' in page
+    assert f'<meta name="role" content="{role}">' in page
+
+
+# -- forged requests
+
+CHANGING: Final = [route for route in ROUTES if route.method != "GET"]
+
+
+@pytest.mark.parametrize("route", CHANGING, ids=label)
+@pytest.mark.parametrize("sent", [None, "", "wrong"], ids=["none", "empty", "wrong"])
+def test_a_change_without_the_page_s_own_token_is_refused(
+    shared_service: Service, route: Route, sent: str | None
+) -> None:
+    path = f"{ROOT}{concrete(route.path)}"
+    answer = shared_service.by("admin").ask(route.method, path, json={}, headers={"X-CSRFToken": sent})
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"
+
+
+def test_the_token_of_one_person_s_page_is_not_another_s(shared_service: Service) -> None:
+    theirs = shared_service.by("viewer")._headers["X-CSRFToken"]
+    answer = shared_service.by("admin").ask(
+        "POST", f"{ROOT}/targets", json={"address": "10.0.0.1"}, headers={"X-CSRFToken": theirs}
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("page", ["/login", "/logout", "/password"])
+def test_a_form_without_the_page_s_own_token_is_refused(shared_service: Service, page: str) -> None:
+    answer = shared_service.by("admin").ask("POST", page, data={"username": "a"}, headers={"X-CSRFToken": None})
+    assert answer.status_code == 400
+
+
+def test_a_form_of_another_site_cannot_pass_for_json(shared_service: Service) -> None:
+    body = '{"address": "10.0.0.1", "note": "="}'
+    answer = shared_service.by("operator").ask(
+        "POST", f"{ROOT}/targets", data=body, content_type="text/plain", headers={"X-CSRFToken": None}
+    )
+    assert answer.status_code == 400
+    assert shared_service.by("viewer").get("targets")["targets"] == []
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=label)
+def test_reading_never_changes_anything(shared_service: Service, route: Route) -> None:
+    before = stored(shared_service)
+    shared_service.by("admin").ask("GET", f"{ROOT}{concrete(route.path)}")
+    assert stored(shared_service) == before
+
+
+def stored(service: Service) -> Any:
+    contents = service.parts.catalog.contents()
+    return contents, service.parts.accounts.users(), service.parts.catalog.audit(), len(service.hub.sent)
