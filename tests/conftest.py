@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
@@ -78,6 +79,12 @@ def free_port() -> Callable[[], int]:
 def outside_namespace() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command in the machine's own network, for what needs the package index."""
     return NAMESPACE.outside
+
+
+@pytest.fixture(scope="session")
+def outside_port() -> Callable[[str, int], int]:
+    """`outside_port(host, port)`: a loopback port that leads to a server in the machine's own network."""
+    return functools.cache(NAMESPACE.forward)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from noc_history.store import Store
 from noc_history.stores import parse
@@ -36,8 +38,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     real = os.environ.get("NOC_TEST_INFLUXDB_URL")
     if not real:
         pytest.skip("NOC_TEST_INFLUXDB_URL names no InfluxDB 2 to test with")
-    empty_bucket(real)
-    return real
+    parts = urlsplit(real)
+    port = request.getfixturevalue("outside_port")(parts.hostname, parts.port or 8086)
+    reached = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}").geturl()
+    empty_bucket(reached)
+    return reached
 
 
 @pytest.fixture
@@ -54,10 +59,6 @@ def open_store(url: str) -> Store:
 
 
 def empty_bucket(url: str) -> None:
-    from urllib.parse import unquote, urlsplit
-
-    from influxdb_client.client.influxdb_client import InfluxDBClient
-
     parts = urlsplit(url)
     org, bucket = (unquote(name) for name in parts.path.split("/")[1:])
     scheme = "https" if parts.scheme == "influxdbs" else "http"

@@ -39,6 +39,10 @@ class Namespace:
         """Run a command where this process was before: it has the machine's network."""
         return self._door.run(command, cwd=cwd, timeout_s=timeout_s)
 
+    def forward(self, host: str, port: int) -> int:
+        """A loopback port here that leads to `host` and `port` in the machine's network."""
+        return self._door.forward(host, port)
+
     def close(self) -> None:
         self._door.close()
 

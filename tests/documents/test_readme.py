@@ -1,0 +1,70 @@
+"""README.md is true: its settings are the services', its commands and files exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import noc_alerter.config
+import noc_prober.config
+import noc_recorder.config
+import noc_web.config
+from noc_bus.settings import ALL_NAMES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SETTINGS = {
+    "prober": noc_prober.config.SETTINGS,
+    "recorder": noc_recorder.config.SETTINGS,
+    "alerter": noc_alerter.config.SETTINGS,
+    "web": noc_web.config.SETTINGS,
+}
+
+
+def test_the_settings_table_is_what_the_services_read() -> None:
+    rows = re.findall(r"^\| `(NOC_\w+)` \| ([a-z, ]+) \| .* \| (.*) \|$", TEXT, re.MULTILINE)
+    written = {
+        (name, service)
+        for name, services, _ in rows
+        for service in (SETTINGS if services == "all" else services.split(", "))
+    }
+    assert written == {(setting.name, service) for service, settings in SETTINGS.items() for setting in settings}
+    assert {name for name, *_ in rows} == set(ALL_NAMES)
+
+
+def test_the_defaults_of_the_table_are_those_of_the_code() -> None:
+    rows = dict(re.findall(r"^\| `(NOC_\w+)` \| .* \| (.*) \|$", TEXT, re.MULTILINE))
+    for settings in SETTINGS.values():
+        for setting in settings:
+            if setting.default:
+                assert rows[setting.name].startswith(f"`{setting.default}`"), setting.name
+
+
+def test_every_command_exists_and_explains_itself() -> None:
+    commands = set(re.findall(r"\./noc ([a-z]+(?: (?:add|create|import|export))?)", TEXT))
+    assert len(commands) >= 12
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "noc_launcher", *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        assert "usage" in done.stdout
+
+
+def test_the_readme_begins_with_what_it_is_a_screenshot_and_the_two_commands() -> None:
+    picture = TEXT.index("![")
+    assert picture < TEXT.index("./noc up") < TEXT.index("./noc test") < TEXT.index("## What you get")
+    assert (REPOSITORY / TEXT[picture:].partition("](")[2].partition(")")[0]).stat().st_size > 20_000
+
+
+def test_the_arguments_of_up_are_those_of_the_command() -> None:
+    shown = set(re.findall(r"--[a-z]+", next(line for line in TEXT.splitlines() if line.startswith("| `./noc up"))))
+    command = [sys.executable, "-m", "noc_launcher", "up", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert shown <= set(re.findall(r"--[a-z]+", told))
