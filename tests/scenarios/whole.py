@@ -39,8 +39,9 @@ class Noc:
         *,
         host: str = "127.0.0.1",
         users: Sequence[str] = (),
+        history: str = "",
     ) -> None:
-        """`host`: where the broker listens; `users`: sites whose probers the test starts itself."""
+        """`host`: where the broker listens; `users`: sites whose probers the test starts itself; `history`: a store's URL."""
         self.folder = folder
         self.mails = mails
         self.sites = tuple(sites)
@@ -51,6 +52,7 @@ class Noc:
         self.address = f"http://127.0.0.1:{self.http_port}"
         self.password = secrets.token_urlsafe(12)
         self.token = ""
+        self._history = history
 
     @property
     def data(self) -> Path:
@@ -88,6 +90,8 @@ class Noc:
             "NOC_MQTT_URL": self.broker.url(service),
             "NOC_PUBLIC_URL": self.address,
         }
+        if service != "alerter":
+            environment["NOC_HISTORY_URL"] = self._history
         if service == "alerter":
             environment |= {
                 "NOC_SMTP_URL": self.mails.url,
