@@ -137,6 +137,18 @@ def test_a_site_that_stays_blind_is_an_incident_of_its_own(rig: Rig) -> None:
     assert rig.mails[1]["References"] == rig.mails[0]["Message-ID"]
 
 
+def test_a_site_gets_its_time_to_come_back_anew_after_the_broker_was_away(rig: Rig) -> None:
+    rig.prober("north", online=False)
+    rig.stays(40)
+    rig.bus.stop()
+    rig.passes(300)
+    rig.bus.start()
+    rig.stays(40)
+    assert rig.open == []
+    rig.stays(40)
+    assert [one.site for one in rig.open] == ["north"]
+
+
 def test_a_site_that_is_not_expected_may_be_silent(rig: Rig) -> None:
     rig.site("north", expected=False)
     rig.prober("north", online=False)
@@ -298,6 +310,34 @@ def test_an_incident_the_broker_remembers_and_the_database_does_not_is_gone_on_w
     assert (rig.open, len(rig.mails)) == ([before], 1)
     come_up(rig)
     assert rig.open == []
+
+
+def test_an_incident_of_a_target_removed_while_the_database_was_lost_is_closed(rig: Rig) -> None:
+    rig.target("switch")
+    go_down(rig)
+    rig.die()
+    for file in rig.folder.glob("alerter.sqlite*"):
+        file.unlink()
+    rig.hub.retained = {topic: kept for topic, kept in rig.hub.retained.items() if not topic.endswith("/router")}
+    rig.start()
+    rig.passes(5)
+    assert rig.open == []
+
+
+def test_an_incident_never_ends_before_it_began(rig: Rig) -> None:
+    """The broker forgot, and what a site says since when lies before the outage."""
+    go_down(rig)
+    (before,) = rig.open
+    rig.die()
+    rig.hub.retained.clear()
+    later, rig.now = rig.now, T0
+    rig.prober(*ALL)
+    rig.target()
+    rig.sees(State.UP, *ALL)
+    rig.now = later
+    rig.start()
+    rig.passes(2)
+    assert [one.resolved_at for one in rig.ended] == [before.opened_at]
 
 
 def test_an_end_that_was_kept_but_not_told_is_told_after_the_restart_and_not_undone(rig: Rig) -> None:

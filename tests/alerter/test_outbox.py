@@ -163,6 +163,20 @@ def test_old_mails_are_forgotten_but_not_those_that_say_whom_to_tell(database: D
     assert database.recipients("two") == []
 
 
+def test_a_full_disk_refuses_an_incident_as_a_whole_and_takes_it_when_there_is_room_again(database: Database) -> None:
+    connection = database._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = Mail("one", "opened", OPS, b"x" * 100_000)
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            database.save("router", incident(), [large], T0)
+    assert (database.open_incidents(), database.mails()) == ({}, {})
+    connection.execute("PRAGMA max_page_count = 1000000")
+    database.save("router", incident(), [large], T0)
+    assert (len(database.open_incidents()), database.mails()) == (1, {"queued": 1})
+
+
 def test_the_file_is_its_owners_alone(database: Database, tmp_path: Path) -> None:
     begin(database)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("alerter.sqlite*")} == {0o600}
