@@ -1,0 +1,154 @@
+// @ts-check
+// Draws the history on a canvas with uPlot: for each site a smoke band from min to max, the mean, and its loss in a lane above.
+
+import uPlot from "../vendor/uPlot-1.6.32.js";
+import { columns, lossClass, step } from "./chartseries.js";
+import { clock, full } from "./format.js";
+import { colour } from "./theme.js";
+
+const LANE = 13;
+const LANE_GAP = 3;
+
+/** @typedef {import("./chartseries.js").Point} Point */
+
+/** @param {number} place */
+export const siteColour = (place) => colour(`--site-${(place % 6) + 1}`);
+
+/**
+ * @param {HTMLElement} element
+ * @param {{sites: [string, Point[]][], places: Record<string, number>, from: number, to: number, width: number, height: number,
+ *   onZoom: (from: number, to: number) => void, onBack: () => void, onCursor: (at: number|null) => void}} wanted
+ */
+export function draw(element, { sites, places, from, to, width, height, onZoom, onBack, onCursor }) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const font = `${Math.round(rem * 0.78)}px system-ui, sans-serif`;
+  const lanes = sites.length * (LANE + LANE_GAP) + 6;
+  const axis = { stroke: colour("--text-2"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const chart = new uPlot(
+    {
+      width,
+      height,
+      padding: [lanes, 12, 0, 4],
+      legend: { show: false },
+      scales: { x: { time: true, range: () => [from / 1000, to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.1] } },
+      axes: [
+        { ...axis, values: times, space: rem * 5.5 },
+        { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((one) => `${one} ms`) },
+      ],
+      cursor: {
+        drag: { x: true, y: false, setScale: false, dist: 6 },
+        bind: {
+          dblclick: () => () => {
+            onBack();
+            return null;
+          },
+        },
+        points: { size: 5 },
+      },
+      series: [{}, ...sites.flatMap(([site]) => seriesOf(siteColour(places[site])))],
+      bands: sites.map(([site], place) => ({ series: [3 * place + 3, 3 * place + 1], fill: faded(siteColour(places[site]), 0.22) })),
+      hooks: {
+        draw: [(/** @type {any} */ shown) => drawLoss(shown, sites, places, font)],
+        setCursor: [(/** @type {any} */ shown) => onCursor(shown.cursor.left >= 0 ? shown.posToVal(shown.cursor.left, "x") * 1000 : null)],
+        setSelect: [
+          (/** @type {any} */ shown) => {
+            const { left, width: wide } = shown.select;
+            if (wide > 5) onZoom(shown.posToVal(left, "x") * 1000, shown.posToVal(left + wide, "x") * 1000);
+            shown.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+          },
+        ],
+      },
+    },
+    joined(sites),
+    element,
+  );
+  return chart;
+}
+
+/** @param {[string, Point[]][]} sites */
+export function joined(sites) {
+  if (!sites.length) return [[]];
+  const tables = sites.map(([, points]) => columns(points)).filter((table) => table[0].length);
+  if (tables.length === 1 && sites.length === 1) return tables[0];
+  const empty = sites.length - tables.length;
+  if (!tables.length) return [[], ...sites.flatMap(() => [[], [], []])];
+  const all = uPlot.join(tables.map((table) => table));
+  if (!empty) return all;
+  // A site without any row still has its three series.
+  const found = [all[0]];
+  let next = 1;
+  for (const [, points] of sites) {
+    for (let place = 0; place < 3; place += 1) found.push(points.length ? all[next + place] : all[0].map(() => null));
+    if (points.length) next += 3;
+  }
+  return found;
+}
+
+/** Min and max are only the band's edges. @param {string} stroke */
+const seriesOf = (stroke) => [
+  { stroke: "transparent", width: 0, points: { show: false } },
+  { stroke, width: 1.6, points: { show: (/** @type {any} */ chart, /** @type {number} */ series, /** @type {number} */ first, /** @type {number} */ last) => last - first < 120, size: 4, fill: stroke } },
+  { stroke: "transparent", width: 0, points: { show: false } },
+];
+
+/** Loss by site in lanes above the plot: the more is lost the higher the bar; grey is silence, hatched what proves nothing.
+ * @param {any} chart @param {[string, Point[]][]} sites @param {Record<string, number>} places @param {string} font */
+function drawLoss(chart, sites, places, font) {
+  const { ctx, bbox } = chart;
+  const ratio = uPlot.pxRatio;
+  const [lane, gap] = [LANE * ratio, LANE_GAP * ratio];
+  ctx.save();
+  ctx.font = font.replace(/^(\d+)px/, (_, size) => `${Math.round(Number(size) * ratio * 0.92)}px`);
+  ctx.textBaseline = "middle";
+  sites.forEach(([site, points], place) => {
+    const top = bbox.top - (sites.length - place) * (lane + gap) - 2 * ratio;
+    ctx.fillStyle = colour("--lane");
+    ctx.fillRect(bbox.left, top, bbox.width, lane);
+    const wide = step(points) / 1000;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, top, bbox.width, lane);
+    ctx.clip();
+    for (const [at, , , , loss, cycles, invalid] of points) {
+      const left = chart.valToPos(at / 1000, "x", true);
+      const width = Math.max(ratio, chart.valToPos(at / 1000 + wide, "x", true) - left + 0.5);
+      const found = loss === null ? undefined : lossClass(loss);
+      ctx.fillStyle = colour(loss === null || (!cycles && invalid) ? "--loss-unknown" : "--loss-none");
+      ctx.fillRect(left, top, width, lane);
+      if (!found || loss === null) continue;
+      const high = loss >= 100 ? lane : lane * (0.35 + 0.5 * (loss / 100));
+      ctx.fillStyle = colour(found.colour);
+      ctx.fillRect(left, top + lane - high, Math.max(width, 2 * ratio), high);
+      if (loss >= 100) {
+        // A total outage has no line: a bar through the plot shows that it is not nothing.
+        ctx.restore();
+        ctx.save();
+        ctx.globalAlpha = 0.1;
+        ctx.fillStyle = colour("--loss-all");
+        ctx.fillRect(Math.max(bbox.left, left), bbox.top, Math.max(0, Math.min(width, bbox.left + bbox.width - left)), bbox.height);
+        ctx.restore();
+        ctx.save();
+        ctx.beginPath();
+        ctx.rect(bbox.left, top, bbox.width, lane);
+        ctx.clip();
+      }
+    }
+    ctx.restore();
+    ctx.fillStyle = siteColour(places[site]);
+    ctx.textAlign = "right";
+    ctx.fillText(site.length > 10 ? `${site.slice(0, 9)}…` : site, bbox.left - 5 * ratio, top + lane / 2);
+  });
+  ctx.restore();
+}
+
+/** @param {any} chart @param {number[]} all seconds */
+function times(chart, all) {
+  const span = chart.scales.x.max - chart.scales.x.min;
+  return all.map((at) => (span > 2 * 86_400 ? full(at * 1000).slice(0, -3).replace(" 00:00", "") : span > 1800 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)));
+}
+
+/** @param {string} hex like #35c3ac @param {number} alpha */
+function faded(hex, alpha) {
+  const number = parseInt(hex.slice(1), 16);
+  return `rgba(${number >> 16}, ${(number >> 8) & 255}, ${number & 255}, ${alpha})`;
+}

@@ -1,0 +1,79 @@
+// @ts-check
+// From the API's rows to what the chart draws: columns with honest gaps. Pure.
+
+/** A row of the history: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid
+ * @typedef {[number, number|null, number|null, number|null, number|null, number, number]} Point
+ * @typedef {[number[], (number|null)[], (number|null)[], (number|null)[]]} Columns seconds, min, mean, max */
+
+/** Slices further apart than so many usual steps have silence between them. */
+const GAP_STEPS = 2.5;
+
+/** The usual distance of two rows, in milliseconds. @param {readonly Point[]} points */
+export function step(points) {
+  const distances = points.slice(1).map((point, place) => point[0] - points[place][0]);
+  distances.sort((one, other) => one - other);
+  return distances.length ? distances[Math.floor(distances.length / 2)] : 0;
+}
+
+/** What uPlot draws for one site: an unanswered cycle is null, and so is a silence. @param {readonly Point[]} points @returns {Columns} */
+export function columns(points) {
+  const usual = step(points);
+  /** @type {Columns} */
+  const found = [[], [], [], []];
+  const add = (/** @type {number} */ at, /** @type {(number|null)[]} */ ...rtts) => {
+    found[0].push(at / 1000);
+    rtts.forEach((rtt, place) => found[/** @type {1} */ (place + 1)].push(rtt));
+  };
+  points.forEach((point, place) => {
+    const before = points[place - 1];
+    if (before && usual && point[0] - before[0] > GAP_STEPS * usual) add(before[0] + usual, null, null, null);
+    add(point[0], point[1], point[2], point[3]);
+  });
+  return found;
+}
+
+/** A cycle that was just heard, as a row. @param {import("./messages.d.ts").ProbeResult} result @returns {Point} */
+export function point(result) {
+  const rtts = result.rtts_ms;
+  const at = Date.parse(result.at);
+  if (result.invalid !== null) return [at, null, null, null, null, 0, 1];
+  const loss = result.sent ? (100 * (result.sent - result.received)) / result.sent : null;
+  if (!rtts.length) return [at, null, null, null, loss, 1, 0];
+  const mean = rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length;
+  return [at, Math.min(...rtts), mean, Math.max(...rtts), loss, 1, 0];
+}
+
+/** Sites with a cycle added where it is newer than all others. @param {Record<string, Point[]>} sites @param {string} site @param {Point} news */
+export function appended(sites, site, news) {
+  const points = sites[site] ?? [];
+  if (points.length && points[points.length - 1][0] >= news[0]) return sites;
+  return { ...sites, [site]: [...points, news] };
+}
+
+/** Classes of loss, as SmokePing has them; each is drawn higher than the one before.
+ * @type {readonly {from: number, colour: string, label: string}[]} */
+export const LOSS_CLASSES = [
+  { from: 100, colour: "--loss-all", label: "all lost" },
+  { from: 50, colour: "--loss-5", label: "from 50 %" },
+  { from: 20, colour: "--loss-4", label: "from 20 %" },
+  { from: 5, colour: "--loss-3", label: "from 5 %" },
+  { from: 0.0001, colour: "--loss-2", label: "below 5 %" },
+];
+
+/** The class of a loss; undefined: none was lost. @param {number} loss */
+export const lossClass = (loss) => LOSS_CLASSES.find((one) => loss >= one.from);
+
+/** The row nearest to a time, no further than a few steps. @param {readonly Point[]} points @param {number} at in milliseconds @returns {Point|null} */
+export function nearest(points, at) {
+  if (!points.length) return null;
+  let low = 0;
+  let high = points.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (points[middle][0] < at) low = middle + 1;
+    else high = middle;
+  }
+  const before = points[Math.max(0, low - 1)];
+  const best = Math.abs(before[0] - at) < Math.abs(points[low][0] - at) ? before : points[low];
+  return Math.abs(best[0] - at) <= GAP_STEPS * (step(points.slice(-200)) || 60_000) ? best : null;
+}

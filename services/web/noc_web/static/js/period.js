@@ -1,0 +1,40 @@
+// @ts-check
+// Periods of time: the ranges of charts and the presets of reports. Pure.
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** @type {readonly {name: string, label: string, ms: number}[]} */
+export const RANGES = [
+  { name: "15m", label: "15 min", ms: 15 * MINUTE_MS },
+  { name: "1h", label: "1 h", ms: HOUR_MS },
+  { name: "6h", label: "6 h", ms: 6 * HOUR_MS },
+  { name: "24h", label: "24 h", ms: DAY_MS },
+  { name: "7d", label: "7 d", ms: 7 * DAY_MS },
+  { name: "30d", label: "30 d", ms: 30 * DAY_MS },
+];
+
+/** @typedef {{from: number, to: number}} Period */
+
+/** In the browser's zone, so that a day begins at its midnight. @type {readonly {name: string, label: string, of: (now: Date) => Period}[]} */
+export const PRESETS = [
+  { name: "today", label: "Today", of: (now) => ({ from: day(now, 0), to: now.getTime() }) },
+  { name: "yesterday", label: "Yesterday", of: (now) => ({ from: day(now, -1), to: day(now, 0) }) },
+  { name: "7d", label: "7 days", of: (now) => ({ from: now.getTime() - 7 * DAY_MS, to: now.getTime() }) },
+  { name: "30d", label: "30 days", of: (now) => ({ from: now.getTime() - 30 * DAY_MS, to: now.getTime() }) },
+  { name: "month", label: "This month", of: (now) => ({ from: month(now, 0), to: now.getTime() }) },
+  { name: "last-month", label: "Last month", of: (now) => ({ from: month(now, -1), to: month(now, 0) }) },
+];
+
+/** @param {Date} now @param {number} days */
+const day = (now, days) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days).getTime();
+
+/** @param {Date} now @param {number} months */
+const month = (now, months) => new Date(now.getFullYear(), now.getMonth() + months, 1).getTime();
+
+/** A period typed as two local times; null where it is none. @param {string} from @param {string} to @returns {Period|null} */
+export function between(from, to) {
+  const [start, end] = [new Date(from).getTime(), new Date(to).getTime()];
+  return Number.isFinite(start) && Number.isFinite(end) && start < end ? { from: start, to: end } : null;
+}

@@ -1,0 +1,41 @@
+// @ts-check
+// Who changed what, when, for administrators.
+
+import { full, utc } from "../format.js";
+import { useLoaded } from "../hooks.js";
+import { html, useState } from "../ui.js";
+import { Trouble } from "./bits.js";
+
+export function Audit() {
+  const { answer, error, again, busy } = useLoaded("/audit", { most: 500 });
+  const [text, setText] = useState("");
+  const wanted = text.toLowerCase();
+  const entries = (answer?.audit ?? []).filter((/** @type {any} */ one) => !wanted || JSON.stringify(one).toLowerCase().includes(wanted));
+  return html`
+    <div class="tools">
+      <input type="search" placeholder="Filter" aria-label="Filter the audit" value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
+      <button class="quiet" disabled=${busy} onClick=${again}>Load anew</button>
+    </div>
+    <${Trouble} error=${error} />
+    ${entries.length
+      ? html`<div class="scroll">
+          <table class="list">
+            <thead><tr><th>When</th><th>Who</th><th>What</th><th>Of</th><th>Detail</th></tr></thead>
+            <tbody>
+              ${entries.map(
+                (/** @type {any} */ one) => html`
+                  <tr key=${one.at + one.act + one.subject}>
+                    <td><time title=${utc(one.at)}>${full(one.at)}</time></td>
+                    <td>${one.who}</td>
+                    <td>${one.act}</td>
+                    <td>${one.subject}</td>
+                    <td class="detail"><code>${Object.keys(one.detail ?? {}).length ? JSON.stringify(one.detail) : ""}</code></td>
+                  </tr>
+                `,
+              )}
+            </tbody>
+          </table>
+        </div>`
+      : html`<p class="empty">${answer ? "Nothing found." : "Loading…"}</p>`}
+  `;
+}

@@ -1,0 +1,99 @@
+// @ts-check
+// Small pieces that many views use: errors, dialogs, chips.
+
+import { html, useEffect, useRef, useState } from "../ui.js";
+
+/** What went wrong as a whole: the sentences that belong to a shown field are beside it.
+ * @param {{error: any, fields?: readonly string[]}} given */
+export function Trouble({ error, fields = [] }) {
+  if (!error) return null;
+  const others = (error.fields ?? []).filter((/** @type {any} */ one) => !fields.includes(one.field));
+  const known = error.fields?.length > 0 && others.length === 0;
+  return html`
+    <div class="error" role="alert">
+      ${known ? "Not saved: see the fields marked below." : others.length ? null : error.message}
+      ${others.length
+        ? html`<ul>
+            ${others.map((/** @type {any} */ one) => html`<li>${one.detail}</li>`)}
+          </ul>`
+        : null}
+    </div>
+  `;
+}
+
+/** A window above the page. @param {{title: string, onClose: () => void, wide?: boolean, children?: any, testid?: string}} given */
+export function Dialog({ title, onClose, wide = false, children, testid }) {
+  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return html`
+    <dialog ref=${ref} class=${wide ? "wide" : ""} onClose=${onClose} aria-label=${title} data-testid=${testid}>
+      <header>
+        <h2>${title}</h2>
+        <button type="button" class="quiet" onClick=${onClose} aria-label="Close">Close</button>
+      </header>
+      ${children}
+    </dialog>
+  `;
+}
+
+/** Asks before something that cannot be undone.
+ * @param {{title: string, verb: string, busy: boolean, error: any, onYes: () => void, onClose: () => void, children?: any}} given */
+export const Confirm = ({ title, verb, busy, error, onYes, onClose, children }) => html`
+  <${Dialog} title=${title} onClose=${onClose}>
+    <div class="dialog-body">${children}<${Trouble} error=${error} /></div>
+    <footer>
+      <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
+      <button type="button" class="danger" disabled=${busy} onClick=${onYes} data-testid="confirm">${verb}</button>
+    </footer>
+  <//>
+`;
+
+/** A list of words, typed one by one.
+ * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[], disabled?: boolean}} given */
+export function Chips({ id, values, onChange, placeholder = "", suggestions = [], disabled = false }) {
+  const [text, setText] = useState("");
+  const add = (/** @type {string} */ typed) => {
+    const news = typed.split(/[\s,;]+/).filter((one) => one && !values.includes(one));
+    if (news.length) onChange([...values, ...news]);
+    setText("");
+  };
+  const onKeyDown = (/** @type {any} */ event) => {
+    if (event.key === "Enter" && text.trim()) {
+      event.preventDefault();
+      add(text);
+    } else if (event.key === "Backspace" && !text && values.length) onChange(values.slice(0, -1));
+  };
+  const onInput = (/** @type {any} */ event) => {
+    const typed = event.currentTarget.value;
+    if (/[\s,;]$/.test(typed) || suggestions.includes(typed)) add(typed);
+    else setText(typed);
+  };
+  return html`
+    <span class="chips">
+      ${values.map(
+        (value) => html`<span class="chip" key=${value}>
+          ${value}<button type="button" aria-label=${`Remove ${value}`} onClick=${() => onChange(values.filter((one) => one !== value))} disabled=${disabled}>×</button>
+        </span>`,
+      )}
+      <input
+        id=${id}
+        name=${id}
+        value=${text}
+        list=${suggestions.length ? `${id}-list` : undefined}
+        placeholder=${values.length ? "" : placeholder}
+        onInput=${onInput}
+        onKeyDown=${onKeyDown}
+        onBlur=${() => text.trim() && add(text)}
+        disabled=${disabled}
+        autocomplete="off"
+      />
+      ${suggestions.length
+        ? html`<datalist id=${`${id}-list`}>
+            ${suggestions.filter((one) => !values.includes(one)).map((one) => html`<option value=${one} />`)}
+          </datalist>`
+        : null}
+    </span>
+  `;
+}

@@ -1,0 +1,116 @@
+// @ts-check
+// Groups: the options that everything below a path inherits.
+
+import { api, encoded } from "../api.js";
+import { defaults } from "../defaults.js";
+import { counted } from "../format.js";
+import { useAction, useLoaded, useStore } from "../hooks.js";
+import { may } from "../me.js";
+import { GROUP_SECTIONS, inherited, inWords, own, typed } from "../options.js";
+import { html, useEffect, useState } from "../ui.js";
+import { Confirm, Dialog, Trouble } from "./bits.js";
+import { OptionFields } from "./optionfields.js";
+
+const FIELDS = GROUP_SECTIONS.flatMap((section) => section.fields);
+const NAMES = FIELDS.map((field) => field.name);
+
+export function Groups() {
+  const { answer, error, again } = useLoaded("/groups");
+  const [editing, setEditing] = useState(/** @type {any} */ (null));
+  const [removing, setRemoving] = useState(/** @type {any} */ (null));
+  const removal = useAction(async () => {
+    await api.delete(`/groups/${encoded(removing.path)}`);
+    setRemoving(null);
+    again();
+  });
+  const groups = answer?.groups ?? [];
+  return html`
+    <section class="panel" aria-label="Groups">
+      <div class="tools">
+        <h1>Groups</h1>
+        <span class="spring"></span>
+        ${may("operator") ? html`<button class="primary" data-testid="add-group" onClick=${() => setEditing({ path: "", options: {}, isNew: true })}>Set options of a group</button>` : null}
+      </div>
+      <p class="help">A target inherits each option that it does not set from its own group, else from the groups above. A group exists as soon as a target names it.</p>
+      <${Trouble} error=${error} />
+      ${groups.length
+        ? html`<div class="scroll">
+            <table class="list">
+              <thead><tr><th>Path</th><th class="is-number">Targets</th><th>Options</th><th></th></tr></thead>
+              <tbody>
+                ${groups.map(
+                  (/** @type {any} */ group) => html`
+                    <tr key=${group.path} data-group=${group.path}>
+                      <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "(all)"}</a></td>
+                      <td class="is-number">${group.targets}</td>
+                      <td>${summary(group.options) || html`<span class="help">none of its own</span>`}</td>
+                      <td class="acts">
+                        ${may("operator")
+                          ? html`<button onClick=${() => setEditing(group)}>Edit</button>
+                              ${Object.keys(group.options).length ? html`<button class="danger" onClick=${() => setRemoving(group)}>Clear</button>` : null}`
+                          : null}
+                      </td>
+                    </tr>
+                  `,
+                )}
+              </tbody>
+            </table>
+          </div>`
+        : answer
+          ? html`<p class="empty">No group yet. Give a target a group like core/routers, or set options of one here.</p>`
+          : html`<p class="empty">Loading…</p>`}
+    </section>
+    ${editing ? html`<${GroupForm} group=${editing} groups=${groups} onClose=${() => setEditing(null)} onSaved=${() => (setEditing(null), again())} />` : null}
+    ${removing
+      ? html`<${Confirm} title=${`Clear the options of ${removing.path}?`} verb="Clear" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${() => setRemoving(null)}>
+          <p>${counted(removing.targets, "target")} will inherit from the groups above instead.</p>
+        <//>`
+      : null}
+  `;
+}
+
+/** @param {Record<string, any>} options */
+const summary = (options) => FIELDS.filter((field) => field.name in options).map((field) => `${field.label} ${inWords(field, options[field.name])}${field.unit ? ` ${field.unit}` : ""}`).join(", ");
+
+/** @param {{group: any, groups: any[], onClose: () => void, onSaved: () => void}} given */
+function GroupForm({ group, groups, onClose, onSaved }) {
+  const [path, setPath] = useState(group.path);
+  const [basis, setBasis] = useState({});
+  const [typedIn, setTypedIn] = useState(Object.fromEntries(FIELDS.map((field) => [field.name, typed(field, group.options[field.name])])));
+  const sites = useStore((state) => state.sites);
+  useEffect(() => {
+    defaults().then(setBasis);
+  }, []);
+  const { run, busy, error } = useAction(async () => {
+    await api.put(`/groups/${encoded(path.trim())}`, own(FIELDS, typedIn));
+    onSaved();
+  });
+  return html`
+    <${Dialog} title=${group.isNew ? "Options of a group" : `Options of ${group.path}`} onClose=${onClose} wide>
+      <form class="dialog-form" noValidate data-testid="group-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+        <div class="dialog-body">
+          <${Trouble} error=${error} fields=${NAMES} />
+          ${group.isNew
+            ? html`<label class="field">Path<input name="path" value=${path} onInput=${(/** @type {any} */ event) => setPath(event.currentTarget.value)} placeholder="core/routers" required /></label>`
+            : null}
+          <div class="options">
+            <${OptionFields}
+              sections=${GROUP_SECTIONS}
+              typedIn=${typedIn}
+              onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
+              inherited=${inherited(basis, groups.filter((one) => one.path !== path), path)}
+              error=${error}
+              sites=${sites.map((site) => site.id)}
+              suggestions=${{}}
+            />
+          </div>
+        </div>
+        <footer>
+          <span class="spring"></span>
+          <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
+          <button class="primary" disabled=${busy || !path.trim()}>Save</button>
+        </footer>
+      </form>
+    <//>
+  `;
+}

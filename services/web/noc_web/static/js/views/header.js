@@ -1,0 +1,87 @@
+// @ts-check
+// What every page has at its top: where to go, how live this is, refresh, theme, log out.
+
+import { clock, utc } from "../format.js";
+import { useStore } from "../hooks.js";
+import { live } from "../live.js";
+import { me } from "../me.js";
+import { CHANGED, nextTheme, setTheme, theme } from "../theme.js";
+import { html, useEffect, useState } from "../ui.js";
+
+const LINKS = [
+  ["overview", "/", "Overview"],
+  ["incidents", "/incidents", "Incidents"],
+  ["reports", "/reports", "Reports"],
+  ["groups", "/groups", "Groups"],
+  ["settings", "/settings", "Settings"],
+];
+
+/** @param {{page: string}} given */
+export function Header({ page }) {
+  const open = useStore((state) => state.incidents.length);
+  return html`
+    <header class="top">
+      <a class="brand" href="/"><img src="/static/icon.svg" alt="" width="24" height="24" />NOC</a>
+      <nav aria-label="Pages">
+        ${LINKS.map(
+          ([name, address, text]) => html`
+            <a key=${name} href=${address} aria-current=${page === name || (page === "target" && name === "overview") ? "page" : undefined}>
+              ${text}${name === "incidents" && open ? html`<span class="badge" title=${`${open} open`}>${open}</span>` : null}
+            </a>
+          `,
+        )}
+      </nav>
+      <div class="top-right">
+        <${Connection} />
+        <${Refresh} />
+        <${Theme} />
+        <span class="who" title=${`Logged in with the role ${me.role}`}>${me.name}<small>${me.role}</small></span>
+        <form method="post" action="/logout">
+          <input type="hidden" name="csrf_token" value=${me.csrf} />
+          <button class="quiet">Log out</button>
+        </form>
+      </div>
+    </header>
+  `;
+}
+
+const WORDS = { connecting: "Connecting", live: "Live", lost: "Not live" };
+
+function Connection() {
+  const connection = useStore((state) => state.connection);
+  return html`
+    <span class=${`connection is-${connection}`} data-testid="connection" data-state=${connection} role="status">
+      <i aria-hidden="true"></i>${WORDS[connection]}
+    </span>
+  `;
+}
+
+function Refresh() {
+  const refreshing = useStore((state) => state.refreshing);
+  const failed = useStore((state) => state.refreshFailed);
+  const at = useStore((state) => state.refreshedAt);
+  return html`
+    <span class="refresh">
+      <button class="quiet" data-testid="refresh" disabled=${refreshing} onClick=${() => live.refresh()} title="Ask the server for everything anew">
+        ${refreshing ? "Refreshing…" : "Refresh"}
+      </button>
+      <time data-testid="refreshed-at" dateTime=${at ?? undefined} title=${utc(at)} role="status">
+        ${failed ? "no answer" : at ? clock(at) : ""}
+      </time>
+    </span>
+  `;
+}
+
+function Theme() {
+  const [now, setNow] = useState(theme());
+  useEffect(() => {
+    const follow = () => setNow(theme());
+    window.addEventListener(CHANGED, follow);
+    return () => window.removeEventListener(CHANGED, follow);
+  }, []);
+  return html`
+    <button class="quiet" data-testid="theme-toggle" onClick=${() => setTheme(nextTheme())} title=${`Theme: ${now}; press for ${nextTheme()}`}>
+      <span class="wide-only">Theme: </span>${now}
+    </button>
+  `;
+}

@@ -1,0 +1,107 @@
+// @ts-check
+// The chart of round-trip times and loss, with its readout; drag to zoom, double-click to go back.
+
+import { draw, joined, siteColour } from "../chart.js";
+import { LOSS_CLASSES, nearest } from "../chartseries.js";
+import { full, ms, percent, utc } from "../format.js";
+import { useMedia, useSize } from "../hooks.js";
+import { onColours } from "../theme.js";
+import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
+
+/** @typedef {import("../chartseries.js").Point} Point */
+
+/** @param {{sites: Record<string, Point[]>, from: number, to: number, onZoom: (from: number, to: number) => void, onBack: () => void, label: string}} given */
+export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
+  const [ref, size] = useSize();
+  const chart = useRef(/** @type {any} */ (null));
+  const narrow = useMedia("(max-width: 720px)");
+  const [hidden, setHidden] = useState(/** @type {readonly string[]} */ ([]));
+  const [cursor, setCursor] = useState(/** @type {number|null} */ (null));
+  const [colours, setColours] = useState(0);
+  useEffect(() => onColours(() => setColours((count) => count + 1)), []);
+  const names = Object.keys(sites).sort();
+  const places = useMemo(() => Object.fromEntries(names.map((site, place) => [site, place])), [names.join(" ")]);
+  const shown = useMemo(() => names.filter((site) => !hidden.includes(site)).map((site) => /** @type {[string, Point[]]} */ ([site, sites[site]])), [sites, hidden]);
+  const height = narrow ? 280 : Math.max(320, Math.min(520, Math.round(size.width * 0.28)));
+  const acts = useRef({ onZoom, onBack });
+  acts.current = { onZoom, onBack };
+  const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")} ${from} ${to}`;
+  const drawn = useRef("");
+
+  useEffect(() => {
+    if (!size.width) return;
+    if (chart.current && drawn.current === key) {
+      chart.current.setData(joined(shown), true);
+      return;
+    }
+    chart.current?.destroy();
+    chart.current = draw(ref.current, {
+      sites: shown,
+      places,
+      from,
+      to,
+      width: size.width,
+      height,
+      onZoom: (start, end) => acts.current.onZoom(start, end),
+      onBack: () => acts.current.onBack(),
+      onCursor: setCursor,
+    });
+    drawn.current = key;
+  }, [key, shown]);
+  useEffect(() => () => chart.current?.destroy(), []);
+
+  const toggle = (/** @type {string} */ site) => setHidden((before) => (before.includes(site) ? before.filter((one) => one !== site) : [...before, site]));
+  return html`
+    <figure class="history" aria-label=${label} data-testid="history-chart" data-points=${names.reduce((sum, site) => sum + sites[site].length, 0)}>
+      <div class="plot" ref=${ref}></div>
+      <figcaption>
+        <${Readout} sites=${sites} names=${names} hidden=${hidden} toggle=${toggle} places=${places} cursor=${cursor} colours=${colours} />
+        <p class="loss-key">
+          <span>Lanes: loss by site</span>
+          <span><i class="loss-none"></i>none</span>
+          ${[...LOSS_CLASSES].reverse().map((one) => html`<span key=${one.label}><i class=${one.colour.slice(2)}></i>${one.label}</span>`)}
+          <span><i class="loss-unknown"></i>proves nothing</span>
+          <span>blank: not looked at</span>
+          <span class="spring"></span>
+          <span class="help">Drag to zoom, double-click to go back.</span>
+        </p>
+      </figcaption>
+    </figure>
+  `;
+}
+
+/** @param {{sites: Record<string, Point[]>, names: string[], hidden: readonly string[], toggle: (site: string) => void, places: Record<string, number>, cursor: number|null, colours: number}} given */
+function Readout({ sites, names, hidden, toggle, places, cursor }) {
+  return html`
+    <table class="readout">
+      <thead>
+        <tr>
+          <th title=${utc(cursor)}>${cursor === null ? "latest" : full(cursor)}</th>
+          <th>min</th>
+          <th>mean</th>
+          <th>max</th>
+          <th>loss</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${names.map((site) => {
+          const points = sites[site];
+          const point = cursor === null ? points[points.length - 1] : nearest(points, cursor);
+          return html`
+            <tr key=${site} class=${hidden.includes(site) ? "is-hidden" : ""}>
+              <th>
+                <button class="quiet" aria-pressed=${!hidden.includes(site)} onClick=${() => toggle(site)} title="Show or hide this site">
+                  <i class="swatch" style=${{ background: siteColour(places[site]) }}></i>${site}
+                </button>
+              </th>
+              <td>${ms(point?.[1])}</td>
+              <td>${ms(point?.[2])}</td>
+              <td>${ms(point?.[3])}</td>
+              <td class=${point?.[4] ? "is-lossy" : ""}>${point ? (point[4] === null ? "proves nothing" : percent(point[4])) : "no cycle"}</td>
+            </tr>
+          `;
+        })}
+      </tbody>
+    </table>
+  `;
+}

@@ -1,0 +1,232 @@
+// @ts-check
+// The page of one target: how it is now, how it was, the way to it.
+
+import { api } from "../api.js";
+import { appended, point } from "../chartseries.js";
+import { counted, ms, percent } from "../format.js";
+import { useAction, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
+import { live, store } from "../live.js";
+import { may } from "../me.js";
+import { RANGES } from "../period.js";
+import { navigate, setQuery } from "../router.js";
+import { MEANING, word } from "../states.js";
+import { html, useEffect, useMemo, useState } from "../ui.js";
+import { Confirm, Trouble } from "./bits.js";
+import { CustomPeriod } from "./customperiod.js";
+import { HistoryChart } from "./historychart.js";
+import { IncidentTable } from "./incidents.js";
+import { Badge, Shape, Since } from "./state.js";
+import { TargetForm } from "./targetform.js";
+import { Outages, Timeline, Uptime } from "./timeline.js";
+import { Traceroute } from "./traceroute.js";
+
+/** @param {{id: string, query: URLSearchParams}} given */
+export function TargetPage({ id, query }) {
+  const row = useStore((state) => state.rows.get(id));
+  const known = useStore((state) => state.kpis !== null);
+  useEffect(() => {
+    live.watch(id);
+    return () => live.watch(null);
+  }, [id]);
+  if (!row && !known) return html`<p class="empty">Loading…</p>`;
+  if (!row) return html`<div class="empty"><h1>There is no target ${id}</h1><p>It may have been deleted. <a href="/">To the overview</a></p></div>`;
+  return html`
+    <${Head} row=${row} />
+    <${History} id=${id} query=${query} />
+    <div class="columns">
+      <${Traceroute} id=${id} sites=${Object.keys(row.sites)} />
+      <${Recent} id=${id} />
+    </div>
+  `;
+}
+
+/** @param {{row: import("../store.js").Row}} given */
+function Head({ row }) {
+  const now = useNow(1000);
+  const [shown, setShown] = useState("");
+  const close = () => setShown("");
+  const removal = useAction(async () => {
+    await api.delete(`/targets/${encodeURIComponent(row.id)}`);
+    navigate("/");
+  });
+  const pausing = useAction(() => api.patch(`/targets/${encodeURIComponent(row.id)}`, { paused: row.paused ? false : true }));
+  return html`
+    <section class=${`panel target-head state-${row.state}`} data-testid="target-head" data-state=${row.state}>
+      <div class="target-title">
+        <span class="big-state" title=${MEANING[row.state]}><${Shape} state=${row.state} />${word(row.state)}</span>
+        <div>
+          <h1>${row.name}</h1>
+          <p>
+            <code>${row.address}</code> ${row.group ? html`<a href=${`/?group=${encodeURIComponent(row.group)}`}>${row.group}</a>` : null}
+            ${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)} ${row.critical ? html`<small class="mark">critical</small>` : null}
+          </p>
+          <p>${row.since ? html`for <${Since} since=${row.since} now=${now} />: ` : null}${row.reason}</p>
+        </div>
+        <span class="spring"></span>
+        <div class="target-acts">
+          <${CheckNow} id=${row.id} />
+          ${may("operator")
+            ? html`
+                <button disabled=${pausing.busy} onClick=${pausing.run}>${row.paused ? "Resume" : "Pause"}</button>
+                <button data-testid="edit-target" onClick=${() => setShown("edit")}>Edit</button>
+                <button class="danger" data-testid="delete-target" onClick=${() => setShown("delete")}>Delete</button>
+              `
+            : null}
+        </div>
+      </div>
+      <${Trouble} error=${pausing.error} />
+      <div class="scroll">
+        <table class="list per-site">
+          <thead>
+            <tr><th>Site</th><th>State</th><th>For</th><th class="is-number">RTT</th><th class="is-number">Loss</th><th>Why</th></tr>
+          </thead>
+          <tbody>
+            ${Object.entries(row.sites).map(
+              ([site, cell]) => html`
+                <tr key=${site} data-site=${site} data-state=${cell.state}>
+                  <td>${site}</td>
+                  <td><${Badge} state=${cell.state} /></td>
+                  <td><${Since} since=${cell.since} now=${now} /></td>
+                  <td class="is-number">${ms(cell.rtt_ms)}</td>
+                  <td class=${`is-number ${cell.loss_pct ? "is-lossy" : ""}`}>${percent(cell.loss_pct)}</td>
+                  <td>${cell.reason}</td>
+                </tr>
+              `,
+            )}
+          </tbody>
+        </table>
+      </div>
+    </section>
+    ${shown === "edit" ? html`<${TargetForm} id=${row.id} onClose=${close} onSaved=${close} />` : null}
+    ${shown === "delete"
+      ? html`<${Confirm} title=${`Delete ${row.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>
+          <p>It is not pinged any more and leaves the table. Its history stays in the store.</p>
+        <//>`
+      : null}
+  `;
+}
+
+/** @param {{id: string}} given */
+function CheckNow({ id }) {
+  const [request, setRequest] = useState("");
+  const [said, setSaid] = useState("");
+  const { run, busy, error } = useAction(async () => {
+    setSaid("");
+    setRequest((await api.post(`/targets/${encodeURIComponent(id)}/check`, {})).request);
+  });
+  useEvent("reply", (reply) => {
+    if (reply.request !== request) return;
+    setRequest("");
+    const { result } = reply;
+    const mean = result?.rtts_ms.length ? result.rtts_ms.reduce((/** @type {number} */ sum, /** @type {number} */ one) => sum + one, 0) / result.rtts_ms.length : null;
+    setSaid(`${reply.site}: ${reply.error ?? result?.invalid ?? `${result.received} of ${result.sent} answered${mean === null ? "" : `, ${ms(mean)}`}`}`);
+  });
+  if (!may("operator")) return null;
+  return html`
+    <span class="check-now">
+      <small role="status">${error ? error.message : request ? "asked…" : said}</small>
+      <button data-testid="check-now" disabled=${busy} onClick=${run}>Check now</button>
+    </span>
+  `;
+}
+
+const LIVE_APPEND_MS = 2 * 3_600_000;
+
+/** @param {{id: string, query: URLSearchParams}} given */
+function History({ id, query }) {
+  const [zooms, setZooms] = useState(/** @type {{from: number, to: number}[]} */ ([]));
+  const range = RANGES.find((one) => one.name === (query.get("range") ?? "1h")) ?? RANGES[1];
+  const chosen = query.get("from") && query.get("to") ? { from: Number(query.get("from")), to: Number(query.get("to")) } : null;
+  const [anchor, setAnchor] = useState(store.nowMs());
+  const fixed = zooms[zooms.length - 1] ?? chosen;
+  const period = fixed ?? { from: anchor - range.ms, to: anchor };
+  const isLive = !fixed;
+  const path = `/targets/${encodeURIComponent(id)}`;
+  const points = Math.min(1500, Math.max(400, Math.round(innerWidth * 0.8)));
+  const history = useLoaded(`${path}/history`, { from: Math.round(period.from), to: Math.round(period.to), points });
+  const states = useLoaded(`${path}/states`, { from: Math.round(period.from), to: Math.round(period.to) });
+  const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
+  const now = useNow(5000);
+  useEffect(() => {
+    setAnchor(store.nowMs());
+    setZooms([]);
+  }, [range.name, query.get("from"), query.get("to")]);
+  useEffect(() => {
+    if (!isLive) return undefined;
+    const timer = setInterval(() => setAnchor(store.nowMs()), Math.max(30_000, range.ms / 120));
+    return () => clearInterval(timer);
+  }, [isLive, range.name]);
+  useEvent("result", (result) => {
+    // A few that the last answer already has do no harm: only newer ones are appended.
+    if (result.target === id) setHeard((before) => [...before.slice(-2000), [result.site, point(result)]]);
+  });
+  const appends = isLive && range.ms <= LIVE_APPEND_MS;
+  const sites = useMemo(() => {
+    let found = history.answer?.sites ?? {};
+    if (appends) for (const [site, news] of heard) found = appended(found, site, news);
+    return found;
+  }, [history.answer, heard, appends]);
+  const end = appends ? Math.max(now, period.to) : period.to;
+  const isEmpty = history.answer && !Object.values(sites).some((/** @type {any} */ rows) => rows.length);
+  const zoom = (/** @type {number} */ from, /** @type {number} */ to) => setZooms((before) => [...before, { from, to }]);
+  return html`
+    <section class="panel" aria-label="History">
+      <div class="tools">
+        <h2>History</h2>
+        <div class="ranges" role="group" aria-label="Range">
+          ${RANGES.map(
+            (one) => html`
+              <button key=${one.name} aria-pressed=${isLive && one.name === range.name} data-range=${one.name}
+                onClick=${() => (setZooms([]), setQuery({ range: one.name === "1h" ? null : one.name, from: null, to: null }))}>
+                ${one.label}
+              </button>
+            `,
+          )}
+        </div>
+        ${zooms.length ? html`<button data-testid="zoom-back" onClick=${() => setZooms((before) => before.slice(0, -1))}>Back</button>` : null}
+        <span class="spring"></span>
+        <${CustomPeriod} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), range: null })} />
+      </div>
+      <${Trouble} error=${history.error ?? states.error} />
+      ${isEmpty
+        ? html`<p class="empty" data-testid="history-chart" data-points="0">Nothing is stored for this period. Choose another one, or wait for the first cycles.</p>`
+        : history.answer
+          ? html`<${HistoryChart}
+              sites=${sites}
+              from=${appends ? end - range.ms : period.from}
+              to=${end}
+              onZoom=${zoom}
+              onBack=${() => setZooms((before) => before.slice(0, -1))}
+              label="Round-trip times and loss by site"
+            />`
+          : html`<p class="empty">Loading…</p>`}
+      ${states.answer
+        ? html`
+            <h2>Uptime</h2>
+            <${Uptime} found=${states.answer} />
+            <${Timeline} found=${states.answer} />
+            <h2>Outages</h2>
+            <${Outages} outages=${states.answer.outages} />
+          `
+        : null}
+    </section>
+  `;
+}
+
+/** @param {{id: string}} given */
+function Recent({ id }) {
+  const open = useStore((state) => state.incidents);
+  const found = useLoaded("/incidents", { target: id });
+  useEffect(() => found.again(), [open]);
+  const incidents = found.answer?.incidents ?? [];
+  return html`
+    <section class="panel" aria-label="Incidents">
+      <h2>Incidents of the last 30 days</h2>
+      <${Trouble} error=${found.error} />
+      ${incidents.length
+        ? html`<${IncidentTable} incidents=${incidents} onChanged=${found.again} brief />`
+        : html`<p class="empty">${found.answer ? "None." : "Loading…"}</p>`}
+      ${incidents.length ? html`<small class="help">${counted(incidents.length, "incident")}</small>` : null}
+    </section>
+  `;
+}

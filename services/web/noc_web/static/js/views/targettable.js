@@ -1,0 +1,143 @@
+// @ts-check
+// The live table of targets: sorted, filtered, and fluid with thousands of rows.
+
+import { duration, ms, percent, utc, moment } from "../format.js";
+import { useMedia, useNow, useStore } from "../hooks.js";
+import { setQuery } from "../router.js";
+import { filtered, firstDirection, sorted } from "../tablerows.js";
+import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
+import { Badge, cellTitle, Shape } from "./state.js";
+import { VirtualList } from "./virtuallist.js";
+
+const COLUMNS = [
+  ["state", "State"],
+  ["since", "For"],
+  ["name", "Name"],
+  ["rtt", "RTT"],
+  ["loss", "Loss"],
+  ["sites", "Sites"],
+  ["address", "Address"],
+  ["group", "Group"],
+  ["tags", "Tags"],
+];
+const SORTABLE = new Set(["state", "since", "name", "rtt", "loss", "address", "group"]);
+const ORDER_EVERY_MS = 1000;
+
+/** @param {{query: URLSearchParams}} given */
+export function TargetTable({ query }) {
+  const rows = useStore((state) => state.rows);
+  const known = useStore((state) => state.kpis !== null);
+  const narrow = useMedia("(max-width: 720px)");
+  const now = useNow(1000);
+  const column = SORTABLE.has(query.get("sort") ?? "") ? /** @type {string} */ (query.get("sort")) : "state";
+  const direction = query.get("dir") ?? firstDirection(column);
+  const filter = { text: query.get("q") ?? "", group: query.get("group") ?? "", state: query.get("state") ?? "" };
+  const order = useOrder(rows, filter, column, direction);
+  const shown = order.map((id) => rows.get(id)).filter(Boolean);
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const height = Math.round((narrow ? 4.4 : 2.25) * rem);
+  const sort = (/** @type {string} */ name) => {
+    const turned = direction === "asc" ? "desc" : "asc";
+    const next = name === column ? turned : firstDirection(name);
+    setQuery({ sort: name === "state" ? null : name, dir: next === firstDirection(name) ? null : next });
+  };
+  if (known && !rows.size) return html`<${NoTargets} />`;
+  const head = html`
+    <div class="row grid-head" role="row" aria-rowindex="1">
+      ${COLUMNS.map(
+        ([name, text]) => html`
+          <span
+            key=${name}
+            role="columnheader"
+            class=${`c-${name}`}
+            aria-sort=${name === column ? (direction === "asc" ? "ascending" : "descending") : SORTABLE.has(name) ? "none" : undefined}
+          >
+            ${SORTABLE.has(name) ? html`<button onClick=${() => sort(name)}>${text}<i aria-hidden="true">${name === column ? (direction === "asc" ? "▲" : "▼") : ""}</i></button>` : text}
+          </span>
+        `,
+      )}
+    </div>
+  `;
+  return html`
+    <${VirtualList}
+      rows=${shown}
+      height=${height}
+      columns=${COLUMNS.length}
+      label="Targets"
+      head=${head}
+      draw=${(/** @type {any} */ row, /** @type {number} */ place, /** @type {any} */ style) =>
+        html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} />`}
+    />
+    <p class="count" role="status">
+      ${shown.length === rows.size ? `${rows.size} targets` : `${shown.length} of ${rows.size} targets`}
+      ${shown.length === 0 && rows.size ? html`: <button class="link" onClick=${() => setQuery({ q: null, group: null, state: null })}>show all</button>` : null}
+    </p>
+  `;
+}
+
+/** The order of ids, renewed at most once a second while only figures change, so that rows stay where they are.
+ * @param {ReadonlyMap<string, any>} rows @param {{text: string, group: string, state: string}} filter @param {string} column @param {string} direction
+ * @returns {string[]} */
+function useOrder(rows, filter, column, direction) {
+  const wanted = JSON.stringify([filter, column, direction, rows.size]);
+  const last = useRef({ rows, wanted: "", atMs: 0, order: /** @type {string[]} */ ([]) });
+  const [, again] = useState(0);
+  const isDue = last.current.wanted !== wanted || (last.current.rows !== rows && Date.now() - last.current.atMs >= ORDER_EVERY_MS);
+  useMemo(() => {
+    if (!isDue) return;
+    const order = sorted(filtered(rows.values(), filter), column, direction).map((row) => row.id);
+    last.current = { rows, wanted, atMs: Date.now(), order };
+  }, [isDue, rows, wanted]);
+  useEffect(() => {
+    if (last.current.rows === rows) return undefined;
+    const timer = setTimeout(() => again((count) => count + 1), ORDER_EVERY_MS);
+    return () => clearTimeout(timer);
+  }, [rows]);
+  return last.current.order;
+}
+
+/** @param {{row: import("../store.js").Row, place: number, style: Record<string, string>, now: number}} given */
+function Row({ row, place, style, now }) {
+  return html`
+    <div
+      class=${`row state-${row.state} ${place % 2 ? "is-odd" : ""}`}
+      role="row"
+      aria-rowindex=${place + 2}
+      style=${style}
+      data-testid="target-row"
+      data-target=${row.id}
+      data-state=${row.state}
+    >
+      <span class="c-state" role="gridcell"><${Badge} state=${row.state} /></span>
+      <span class="c-since" role="gridcell" title=${row.since ? `since ${moment(row.since)} (${utc(row.since)})` : row.reason}>
+        ${row.since ? duration((now - Date.parse(row.since)) / 1000) : "–"}
+      </span>
+      <span class="c-name" role="gridcell">
+        <a href=${`/targets/${encodeURIComponent(row.id)}`} title=${row.reason}>${row.name}</a>
+        ${row.critical ? html`<small class="mark" title="critical: mailed at once">critical</small>` : null}
+        ${row.incident ? html`<small class="mark is-bad" title="part of an open incident">incident</small>` : null}
+      </span>
+      <span class="c-rtt" role="gridcell" data-testid="rtt">${ms(row.rtt_ms)}</span>
+      <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""}`} role="gridcell">${percent(row.loss_pct)}</span>
+      <span class="c-sites" role="gridcell">
+        ${Object.entries(row.sites).map(
+          ([site, cell]) => html`
+            <span key=${site} class="site-cell" title=${cellTitle(site, cell)} data-site=${site} data-state=${cell.state}>
+              <${Shape} state=${cell.state} title=${cellTitle(site, cell)} /><em>${site} ${cell.rtt_ms === null ? "" : ms(cell.rtt_ms)}</em>
+            </span>
+          `,
+        )}
+      </span>
+      <span class="c-address" role="gridcell" title=${row.address}>${row.address}</span>
+      <span class="c-group" role="gridcell" title=${row.group}>${row.group || "–"}</span>
+      <span class="c-tags" role="gridcell" title=${row.tags.join(" ")}>${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
+    </div>
+  `;
+}
+
+const NoTargets = () => html`
+  <div class="empty">
+    <h2>No target yet</h2>
+    <p>Add the first thing to ping with “Add target” above, or import a CSV or JSON file of them.</p>
+  </div>
+`;

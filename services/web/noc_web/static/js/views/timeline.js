@@ -1,0 +1,100 @@
+// @ts-check
+// States over a period: a strip for all sites together and one for each, the sums, and the outages.
+
+import { duration, moment, uptime, utc } from "../format.js";
+import { STATES, word } from "../states.js";
+import { runs } from "../strip.js";
+import { html } from "../ui.js";
+import { Badge, Shape } from "./state.js";
+
+const COLUMNS = 900;
+/** How much of the strip's height a state fills: what is bad stands out without colour.
+ * @type {Record<string, number>} */
+const HEIGHTS = { UP: 8, MAINTENANCE: 8, PAUSED: 6, UNKNOWN: 12, DEGRADED: 14, PARTIAL: 17, UNREACHABLE: 20, DOWN: 20 };
+
+/** @param {{found: any}} given the API's answer */
+export function Timeline({ found }) {
+  const from = Date.parse(found.from);
+  const to = Date.parse(found.to);
+  const strips = [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))];
+  return html`
+    <div class="strips">
+      ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
+      <div class="strip-ends"><time title=${utc(found.from)}>${moment(found.from)}</time><time title=${utc(found.to)}>${moment(found.to)}</time></div>
+    </div>
+  `;
+}
+
+/** @param {{name: string, intervals: any[], from: number, to: number}} given */
+const Strip = ({ name, intervals, from, to }) => html`
+  <div class="strip">
+    <span class="strip-name">${name}</span>
+    <svg viewBox=${`0 0 ${COLUMNS} 20`} preserveAspectRatio="none" role="img" aria-label=${`States of ${name}: ${summary(intervals)}`}>
+      ${runs(intervals, from, to, COLUMNS).map(({ first, last, state, interval }) => {
+        const high = HEIGHTS[state] ?? 12;
+        return html`
+          <rect key=${first} class=${`state-${state}`} x=${first} width=${last - first + 1} y=${20 - high} height=${high}>
+            <title>${word(state)} for ${duration(interval.seconds)}, ${moment(interval.start)} – ${moment(interval.end)}. ${interval.reason}</title>
+          </rect>
+        `;
+      })}
+    </svg>
+  </div>
+`;
+
+/** @param {any[]} intervals */
+function summary(intervals) {
+  /** @type {Record<string, number>} */
+  const sums = {};
+  for (const one of intervals) sums[one.state] = (sums[one.state] ?? 0) + one.seconds;
+  return STATES.filter((state) => sums[state]).map((state) => `${word(state)} ${duration(sums[state])}`).join(", ") || "nothing is known";
+}
+
+/** @param {{found: any}} given */
+export function Uptime({ found }) {
+  const { pct, seconds } = found.uptime;
+  const total = Object.values(/** @type {Record<string, number>} */ (seconds)).reduce((sum, one) => sum + one, 0);
+  const downtime = found.outages.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.seconds, 0);
+  return html`
+    <dl class="uptime" data-testid="uptime">
+      <div class="uptime-main"><dt>Uptime</dt><dd>${uptime(pct)}</dd></div>
+      <div><dt>Downtime</dt><dd>${duration(downtime)}</dd></div>
+      <div><dt>Outages</dt><dd>${found.outages.length}</dd></div>
+      ${STATES.filter((state) => seconds[state] > 0).map(
+        (state) => html`
+          <div key=${state} class=${`state-${state}`}>
+            <dt><${Shape} state=${state} />${word(state)}</dt>
+            <dd title=${`${Math.round(seconds[state])} s`}>${duration(seconds[state])}<small>${total ? `${((100 * seconds[state]) / total).toFixed(2)} %` : ""}</small></dd>
+          </div>
+        `,
+      )}
+    </dl>
+  `;
+}
+
+/** @param {{outages: any[]}} given */
+export function Outages({ outages }) {
+  if (!outages.length) return html`<p class="empty" data-testid="outages">No outage in this period.</p>`;
+  return html`
+    <div class="scroll">
+      <table class="list" data-testid="outages">
+        <thead>
+          <tr><th>State</th><th>From</th><th>To</th><th class="is-number">Lasted</th><th>Why</th></tr>
+        </thead>
+        <tbody>
+          ${[...outages].reverse().map(
+            (one) => html`
+              <tr key=${one.start}>
+                <td><${Badge} state=${one.state} /></td>
+                <td><time title=${utc(one.start)}>${moment(one.start)}</time></td>
+                <td><time title=${utc(one.end)}>${moment(one.end)}</time></td>
+                <td class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
+                <td>${one.reason}</td>
+              </tr>
+            `,
+          )}
+        </tbody>
+      </table>
+    </div>
+  `;
+}

@@ -1,0 +1,66 @@
+// @ts-check
+// Tokens for machines, for administrators; the secret is shown once.
+
+import { api } from "../api.js";
+import { moment, utc } from "../format.js";
+import { useAction, useLoaded } from "../hooks.js";
+import { html, useState } from "../ui.js";
+import { Confirm, Trouble } from "./bits.js";
+import { ROLES } from "./users.js";
+
+export function Tokens() {
+  const { answer, error, again } = useLoaded("/tokens");
+  const [name, setName] = useState("");
+  const [role, setRole] = useState("viewer");
+  const [made, setMade] = useState(/** @type {any} */ (null));
+  const [removing, setRemoving] = useState(/** @type {any} */ (null));
+  const creation = useAction(async () => {
+    setMade(await api.post("/tokens", { name: name.trim(), role }));
+    setName("");
+    again();
+  });
+  const removal = useAction(async () => {
+    await api.delete(`/tokens/${encodeURIComponent(removing.name)}`);
+    setRemoving(null);
+    again();
+  });
+  const tokens = answer?.tokens ?? [];
+  return html`
+    <p class="help">A program sends its token as <code>Authorization: Bearer …</code> and may do what the token's role may.</p>
+    <form class="tools" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), creation.run())}>
+      <input name="token-name" aria-label="Name of the token" placeholder="what it is for" value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} />
+      <select aria-label="Role" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
+      <button class="primary" disabled=${creation.busy || !name.trim()}>Create a token</button>
+    </form>
+    <${Trouble} error=${creation.error ?? error} />
+    ${made
+      ? html`<div class="once" role="status"><p>The token <strong>${made.name}</strong>. Copy it now: it is not shown again.</p><code data-testid="new-token">${made.token}</code></div>`
+      : null}
+    ${tokens.length
+      ? html`<div class="scroll">
+          <table class="list">
+            <thead><tr><th>Name</th><th>Role</th><th>Begins with</th><th>Created</th><th>Last used</th><th></th></tr></thead>
+            <tbody>
+              ${tokens.map(
+                (/** @type {any} */ token) => html`
+                  <tr key=${token.name}>
+                    <td>${token.name}</td>
+                    <td>${token.role}</td>
+                    <td><code>${token.begins_with}…</code></td>
+                    <td><time title=${utc(token.created_at)}>${moment(token.created_at)}</time></td>
+                    <td>${token.used_at ? html`<time title=${utc(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
+                    <td class="acts"><button class="danger" onClick=${() => setRemoving(token)}>Delete</button></td>
+                  </tr>
+                `,
+              )}
+            </tbody>
+          </table>
+        </div>`
+      : html`<p class="empty">No token yet.</p>`}
+    ${removing
+      ? html`<${Confirm} title=${`Delete the token ${removing.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${() => setRemoving(null)}>
+          <p>Whoever uses it is refused from now on.</p>
+        <//>`
+      : null}
+  `;
+}

@@ -1,0 +1,92 @@
+// @ts-check
+// The path to a target: followed now from a site of choice, or as it was last known.
+
+import { api } from "../api.js";
+import { moment, ms, utc } from "../format.js";
+import { useAction, useEvent, useLoaded, useStore } from "../hooks.js";
+import { may } from "../me.js";
+import { html, useEffect, useState } from "../ui.js";
+import { Trouble } from "./bits.js";
+
+const PATIENCE_MS = 60_000;
+
+/** @param {{id: string, sites: string[]}} given */
+export function Traceroute({ id, sites }) {
+  const known = useLoaded(`/targets/${encodeURIComponent(id)}/traces`);
+  const online = useStore((state) => state.sites).filter((site) => site.online);
+  const [site, setSite] = useState("");
+  const [asked, setAsked] = useState(/** @type {{request: string, site: string}|null} */ (null));
+  const [refusal, setRefusal] = useState("");
+  const [fresh, setFresh] = useState(/** @type {Record<string, any>} */ ({}));
+  const choices = [...new Set([...sites, ...online.map((one) => one.id)])];
+  const chosen = site || online.map((one) => one.id).find((one) => sites.includes(one)) || choices[0] || "";
+  const { run, busy, error } = useAction(async () => {
+    setRefusal("");
+    setAsked(await api.post(`/targets/${encodeURIComponent(id)}/trace`, { site: chosen }));
+  });
+  useEvent("reply", (reply) => {
+    if (reply.request !== asked?.request) return;
+    setAsked(null);
+    if (reply.error) setRefusal(`${reply.site}: ${reply.error}`);
+    else if (reply.trace) setFresh((before) => ({ ...before, [reply.site]: reply.trace }));
+  });
+  useEffect(() => {
+    if (!asked) return undefined;
+    const timer = setTimeout(() => {
+      setAsked(null);
+      setRefusal(`The site ${asked.site} has not answered within ${PATIENCE_MS / 1000} s; try again or choose another.`);
+    }, PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [asked]);
+  const trace = fresh[chosen] ?? known.answer?.traces?.[chosen];
+  return html`
+    <section class="panel" aria-label="Traceroute">
+      <h2>Path</h2>
+      <div class="tools">
+        <label>from <select value=${chosen} onChange=${(/** @type {any} */ event) => setSite(event.currentTarget.value)} aria-label="Site" data-testid="trace-site">
+          ${choices.map((one) => html`<option value=${one}>${one}</option>`)}
+        </select></label>
+        ${may("operator")
+          ? html`<button data-testid="trace-button" disabled=${busy || asked !== null || !chosen} onClick=${run}>
+              ${asked ? `Following from ${asked.site}…` : "Trace now"}
+            </button>`
+          : null}
+        ${trace ? html`<small>${trace.address}, <time title=${utc(trace.at)}>${moment(trace.at)}</time>: ${trace.reached ? "reached" : "not reached"}</small>` : null}
+      </div>
+      <${Trouble} error=${error ?? known.error} />
+      ${refusal ? html`<p class="error" role="alert">${refusal}</p>` : null}
+      ${trace ? html`<${Hops} trace=${trace} />` : html`<p class="empty">No path from ${chosen || "a site"} is known yet${may("operator") ? ": press “Trace now”" : ""}.</p>`}
+    </section>
+  `;
+}
+
+/** @param {{trace: import("../messages.d.ts").Trace}} given */
+const Hops = ({ trace }) => {
+  const slowest = Math.max(1, ...trace.hops.flatMap((hop) => hop.rtts_ms));
+  return html`
+    <div class="scroll">
+      <table class="list hops" data-testid="trace-hops" data-reached=${String(trace.reached)}>
+        <thead>
+          <tr><th class="is-number">Hop</th><th>Address</th><th>Name</th><th class="is-number">Best</th><th class="is-number">Worst</th><th class="wide-only">RTT</th></tr>
+        </thead>
+        <tbody>
+          ${trace.hops.map((hop) => {
+            const best = hop.rtts_ms.length ? Math.min(...hop.rtts_ms) : null;
+            const worst = hop.rtts_ms.length ? Math.max(...hop.rtts_ms) : null;
+            return html`
+              <tr key=${hop.ttl} class=${hop.address ? "" : "is-silent"}>
+                <td class="is-number">${hop.ttl}</td>
+                <td>${hop.address ?? "nobody answered"}</td>
+                <td>${hop.name ?? ""}</td>
+                <td class="is-number">${ms(best)}</td>
+                <td class="is-number">${ms(worst)}</td>
+                <td class="wide-only"><span class="bar-track"><span class="bar-fill" style=${{ width: `${(100 * (best ?? 0)) / slowest}%` }}></span></span></td>
+              </tr>
+            `;
+          })}
+        </tbody>
+      </table>
+    </div>
+    ${trace.reached ? null : html`<p class="help">The last answer came from hop ${trace.hops.filter((hop) => hop.address).pop()?.ttl ?? "none"}; the target itself did not answer.</p>`}
+  `;
+};
