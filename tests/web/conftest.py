@@ -55,7 +55,9 @@ class Browser:
         """`json`, `data`, `headers` as Flask's test client has them; an `headers` value None takes ours away."""
         headers = self._headers | options.pop("headers", {})
         wanted = {name: value for name, value in headers.items() if value is not None}
-        return self.client.open(path, method=method, headers=wanted, environ_base=self._address, **options)
+        return self.client.open(
+            path, method=method, headers=wanted, environ_base=self._address, buffered=True, **options
+        )
 
     def get(self, path: str, status: int = 200) -> Any:
         return self.api("GET", path, status=status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from noc_web.problem import FieldError, ProblemError, invalid
 
 Own = dict[str, Any]
 R = TypeVar("R")
+# Whoever sends another kind of file learns that from the first rows.
+_MOST_ERRORS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Catalog:
     def import_targets(self, bodies: Iterable[object], who: str, *, replace: bool) -> tuple[int, int]:
         """All or none. How many were added, and how many existing ones changed (only with `replace`).
 
-        Raises ProblemError 422 with an error for every row that is not accepted, numbered from 1.
+        Raises ProblemError 422 with an error for every row that is not accepted (the first 100), numbered from 1.
         """
         errors: list[FieldError] = []
         counted = {"added": 0, "changed": 0}
@@ -101,6 +103,9 @@ class Catalog:
                     counted["changed" if known else "added"] += 1
                 except ProblemError as problem:
                     errors.append(FieldError(f"row {number}", f"Row {number}: {problem.detail}"))
+            if len(errors) > _MOST_ERRORS:
+                more = FieldError("", f"{len(errors) - _MOST_ERRORS} more rows are not accepted.")
+                errors[_MOST_ERRORS:] = [more]
             if errors:
                 raise invalid(errors)
 
