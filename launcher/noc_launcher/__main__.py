@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        print(f"noc: {error.filename or 'this machine'}: {error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 def _check_command(words: Sequence[str]) -> None:

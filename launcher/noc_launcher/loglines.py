@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Final
@@ -17,12 +18,10 @@ def show(name: str, line: str) -> None:
     if name == "broker" and any(word in line for word in _BROKER_SMALL_TALK):
         return
     text = readable(line) if sys.stderr.isatty() else line
-    print(
-        *(f"{name:<{_NAME_WIDTH}} | {part}" for part in text.splitlines() or [""]),
-        sep="\n",
-        file=sys.stderr,
-        flush=True,
-    )
+    lines = [f"{name:<{_NAME_WIDTH}} | {part}" for part in text.splitlines() or [""]]
+    # A full disk or a terminal that is gone takes our log, and must not take the NOC.
+    with contextlib.suppress(OSError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def readable(line: str) -> str:

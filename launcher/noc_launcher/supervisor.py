@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -56,7 +57,11 @@ def ending(code: int) -> str:
 class Supervisor:
     """Runs `programs` until `stop` is called. Every line they print goes to `show` with their name."""
 
-    def __init__(self, programs: Sequence[Program], show: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, programs: Sequence[Program], show: Callable[[str, str], None], *, patience_s: float = 20.0
+    ) -> None:
+        """Something that is not ready after `patience_s` is told."""
+        self._patience_s = patience_s
         self._programs = programs
         self._show = show
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -88,7 +93,11 @@ class Supervisor:
     async def _begin(self, keepers: dict[str, asyncio.Task[None]], when_ready: Callable[[], None]) -> None:
         for program in self._programs:
             keepers[program.name] = asyncio.create_task(self._keep(program))
+            told_s = time.monotonic() + self._patience_s
             while not await asyncio.to_thread(program.is_ready):
+                if time.monotonic() > told_s:
+                    told_s = math.inf
+                    self._show("noc", f"the {program.name} is not ready yet; the lines above say why")
                 await asyncio.sleep(_LOOK_EVERY_S)
         self._has_been_ready = True
         when_ready()
@@ -97,7 +106,12 @@ class Supervisor:
         quick_deaths = 0
         while not self._stop.is_set():
             started_s = time.monotonic()
-            code = await self._run_once(program)
+            try:
+                code = await self._run_once(program)
+            except OSError as error:
+                # A machine that is out of processes or memory for a moment is no reason to end the rest.
+                self._show("noc", f"the {program.name} cannot be started: {error.strerror}")
+                code = os.EX_OSERR
             if self._stop.is_set():
                 return
             quick_deaths = 0 if time.monotonic() - started_s >= STEADY_S else quick_deaths + 1

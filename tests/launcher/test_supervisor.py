@@ -128,6 +128,31 @@ def test_what_does_not_end_is_killed_at_once_when_asked_a_second_time() -> None:
     assert time.monotonic() - started_s < 5
 
 
+def test_what_is_not_ready_for_long_is_told_once() -> None:
+    lines = Lines()
+
+    async def both() -> None:
+        supervisor = Supervisor([program("part", SLEEP, lambda: False)], lines.show, patience_s=0.1)
+        running = asyncio.create_task(supervisor.run(lambda: None))
+        await until(lambda: lines.of("noc"))
+        supervisor.stop()
+        await running
+
+    asyncio.run(both())
+    assert lines.of("noc") == ["the part is not ready yet; the lines above say why"]
+
+
+def test_a_program_that_cannot_be_started_does_not_end_the_others() -> None:
+    lines = Lines()
+
+    async def script(supervisor: Supervisor) -> None:
+        await until(lambda: len(lines.of("noc")) >= 4 and "here" in lines.of("steady"))
+
+    missing = Program("missing", ["/no/such/program"], {})
+    supervise([missing, program("steady", SLEEP)], script, lines)
+    assert lines.of("noc")[0] == "the missing cannot be started: No such file or directory"
+
+
 @pytest.mark.parametrize(
     ("code", "lives"),
     [(2, 1), (1, GIVE_UP_AFTER)],

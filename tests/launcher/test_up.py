@@ -60,7 +60,11 @@ class Up:
         """The processes it has started, by name."""
         found = {}
         for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            except OSError:
+                # It has ended since we read its number.
+                continue
             name = command[command.index("noc_launcher.child") + 2] if "noc_launcher.child" in command else "broker"
             found["broker" if name == "program" else name] = int(child)
         return found
@@ -172,6 +176,26 @@ def test_a_port_in_use_is_named_with_the_option_that_changes_it(own_network: Non
         done = noc("up", *web, option, str(port))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"noc: Port {port} on 127.0.0.1 is in use by another program; choose another with {option}.\n"
+
+
+def test_without_the_right_to_ping_one_sentence_names_the_cures(own_network: None, tmp_path: Path) -> None:
+    groups = Path("/proc/sys/net/ipv4/ping_group_range")
+    before = groups.read_text()
+    groups.write_text("1 0")
+    noc = [sys.executable, "-P", "-m", "noc_launcher", "up", "--port", str(free_port())]
+    try:
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-net_raw", *noc],
+            env=clean_environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        groups.write_text(before)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("noc: This process may not send ICMP echo requests: run it as root, or")
 
 
 def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path, noc: Noc) -> None:
