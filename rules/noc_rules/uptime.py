@@ -45,4 +45,5 @@ def percent(seconds: dict[VerdictState, float]) -> float | None:
     """Uptime of the time that was measured, 0 to 100."""
     good = sum(seconds[state] for state in GOOD)
     measured = good + sum(seconds[state] for state in BAD)
-    return 100 * good / measured if measured else None
+    # In this order all good is exactly 100.
+    return 100 * (good / measured) if measured else None

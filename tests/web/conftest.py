@@ -86,12 +86,18 @@ class Service:
         publisher = Publisher(self.bus)
         view = LiveView(self.bus)
         self.app, csrf = new_app(self.config)
+
+        def tell() -> None:
+            publisher.sync(catalog)
+            view.define(publisher.targets, publisher.sites)
+
+        catalog = Catalog(self.database, tell)
         self.parts = Parts(
             config=self.config,
             bus=self.bus,
             accounts=accounts,
             guard=Guard(accounts, csrf),
-            catalog=Catalog(self.database),
+            catalog=catalog,
             publisher=publisher,
             view=view,
             revisions=Revisions(view),

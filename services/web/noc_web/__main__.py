@@ -44,7 +44,12 @@ def run(config: Config, stop: threading.Event) -> None:
     session = Session(config.broker, "noc-web", will=process.offline("web"))
     publisher = Publisher(session)
     view = LiveView(session)
-    catalog = Catalog(database)
+
+    def tell() -> None:
+        publisher.sync(catalog)
+        view.define(publisher.targets, publisher.sites)
+
+    catalog = Catalog(database, tell)
     app, csrf = new_app(config)
     parts = Parts(
         config=config,
@@ -111,8 +116,7 @@ class Keeper:
         version = self._database.version()
         if version != self._version:
             self._version = version
-            self._parts.publisher.sync(self._parts.catalog)
-            self._parts.view.define(self._parts.publisher.targets, self._parts.publisher.sites)
+            self._parts.catalog.changed()
 
     def _announce(self) -> None:
         figures: dict[str, float] = {

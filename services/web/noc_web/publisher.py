@@ -46,9 +46,9 @@ class Publisher:
 
     def sync(self, catalog: Catalog) -> None:
         """Bring the broker to what the database says now."""
-        contents = catalog.contents()
-        targets = contents.resolved()
         with self._lock:
+            contents = catalog.contents()
+            targets = contents.resolved()
             gone_targets, gone_sites = self._targets.keys() - targets.keys(), self._sites.keys() - contents.sites.keys()
             news = [target for target in targets.values() if self._targets.get(target.id) != target]
             new_sites = [site for site in contents.sites.values() if self._sites.get(site.id) != site]

@@ -40,7 +40,7 @@ class Catalog:
 
     def __init__(self, database: Database, changed: Callable[[], None] = lambda: None) -> None:
         self._database = database
-        self._changed = changed
+        self.changed = changed
 
     def contents(self) -> Contents:
         with self._database.session() as session:
@@ -178,7 +178,8 @@ class Catalog:
             _check(after)
             _write(session, before, after)
             session.add(_audit(who, act, subject, detail))
-        self._changed()
+        # Whoever asks next finds it everywhere.
+        self.changed()
         return answer
 
     def _put_new(self, contents: Contents, own: Own) -> Target:

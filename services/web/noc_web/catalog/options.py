@@ -9,6 +9,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Site, Target
 from noc_rules.inheritance import OPTIONS, resolve
 from noc_web.catalog import addresses
@@ -46,7 +47,6 @@ _ACCEPTS: Final = {
 _TYPES: Final = get_type_hints(Target, include_extras=True)
 _SITE_TYPES: Final = get_type_hints(Site, include_extras=True)
 _LONGEST_NAME: Final = 120
-_MAIL: Final = re.compile(r"[^\s@<>,;:\"()\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _NOTE: Final = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f]*")
 _GROUP: Final = re.compile(r"(?:[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?(?:/[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?)*)?")
 
@@ -123,7 +123,7 @@ def _value(name: str, value: Any) -> Any:
         return [addresses.checked(one) for one in value]
     if name == "note":
         return _note(value)
-    if name == "contacts" and (wrong := [one for one in value if not _MAIL.fullmatch(one)]):
+    if name == "contacts" and (wrong := [one for one in value if not is_mail_address(one)]):
         raise ValueError(f"has {wrong[0][:60]!r}, no mail address")
     if name == "group":
         if not is_group(value):

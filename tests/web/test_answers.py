@@ -1,0 +1,255 @@
+"""The API as it is documented: every answer has its declared type, and the document is the one that is committed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import noc_web
+from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, STATES, TRACES, VERDICTS
+from noc_bus.messages import Acknowledgement, Hop, State, Trace, VerdictState
+from noc_bus.time import Time
+from noc_history.store import Batch
+from noc_web.api import ROUTES, openapi
+from noc_web.api.route import ROOT, Route, Text
+from noc_web.json import plain
+from tests.web.conftest import Service
+from tests.web.facts import incident, presence, result, state, verdict
+
+COMMITTED: Final = Path(noc_web.__file__).parents[1] / "openapi.json"
+
+CALLS: Final[dict[str, tuple[str, Any]]] = {
+    "GET /status": ("status", None),
+    "POST /targets/import": ("targets/import?replace=true", [{"id": "imported", "address": "10.0.0.3"}]),
+    "GET /targets/export": ("targets/export?format=json", None),
+    "GET /targets": ("targets", None),
+    "POST /targets": ("targets", {"address": "10.0.0.9", "group": "core/x", "ttl": 9}),
+    "GET /targets/{target}": ("targets/a", None),
+    "PUT /targets/{target}": ("targets/a", {"address": "10.0.0.1", "tags": ["x"], "parents": ["b"]}),
+    "PATCH /targets/{target}": ("targets/a", {"degraded_rtt_ms": 5, "sites": ["here"]}),
+    "DELETE /targets/{target}": ("targets/c", None),
+    "GET /targets/{target}/history": ("targets/a/history?points=3", None),
+    "GET /targets/{target}/states": ("targets/a/states", None),
+    "POST /targets/{target}/check": ("targets/a/check", {}),
+    "POST /targets/{target}/trace": ("targets/a/trace", {"site": "here"}),
+    "GET /targets/{target}/traces": ("targets/a/traces", None),
+    "GET /groups": ("groups", None),
+    "GET /groups/{path}": ("groups/core/routers", None),
+    "PUT /groups/{path}": ("groups/core", {"packets": 2}),
+    "DELETE /groups/{path}": ("groups/old", None),
+    "GET /sites": ("sites", None),
+    "POST /sites": ("sites", {"id": "mars", "anchors": ["10.0.0.1"]}),
+    "GET /sites/{site}": ("sites/here", None),
+    "PUT /sites/{site}": ("sites/here", {"label": "Here", "expected": False}),
+    "DELETE /sites/{site}": ("sites/old", None),
+    "GET /incidents": ("incidents", None),
+    "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
+    "GET /reports/uptime": ("reports/uptime?group=core", None),
+    "GET /me": ("me", None),
+    "PUT /me": ("me", {"theme": "dark"}),
+    "POST /me/password": ("me/password", {"current": "correct horse battery", "new": "another battery"}),
+    "GET /users": ("users", None),
+    "POST /users": ("users", {"name": "new", "role": "viewer", "password": "a long one indeed"}),
+    "PUT /users/{name}": ("users/bert", {"role": "operator"}),
+    "DELETE /users/{name}": ("users/carl", None),
+    "GET /tokens": ("tokens", None),
+    "POST /tokens": ("tokens", {"name": "grafana", "role": "viewer"}),
+    "DELETE /tokens/{name}": ("tokens/old", None),
+    "GET /audit": ("audit", None),
+    "GET /openapi.json": ("openapi.json", None),
+}
+
+
+@pytest.fixture(scope="module")
+def furnished(shared_service: Service) -> Service:
+    """A service with something of everything."""
+    service, now = shared_service, Time.now()
+    catalog = service.parts.catalog
+    catalog.put_group("core", {"tags": ["core"]}, "test")
+    catalog.put_group("old", {}, "test")
+    for name in ("a", "b", "c"):
+        catalog.add_target({"id": name, "address": "10.0.0.1", "group": "core/routers"}, "test")
+    catalog.add_target({"id": "elsewhere", "address": "10.0.0.2", "paused": True}, "test")
+    for site in ("here", "old"):
+        catalog.put_site(site, {"anchors": ["10.0.0.254"]}, "test")
+    for name in ("bert", "carl", "dora"):
+        service.add_person(name, "viewer")
+    service.parts.accounts.create_token("old", "viewer")
+    say = service.others.publish
+    say(PROBERS, presence(since=now, targets=3, clock=now, echoes_per_s=2.5, version="1"))
+    say(PROBERS, presence("unconfigured", online=False))
+    say(STATES, state(rtt_ms=2.0, loss_pct=0.0))
+    say(RESULTS, result())
+    say(VERDICTS, verdict("a", VerdictState.PARTIAL, sites={"here": State.UP}))
+    taken = Acknowledgement(incident="i-1", by="anna", at=now)
+    say(INCIDENTS, incident("i-1", "a", acknowledged=taken, evidence=["x"]))
+    hop = Hop(ttl=1, address=None, rtts_ms=[1.0])
+    say(TRACES, Trace(site="here", target="a", address="10.0.0.1", at=now, reached=True, hops=[hop]))
+    past = now - 600_000
+    service.parts.store.write(
+        Batch(
+            results=[result(at=past + number * 10_000, seq=number) for number in range(30)],
+            states=[state(at=past), state(kind=State.DOWN, at=past + 200_000, seq=1)],
+            incidents=[incident("i-0", "b", opened_at=Time(past), resolved_at=now, site="here", kind="site-blind")],
+        )
+    )
+    service.follow()
+    return service
+
+
+def label(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_the_table_of_calls_has_every_route() -> None:
+    assert sorted(CALLS) == sorted(map(label, ROUTES))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_an_answer_has_the_type_and_status_that_are_declared(furnished: Service, route: Route) -> None:
+    path, body = CALLS[label(route)]
+    # Changing a password ends the other log-ins of that person.
+    browser = furnished.person("dora") if route.path == "/me/password" else furnished.by("admin")
+    answer = browser.ask(route.method, f"{ROOT}/{path}", **({} if body is None else {"json": body}))
+    assert answer.status_code == route.status, answer.text
+    declared = [part for part in openapi._parts(route.answer) if not isinstance(part, Text)]
+    if not declared:
+        assert route.answer is None or answer.mimetype in route.answer.media_types
+        return
+    found = answer.get_json()
+    read = msgspec.convert(found, declared[0], dec_hook=lambda kind, value: kind.parse(value))
+    if "resolved" not in str(found):
+        # Nothing that is not declared; a target also has its own options, which are many.
+        assert plain(read) == found
+    if route.status == 201 and "Location" in answer.headers:
+        assert furnished.by("admin").ask("GET", answer.headers["Location"]).status_code == 200
+
+
+def test_the_other_form_of_each_answer_is_of_the_declared_media_type(furnished: Service) -> None:
+    viewer = furnished.by("viewer")
+    assert viewer.ask("GET", f"{ROOT}/targets/export").mimetype == "text/csv"
+    report = viewer.ask("GET", f"{ROOT}/reports/uptime?format=csv")
+    assert report.mimetype == "text/csv"
+    assert report.headers["Content-Disposition"].startswith('attachment; filename="noc-uptime-')
+
+
+def test_what_was_just_made_is_there_for_the_next_question(furnished: Service) -> None:
+    admin = furnished.by("admin")
+    admin.api("POST", "targets", {"id": "fresh", "address": "10.0.0.1"}, status=201)
+    for path in ("targets/fresh", "targets/fresh/history", "targets/fresh/states", "targets/fresh/traces"):
+        admin.get(path)
+    admin.api("PUT", "sites/venus", {"label": "Venus"})
+    assert admin.get("sites/venus")["label"] == "Venus"
+
+
+# -- the document
+
+
+def test_the_committed_document_is_the_one_that_is_rendered() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "noc_web.api.openapi"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == COMMITTED.read_text(encoding="utf-8"), (
+        "render it again: python -m noc_web.api.openapi > services/web/openapi.json"
+    )
+
+
+def test_the_served_document_is_the_committed_one(furnished: Service) -> None:
+    assert furnished.by("viewer").get("openapi.json") == json.loads(COMMITTED.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return openapi.render(ROUTES)
+
+
+def test_every_route_is_in_the_document_with_its_variables_and_queries(document: dict[str, Any]) -> None:
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert operations.keys() == {label(route) for route in ROUTES}
+    for route in ROUTES:
+        operation = operations[label(route)]
+        declared = {(one["in"], one["name"]) for one in operation.get("parameters", [])}
+        variables = {("path", part[1:-1]) for part in route.path.split("/") if part.startswith("{")}
+        assert declared == variables | {("query", query.name) for query in route.query}
+        assert operation["summary"].endswith(".")
+        assert f"role {route.role}" in operation["description"]
+        assert str(route.status) in operation["responses"]
+        assert ("requestBody" in operation) == (route.body is not None)
+    identifiers = [operation["operationId"] for operation in operations.values()]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_every_schema_of_the_document_is_one_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for reference in references(document):
+        place: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in place, reference
+            place = place[step]
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "$ref":
+                yield inner
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+@pytest.mark.parametrize("path", ["status", "targets", "incidents", "reports/uptime", "targets/a/states", "sites"])
+def test_a_client_that_knows_only_the_document_can_check_an_answer(
+    furnished: Service, document: dict[str, Any], path: str
+) -> None:
+    template = path.replace("/a/", "/{target}/")
+    content = document["paths"][f"/{template}"]["get"]["responses"]["200"]["content"]["application/json"]
+    whole = {**document, **content["schema"]}
+    jsonschema.Draft202012Validator(whole).validate(furnished.by("viewer").get(path))
+
+
+# -- figures and health
+
+
+def test_the_metrics_are_the_page_s_figures_in_prometheus_form(furnished: Service) -> None:
+    answer = furnished.by("viewer").ask("GET", "/metrics")
+    families = {family.name: family.samples for family in text_string_to_metric_families(answer.text)}
+    status = furnished.by("viewer").get("status")
+    counted = {sample.labels["state"]: sample.value for sample in families["noc_targets"]}
+    assert counted == {name: count for name, count in status["kpis"].items() if name != "total"}
+    assert {sample.labels["target"]: sample.labels["state"] for sample in families["noc_target_state"]} == {
+        row["id"]: row["state"].lower() for row in status["targets"]
+    }
+    online = {sample.labels["site"]: sample.value for sample in families["noc_prober_online"]}
+    assert online == {row["id"]: float(row["online"]) for row in status["sites"]}
+    assert {sample.value for sample in families["noc_target_rtt_seconds"]} == {0.002}
+
+
+def test_health_says_nothing_to_strangers_but_that_it_is_there(
+    furnished: Service, new_service: Callable[..., Service]
+) -> None:
+    stranger = furnished.anonymous()
+    assert stranger.ask("GET", "/healthz").get_json() == {"alive": True}
+    assert stranger.ask("GET", "/readyz").get_json() == {"ready": True, "detail": "connected to the broker"}
+    unconnected = new_service().anonymous().ask("GET", "/readyz")
+    assert (unconnected.status_code, unconnected.get_json()["ready"]) == (503, False)

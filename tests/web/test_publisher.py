@@ -1,0 +1,232 @@
+"""What the web service owns on the bus: the database is the truth, and whatever differs is put right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from noc_bus.channels import ACKNOWLEDGEMENTS, COMMANDS, INCIDENTS, PROBERS, REPLIES, SITES, TARGETS
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import Reply, Site, Target
+from noc_bus.time import Time
+from noc_web import inventory
+from noc_web.live.requests import _MOST, Requests
+from tests.web.conftest import Service
+from tests.web.facts import incident, presence
+
+LATER_S = 5.0
+A_MINUTE_LATER_S = 100.0
+
+
+def on_the_bus(service: Service) -> dict[str, Target]:
+    return {target.id: target for target in service.hub.now(TARGETS)}
+
+
+def foreign(name: str, address: str = "10.9.9.9") -> Target:
+    return Target(id=name, name=name, address=address)
+
+
+def tidy(service: Service, after_s: float = LATER_S) -> None:
+    service.parts.publisher.tick(time.monotonic() + after_s)
+
+
+def test_what_is_in_the_database_at_the_start_is_published(new_service: Callable[..., Service]) -> None:
+    service = new_service()
+    service.parts.catalog.put_group("core", {"packets": 3}, "test")
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core"}, "test")
+    service.parts.catalog.put_site("here", {"label": "Here"}, "test")
+    service.start()
+    assert on_the_bus(service) == service.parts.catalog.contents().resolved()
+    assert on_the_bus(service)["a"].packets == 3
+    assert [site.label for site in service.hub.now(SITES)] == ["Here"]
+
+
+def test_every_change_reaches_the_bus_and_only_what_changed_is_sent(service: Service) -> None:
+    operator = service.by("operator")
+    for name in ("a", "b"):
+        operator.api("POST", "targets", {"id": name, "address": "10.0.0.1", "group": f"core/{name}"})
+    service.follow()
+    assert on_the_bus(service).keys() == {"a", "b"}
+    sent = len(service.hub.sent)
+    operator.api("PATCH", "targets/a", {"note": "x"})
+    service.follow()
+    assert [target.id for target in messages_since(service, sent)] == ["a"]
+    operator.api("PUT", "groups/core", {"interval_s": 60})
+    service.follow()
+    assert {target.interval_s for target in on_the_bus(service).values()} == {60}
+    operator.api("DELETE", "targets/a")
+    operator.api("PUT", "sites/here", {})
+    service.follow()
+    operator.api("DELETE", "sites/here")
+    service.follow()
+    assert on_the_bus(service).keys() == {"b"}
+    assert service.hub.now(SITES) == []
+    sent = len(service.hub.sent)
+    service.follow()
+    tidy(service)
+    assert len(service.hub.sent) == sent
+
+
+def messages_since(service: Service, sent: int) -> list[Target]:
+    hub = Hub()
+    hub.sent = service.hub.sent[sent:]
+    return hub.messages(TARGETS)
+
+
+def test_what_a_stranger_left_on_the_bus_is_cleared_and_what_it_changed_is_put_right(
+    new_service: Callable[..., Service],
+) -> None:
+    service = new_service()
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.parts.catalog.put_site("here", {"label": "Here"}, "test")
+    service.others.publish(TARGETS, foreign("left-before"))
+    service.others.publish(TARGETS, foreign("a"))
+    service.others.publish(SITES, Site(id="mars", label="Mars"))
+    service.start()
+    service.others.publish(TARGETS, foreign("left-after"))
+    service.others.publish(SITES, Site(id="here", label="elsewhere"))
+    tidy(service)
+    assert on_the_bus(service) == service.parts.catalog.contents().resolved()
+    assert [site.label for site in service.hub.now(SITES)] == ["Here"]
+
+
+def test_what_the_broker_forgot_is_published_again(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.parts.catalog.put_site("here", {}, "test")
+    service.follow()
+    tidy(service)
+    service.others.clear(TARGETS, target="a")
+    service.others.clear(SITES, site="here")
+    tidy(service, LATER_S + 1)
+    assert service.hub.now(TARGETS) == [], "it looks once a minute only"
+    tidy(service, A_MINUTE_LATER_S)
+    assert on_the_bus(service).keys() == {"a"}
+    assert len(service.hub.now(SITES)) == 1
+
+
+def test_a_broker_that_lost_everything_has_everything_after_the_next_connection(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.follow()
+    service.bus.stop()
+    service.hub.retained.clear()
+    service.parts.catalog.add_target({"id": "b", "address": "10.0.0.2"}, "test")
+    service.follow()
+    assert on_the_bus(service) == {}
+    service.bus.start()
+    assert on_the_bus(service).keys() == {"a", "b"}
+
+
+def test_what_was_deleted_while_the_broker_was_away_is_cleared_once_it_is_back(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.follow()
+    service.bus.stop()
+    service.parts.catalog.delete_target("a", "test")
+    service.follow()
+    service.bus.start()
+    assert on_the_bus(service).keys() == {"a"}
+    tidy(service)
+    assert on_the_bus(service) == {}
+
+
+def test_nothing_is_cleared_before_the_burst_of_retained_messages_is_over(service: Service) -> None:
+    service.others.publish(TARGETS, foreign("left"))
+    tidy(service, 0)
+    assert on_the_bus(service).keys() == {"left"}
+
+
+def test_what_a_command_changes_beside_the_service_is_published_and_shown(service: Service) -> None:
+    assert inventory.add_first_targets(service.config.data, [{"id": "a", "address": "10.0.0.1"}]) == 1
+    service.follow()
+    assert on_the_bus(service).keys() == {"a"}
+    status = service.by("viewer").get("status")
+    assert [row["id"] for row in status["targets"]] == ["a"]
+    assert inventory.add_first_targets(service.config.data, [{"id": "b", "address": "10.0.0.1"}]) == 0
+
+
+# -- acknowledgements
+
+
+def test_an_acknowledgement_is_retained_while_the_incident_is_open_and_cleared_when_it_is_over(
+    service: Service,
+) -> None:
+    service.others.publish(INCIDENTS, incident("i-1"))
+    service.by("operator").api("POST", "incidents/i-1/acknowledge", {"comment": "on it"}, status=204)
+    (told,) = service.hub.now(ACKNOWLEDGEMENTS)
+    assert (told.incident, told.by, told.comment) == ("i-1", "some-operator", "on it")
+    service.others.publish_once(INCIDENTS, incident("i-1", resolved_at=Time.now()))
+    service.others.clear(INCIDENTS, incident="i-1")
+    assert service.hub.now(ACKNOWLEDGEMENTS) == []
+
+
+def test_only_an_open_incident_can_be_acknowledged(service: Service) -> None:
+    service.by("operator").api("POST", "incidents/i-1/acknowledge", status=404)
+    service.others.publish(INCIDENTS, incident("i-1"))
+    service.by("operator").api("POST", "incidents/i-1/acknowledge", {"comment": "x" * 501}, status=422)
+    service.by("operator").api("POST", "incidents/i-1/acknowledge", status=204)
+    assert len(service.hub.now(ACKNOWLEDGEMENTS)) == 1
+
+
+def test_without_a_broker_an_acknowledgement_or_command_is_refused_and_not_lost_silently(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.others.publish(INCIDENTS, incident("i-1"))
+    service.others.publish(PROBERS, presence())
+    service.follow()
+    service.bus.stop()
+    operator = service.by("operator")
+    for path in ("incidents/i-1/acknowledge", "targets/a/check", "targets/a/trace"):
+        assert "broker cannot be reached" in operator.api("POST", path, status=503)["detail"]
+    assert service.hub.messages(COMMANDS) == []
+    assert service.anonymous().ask("GET", "/readyz").status_code == 503
+    assert service.anonymous().ask("GET", "/healthz").status_code == 200
+
+
+# -- commands and their replies
+
+
+def asked_of(service: Service, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer: dict[str, Any] = service.by("operator").api("POST", f"targets/a/{verb}", body, status=202)
+    return answer
+
+
+def test_a_command_goes_to_the_site_asked_for_or_to_one_that_is_online(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.follow()
+    operator = service.by("operator")
+    assert operator.api("POST", "targets/a/check", status=409)["detail"] == "No site has a prober online now."
+    service.others.publish(PROBERS, presence("dark", online=False))
+    service.others.publish(PROBERS, presence("here"))
+    assert asked_of(service, "check")["site"] == "here"
+    assert asked_of(service, "trace", {"site": "here"})["site"] == "here"
+    assert "not online" in operator.api("POST", "targets/a/check", {"site": "dark"}, status=409)["detail"]
+    assert "use one of dark, here" in operator.api("POST", "targets/a/check", {"site": "mars"}, status=422)["detail"]
+    operator.api("POST", "targets/b/check", status=404)
+    topics = [topic for topic, _ in service.hub.sent if "/commands/" in topic]
+    assert topics == ["noc/v1/commands/here/check", "noc/v1/commands/here/trace"]
+    assert [command.target for command in service.hub.messages(COMMANDS)] == ["a", "a"]
+
+
+def test_a_reply_is_for_whoever_asked_and_told_once(service: Service) -> None:
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.others.publish(PROBERS, presence())
+    service.follow()
+    request = asked_of(service, "check")["request"]
+    reply = Reply(request=request, site="here", target="a", at=Time.now())
+    service.others.publish(REPLIES, reply)
+    service.others.publish(REPLIES, reply)
+    service.others.publish(REPLIES, Reply(request="r-strange", site="here", target="a", at=Time.now()))
+    assert service.parts.requests.arrived() == [("some-operator", reply)]
+    assert service.parts.requests.arrived() == []
+
+
+def test_commands_nobody_answers_do_not_fill_the_memory() -> None:
+    hub = Hub()
+    bus, other = FakeBus(hub), FakeBus(hub)
+    requests = Requests(bus)
+    bus.start()
+    other.start()
+    for number in range(_MOST + 1):
+        requests.asked(f"r-{number}", "anna")
+    for number in (0, 1, _MOST):
+        other.publish(REPLIES, Reply(request=f"r-{number}", site="here", target="a", at=Time.now()))
+    assert [reply.request for _, reply in requests.arrived()] == ["r-1", f"r-{_MOST}"]
