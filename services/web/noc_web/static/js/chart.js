@@ -2,12 +2,15 @@
 // Draws the history on a canvas with uPlot: for each site a smoke band from min to max, the mean, and its loss in a lane above.
 
 import uPlot from "../vendor/uPlot-1.6.32.js";
-import { columns, lossClass, step } from "./chartseries.js";
+import { columns, LOSS_CLASSES, lossClass, spans } from "./chartseries.js";
 import { clock, full } from "./format.js";
 import { colour } from "./theme.js";
 
-const LANE = 13;
-const LANE_GAP = 3;
+/** Of the size of the text. */
+const LANE = 0.92;
+const LANE_GAP = 0.2;
+const NULLS_EXPAND = 2;
+const SHADES = ["--loss-none", "--loss-unknown", ...LOSS_CLASSES.map((one) => one.colour)];
 
 /** @typedef {import("./chartseries.js").Point} Point */
 
@@ -22,7 +25,7 @@ export const siteColour = (place) => colour(`--site-${(place % 6) + 1}`);
 export function draw(element, { sites, places, from, to, width, height, onZoom, onBack, onCursor }) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const font = `${Math.round(rem * 0.78)}px system-ui, sans-serif`;
-  const lanes = sites.length * (LANE + LANE_GAP) + 6;
+  const lanes = Math.round(sites.length * (LANE + LANE_GAP) * rem) + 6;
   const axis = { stroke: colour("--text-2"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
   const chart = new uPlot(
     {
@@ -32,7 +35,7 @@ export function draw(element, { sites, places, from, to, width, height, onZoom, 
       legend: { show: false },
       scales: { x: { time: true, range: () => [from / 1000, to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.1] } },
       axes: [
-        { ...axis, values: times, space: rem * 5.5 },
+        { ...axis, values: times, space: rem * 6, size: rem * 2.6 },
         { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((one) => `${one} ms`) },
       ],
       cursor: {
@@ -48,7 +51,7 @@ export function draw(element, { sites, places, from, to, width, height, onZoom, 
       series: [{}, ...sites.flatMap(([site]) => seriesOf(siteColour(places[site])))],
       bands: sites.map(([site], place) => ({ series: [3 * place + 3, 3 * place + 1], fill: faded(siteColour(places[site]), 0.22) })),
       hooks: {
-        draw: [(/** @type {any} */ shown) => drawLoss(shown, sites, places, font)],
+        draw: [(/** @type {any} */ shown) => drawLoss(shown, sites, places, font, rem)],
         setCursor: [(/** @type {any} */ shown) => onCursor(shown.cursor.left >= 0 ? shown.posToVal(shown.cursor.left, "x") * 1000 : null)],
         setSelect: [
           (/** @type {any} */ shown) => {
@@ -72,7 +75,8 @@ export function joined(sites) {
   if (tables.length === 1 && sites.length === 1) return tables[0];
   const empty = sites.length - tables.length;
   if (!tables.length) return [[], ...sites.flatMap(() => [[], [], []])];
-  const all = uPlot.join(tables.map((table) => table));
+  // Without it the rows of other sites would bridge a site's gaps.
+  const all = uPlot.join(tables, tables.map((table) => table.map(() => NULLS_EXPAND)));
   if (!empty) return all;
   // A site without any row still has its three series.
   const found = [all[0]];
@@ -92,39 +96,40 @@ const seriesOf = (stroke) => [
 ];
 
 /** Loss by site in lanes above the plot: the more is lost the higher the bar; grey is silence, hatched what proves nothing.
- * @param {any} chart @param {[string, Point[]][]} sites @param {Record<string, number>} places @param {string} font */
-function drawLoss(chart, sites, places, font) {
+ * @param {any} chart @param {[string, Point[]][]} sites @param {Record<string, number>} places @param {string} font @param {number} rem */
+function drawLoss(chart, sites, places, font, rem) {
   const { ctx, bbox } = chart;
   const ratio = uPlot.pxRatio;
-  const [lane, gap] = [LANE * ratio, LANE_GAP * ratio];
+  const [lane, gap] = [LANE * rem * ratio, LANE_GAP * rem * ratio];
   ctx.save();
   ctx.font = font.replace(/^(\d+)px/, (_, size) => `${Math.round(Number(size) * ratio * 0.92)}px`);
   ctx.textBaseline = "middle";
+  const shades = Object.fromEntries(SHADES.map((name) => [name, colour(name)]));
   sites.forEach(([site, points], place) => {
     const top = bbox.top - (sites.length - place) * (lane + gap) - 2 * ratio;
     ctx.fillStyle = colour("--lane");
     ctx.fillRect(bbox.left, top, bbox.width, lane);
-    const wide = step(points) / 1000;
+    const lasting = spans(points);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, top, bbox.width, lane);
     ctx.clip();
-    for (const [at, , , , loss, cycles, invalid] of points) {
+    points.forEach(([at, , , , loss, cycles, invalid], number) => {
       const left = chart.valToPos(at / 1000, "x", true);
-      const width = Math.max(ratio, chart.valToPos(at / 1000 + wide, "x", true) - left + 0.5);
+      const width = Math.max(ratio, chart.valToPos((at + lasting[number].ms) / 1000, "x", true) - left + 0.5);
       const found = loss === null ? undefined : lossClass(loss);
-      ctx.fillStyle = colour(loss === null || (!cycles && invalid) ? "--loss-unknown" : "--loss-none");
+      ctx.fillStyle = shades[loss === null || (!cycles && invalid) ? "--loss-unknown" : "--loss-none"];
       ctx.fillRect(left, top, width, lane);
-      if (!found || loss === null) continue;
+      if (!found || loss === null) return;
       const high = loss >= 100 ? lane : lane * (0.35 + 0.5 * (loss / 100));
-      ctx.fillStyle = colour(found.colour);
+      ctx.fillStyle = shades[found.colour];
       ctx.fillRect(left, top + lane - high, Math.max(width, 2 * ratio), high);
       if (loss >= 100) {
         // A total outage has no line: a bar through the plot shows that it is not nothing.
         ctx.restore();
         ctx.save();
         ctx.globalAlpha = 0.1;
-        ctx.fillStyle = colour("--loss-all");
+        ctx.fillStyle = shades["--loss-all"];
         ctx.fillRect(Math.max(bbox.left, left), bbox.top, Math.max(0, Math.min(width, bbox.left + bbox.width - left)), bbox.height);
         ctx.restore();
         ctx.save();
@@ -132,7 +137,7 @@ function drawLoss(chart, sites, places, font) {
         ctx.rect(bbox.left, top, bbox.width, lane);
         ctx.clip();
       }
-    }
+    });
     ctx.restore();
     ctx.fillStyle = siteColour(places[site]);
     ctx.textAlign = "right";

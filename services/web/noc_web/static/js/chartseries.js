@@ -5,19 +5,33 @@
  * @typedef {[number, number|null, number|null, number|null, number|null, number, number]} Point
  * @typedef {[number[], (number|null)[], (number|null)[], (number|null)[]]} Columns seconds, min, mean, max */
 
-/** Slices further apart than so many usual steps have silence between them. */
+/** Rows further apart than so many usual steps have silence between them. */
 const GAP_STEPS = 2.5;
+const NEIGHBOURS = 5;
 
-/** The usual distance of two rows, in milliseconds. @param {readonly Point[]} points */
-export function step(points) {
+/** @param {number[]} numbers */
+function median(numbers) {
+  const ordered = [...numbers].sort((one, other) => one - other);
+  return ordered[Math.floor(ordered.length / 2)] ?? 0;
+}
+
+/** How long each row lasts, in milliseconds: until the next, but where silence follows only as long as rows last thereabouts.
+ * An interval may have been changed within the period, so only the neighbours tell what is usual.
+ * @param {readonly Point[]} points @returns {{ms: number, isGap: boolean}[]} */
+export function spans(points) {
   const distances = points.slice(1).map((point, place) => point[0] - points[place][0]);
-  distances.sort((one, other) => one - other);
-  return distances.length ? distances[Math.floor(distances.length / 2)] : 0;
+  const found = distances.map((distance, place) => {
+    const before = median(distances.slice(Math.max(0, place - NEIGHBOURS), place));
+    const after = median(distances.slice(place + 1, place + 1 + NEIGHBOURS));
+    const usual = Math.max(before, after) || distance;
+    return distance > GAP_STEPS * usual ? { ms: usual, isGap: true } : { ms: distance, isGap: false };
+  });
+  return [...found, { ms: median(distances.slice(-NEIGHBOURS)), isGap: false }].slice(0, points.length);
 }
 
 /** What uPlot draws for one site: an unanswered cycle is null, and so is a silence. @param {readonly Point[]} points @returns {Columns} */
 export function columns(points) {
-  const usual = step(points);
+  const lasting = spans(points);
   /** @type {Columns} */
   const found = [[], [], [], []];
   const add = (/** @type {number} */ at, /** @type {(number|null)[]} */ ...rtts) => {
@@ -25,9 +39,8 @@ export function columns(points) {
     rtts.forEach((rtt, place) => found[/** @type {1} */ (place + 1)].push(rtt));
   };
   points.forEach((point, place) => {
-    const before = points[place - 1];
-    if (before && usual && point[0] - before[0] > GAP_STEPS * usual) add(before[0] + usual, null, null, null);
     add(point[0], point[1], point[2], point[3]);
+    if (lasting[place].isGap) add(point[0] + lasting[place].ms, null, null, null);
   });
   return found;
 }
@@ -73,7 +86,7 @@ export function nearest(points, at) {
     if (points[middle][0] < at) low = middle + 1;
     else high = middle;
   }
-  const before = points[Math.max(0, low - 1)];
-  const best = Math.abs(before[0] - at) < Math.abs(points[low][0] - at) ? before : points[low];
-  return Math.abs(best[0] - at) <= GAP_STEPS * (step(points.slice(-200)) || 60_000) ? best : null;
+  const place = low > 0 && at - points[low - 1][0] < points[low][0] - at ? low - 1 : low;
+  const [lasts] = spans(points.slice(Math.max(0, place - NEIGHBOURS), place + NEIGHBOURS)).slice(Math.min(place, NEIGHBOURS));
+  return Math.abs(points[place][0] - at) <= GAP_STEPS * (lasts?.ms || 60_000) ? points[place] : null;
 }

@@ -22,7 +22,8 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
   const names = Object.keys(sites).sort();
   const places = useMemo(() => Object.fromEntries(names.map((site, place) => [site, place])), [names.join(" ")]);
   const shown = useMemo(() => names.filter((site) => !hidden.includes(site)).map((site) => /** @type {[string, Point[]]} */ ([site, sites[site]])), [sites, hidden]);
-  const height = narrow ? 280 : Math.max(320, Math.min(520, Math.round(size.width * 0.28)));
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const height = narrow ? 280 : Math.round(Math.max(22 * rem, Math.min(30 * rem, size.width * 0.28)));
   const acts = useRef({ onZoom, onBack });
   acts.current = { onZoom, onBack };
   const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")} ${from} ${to}`;

@@ -19,8 +19,8 @@ export function VirtualList({ rows, height, draw, label, head, columns }) {
   }
   return html`
     <div class="grid" role="grid" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns}>
-      ${head}
-      <div class="grid-body" ref=${ref} onScroll=${onScroll} role="rowgroup" tabindex="-1">
+      <div class="grid-body" ref=${ref} onScroll=${onScroll} role="presentation" tabindex="-1">
+        ${head}
         <div class="grid-all" style=${{ height: `${rows.length * height}px` }} role="presentation">${seen}</div>
       </div>
     </div>
