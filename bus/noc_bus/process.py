@@ -25,6 +25,8 @@ from noc_bus.time import Time
 EXIT_SETTINGS: Final = 2
 EXIT_SESSION_DIED: Final = 70
 PRESENCE_EVERY_S: Final = 10
+SILENT_AFTER_S: Final = 35.0
+"""Who says nothing for so long is not there, whatever is retained: a broker that died too told no last will."""
 _HEALTH_WAIT_S: Final = 4.0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from noc_bus.broker import Broker
 from noc_bus.channels import RESERVED_SITES
@@ -118,6 +119,13 @@ def parse_log(text: str) -> str:
     return text
 
 
+def parse_public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("no address")
+    return text.rstrip("/")
+
+
 MQTT_URL = Setting(
     "NOC_MQTT_URL",
     Broker.parse,
@@ -130,6 +138,13 @@ DATA = Setting(
     "NOC_DATA", parse_folder, "the path of a folder this user may write", "where files are kept", default="data"
 )
 LOG = Setting("NOC_LOG", parse_log, "debug, info, warning or error", "the least serious log line shown", default="info")
+PUBLIC_URL = Setting(
+    "NOC_PUBLIC_URL",
+    parse_public_url,
+    "http://host or https://host",
+    "where browsers reach the web service, when it is behind a proxy; links in mails begin with it",
+    default="",
+)
 
 # Every setting of every service, so that a misspelt one can be told from another service's.
 ALL_NAMES = (

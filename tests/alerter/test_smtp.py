@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from noc_alerter import smtp
-from noc_alerter.config import Config, Smtp, is_address
+from noc_alerter.config import Config, Smtp
 from noc_alerter.database import Database, Mail
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
 from noc_alerter.smtp import NotDelivered, deliver
+from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Incident, Target
 from noc_bus.settings import SettingError
 from noc_bus.time import Time
@@ -219,7 +220,7 @@ def test_the_outbox_wakes_up_when_something_is_queued(database: Database, smtp_s
     ],
 )
 def test_only_one_plain_address_is_an_address(address: str, is_one: bool) -> None:
-    assert is_address(address) is is_one
+    assert is_mail_address(address) is is_one
 
 
 MAIL = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO": OPS}

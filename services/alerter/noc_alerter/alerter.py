@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 import msgspec
 
 from noc_alerter import incidents
-from noc_alerter.config import is_address
 from noc_alerter.database import Database, Mail
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
@@ -29,15 +28,14 @@ from noc_bus.channels import (
     VERDICTS,
     Channel,
 )
+from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Event, Incident, Message, ServicePresence, Target, Verdict, VerdictState
-from noc_bus.process import offline, presence
+from noc_bus.process import SILENT_AFTER_S, offline, presence
 from noc_bus.time import Time
 
 # Retained messages come in a burst after a connection: it is over when nothing came for this long.
 _SETTLED_S: Final = 1.0
 _SETTLED_AT_THE_LATEST_S: Final = 10.0
-# Three signs of life missed.
-_SILENT_S: Final = 35.0
 _RETRY_S: Final = 1.0
 _RESENT_MS: Final = 72 * 3_600_000
 _ENDED: Final = (VerdictState.UP, VerdictState.DEGRADED)
@@ -165,7 +163,7 @@ class Alerter:
 
     def _work(self, now: Time) -> None:
         self._adopt()
-        if self._clock() - self._expired_s > _SILENT_S:
+        if self._clock() - self._expired_s > SILENT_AFTER_S:
             self._expired_s = self._clock()
             self._picture.expire_presences()
         if self._absent and self._has_catalog and self._picture.targets:
@@ -272,7 +270,7 @@ class Alerter:
 
     def _recipients(self, target: Target | None) -> tuple[str, ...]:
         contacts = dict.fromkeys(target.contacts if target else ())
-        for wrong in [one for one in contacts if not is_address(one)]:
+        for wrong in [one for one in contacts if not is_mail_address(one)]:
             self._log.error(f"{wrong[:80]!r}, a contact of {target and target.id}, is not a mail address: not mailed")
             del contacts[wrong]
         return tuple(contacts) or self._mail_to

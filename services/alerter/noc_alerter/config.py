@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from noc_bus.broker import Broker
-from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, SettingError
+from noc_bus.mail_address import is_mail_address
+from noc_bus.settings import DATA, LOG, MQTT_URL, PUBLIC_URL, Setting, SettingError
 
 # Letters of other alphabets need SMTPUTF8, which many servers on the way do not have.
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -54,30 +53,18 @@ class Smtp:
         return f"{self.host}:{self.port}"
 
 
-def is_address(text: str) -> bool:
-    """Whether this is one plain mail address, nothing that could become a second header or recipient."""
-    return _ADDRESS.fullmatch(text) is not None
-
-
 def parse_addresses(text: str) -> tuple[str, ...]:
     addresses = tuple(one.strip() for one in text.split(",") if one.strip())
     for address in addresses:
-        if not is_address(address):
+        if not is_mail_address(address):
             raise ValueError(f"{address[:60]!r} is not a mail address")
     return addresses
 
 
 def parse_from(text: str) -> str:
-    if text and not is_address(text):
+    if text and not is_mail_address(text):
         raise ValueError("not a mail address")
     return text
-
-
-def parse_public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("no address")
-    return text.rstrip("/")
 
 
 SMTP_URL = Setting(
@@ -94,13 +81,6 @@ MAIL_TO = Setting(
     parse_addresses,
     "mail addresses with commas between",
     "who is told of incidents of targets that have no contacts of their own",
-    default="",
-)
-PUBLIC_URL = Setting(
-    "NOC_PUBLIC_URL",
-    parse_public_url,
-    "http://host or https://host, with a path where a proxy adds one",
-    "where browsers reach the web service; for links in mails",
     default="",
 )
 SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, PUBLIC_URL, LOG)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from noc_bus.broker import Broker
-from noc_bus.settings import DATA, LOG, MQTT_URL, Setting
+from noc_bus.settings import DATA, LOG, MQTT_URL, PUBLIC_URL, Setting
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 
 SHORTEST_PASSWORD = 12
@@ -27,13 +26,6 @@ def parse_password(text: str) -> str:
     return text
 
 
-def parse_public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("no address")
-    return text.rstrip("/")
-
-
 HTTP_HOST = Setting(
     "NOC_HTTP_HOST",
     str,
@@ -49,13 +41,6 @@ ADMIN_PASSWORD = Setting(
     "the password of the first user, admin; empty: a random one for one log-in, in NOC_DATA/first-login.txt",
     default="",
     secret=True,
-)
-PUBLIC_URL = Setting(
-    "NOC_PUBLIC_URL",
-    parse_public_url,
-    "http://host or https://host",
-    "where browsers reach this service when it is behind a proxy",
-    default="",
 )
 SETTINGS = (MQTT_URL, HISTORY_URL, DATA, HTTP_HOST, HTTP_PORT, ADMIN_PASSWORD, PUBLIC_URL, LOG)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import statistics
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS
@@ -23,6 +26,7 @@ from noc_bus.messages import (
     Verdict,
     VerdictState,
 )
+from noc_bus.process import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_rules.verdict import sites_of, vote
 
@@ -45,6 +49,7 @@ class LiveView:
         self.traces: dict[str, dict[str, Trace]] = defaultdict(dict)
         self.results: dict[str, dict[str, ProbeResult]] = defaultdict(dict)
         self.new_results: list[ProbeResult] = []
+        self._heard_s: dict[tuple[str, str], float] = {}
         self.dirty: set[str] = set()
         self.dirty_sites = True
         self.dirty_incidents = True
@@ -71,6 +76,7 @@ class LiveView:
         with self.lock:
             before = self.presences.get(variables["site"])
             _keep(self.presences, variables["site"], presence)
+            self._heard_s["prober", variables["site"]] = time.monotonic()
             self.dirty_sites = True
             if (before and (before.online, before.isolated)) != (presence and (presence.online, presence.isolated)):
                 self.dirty |= set(self.targets)
@@ -106,10 +112,21 @@ class LiveView:
     def _on_service(self, service: ServicePresence | None, variables: dict[str, str]) -> None:
         with self.lock:
             _keep(self.services, variables["service"], service)
+            self._heard_s["service", variables["service"]] = time.monotonic()
 
     def _on_trace(self, trace: Trace | None, variables: dict[str, str]) -> None:
         with self.lock:
             _keep(self.traces[variables["target"]], variables["site"], trace)
+
+    def expire_presences(self, now_s: float) -> None:
+        """Who has been silent for too long is offline, whatever is retained. `now_s`: of time.monotonic()."""
+        with self.lock:
+            for (kind, name), heard_s in list(self._heard_s.items()):
+                known: dict[str, Any] = self.presences if kind == "prober" else self.services
+                if now_s - heard_s > SILENT_AFTER_S and name in known and known[name].online:
+                    known[name] = msgspec.structs.replace(known[name], online=False)
+                    self.dirty_sites = True
+                    self.dirty |= set(self.targets)
 
     # -- what people see
 

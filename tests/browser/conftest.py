@@ -1,0 +1,70 @@
+"""A headless Chromium, and a whole NOC for it to look at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from tests.browser.page import Page
+from tests.netlab.lab import Netlab
+from tests.parts.smtp import SmtpSink
+from tests.scenarios.whole import Noc
+
+WIDTHS = {"narrow": 390, "usual": 1440, "wide": 3840}
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver, browser = shutil.which("chromedriver"), shutil.which("chromium")
+    if driver is None or browser is None:
+        pytest.skip("needs chromium and chromedriver on PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"):
+        options.add_argument(argument)
+    if os.getuid() == 0:
+        options.add_argument("--no-sandbox")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="module")
+def watched(internet: Netlab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Noc, Netlab]]:
+    """One NOC for all tests of a module: a router that answers and a server that does too."""
+    internet.behave()
+    with SmtpSink() as mails, Noc(tmp_path_factory.mktemp("watched"), mails) as noc:
+        noc.add("router", "10.99.0.1", group="core", tags=["edge"])
+        noc.add("server", "10.99.0.2", interval_s=2, packets=3, group="core/servers", critical=True)
+        noc.wait_states({"router": "UP", "server": "UP"}, 20)
+        yield noc, internet
+    internet.firewall.close()
+
+
+@pytest.fixture
+def page(chromium: webdriver.Chrome, watched: tuple[Noc, Netlab]) -> Iterator[Page]:
+    """Logged in as admin, on the overview. A script error or a breach of the page's policy fails the test."""
+    noc, _ = watched
+    chromium.delete_all_cookies()
+    chromium.set_window_size(WIDTHS["usual"], 1000)
+    page = Page(chromium, noc)
+    page.log_in()
+    yield page
+    page.has_no_complaints()
+
+
+@pytest.fixture
+def shots() -> Path | None:
+    """Where screenshots go, if NOC_TEST_SHOTS names a folder."""
+    folder = os.environ.get("NOC_TEST_SHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder) if folder else None

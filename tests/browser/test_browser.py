@@ -1,0 +1,206 @@
+"""What a person sees in a real browser."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from tests.browser.conftest import WIDTHS
+from tests.browser.page import Page
+from tests.netlab.lab import Netlab
+from tests.parts.waiting import wait_until
+from tests.scenarios.whole import Noc
+
+HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}\u202e<script>alert(2)</script>'
+
+
+def test_an_outage_shows_live_and_so_does_its_end(page: Page, watched: tuple[Noc, Netlab]) -> None:
+    noc, netlab = watched
+    page.wait(lambda: page.state_of("router") == "UP" and page.count_of("up") >= 2, "two targets UP")
+    with netlab.silence("10.99.0.1"):
+        page.wait(lambda: page.state_of("router") == "DOWN", "the row says DOWN", 20)
+        page.wait(lambda: page.count_of("down") == 1, "the tile says 1 DOWN")
+        assert page.count_of("total") == sum(
+            page.count_of(one) for one in ("up", "degraded", "partial", "down", "unknown")
+        )
+        assert len(noc.mails.wait(1, 10, "router")) == 1
+        first = page.find('[data-testid="target-row"]')[0]
+        assert first.get_attribute("data-target") == "router"
+    page.wait(lambda: page.state_of("router") == "UP", "the row says UP", 10)
+    page.open("/targets/router")
+    outages = page.wait(lambda: page.the("outages").text, "the list of outages")
+    assert "Down" in outages or "DOWN" in outages
+    page.open("/incidents")
+    page.press("All")
+    page.wait(lambda: "router" in page.the("incidents").text, "the incident")
+
+
+def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
+    page.forgiven = ["422"]
+    page.click("add-target")
+    page.type("address", "999.0.0.1")
+    page.type("interval_s", "0")
+    page.click("save-target")
+    page.wait(lambda: "interval_s: 0 is not accepted" in page.the("target-form").text, "the sentence at the field")
+    assert "999.0.0.1" in page.the("target-form").text
+    page.type("address", "10.99.0.7")
+    page.type("name", "Printer")
+    page.type("interval_s", "2")
+    page.type("packets", "3")
+    page.type("timeout_ms", "500")
+    page.type("group", "office")
+    page.click("save-target")
+    page.wait(lambda: page.state_of("printer") == "UP", "the new row is UP", 15)
+    resolved = page.noc.get("targets/printer")["resolved"]
+    assert [resolved[name] for name in ("interval_s", "packets", "timeout_ms", "group")] == [2, 3, 500, "office"]
+    page.open("/targets/printer")
+    page.click("edit-target")
+    page.wait(lambda: page.driver.find_element(By.NAME, "name").get_attribute("value") == "Printer", "the form")
+    page.type("name", "Colour printer")
+    page.click("save-target")
+    page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")
+    page.click("delete-target")
+    page.click("confirm")
+    page.wait(lambda: "/targets/" not in page.driver.current_url, "the overview")
+    page.wait(lambda: page.state_of("router") and page.state_of("printer") is None, "no such row any more")
+
+
+def test_the_refresh_button_asks_the_server_and_shows_when_it_answered(page: Page) -> None:
+    page.click("refresh")
+    first = page.wait(lambda: page.the("refreshed-at").get_attribute("datetime"), "the time of the answer")
+    began_s = time.monotonic()
+    wait_until(lambda: time.monotonic() > began_s + 1.1, 5, "another second")
+    page.click("refresh")
+    page.wait(lambda: (page.the("refreshed-at").get_attribute("datetime") or "") > first, "a later time")
+
+
+def test_the_theme_is_kept_for_the_user(page: Page) -> None:
+    seen = set()
+    for _ in range(3):
+        seen.add(page.theme())
+        before = page.theme()
+        page.click("theme-toggle")
+        page.wait(lambda before=before: page.theme() != before, "another theme")
+    assert seen == {"auto", "dark", "light"}
+    while page.theme() != "light":
+        page.click("theme-toggle")
+    page.wait(lambda: page.noc.ask("GET", "status")[0] == 200, "the server")
+    page.driver.refresh()
+    page.wait(lambda: page.theme() == "light", "light after a reload")
+    page.driver.delete_all_cookies()
+    page.log_in()
+    assert page.theme() == "light"
+    while page.theme() != "auto":
+        page.click("theme-toggle")
+
+
+def test_the_target_page_draws_history_uptime_and_the_path(page: Page) -> None:
+    wait_until(lambda: len(page.noc.cycles("server")) >= 5, 30, "some cycles")
+    page.open("/targets/server")
+    chart = page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart")
+    assert chart.size["width"] > 300
+    assert _is_drawn_on(page)
+    assert "100" in page.wait(lambda: page.the("uptime").text, "uptime")
+    page.click("trace-button")
+    hops = page.wait(lambda: page.the("trace-hops").text, "the path", 30)
+    assert "10.99.0.2" in hops
+
+
+def _is_drawn_on(page: Page) -> bool:
+    """Whether the chart's canvas has more than one colour."""
+    script = """
+        const canvas = document.querySelector('[data-testid="history-chart"] canvas');
+        const found = new Set(new Uint32Array(
+            canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer));
+        return found.size;
+    """
+    return int(page.driver.execute_script(script)) > 5
+
+
+def test_the_report_lists_every_target_and_comes_as_csv(page: Page) -> None:
+    page.open("/reports")
+    page.wait(lambda: "router" in page.the("report-table").text and "server" in page.the("report-table").text, "rows")
+    link = page.the("report-csv").get_attribute("href") or ""
+    assert "/api/v1/reports/uptime" in link
+    assert "format=csv" in link
+
+
+def test_a_page_whose_server_is_gone_says_so_and_heals_by_itself(page: Page) -> None:
+    page.forgiven = ["ERR_CONNECTION_REFUSED", "WebSocket", "ERR_"]
+    page.noc.processes.kill("web")
+    page.wait(lambda: page.the("connection").get_attribute("data-state") == "lost", "not live", 20)
+    page.noc.processes.restart("web")
+    page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "live again", 30)
+    page.wait(lambda: page.state_of("router") == "UP" and page.state_of("server") == "UP", "the table")
+
+
+def test_hostile_text_is_shown_as_text_everywhere(page: Page) -> None:
+    hostile = HOSTILE.replace("\u202e", "")
+    page.noc.add("hostile", "10.99.0.8", note=HOSTILE, group=hostile.replace("/", "|")[:60])
+    page.noc.ask("PATCH", "targets/hostile", {"name": hostile})
+    for path in ("/", "/targets/hostile", "/reports", "/groups", "/incidents"):
+        page.open(path)
+        page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "a live page")
+        if path in ("/", "/targets/hostile", "/reports"):
+            page.wait(lambda: "onerror=alert(1)" in page.text(), f"the text itself on {path}")
+        assert not page.find("img[src='x']")
+        assert "49" not in page.text().partition("{{7*7}}")[0][-4:]
+    page.noc.ask("DELETE", "targets/hostile")
+
+
+def test_a_viewer_sees_and_cannot_change(page: Page) -> None:
+    password = "correct horse battery"
+    assert page.noc.ask("POST", "users", {"name": "vera", "role": "viewer", "password": password})[0] == 201
+    page.driver.delete_all_cookies()
+    page.log_in("vera", password)
+    page.wait(lambda: page.state_of("router") == "UP", "the table")
+    assert not page.find('[data-testid="add-target"]')
+    page.open("/targets/router")
+    page.wait(lambda: page.the("target-head"), "the page")
+    assert not page.find('[data-testid="delete-target"]')
+    assert not page.find('[data-testid="trace-button"]')
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_fits_every_width_in_dark_and_light(page: Page, width: str, theme: str, shots: Path | None) -> None:
+    page.noc.ask("PUT", "sites/here", {"label": "Here", "location": "Berlin", "anchors": ["10.99.0.1"]})
+    while page.theme() != theme:
+        page.click("theme-toggle")
+    page.driver.set_window_size(WIDTHS[width], 1000 if width != "wide" else 2000)
+    for name, path in (
+        ("overview", "/"),
+        ("target", "/targets/server"),
+        ("incidents", "/incidents"),
+        ("reports", "/reports"),
+        ("groups", "/groups"),
+        ("settings", "/settings"),
+    ):
+        page.open(path)
+        page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "a live page")
+        page.wait(lambda: "Loading" not in page.text(), "everything loaded")
+        assert not page.overflows(), (name, width)
+        if shots:
+            page.driver.save_screenshot(str(shots / f"{name}-{theme}-{WIDTHS[width]}.png"))
+
+
+def test_the_history_can_be_narrowed_to_any_range(page: Page) -> None:
+    page.open("/targets/server")
+    page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart")
+    selects = [Select(one) for one in page.find("select")]
+    buttons = [
+        one for one in page.find("button") if one.text.strip() in ("15 min", "1 h", "6 h", "24 h", "7 d", "30 d")
+    ]
+    assert len(buttons) >= 6 or selects
+    for button in buttons:
+        button.click()
+        page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart of that range")
+    area = page.the("history-chart").find_element(By.CLASS_NAME, "u-over")
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(page.driver).move_to_element(area).click_and_hold().move_by_offset(80, 0).release().perform()
+    page.click("zoom-back")
