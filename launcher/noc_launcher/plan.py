@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from noc_bus.channels import RESERVED_SITES
 from noc_bus.settings import DATA, MQTT_URL, SettingError, parse_folder
@@ -16,7 +15,6 @@ from noc_launcher.complaint import Complaint
 from noc_prober.config import SITE
 from noc_web.config import HTTP_HOST, HTTP_PORT
 
-MQTT_PORT: Final = 1883
 BrokerKind = Literal["nats", "mosquitto"]
 
 
@@ -103,7 +101,3 @@ def set_over(environment: Mapping[str, str], **values: str | None) -> dict[str, 
 
 def _is_set(environment: Mapping[str, str], name: str) -> bool:
     return bool(environment.get(name) or environment.get(f"{name}_FILE"))
-
-
-def user_environment() -> dict[str, str]:
-    return dict(os.environ)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
 import http.client
 import secrets
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,7 +18,8 @@ import noc_web.config
 from noc_launcher import loglines, running
 from noc_launcher.brokers import mosquitto, nats
 from noc_launcher.complaint import Complaint
-from noc_launcher.plan import MQTT_PORT, BrokerKind, Options, Plan, read, set_over
+from noc_launcher.plan import BrokerKind, Options, Plan, read, set_over
+from noc_launcher.ports import check_port, listens, local, mqtt_port
 from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_launcher.surroundings import look_around
@@ -39,7 +38,7 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
     with running.claim(plan.folder):
         check_port(plan.http_host, plan.http_port, "--port")
         check_icmp()
-        own_port = mqtt_port(plan)
+        own_port = mqtt_port(plan.mqtt_port) if plan.broker else 0
         passwords = {user: secrets.token_urlsafe(24) for user in (plan.site, "recorder", "alerter", "web", "reader")}
         environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
         address = check_settings(environments)
@@ -89,39 +88,6 @@ def check_icmp() -> None:
         raise Complaint(str(error)) from None
 
 
-def check_port(host: str, port: int, option: str) -> None:
-    """Raises Complaint where nobody can listen there."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(family) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Complaint(
-                f"Port {port} on {host} is in use by another program; choose another with {option}."
-            ) from None
-        if error.errno == errno.EACCES:
-            raise Complaint(f"Port {port} is for root only; choose one above 1023 with {option}.") from None
-        raise Complaint(f"{host!r} is no address of this machine ({error.strerror}); choose one with --host.") from None
-
-
-def mqtt_port(plan: Plan) -> int:
-    """The port for our broker: the one asked for, else the usual one, else any; 0 where we run none."""
-    if plan.broker is None:
-        return 0
-    if plan.mqtt_port:
-        check_port("127.0.0.1", plan.mqtt_port, "--mqtt-port")
-        return plan.mqtt_port
-    try:
-        check_port("127.0.0.1", MQTT_PORT, "--mqtt-port")
-    except Complaint:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return int(sock.getsockname()[1])
-    return MQTT_PORT
-
-
 def propose_targets(folder: Path) -> None:
     """On the first start, unless somebody was faster, put in what this machine can ping at once."""
     decided = folder / _PROPOSED
@@ -143,14 +109,6 @@ def broker_program(plan: Plan, port: int, passwords: Mapping[str, str]) -> Progr
     return Program("broker", as_child(["program", *command]), environment, functools.partial(listens, port))
 
 
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def web_ready(plan: Plan) -> Callable[[], bool]:
     def ask() -> bool:
         connection = http.client.HTTPConnection(local(plan.http_host), plan.http_port, timeout=2)
@@ -163,11 +121,6 @@ def web_ready(plan: Plan) -> Callable[[], bool]:
             connection.close()
 
     return ask
-
-
-def local(host: str) -> str:
-    """Where this machine reaches what listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
 
 
 def greeting(address: str, plan: Plan, mqtt: str | None) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from noc_bus.settings import SettingError
 from noc_launcher import services
-from noc_launcher.__main__ import COMMANDS, OTHERS
+from noc_launcher.arguments import COMMANDS
+from noc_launcher.commands import OTHERS
 from noc_launcher.complaint import Complaint
 from noc_launcher.plan import Options, data_folder, read, set_over, site_of
 from tests.launcher.conftest import Noc

@@ -1,0 +1,125 @@
+"""The words of the `noc` command: its help, and how its arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Final
+
+from noc_launcher import commands
+from noc_launcher.commands import Arguments
+
+_ABOUT: Final = """\
+Who is reachable, from where, since when, and how well.
+
+on this machine
+  noc up                     everything: broker, store, prober, recorder, alerter, web
+  noc doctor                 what is missing here, and the cure
+
+in the terminal
+  noc ping HOST...           ping as a prober does
+  noc trace HOST             the path to a host
+
+administration (beside a running system, or without one)
+  noc user add NAME --role ROLE
+  noc token create --role ROLE [--name NAME]
+  noc targets import FILE    CSV or JSON; all rows or none
+  noc targets export FILE
+
+one service alone (noc prober --help shows its settings)
+  noc prober | recorder | alerter | web
+  noc secrets FOLDER         random passwords for docker compose
+
+for developers
+  noc test [PYTEST ARGUMENTS]
+  noc lock                   rewrite requirements.lock
+
+`noc COMMAND --help` says more. Settings are environment variables, NOC_...; arguments win over them.
+"""
+_DATA_HELP: Final = "the data folder (NOC_DATA, else ~/.local/share/noc)"
+COMMANDS: Final = ("up", "doctor", "user", "token", "targets", "secrets", "lock")
+_ROLES: Final = ("viewer", "operator", "admin")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="noc", usage="noc COMMAND ...", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"noc {version('noc-launcher')}")
+    known = top.add_subparsers(prog="noc", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
+
+    up = _add(known, "up", commands.up, "Run everything on this machine until Ctrl-C.")
+    up.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+    up.add_argument("--host", metavar="ADDRESS", help="where browsers connect (NOC_HTTP_HOST, else 127.0.0.1)")
+    up.add_argument("--port", metavar="N", help="where browsers connect (NOC_HTTP_PORT, else 8080)")
+    up.add_argument("--site", metavar="NAME", help="this site's name (NOC_SITE, else this machine's name)")
+    up.add_argument(
+        "--broker",
+        choices=("nats", "mosquitto"),
+        default="nats",
+        help="the bundled nats-server, or Mosquitto from PATH; neither is started where NOC_MQTT_URL names one",
+    )
+    up.add_argument(
+        "--mqtt-port", metavar="N", type=_port, help="the broker's port on loopback (1883, else a free one)"
+    )
+
+    user = known.add_parser("user", help=argparse.SUPPRESS).add_subparsers(metavar="add", required=True)
+    add = _add(user, "add", commands.user_add, "Add a user; the password is asked for, or read from standard input.")
+    add.add_argument("name")
+    add.add_argument("--role", choices=_ROLES, required=True)
+    add.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    token = known.add_parser("token", help=argparse.SUPPRESS).add_subparsers(metavar="create", required=True)
+    create = _add(token, "create", commands.token_create, "Print a new token for the HTTP API; it is shown this once.")
+    create.add_argument("--role", choices=_ROLES, required=True)
+    create.add_argument("--name", help="what it is for (made up where it is left out)")
+    create.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    targets = known.add_parser("targets", help=argparse.SUPPRESS).add_subparsers(metavar="import|export", required=True)
+    read = _add(
+        targets, "import", commands.targets_import, "Add the targets of a CSV or JSON file: all of them, or none."
+    )
+    read.add_argument("file", metavar="FILE")
+    read.add_argument("--replace", action="store_true", help="also change targets that exist")
+    read.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+    write = _add(targets, "export", commands.targets_export, "Write all targets, with their own options, to a file.")
+    write.add_argument("file", metavar="FILE", help="- is standard output")
+    write.add_argument("--format", choices=("csv", "json"), help="csv, unless FILE ends in .json")
+    write.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    doctor = _add(
+        commands, "doctor", commands.doctor, "Look for what is missing on this machine; exit code 1 where something is."
+    )
+    doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    doctor.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    secret = _add(known, "secrets", commands.secrets, "Write random passwords into files; those that are there stay.")
+    secret.add_argument("folder", metavar="FOLDER")
+    secret.add_argument("--site", type=_site, default="local", help="the site whose prober gets a password (local)")
+
+    _add(known, "lock", commands.lock, "Rewrite requirements.lock from the pyproject.toml files; needs uv.")
+    return top
+
+
+def _add(commands: Any, name: str, run: Callable[[Arguments], int], about: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(name, description=about, help=argparse.SUPPRESS)
+    added.set_defaults(run=run)
+    return added
+
+
+def _site(text: str) -> str:
+    from noc_bus.settings import parse_site
+
+    try:
+        return parse_site(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot name a site; use lower-case letters, digits and hyphens, and not the name of a service"
+        ) from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use 1 to 65535")
+    return int(text)

@@ -1,0 +1,136 @@
+"""What each command does. Each loads its parts only when it runs: `noc ping` needs no web server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from noc_launcher import services
+from noc_launcher.complaint import Complaint
+
+Arguments = argparse.Namespace
+
+
+# -- their arguments are read by other parts
+
+
+def _test(words: list[str]) -> int:
+    from noc_launcher.checkout import run_tests
+
+    return run_tests(words)
+
+
+def _ping(words: list[str]) -> int:
+    from noc_prober.terminal import ping
+
+    return ping(words)
+
+
+def _trace(words: list[str]) -> int:
+    from noc_prober.terminal import trace
+
+    return trace(words)
+
+
+def _service(name: str) -> Callable[[list[str]], int]:
+    return lambda words: services.run(name, words)
+
+
+OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
+    "test": _test,
+    "ping": _ping,
+    "trace": _trace,
+    **{name: _service(name) for name in services.SERVICES},
+}
+
+
+# -- their arguments are read in arguments.py
+
+
+def up(arguments: Arguments) -> int:
+    from noc_launcher.plan import Options
+    from noc_launcher.up import up
+
+    asked = Options(
+        data=arguments.data,
+        host=arguments.host,
+        port=arguments.port,
+        site=arguments.site,
+        broker=arguments.broker,
+        mqtt_port=arguments.mqtt_port,
+    )
+    return up(asked, os.environ)
+
+
+def user_add(arguments: Arguments) -> int:
+    from noc_launcher import admin
+
+    print(admin.add_user(_folder(arguments), arguments.name, arguments.role), file=sys.stderr)
+    return 0
+
+
+def token_create(arguments: Arguments) -> int:
+    from noc_launcher import admin
+
+    print(admin.create_token(_folder(arguments), arguments.role, arguments.name))
+    return 0
+
+
+def targets_import(arguments: Arguments) -> int:
+    from noc_launcher import admin
+
+    print(admin.import_targets(_folder(arguments), arguments.file, replace=arguments.replace), file=sys.stderr)
+    return 0
+
+
+def targets_export(arguments: Arguments) -> int:
+    from noc_launcher import admin
+
+    form: Literal["csv", "json"] = arguments.format or ("json" if arguments.file.endswith(".json") else "csv")
+    text = admin.export_targets(_folder(arguments), form)
+    if arguments.file == "-":
+        print(text, end="")
+        return 0
+    try:
+        Path(arguments.file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Complaint(f"{arguments.file} cannot be written ({error.strerror}); name another file.") from None
+    return 0
+
+
+def doctor(arguments: Arguments) -> int:
+    from noc_launcher.doctor import examine
+
+    findings = examine(_folder(arguments), os.environ)
+    if arguments.json:
+        print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
+    else:
+        for one in findings:
+            print(f"{one.level:<4}  {one.name:<6}  {one.text}")
+    return int(any(one.level == "fail" for one in findings))
+
+
+def secrets(arguments: Arguments) -> int:
+    from noc_launcher import secret_files
+
+    made = secret_files.make(Path(arguments.folder), arguments.site)
+    print(f"new in {arguments.folder}: {', '.join(made) or 'nothing, all is there'}", file=sys.stderr)
+    return 0
+
+
+def lock(arguments: Arguments) -> int:
+    from noc_launcher.checkout import write_lock
+
+    print(f"{write_lock()} is made anew", file=sys.stderr)
+    return 0
+
+
+def _folder(arguments: Arguments) -> Path:
+    from noc_launcher.plan import data_folder
+
+    return data_folder(arguments.data, os.environ)
