@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     write.add_argument("--data", metavar="DIR", help=_DATA_HELP)
 
     doctor = _add(
-        commands, "doctor", commands.doctor, "Look for what is missing on this machine; exit code 1 where something is."
+        known, "doctor", commands.doctor, "Look for what is missing on this machine; exit code 1 where something is."
     )
     doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     doctor.add_argument("--data", metavar="DIR", help=_DATA_HELP)
@@ -102,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add(commands: Any, name: str, run: Callable[[Arguments], int], about: str) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = commands.add_parser(name, description=about, help=argparse.SUPPRESS)
+def _add(known: Any, name: str, run: Callable[[Arguments], int], about: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = known.add_parser(name, description=about, help=argparse.SUPPRESS)
     added.set_defaults(run=run)
     return added
 
