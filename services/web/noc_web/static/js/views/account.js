@@ -52,7 +52,7 @@ function Password() {
   `;
   return html`
     <form class="narrow-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-      <input type="hidden" name="username" value=${me.name} autocomplete="username" />
+      <input hidden name="username" value=${me.name} autocomplete="username" readonly />
       ${field("Current password", "current", current, setCurrent, "current-password")} ${field("New password", "new", next, setNext, "new-password")}
       ${field("The same again", "again", again, setAgain, "new-password")}
       ${differs ? html`<small class="wrong" role="alert">The two new passwords differ.</small>` : null}

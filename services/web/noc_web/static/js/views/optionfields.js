@@ -68,6 +68,7 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
       ...${common}
       value=${value}
       onInput=${onInput}
+      onChange=${onInput}
       required=${field.required}
       inputmode=${field.kind === "number" ? "decimal" : undefined}
       placeholder=${field.required || inherited === "none" ? "" : inherited}

@@ -50,6 +50,7 @@ function Tools({ query }) {
         aria-label="Filter"
         value=${query.get("q") ?? ""}
         onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })}
+        onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })}
         data-testid="filter"
       />
       <select aria-label="Group" value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })} data-testid="group-filter">
