@@ -101,13 +101,8 @@ class Nats(Broker):
             "mqtt": {"host": self.host, "port": self.port},
         }
         if self.passwords:
-            table = nats.table()
             users = [
-                {
-                    "user": user,
-                    "password": password,
-                    "permissions": table.get(user) or _of_site(table["SITE"], user),
-                }
+                {"user": user, "password": password, "permissions": nats.of_user(user)}
                 for user, password in self.passwords.items()
             ]
             settings["authorization"] = {"users": users}
@@ -115,8 +110,3 @@ class Nats(Broker):
         # nats-server's own format is a superset of JSON.
         config.write_text(json.dumps(settings, indent=1))
         return [program, "-c", config]
-
-
-def _of_site(template: nats.Permissions, site: str) -> nats.Permissions:
-    filled: nats.Permissions = json.loads(json.dumps(template).replace("SITE", site))
-    return filled

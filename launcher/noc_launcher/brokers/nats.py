@@ -30,7 +30,6 @@ def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
 
 def settings(store: Path, port: int, passwords: Mapping[str, str]) -> str:
     """nats-server's settings: its own format is a superset of JSON. `passwords` by user; READER must be one."""
-    table = nats.table()
     chosen = {
         "server_name": "noc",
         "logtime": False,
@@ -41,18 +40,9 @@ def settings(store: Path, port: int, passwords: Mapping[str, str]) -> str:
         "mqtt": {"host": "127.0.0.1", "port": port, "no_auth_user": READER},
         "authorization": {
             "users": [
-                {
-                    "user": user,
-                    "password": password,
-                    "permissions": table.get(user) or _of_site(table["SITE"], user),
-                }
+                {"user": user, "password": password, "permissions": nats.of_user(user)}
                 for user, password in passwords.items()
             ]
         },
     }
     return json.dumps(chosen, indent=1)
-
-
-def _of_site(template: nats.Permissions, site: str) -> nats.Permissions:
-    filled: nats.Permissions = json.loads(json.dumps(template).replace("SITE", site))
-    return filled
