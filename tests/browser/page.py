@@ -92,4 +92,4 @@ class Page:
         """Neither errors of scripts nor breaches of the content security policy."""
         told = [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
         bad = [one for one in told if not any(part in one for part in self.forgiven)]
-        assert not bad
+        assert not bad, bad

@@ -54,6 +54,8 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
     page.type("timeout_ms", "500")
     page.type("group", "office")
     page.click("save-target")
+    page.wait(lambda: page.driver.current_url.endswith("/targets/printer"), "the page of the new target")
+    page.open("/")
     page.wait(lambda: page.state_of("printer") == "UP", "the new row is UP", 15)
     resolved = page.noc.get("targets/printer")["resolved"]
     assert [resolved[name] for name in ("interval_s", "packets", "timeout_ms", "group")] == [2, 3, 500, "office"]
