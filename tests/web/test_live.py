@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from noc_web.json import plain
 from noc_web.live.revision import _RING, Revisions
 from noc_web.live.view import LiveView
 from tests.web.facts import incident, presence, result, state, verdict
+from tests.web.page import applied, check_tiles, shown
 
 NOW = Time.now()
 
@@ -52,34 +52,6 @@ class Rig:
         self.advance()
         found: dict[str, Any] = next(row for row in self.snapshot()["targets"] if row["id"] == name)
         return found
-
-
-def applied(page: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    """What a browser makes of a delta."""
-    assert delta["revision"] == page["revision"] + 1
-    rows = {row["id"]: row for row in page["targets"]} | {row["id"]: row for row in delta["targets"]}
-    sites = {row["id"]: row for row in page["sites"]} | {row["id"]: row for row in delta["sites"]}
-    after = copy.deepcopy(page) | {name: delta[name] for name in ("revision", "at", "kpis")}
-    after["targets"] = [row for name, row in rows.items() if name not in delta["removed"]]
-    after["sites"] = delta.get("all_sites", list(sites.values()))
-    return after | {name: delta[name] for name in ("incidents", "trouble") if name in delta}
-
-
-def shown(page: dict[str, Any]) -> dict[str, Any]:
-    """A page's content, whatever the order of its rows."""
-    content = {name: page[name] for name in ("revision", "kpis", "incidents", "trouble")}
-    for kind in ("targets", "sites"):
-        content[kind] = {row["id"]: row for row in page[kind]}
-    return content
-
-
-def check_tiles(page: dict[str, Any]) -> None:
-    tiles = dict(page["kpis"])
-    total = tiles.pop("total")
-    assert total == len(page["targets"]) == sum(tiles.values())
-    assert tiles == {
-        kind.lower(): len([row for row in page["targets"] if row["state"] == kind]) for kind in VerdictState
-    }
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import flask_socketio
 import gevent
 import gevent.lock
+from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]  # no types
 from flask import Flask, request
 from flask_socketio import SocketIO, disconnect, join_room, leave_room
 
@@ -45,6 +46,14 @@ class Viewer:
         return len(self.events) == _EVENTS_IN_10_S and now_s - self.events[0] < 10
 
 
+class _BoundedWebSocket(WebSocketWSGI):  # type: ignore[misc]  # engineio has no types
+    """Ends a connection while too long a message still arrives; engineio would keep all of it first."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.server_args["max_message_size"] = _LARGEST_EVENT
+
+
 class LiveSocket:
     """Everything is emitted by one greenlet; the bus's thread only leaves facts in the view."""
 
@@ -68,6 +77,8 @@ class LiveSocket:
             logger=logging.getLogger("noc.web.socketio"),
             engineio_logger=logging.getLogger("noc.web.engineio"),
         )
+        engine = self.io.server.eio
+        engine._async = engine._async | {"websocket": _BoundedWebSocket}
         self.io.on_event("connect", self._on_connect)
         self.io.on_event("disconnect", self._on_disconnect)
         for event, handler in (("hello", self._on_hello), ("watch", self._on_watch), ("refresh", self._on_refresh)):
@@ -132,7 +143,8 @@ class LiveSocket:
 
     def _on_connect(self, auth: object = None) -> None:
         actor = off_loop(self._parts.guard.actor, request)
-        if actor is None or actor.must_change_password:
+        # Machines have MQTT; of a token it is not known here when it is deleted.
+        if actor is None or actor.session is None or actor.must_change_password:
             raise flask_socketio.ConnectionRefusedError("log in")
         if sum(viewer.name == actor.name for viewer in self._viewers.values()) >= _MOST_OF_ONE:
             raise flask_socketio.ConnectionRefusedError(f"{actor.name} has {_MOST_OF_ONE} pages open already")
