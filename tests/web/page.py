@@ -60,7 +60,8 @@ class Person:
         form = {"csrf_token": _found(r'name="csrf_token" value="([^"]+)', page), "username": name, "password": password}
         status, _ = self.ask("POST", "/login", urlencode(form), "application/x-www-form-urlencoded")
         assert status == 302, f"{name} could not log in: {status}"
-        self._csrf = _found(r'name="csrf" content="([^"]+)', self.ask("GET", "/")[1])
+        # The page for choosing a password is open to those, too, who have to.
+        self._csrf = _found(r'name="csrf_token" value="([^"]+)', self.ask("GET", "/password")[1])
 
     def ask(self, method: str, path: str, body: str = "", kind: str = "application/json") -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)

@@ -33,8 +33,9 @@ class Database:
             with _alone(folder):
                 _upgrade(self._engine)
         except (OSError, DatabaseError) as error:
+            reason = error.orig if isinstance(error, DatabaseError) else error.strerror
             raise SettingError(
-                f"NOC_DATA: {self.path} cannot be used ({error.args[-1]}); fix its rights or move it away."
+                f"NOC_DATA: {self.path} cannot be used ({reason}); fix its rights or move it away."
             ) from None
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         # Counts the commits of others only on a connection that makes none itself.

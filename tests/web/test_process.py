@@ -1,0 +1,128 @@
+"""The web service as a process: settings it cannot use are one sentence, and what it has survives a kill."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noc_bus import process
+from noc_bus.broker import Broker
+from noc_bus.channels import SERVICES, TARGETS
+from noc_bus.messages import ServicePresence, Target
+from noc_bus.session import Session
+from noc_web.auth.accounts import FIRST_LOGIN
+from noc_web.config import SETTINGS
+from tests.parts.brokers import Mosquitto
+from tests.parts.ports import free_port
+from tests.parts.processes import Processes
+from tests.parts.waiting import wait_until
+from tests.web.conftest import PASSWORD
+from tests.web.page import Person
+
+
+def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NOC_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "noc_web"], env=clean | environment, capture_output=True, text=True, timeout=30, check=False
+    )  # fmt: skip
+    return done.returncode, (done.stdout + done.stderr).strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"NOC_DATA": "/proc/nowhere"}, "NOC_DATA: '/proc/nowhere' is not accepted"),
+        ({"NOC_HTTP_PORT": "0"}, "NOC_HTTP_PORT: '0' is not accepted; use a port from 1 to 65535."),
+        ({"NOC_HTTP_PORT": "65536"}, "NOC_HTTP_PORT: '65536' is not accepted"),
+        ({"NOC_HTTP_PORT": "http"}, "NOC_HTTP_PORT: 'http' is not accepted"),
+        ({"NOC_HTTP_HOST": "10.255.255.1"}, "NOC_HTTP_HOST and NOC_HTTP_PORT: 10.255.255.1:"),
+        ({"NOC_HTTP_HOST": "no such host"}, "NOC_HTTP_HOST and NOC_HTTP_PORT: no such host:"),
+        (
+            {"NOC_ADMIN_PASSWORD": "too short"},
+            "NOC_ADMIN_PASSWORD: the value given is not accepted; use 12 to 128 characters.",
+        ),
+        ({"NOC_PUBLIC_URL": "noc.example.org"}, "NOC_PUBLIC_URL: 'noc.example.org' is not accepted"),
+        ({"NOC_HISTORY_URL": "mysql://x"}, "NOC_HISTORY_URL: the value given is not accepted"),
+        ({"NOC_MQTT_URL": "http://x"}, "NOC_MQTT_URL: the value given is not accepted"),
+        ({"NOC_LOG": "loud"}, "NOC_LOG: 'loud' is not accepted"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, dict) else None,
+)
+def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port()), **wrong})
+    assert code == process.EXIT_SETTINGS
+    assert len(lines) == 1
+    assert sentence in lines[0]
+    assert "too short" not in lines[0]
+
+
+def test_a_port_in_use_stops_it_with_one_sentence_and_nothing_is_begun(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(port)})
+    assert code == process.EXIT_SETTINGS
+    assert len(lines) == 1
+    assert f"NOC_HTTP_HOST and NOC_HTTP_PORT: 127.0.0.1:{port} cannot be listened on" in lines[0]
+    assert "use another port" in lines[0]
+    assert not (tmp_path / "web.sqlite").exists()
+
+
+def test_a_database_file_that_is_something_else_stops_it_and_is_left_as_it_is(tmp_path: Path) -> None:
+    other = tmp_path / "web.sqlite"
+    other.write_text("These are my memoirs, and no database at all. " * 50)
+    before = other.read_text()
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
+    assert code == process.EXIT_SETTINGS
+    assert len(lines) == 1
+    assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[0]
+    assert other.read_text() == before
+
+
+def test_the_help_names_every_setting_and_no_secret_has_a_default() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "noc_web", "--help"], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert all(setting.name in done.stdout for setting in SETTINGS)
+
+
+def test_what_was_added_survives_a_kill_and_is_published_to_a_broker_that_forgot_it(
+    mosquitto: Mosquitto, noc_processes: Processes, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = {"NOC_DATA": str(tmp_path / "web"), "NOC_MQTT_URL": mosquitto.url(), "NOC_HTTP_PORT": str(port)}
+    noc_processes.service("web", settings)
+    wait_until(lambda: "open http" in noc_processes.log("web"), 20, "the web service")
+    secret = (tmp_path / "web" / FIRST_LOGIN).read_text().strip()
+    assert secret not in noc_processes.log("web")
+    newcomer = Person(port, "admin", secret)
+    newcomer.api("POST", "me/password", {"new": PASSWORD})
+    newcomer.api("POST", "targets", {"id": "a", "address": "10.0.0.1"})
+    targets: dict[str, Target] = {}
+    services: list[ServicePresence] = []
+    listener = Session(Broker.parse(mosquitto.url()), "listener")
+    listener.subscribe(TARGETS, lambda target, _: targets.update({target.id: target}) if target else None)
+    listener.subscribe(SERVICES, lambda one, _: services.append(one) if one else None, service="web")
+    listener.start()
+    wait_until(lambda: "a" in targets, 10, "the target on the bus")
+    wait_until(lambda: services and services[-1].online, 15, "its presence")
+    noc_processes.kill("web")
+    wait_until(lambda: not services[-1].online, 20, "its last will")
+    mosquitto.kill()
+    for kept in mosquitto.folder.glob("*.db"):
+        kept.unlink()
+    targets.clear()
+    mosquitto.start()
+    noc_processes.restart("web")
+    wait_until(lambda: "a" in targets, 20, "the target on the new broker")
+    # Nobody is logged out by a kill either.
+    assert [one["id"] for one in newcomer.api("GET", "targets")["targets"]] == ["a"]
+    assert noc_processes.stop("web")[0] == 0
+    wait_until(lambda: not services[-1].online, 10, "its goodbye")
+    listener.stop()
