@@ -1,11 +1,13 @@
 // @ts-check
 // Draws the history on a canvas with uPlot: for each site a smoke band from min to max, the mean, and its loss in a lane above.
 
-import uPlot from "../vendor/uPlot-1.6.32.js";
+import vendored from "../vendor/uPlot-1.6.32.js";
 import { columns, LOSS_CLASSES, lossClass, spans } from "./chartseries.js";
-import { clock, full } from "./format.js";
+import { clock, day } from "./format.js";
 import { colour } from "./theme.js";
 
+/** @type {any} */
+const uPlot = vendored;
 /** Of the size of the text. */
 const LANE = 0.92;
 const LANE_GAP = 0.2;
@@ -17,12 +19,13 @@ const SHADES = ["--loss-none", "--loss-unknown", ...LOSS_CLASSES.map((one) => on
 /** @param {number} place */
 export const siteColour = (place) => colour(`--site-${(place % 6) + 1}`);
 
-/**
+/** `sites` and `span` are looked at anew whenever the data is set.
  * @param {HTMLElement} element
- * @param {{sites: [string, Point[]][], places: Record<string, number>, from: number, to: number, width: number, height: number,
+ * @param {{sites: () => [string, Point[]][], places: Record<string, number>, span: {from: number, to: number}, width: number, height: number,
  *   onZoom: (from: number, to: number) => void, onBack: () => void, onCursor: (at: number|null) => void}} wanted
  */
-export function draw(element, { sites, places, from, to, width, height, onZoom, onBack, onCursor }) {
+export function draw(element, { sites: latest, places, span, width, height, onZoom, onBack, onCursor }) {
+  const sites = latest();
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const font = `${Math.round(rem * 0.78)}px system-ui, sans-serif`;
   const lanes = Math.round(sites.length * (LANE + LANE_GAP) * rem) + 6;
@@ -33,7 +36,7 @@ export function draw(element, { sites, places, from, to, width, height, onZoom, 
       height,
       padding: [lanes, 12, 0, 4],
       legend: { show: false },
-      scales: { x: { time: true, range: () => [from / 1000, to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.1] } },
+      scales: { x: { time: true, range: () => [span.from / 1000, span.to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.1] } },
       axes: [
         { ...axis, values: times, space: rem * 6, size: rem * 2.6 },
         { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((one) => `${one} ms`) },
@@ -51,7 +54,7 @@ export function draw(element, { sites, places, from, to, width, height, onZoom, 
       series: [{}, ...sites.flatMap(([site]) => seriesOf(siteColour(places[site])))],
       bands: sites.map(([site], place) => ({ series: [3 * place + 3, 3 * place + 1], fill: faded(siteColour(places[site]), 0.22) })),
       hooks: {
-        draw: [(/** @type {any} */ shown) => drawLoss(shown, sites, places, font, rem)],
+        draw: [(/** @type {any} */ shown) => drawLoss(shown, latest(), places, font, rem)],
         setCursor: [(/** @type {any} */ shown) => onCursor(shown.cursor.left >= 0 ? shown.posToVal(shown.cursor.left, "x") * 1000 : null)],
         setSelect: [
           (/** @type {any} */ shown) => {
@@ -146,10 +149,14 @@ function drawLoss(chart, sites, places, font, rem) {
   ctx.restore();
 }
 
-/** @param {any} chart @param {number[]} all seconds */
+/** Over days the day, unless another time than midnight is meant; else the time. @param {any} chart @param {number[]} all seconds */
 function times(chart, all) {
-  const span = chart.scales.x.max - chart.scales.x.min;
-  return all.map((at) => (span > 2 * 86_400 ? full(at * 1000).slice(0, -3).replace(" 00:00", "") : span > 1800 ? clock(at * 1000).slice(0, 5) : clock(at * 1000)));
+  const { min, max } = chart.scales.x;
+  return all.map((at) => {
+    const time = clock(at * 1000);
+    if (max - min > 2 * 86_400) return time.startsWith("00:00") ? day(at * 1000) : `${day(at * 1000)} ${time.slice(0, 5)}`;
+    return max - min > 1800 ? time.slice(0, 5) : time;
+  });
 }
 
 /** @param {string} hex like #35c3ac @param {number} alpha */

@@ -56,11 +56,18 @@ export function point(result) {
   return [at, Math.min(...rtts), mean, Math.max(...rtts), loss, 1, 0];
 }
 
-/** Sites with a cycle added where it is newer than all others. @param {Record<string, Point[]>} sites @param {string} site @param {Point} news */
-export function appended(sites, site, news) {
-  const points = sites[site] ?? [];
-  if (points.length && points[points.length - 1][0] >= news[0]) return sites;
-  return { ...sites, [site]: [...points, news] };
+/** Sites with the cycles added that are newer than all of theirs; neither argument is changed.
+ * @param {Record<string, Point[]>} sites @param {readonly [string, Point][]} heard in the order of their arrival @returns {Record<string, Point[]>} */
+export function appended(sites, heard) {
+  /** @type {Record<string, Point[]>} */
+  const added = {};
+  for (const [site, news] of heard) {
+    const known = added[site] ?? sites[site] ?? [];
+    if (known.length && known[known.length - 1][0] >= news[0]) continue;
+    added[site] ??= [...known];
+    added[site].push(news);
+  }
+  return { ...sites, ...added };
 }
 
 /** Classes of loss, as SmokePing has them; each is drawn higher than the one before.

@@ -3,6 +3,7 @@
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "2-digit", day: "2-digit" });
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const NONE = "–";
 
 /** @param {string|number|null|undefined} at */
@@ -11,13 +12,16 @@ const date = (at) => (at === null || at === undefined ? null : new Date(at));
 /** @param {string|number|null|undefined} at */
 export const clock = (at) => (date(at) ? CLOCK.format(/** @type {Date} */ (date(at))) : NONE);
 
+/** The day without its year, for axes. @param {number} at */
+export const day = (at) => SHORT_DAY.format(new Date(at));
+
 /** The time, with the day before it unless it is today.
  * @param {string|number|null|undefined} at */
 export function moment(at) {
   const when = date(at);
   if (!when) return NONE;
-  const day = DAY.format(when);
-  return day === DAY.format(new Date()) ? CLOCK.format(when) : `${day} ${CLOCK.format(when)}`;
+  const today = DAY.format(new Date());
+  return DAY.format(when) === today ? CLOCK.format(when) : full(at);
 }
 
 /** Day and time, always both.

@@ -18,6 +18,7 @@ export function runs(intervals, from, to, most) {
       if (!there || severity(interval.state) < severity(there.state)) columns[place] = interval;
     }
   }
+  /** @type {{first: number, last: number, state: string, interval: Interval}[]} */
   const found = [];
   for (let place = 0; place < most; place += 1) {
     const interval = columns[place];

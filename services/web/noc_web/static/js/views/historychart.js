@@ -26,21 +26,24 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
   const height = narrow ? 280 : Math.round(Math.max(22 * rem, Math.min(30 * rem, size.width * 0.28)));
   const acts = useRef({ onZoom, onBack });
   acts.current = { onZoom, onBack };
-  const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")} ${from} ${to}`;
+  const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")}`;
   const drawn = useRef("");
+  const latest = useRef(shown);
+  const span = useRef({ from, to });
 
   useEffect(() => {
     if (!size.width) return;
+    latest.current = shown;
+    Object.assign(span.current, { from, to });
     if (chart.current && drawn.current === key) {
       chart.current.setData(joined(shown), true);
       return;
     }
     chart.current?.destroy();
     chart.current = draw(ref.current, {
-      sites: shown,
+      sites: () => latest.current,
       places,
-      from,
-      to,
+      span: span.current,
       width: size.width,
       height,
       onZoom: (start, end) => acts.current.onZoom(start, end),
@@ -48,7 +51,7 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
       onCursor: setCursor,
     });
     drawn.current = key;
-  }, [key, shown]);
+  }, [key, shown, from, to]);
   useEffect(() => () => chart.current?.destroy(), []);
 
   const toggle = (/** @type {string} */ site) => setHidden((before) => (before.includes(site) ? before.filter((one) => one !== site) : [...before, site]));

@@ -64,7 +64,7 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
                 <td>${one.resolved_at ? html`<span class="status is-over">over</span>` : html`<span class="status is-open">open</span>`}</td>
                 <td><time title=${utc(one.opened_at)}>${moment(one.opened_at)}</time></td>
                 <td class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
-                ${brief ? null : html`<td><${What} incident=${one} rows=${rows} /></td>`}
+                ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
                 <td class="cause">
                   ${one.evidence.length
                     ? html`<details>

@@ -31,7 +31,7 @@ export function Sites() {
                 const [text, state] = presence(site);
                 return html`
                   <tr key=${site.id}>
-                    <td><strong>${site.label}</strong><br /><small>${site.label === site.id ? "" : `${site.id} `}${site.location}${site.configured ? "" : " (announced itself, not set up)"}</small></td>
+                    <td><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small></td>
                     <td class=${`state-${state}`}><span class="state">${text}</span></td>
                     <td><time title=${utc(site.since)}>${moment(site.since)}</time></td>
                     <td class="is-number">${site.targets}</td>

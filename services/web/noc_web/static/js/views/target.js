@@ -162,9 +162,8 @@ function History({ id, query }) {
   });
   const appends = isLive && range.ms <= LIVE_APPEND_MS;
   const sites = useMemo(() => {
-    let found = history.answer?.sites ?? {};
-    if (appends) for (const [site, news] of heard) found = appended(found, site, news);
-    return found;
+    const found = history.answer?.sites ?? {};
+    return appends ? appended(found, heard) : found;
   }, [history.answer, heard, appends]);
   const end = appends ? Math.max(now, period.to) : period.to;
   const isEmpty = history.answer && !Object.values(sites).some((/** @type {any} */ rows) => rows.length);

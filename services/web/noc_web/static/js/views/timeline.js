@@ -1,7 +1,7 @@
 // @ts-check
 // States over a period: a strip for all sites together and one for each, the sums, and the outages.
 
-import { duration, moment, uptime, utc } from "../format.js";
+import { duration, full, moment, uptime, utc } from "../format.js";
 import { STATES, word } from "../states.js";
 import { runs } from "../strip.js";
 import { html } from "../ui.js";
@@ -20,7 +20,7 @@ export function Timeline({ found }) {
   return html`
     <div class="strips">
       ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
-      <div class="strip-ends"><time title=${utc(found.from)}>${moment(found.from)}</time><time title=${utc(found.to)}>${moment(found.to)}</time></div>
+      <div class="strip-ends"><time title=${utc(found.from)}>${full(found.from)}</time><time title=${utc(found.to)}>${full(found.to)}</time></div>
     </div>
   `;
 }
@@ -86,8 +86,8 @@ export function Outages({ outages }) {
             (one) => html`
               <tr key=${one.start}>
                 <td><${Badge} state=${one.state} /></td>
-                <td><time title=${utc(one.start)}>${moment(one.start)}</time></td>
-                <td><time title=${utc(one.end)}>${moment(one.end)}</time></td>
+                <td><time title=${utc(one.start)}>${full(one.start)}</time></td>
+                <td><time title=${utc(one.end)}>${full(one.end)}</time></td>
                 <td class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
                 <td>${one.reason}</td>
               </tr>
