@@ -87,7 +87,11 @@ class InfluxStore:
     def forget_cycles(self, before: Time) -> int:
         try:
             self._client.delete_api().delete(
-                "1970-01-01T00:00:00Z", str(Time(before - 1)), '_measurement="cycle"', bucket=self._bucket, org=self._org
+                "1970-01-01T00:00:00Z",
+                str(Time(before - 1)),
+                '_measurement="cycle"',
+                bucket=self._bucket,
+                org=self._org,
             )
         except ApiException as error:
             raise self._failed("delete", f"{error.status} {_reason_of(error)}", error.status) from error

@@ -53,7 +53,6 @@ def watched(internet: Netlab, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def page(chromium: webdriver.Chrome, watched: tuple[Noc, Netlab]) -> Iterator[Page]:
     """Logged in as admin, on the overview. A script error or a breach of the page's policy fails the test."""
     noc, _ = watched
-    chromium.delete_all_cookies()
     chromium.set_window_size(WIDTHS["usual"], 1000)
     page = Page(chromium, noc)
     page.log_in()

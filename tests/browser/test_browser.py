@@ -93,7 +93,6 @@ def test_the_theme_is_kept_for_the_user(page: Page) -> None:
     page.wait(lambda: page.noc.ask("GET", "status")[0] == 200, "the server")
     page.driver.refresh()
     page.wait(lambda: page.theme() == "light", "light after a reload")
-    page.driver.delete_all_cookies()
     page.log_in()
     assert page.theme() == "light"
     while page.theme() != "auto":
@@ -157,7 +156,6 @@ def test_hostile_text_is_shown_as_text_everywhere(page: Page) -> None:
 def test_a_viewer_sees_and_cannot_change(page: Page) -> None:
     password = "correct horse battery"
     assert page.noc.ask("POST", "users", {"name": "vera", "role": "viewer", "password": password})[0] == 201
-    page.driver.delete_all_cookies()
     page.log_in("vera", password)
     page.wait(lambda: page.state_of("router") == "UP", "the table")
     assert not page.find('[data-testid="add-target"]')

@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return engine.make_bucket(f"bucket{next(_numbers)}")
     real = os.environ.get("NOC_TEST_INFLUXDB_URL")
     if not real:
-        pytest.skip("NOC_TEST_INFLUXDB_URL names no InfluxDB 2 to test with")
+        pytest.skip("needs a real InfluxDB 2: NOC_TEST_INFLUXDB_URL is not set")
     parts = urlsplit(real)
     port = request.getfixturevalue("outside_port")(parts.hostname, parts.port or 8086)
     reached = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}").geturl()
