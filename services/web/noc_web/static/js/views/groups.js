@@ -43,7 +43,7 @@ export function Groups() {
                     <tr key=${group.path} data-group=${group.path}>
                       <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "(all)"}</a></td>
                       <td class="is-number">${group.targets}</td>
-                      <td>${summary(group.options) || html`<span class="help">none of its own</span>`}</td>
+                      <td>${summary(group.options) || "–"}</td>
                       <td class="acts">
                         ${may("operator")
                           ? html`<button onClick=${() => setEditing(group)}>Edit</button>

@@ -53,7 +53,7 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
   const [taking, setTaking] = useState(/** @type {any} */ (null));
   return html`
     <div class="scroll">
-      <table class="list incidents" data-testid="incidents">
+      <table class="list as-cards incidents" data-testid="incidents">
         <thead>
           <tr><th>Status</th><th>Since</th><th class="is-number">Lasted</th>${brief ? null : html`<th>What</th>`}<th>Cause</th><th>Taken on</th></tr>
         </thead>

@@ -76,7 +76,7 @@ function Head({ row }) {
       </div>
       <${Trouble} error=${pausing.error} />
       <div class="scroll">
-        <table class="list per-site">
+        <table class="list as-cards per-site">
           <thead>
             <tr><th>Site</th><th>State</th><th>For</th><th class="is-number">RTT</th><th class="is-number">Loss</th><th>Why</th></tr>
           </thead>
@@ -89,7 +89,7 @@ function Head({ row }) {
                   <td><${Since} since=${cell.since} now=${now} /></td>
                   <td class="is-number">${ms(cell.rtt_ms)}</td>
                   <td class=${`is-number ${cell.loss_pct ? "is-lossy" : ""}`}>${percent(cell.loss_pct)}</td>
-                  <td>${cell.reason}</td>
+                  <td class="cause">${cell.reason}</td>
                 </tr>
               `,
             )}
@@ -205,7 +205,7 @@ function History({ id, query }) {
             <${Uptime} found=${states.answer} />
             <${Timeline} found=${states.answer} />
             <h2>Outages</h2>
-            <${Outages} outages=${states.answer.outages} />
+            <${Outages} found=${states.answer} />
           `
         : null}
     </section>

@@ -72,12 +72,13 @@ export function Uptime({ found }) {
   `;
 }
 
-/** @param {{outages: any[]}} given */
-export function Outages({ outages }) {
+/** What touches an end of the period may have begun before it, or go on. @param {{found: any}} given the API's answer */
+export function Outages({ found }) {
+  const { outages } = found;
   if (!outages.length) return html`<p class="empty" data-testid="outages">No outage in this period.</p>`;
   return html`
     <div class="scroll">
-      <table class="list" data-testid="outages">
+      <table class="list as-cards" data-testid="outages">
         <thead>
           <tr><th>State</th><th>From</th><th>To</th><th class="is-number">Lasted</th><th>Why</th></tr>
         </thead>
@@ -86,10 +87,10 @@ export function Outages({ outages }) {
             (one) => html`
               <tr key=${one.start}>
                 <td><${Badge} state=${one.state} /></td>
-                <td><time title=${utc(one.start)}>${full(one.start)}</time></td>
-                <td><time title=${utc(one.end)}>${full(one.end)}</time></td>
+                <td>${Date.parse(one.start) <= Date.parse(found.from) ? "before " : ""}<time title=${utc(one.start)}>${full(one.start)}</time></td>
+                <td>${Date.parse(one.end) >= Date.parse(found.to) ? "goes on" : html`<time title=${utc(one.end)}>${full(one.end)}</time>`}</td>
                 <td class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
-                <td>${one.reason}</td>
+                <td class="cause">${one.reason}</td>
               </tr>
             `,
           )}
