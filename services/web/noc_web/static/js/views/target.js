@@ -54,7 +54,7 @@ function Head({ row }) {
     <section class=${`panel target-head state-${row.state}`} data-testid="target-head" data-state=${row.state}>
       <div class="target-title">
         <span class="big-state" title=${MEANING[row.state]}><${Shape} state=${row.state} />${word(row.state)}</span>
-        <div>
+        <div class="target-words">
           <h1>${row.name}</h1>
           <p>
             <code>${row.address}</code> ${row.group ? html`<a href=${`/?group=${encodeURIComponent(row.group)}`}>${row.group}</a>` : null}
@@ -62,7 +62,6 @@ function Head({ row }) {
           </p>
           <p>${row.since ? html`for <${Since} since=${row.since} now=${now} />: ` : null}${row.reason}</p>
         </div>
-        <span class="spring"></span>
         <div class="target-acts">
           <${CheckNow} id=${row.id} />
           ${may("operator")
