@@ -29,12 +29,12 @@ def applied(page: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
     after = copy.deepcopy(page) | {name: delta[name] for name in ("revision", "at", "kpis")}
     after["targets"] = [row for name, row in rows.items() if name not in delta["removed"]]
     after["sites"] = delta.get("all_sites", list(sites.values()))
-    return after | {name: delta[name] for name in ("incidents", "trouble") if name in delta}
+    return after | {name: delta[name] for name in ("incidents", "trouble", "services") if name in delta}
 
 
 def shown(page: dict[str, Any]) -> dict[str, Any]:
     """A page's content, whatever the order of its rows."""
-    content = {name: page[name] for name in ("revision", "kpis", "incidents", "trouble")}
+    content = {name: page[name] for name in ("revision", "kpis", "incidents", "trouble", "services")}
     for kind in ("targets", "sites"):
         content[kind] = {row["id"]: row for row in page[kind]}
     return content

@@ -209,10 +209,11 @@ def test_what_changes_nothing_that_is_shown_makes_no_revision(rig: Rig) -> None:
     rig.others.publish(PROBERS, presence())
     rig.others.publish(RESULTS, result(at=NOW))
     rig.others.publish(STATES, state(at=NOW))
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True))
     assert rig.advance() is not None
     rig.others.publish(RESULTS, result(at=NOW))
     rig.others.publish(PROBERS, presence())
-    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True))
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True, figures={"judged_total": 1}))
     assert rig.advance() is None
 
 
@@ -234,6 +235,14 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(rig: Rig) -> None:
     assert rig.advance(trouble=("alerter is not running",)) is None
     assert rig.advance() is not None
     assert rig.page["trouble"] == []
+
+
+def test_a_service_that_comes_or_goes_is_told_to_pages_already_open(rig: Rig) -> None:
+    for is_online in (True, False, True):
+        rig.others.publish(SERVICES, ServicePresence(service="alerter", online=is_online))
+        rig.advance()
+        assert rig.page["services"] == {"alerter": is_online}
+    assert rig.advance() is None
 
 
 def test_whoever_missed_a_few_deltas_gets_exactly_those(rig: Rig) -> None:

@@ -23,6 +23,7 @@ class Revisions:
         self._rows: dict[str, Row] = {}
         self._sites: list[Row] = []
         self._trouble: list[str] = []
+        self._services: dict[str, bool] = {}
         self._ring: deque[dict[str, Any]] = deque(maxlen=_RING)
 
     def advance(self, now: Time, trouble: list[str]) -> dict[str, Any] | None:
@@ -34,6 +35,9 @@ class Revisions:
                 delta["incidents"] = self._view.open_incidents()
             if trouble != self._trouble:
                 self._trouble = delta["trouble"] = trouble
+            services = {name: one.online for name, one in self._view.services.items()}
+            if services != self._services:
+                self._services = delta["services"] = services
             if not delta:
                 return None
             self.revision += 1
@@ -80,7 +84,7 @@ class Revisions:
                 "sites": self._sites,
                 "incidents": self._view.open_incidents(),
                 "trouble": self._trouble,
-                "services": {name: one.online for name, one in self._view.services.items()},
+                "services": self._services,
             }
 
     def since(self, boot: object, revision: object) -> list[dict[str, Any]] | None:

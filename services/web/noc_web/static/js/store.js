@@ -99,6 +99,7 @@ function delta(state, said) {
   else if (said.sites.length) next.sites = merged(state.sites, said.sites);
   if (said.incidents) next.incidents = said.incidents;
   if (said.trouble) next.trouble = said.trouble;
+  if (said.services) next.services = said.services;
   return next;
 }
 
