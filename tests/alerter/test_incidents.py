@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from noc_alerter.incidents import BLIND_AFTER_MS, Open, Resolve, evidence, incident_id, of_site, of_target
 from noc_bus.messages import SLUG_PATTERN, ProberPresence, SiteState, State, Target, Verdict, VerdictState
@@ -115,3 +116,5 @@ def test_evidence_says_what_each_site_saw_and_since_when() -> None:
         at=T0,
     )
     assert evidence(down, {"north": state}) == ["north DOWN: no answer, since 12:00:00Z", "south UNKNOWN"]
+    told = replace(state, reason="no answer to 5 checks since 12:00:00Z")
+    assert evidence(down, {"north": told})[0] == "north DOWN: no answer to 5 checks since 12:00:00Z"

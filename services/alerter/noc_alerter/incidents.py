@@ -73,9 +73,11 @@ def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
     """What each site saw when it was decided."""
     lines = []
     for site, counted in verdict.sites.items():
-        state = states.get(site)
-        seen = f": {state.reason}, since {state.since.datetime():%H:%M:%S}Z" if state else ""
-        lines.append(f"{site} {counted}{seen}"[:500])
+        line = f"{site} {counted}"
+        if state := states.get(site):
+            since = f"since {state.since.datetime():%H:%M:%S}Z"
+            line += f": {state.reason}" if since in state.reason else f": {state.reason}, {since}"
+        lines.append(line[:500])
     return lines[:100]
 
 
