@@ -12,15 +12,12 @@ import ctypes
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from noc_launcher import services
 
 _PR_SET_PDEATHSIG: Final = 1
-_LOOK_EVERY_S: Final = 0.5
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,20 +30,10 @@ def main(argv: Sequence[str]) -> int:
 
 def die_with(supervisor: int) -> None:
     """Have this process end as soon as its parent, `supervisor`, is gone, however it went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    else:
-        # Holds for services only: no thread outlives the exec of a broker.
-        threading.Thread(target=_watch, args=[supervisor], daemon=True).start()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # It may have gone before we asked.
     if os.getppid() != supervisor:
         os._exit(1)
-
-
-def _watch(supervisor: int) -> None:
-    while os.getppid() == supervisor:
-        time.sleep(_LOOK_EVERY_S)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,11 +36,6 @@ def gateways_6(table: str) -> list[str]:
         gateway = ipaddress.IPv6Address(bytes.fromhex(words[4]))
         found.append(f"{gateway}%{words[9]}" if gateway.is_link_local else str(gateway))
     return _once(found)
-
-
-def gateways_macos(answer: str) -> list[str]:
-    """The default gateway in what `route -n get default` prints."""
-    return re.findall(r"^\s*gateway: (\S+)$", answer, re.MULTILINE)
 
 
 def resolvers(resolv_conf: str) -> list[str]:
@@ -77,9 +71,6 @@ def proposals(gateways: Iterable[str], name_servers: Iterable[str]) -> list[dict
 def look_around() -> list[dict[str, object]]:
     """Proposals for the machine this runs on. Reads files only; sends nothing."""
     gateways = gateways_4(_read("/proc/net/route")) + gateways_6(_read("/proc/net/ipv6_route"))
-    if sys.platform == "darwin":
-        answer = subprocess.run(["/sbin/route", "-n", "get", "default"], capture_output=True, text=True, check=False)
-        gateways = gateways_macos(answer.stdout)
     # systemd-resolved puts itself into the usual file and the real servers into its own.
     name_servers = resolvers(_read("/etc/resolv.conf")) or resolvers(_read("/run/systemd/resolve/resolv.conf"))
     return proposals(gateways, name_servers)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from noc_launcher.surroundings import gateways_4, gateways_6, gateways_macos, proposals, resolvers
+from noc_launcher.surroundings import gateways_4, gateways_6, proposals, resolvers
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -36,12 +36,6 @@ def test_a_machine_without_routes_has_no_gateway(text: str) -> None:
 
 def test_an_ipv6_gateway_on_the_link_comes_with_its_interface() -> None:
     assert gateways_6(ROUTES_6) == ["fe80::1%eth0", "2001:db8::1"]
-
-
-def test_the_gateway_of_a_mac_is_found() -> None:
-    answer = "   route to: default\ndestination: default\n    gateway: 192.0.2.1\n  interface: en0\n"
-    assert gateways_macos(answer) == ["192.0.2.1"]
-    assert gateways_macos("route: writing to routing socket: not in table\n") == []
 
 
 def test_resolvers_on_the_machine_itself_and_broken_lines_are_left_out() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,7 +64,11 @@ class IcmpSocket:
 
 
 def open_all() -> dict[Family, IcmpSocket]:
-    """A socket for each family this machine speaks. Raises NoIcmp where none is allowed."""
+    """A socket for each family this machine speaks. Raises NoIcmp where none is allowed, or that is not Linux."""
+    if sys.platform != "linux":
+        raise NoIcmp(
+            f"Pinging needs the ICMP sockets of Linux, which {sys.platform} has not: run the prober on Linux or in a container."
+        )
     families: tuple[Family, ...] = (4, 6)
     sockets: dict[Family, IcmpSocket] = {}
     refused = False
