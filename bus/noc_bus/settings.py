@@ -102,14 +102,16 @@ def parse_site(text: str) -> str:
 
 def parse_folder(text: str) -> Path:
     """A folder that exists and can be written, made where it is missing."""
-    folder = Path(text).expanduser()
     try:
+        folder = Path(text).expanduser()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(f"{error.strerror}: {error.filename}") from None
+    except RuntimeError:
+        raise ValueError("that home folder is not known") from None
     return folder.resolve()
 
 

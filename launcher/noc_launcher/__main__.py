@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -13,6 +14,7 @@ from noc_launcher.commands import OTHERS, Arguments
 from noc_launcher.complaint import Complaint
 
 EXIT_WRONG_USE: Final = 2
+EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingError as error:
         print(f"noc: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
+    except KeyboardInterrupt:
+        # Ctrl-C before there was anything to stop in order.
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has had enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

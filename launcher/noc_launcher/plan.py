@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -76,14 +76,22 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
 
 def data_folder(given: str | None, environment: Mapping[str, str]) -> Path:
     """Where files are: --data, else NOC_DATA, else this user's folder for such things."""
-    if given:
-        return Path(given).expanduser().absolute()
-    if _is_set(environment, DATA.name):
-        path = environment.get(DATA.name) or Path(environment[f"{DATA.name}_FILE"]).read_text(encoding="utf-8").strip()
-        return Path(path).expanduser().absolute()
-    home = environment.get("XDG_DATA_HOME", "")
-    # The standard says that a relative path there is to be ignored.
-    return (Path(home) if home.startswith("/") else Path.home() / ".local/share") / "noc"
+    try:
+        if given:
+            return _absolute(given)
+        if _is_set(environment, DATA.name):
+            # It is only named here: whoever uses it makes it.
+            return replace(DATA, parse=_absolute).read(environment)
+        home = environment.get("XDG_DATA_HOME", "")
+        # The standard says that a relative path there is to be ignored.
+        return (Path(home) if home.startswith("/") else Path.home() / ".local/share") / "noc"
+    except RuntimeError:
+        # A user without an entry among the system's users, or a ~name of nobody.
+        raise Complaint("The home folder is not known; name the data folder by its full path with --data.") from None
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()
 
 
 def site_of(hostname: str) -> str:

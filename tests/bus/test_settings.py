@@ -79,6 +79,13 @@ def test_a_data_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_data_folder_in_a_home_that_nobody_knows_is_named() -> None:
+    with pytest.raises(
+        SettingError, match=r"^NOC_DATA: '~nobody-at-all/noc' is not accepted \(that home folder is not"
+    ):
+        DATA.read({"NOC_DATA": "~nobody-at-all/noc"})
+
+
 def test_a_data_folder_that_cannot_be_written_is_named() -> None:
     with pytest.raises(SettingError, match=r"^NOC_DATA: '/proc/noc' is not accepted .*use the path of a folder"):
         DATA.read({"NOC_DATA": "/proc/noc"})

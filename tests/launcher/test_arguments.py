@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from noc_launcher.arguments import COMMANDS
 from noc_launcher.commands import OTHERS
 from noc_launcher.complaint import Complaint
 from noc_launcher.plan import Options, data_folder, read, set_over, site_of
-from tests.launcher.conftest import Noc
+from tests.launcher.conftest import Noc, clean_environment
 
 
 def test_help_names_every_command(noc: Noc) -> None:
@@ -58,6 +62,36 @@ def test_the_data_folder_is_the_argument_else_the_setting_else_the_users_own(
     given: str | None, environment: dict[str, str], expected: str
 ) -> None:
     assert data_folder(given, environment) == Path(expected).expanduser()
+
+
+def test_the_data_folder_may_be_named_in_a_file_and_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    named.write_text(f"{tmp_path}/data\n", encoding="utf-8")
+    assert data_folder(None, {"NOC_DATA_FILE": str(named)}) == tmp_path / "data"
+    with pytest.raises(SettingError, match=r"^NOC_DATA_FILE: '/nowhere' cannot be read .*name a readable file"):
+        data_folder(None, {"NOC_DATA_FILE": "/nowhere"})
+
+
+def test_a_home_that_nobody_knows_is_one_sentence(noc: Noc) -> None:
+    done = noc("doctor", "--data", "~nobody-at-all/noc")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "noc: The home folder is not known; name the data folder by its full path with --data.\n"
+
+
+def test_ctrl_c_before_anything_runs_ends_it_without_a_word(tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    os.mkfifo(named)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "noc_launcher", "up"],
+        env=clean_environment(tmp_path) | {"NOC_DATA_FILE": str(named)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Opened as soon as the command reads the name of its folder, which then lets it wait.
+    with named.open("w", encoding="utf-8"):
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=30)[1]
+    assert (process.returncode, told) == (128 + signal.SIGINT, "")
 
 
 @pytest.mark.parametrize(
