@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+import stat
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ def make(folder: Path, site: str) -> list[str]:
     """Write what is missing, so that a second run changes no password; the names of the new files."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & stat.S_IRWXO:
+            # One that was there before; it may hold other things too, so its mode is not ours to change.
+            raise Complaint(
+                f"Other users of this machine may look into {folder}, whose files every container must be able to read; "
+                f"run `chmod 700 {folder}`, or name a new folder."
+            )
         return _Files(folder).make(site)
     except OSError as error:
         place = error.filename or folder

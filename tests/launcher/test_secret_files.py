@@ -74,6 +74,19 @@ def test_other_users_of_the_machine_cannot_come_near(tmp_path: Path) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o444}
 
 
+def test_a_folder_that_other_users_may_look_into_gets_no_secret(tmp_path: Path, noc: Noc) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    folder.chmod(0o755)
+    done = noc("secrets", str(folder))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"noc: Other users of this machine may look into {folder}, ")
+    assert done.stderr.endswith(f"run `chmod 700 {folder}`, or name a new folder.\n")
+    assert not contents(folder)
+    folder.chmod(0o700)
+    assert noc("secrets", str(folder)).returncode == 0
+
+
 def test_mosquitto_takes_the_file_of_users(tmp_path: Path, stranger: Callable[..., Stranger]) -> None:
     make(tmp_path / "secrets", "local")
     port = free_port()
