@@ -203,6 +203,14 @@ def test_the_described_history_address_leads_to_the_bucket_that_the_database_mak
     assert f"/{made['DOCKER_INFLUXDB_INIT_ORG']}/{made['DOCKER_INFLUXDB_INIT_BUCKET']}?" in example("history_url")
 
 
+def test_the_database_is_healthy_only_where_its_clients_reach_it() -> None:
+    # While it sets itself up it runs on another port, which its own command-line client is told to use.
+    history = stores.parse(example("history_url"))
+    assert history
+    port = history.described.rpartition(":")[2]
+    assert ALL["influxdb"]["healthcheck"]["test"] == ["CMD", "influx", "ping", "--host", f"http://127.0.0.1:{port}"]
+
+
 def test_an_empty_mail_address_file_means_no_mail() -> None:
     assert Smtp.parse("") is None
 
