@@ -67,6 +67,17 @@ def test_a_first_secret_that_was_not_used_up_is_replaced_at_the_next_start(accou
     assert len(accounts.users()) == 1
 
 
+def test_a_user_added_before_the_first_log_in_takes_nobody_s_way_in(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.ensure_first("", tmp_path)
+    accounts.add_user("viewer", "viewer", PASSWORD)
+    accounts.ensure_first("", tmp_path)
+    assert accounts.log_in("admin", (tmp_path / FIRST_LOGIN).read_text().strip()) is not None
+    assert accounts.log_in("viewer", PASSWORD) is not None
+    accounts.add_user("boss", "admin", PASSWORD)
+    accounts.ensure_first("", tmp_path)
+    assert not (tmp_path / FIRST_LOGIN).exists()
+
+
 def test_of_many_who_use_the_first_secret_at_once_one_gets_in(accounts: Accounts, tmp_path: Path) -> None:
     accounts.ensure_first("", tmp_path)
     secret = (tmp_path / FIRST_LOGIN).read_text().strip()

@@ -37,14 +37,15 @@ class Accounts:
     # -- the first user
 
     def ensure_first(self, password: str, folder: Path) -> None:
-        """Have somebody who can log in: `admin` with `password`, or with a one-time secret left in `folder`.
+        """Have an admin who can log in: `admin` with `password`, or with a one-time secret left in `folder`.
 
         A secret that nobody has turned into a password is replaced by a new one at every start.
         """
         note = folder / FIRST_LOGIN
         with self._database.begin() as session:
             users = session.scalars(select(User)).all()
-            if any(not user.must_change_password for user in users):
+            # Of users who cannot make others there may be some already: the command line adds them too.
+            if any(user.role == "admin" and not user.must_change_password for user in users):
                 note.unlink(missing_ok=True)
                 return
             secret = password or secrets.token_urlsafe(12)
