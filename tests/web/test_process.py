@@ -16,7 +16,7 @@ from noc_bus.channels import SERVICES, TARGETS
 from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
 from noc_web.auth.accounts import FIRST_LOGIN
-from noc_web.config import SETTINGS
+from noc_web.config import SETTINGS, Config
 from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes
@@ -79,6 +79,50 @@ def test_a_database_file_that_is_something_else_stops_it_and_is_left_as_it_is(tm
     assert len(lines) == 1
     assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[0]
     assert other.read_text() == before
+
+
+MOUNT = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+
+
+def test_it_asks_no_name_server_for_its_own_name(own_network: None, noc_processes: Processes, tmp_path: Path) -> None:
+    """A NOC must start where the DNS is silent; the question would take ten seconds."""
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("nameserver 127.0.0.7\n")
+    mounted = [*MOUNT, "sh", "-e", "-c", f'mount --bind "{resolver}" /etc/resolv.conf\nexec "$@"', "sh"]
+    settings = {
+        "NOC_DATA": str(tmp_path / "web"),
+        "NOC_HTTP_HOST": "127.0.0.6",
+        "NOC_HTTP_PORT": str(free_port()),
+        "NOC_MQTT_URL": f"mqtt://127.0.0.1:{free_port()}",
+    }
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.7", 53))
+        noc_processes.start("web", [*mounted, sys.executable, "-m", "noc_web"], settings)
+        wait_until(
+            lambda: "open http://127.0.0.6:" in noc_processes.log("web"),
+            40,
+            "the web service",
+            seen=lambda: noc_processes.log("web"),
+        )
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("2001:db8::1", "[2001:db8::1]"),
+        ("noc.example", "noc.example"),
+    ],
+)
+def test_the_address_to_open_is_one_that_a_browser_takes(tmp_path: Path, host: str, shown: str) -> None:
+    config = Config.read({"NOC_DATA": str(tmp_path), "NOC_HTTP_HOST": host})
+    assert config.address == f"http://{shown}:8080"
 
 
 def test_the_help_names_every_setting_and_no_secret_has_a_default() -> None:

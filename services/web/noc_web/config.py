@@ -74,8 +74,8 @@ class Config:
     @property
     def address(self) -> str:
         """Where to point a browser."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.http_host, self.http_host)  # noqa: S104
-        return self.public_url or f"http://{host}:{self.http_port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_host, self.http_host)  # noqa: S104
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
 
     @property
     def is_https(self) -> bool:
