@@ -9,7 +9,8 @@ from typing import Final
 
 _NAME_WIDTH: Final = 8
 # nats-server greets with twenty lines about itself; its passwords live in a private file and as long as we do.
-_BROKER_SMALL_TALK: Final = ("[INF]", "[WRN] Plaintext passwords detected")
+# One killed in the middle of a subscription finds an empty folder of it at every later start, and does without.
+_BROKER_SMALL_TALK: Final = ("[INF]", "[WRN] Plaintext passwords detected", "Missing consumer metafile")
 _SHOWN_ELSEWHERE: Final = ("event", "level", "timestamp", "exception")
 
 

@@ -32,6 +32,7 @@ def test_any_other_line_stays_as_it_is(line: str) -> None:
 def test_every_line_has_the_name_before_it_and_small_talk_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     show("web", "one")
     show("broker", "[7] [INF] Starting nats-server")
+    show("broker", '[7] [WRN]     Missing consumer metafile "/data/obs/x/meta.inf"')
     show("broker", "[7] [ERR] out of files")
     show("alerter", "")
     assert capsys.readouterr().err == "web      | one\nbroker   | [7] [ERR] out of files\nalerter  | \n"
