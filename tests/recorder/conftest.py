@@ -31,6 +31,8 @@ class Store(SqliteStore):
         self.failing: StoreError | None = None
         self.refuses: Callable[[str], bool] = lambda target: False
         self.tries = 0
+        self.cannot_forget: StoreError | None = None
+        self.forget_tries = 0
 
     def write(self, batch: Batch) -> list[Rejected]:
         self.tries += 1
@@ -45,6 +47,12 @@ class Store(SqliteStore):
         if self.failing:
             raise self.failing
         return super().marks()
+
+    def forget_cycles(self, before: Time) -> int:
+        self.forget_tries += 1
+        if self.cannot_forget:
+            raise self.cannot_forget
+        return super().forget_cycles(before)
 
     def cycles(self, target: str = "router", site: str = "here") -> list[Time]:
         """When each stored cycle began."""

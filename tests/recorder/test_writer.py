@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from noc_bus.fake import Hub
+from noc_bus.messages import Mark
 from noc_bus.time import Time
-from noc_history.store import Rejected, StoreError
+from noc_history.store import Batch, Rejected, StoreError
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
@@ -116,6 +118,40 @@ def test_a_stop_is_obeyed_while_the_store_fails_and_the_site_keeps_what_is_not_m
     assert again.store.cycles() == [cycle(0).at, cycle(1).at]
     again.stop()
     again.store.close()
+
+
+def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stored(tmp_path: Path) -> None:
+    """The store works again just as the recorder is stopped: the batch it gave up is not passed over."""
+    stop, intake = threading.Event(), Intake()
+
+    class FailsOnce(Store):
+        def write(self, batch: Batch) -> list[Rejected]:
+            if not stop.is_set():
+                intake.put(cycle(1))
+                stop.set()
+                raise FULL
+            return super().write(batch)
+
+    store = FailsOnce(tmp_path / "history.sqlite")
+    writer = Writer(store, intake, RejectedFile(tmp_path), keep_days=36_500, write_every_s=0.01)
+    told: list[Mark] = []
+    intake.put(cycle(0))
+    writer.run(stop, told.extend)
+    assert store.cycles() == []
+    assert not told
+    assert store.marks() == {}
+    store.close()
+
+
+def test_old_cycles_that_cannot_be_deleted_do_not_keep_new_ones_from_being_stored(rig: Rig) -> None:
+    rig.store.cannot_forget = StoreError("cannot delete bucket noc: 404 no such route", can_retry=True)
+    rig.start()
+    rig.intake.put(cycle(0))
+    rig.wait_for_mark(0)
+    wait_until(lambda: rig.store.forget_tries, 10, "a try to forget")
+    rig.intake.put(cycle(1))
+    rig.wait_for_mark(1)
+    assert rig.writer.trouble is None
 
 
 def test_after_a_restart_a_replay_of_everything_stores_each_cycle_once(rig: Rig, tmp_path: Path) -> None:

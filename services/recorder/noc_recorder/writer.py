@@ -51,10 +51,12 @@ class Writer:
             return
         publish(self.marks())
         while not stop.wait(self._write_every_s):
-            self._store_arrived(stop, publish)
+            if not self._store_arrived(stop, publish):
+                # The books hold a batch that the store does not: a later one must not be marked over it.
+                return
             if time.monotonic() >= self._forget_at_s:
                 self._forget_at_s = time.monotonic() + _FORGET_EVERY_S
-                self._insist(lambda: self._store.forget_cycles(Time(Time.now() - self._keep_ms)), stop)
+                self._forget()
         self._store_arrived(stop, publish)
 
     def restore(self) -> None:
@@ -91,12 +93,24 @@ class Writer:
         marks = [mark for mark in self.marks() if before.get(mark.site) != (mark.epoch, mark.seq)]
         return Batch(results, states, incidents, marks)
 
-    def _store_arrived(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> None:
+    def _store_arrived(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> bool:
+        """False where it was stopped before what arrived was stored."""
         if not (arrived := self._intake.take()):
-            return
+            return True
         batch = self.batch_of(arrived)
-        if self._insist(lambda: self._write(batch), stop):
-            publish(batch.marks)
+        if not self._insist(lambda: self._write(batch), stop):
+            return False
+        publish(batch.marks)
+        return True
+
+    def _forget(self) -> None:
+        """Try once: what is too old, and cannot be deleted, must not keep what is new from being stored."""
+        try:
+            self._store.forget_cycles(Time(Time.now() - self._keep_ms))
+        except StoreError as error:
+            if not error.can_retry:
+                raise
+            self._log.error(f"{error}; old cycles stay for now, the next try is in an hour")
 
     def _write(self, batch: Batch) -> None:
         began_s = time.monotonic()
