@@ -27,6 +27,9 @@ class Broker:
             raise ValueError(f"{parts.scheme or 'nothing'} is not mqtt or mqtts")
         if not parts.hostname:
             raise ValueError("it names no host")
+        # What cannot even be looked up would end paho's thread, and with it the process, for ever anew.
+        if not all(0 < len(label) < 64 for label in parts.hostname.removesuffix(".").split(".")):
+            raise ValueError("it names no possible host")
         tls = parts.scheme == "mqtts"
         options = parse_qs(parts.query, strict_parsing=bool(parts.query))
         if unknown := set(options) - {"ca"}:

@@ -115,7 +115,11 @@ def _health(name: str, config: Config) -> int:
             heard.append(message)
             done.set()
 
-    session = Session(config.broker, f"noc-{name}-health-{os.getpid()}")
+    try:
+        session = Session(config.broker, f"noc-{name}-health-{os.getpid()}")
+    except SettingError as error:
+        print(f"noc-{name}: {error}", file=sys.stderr)
+        return EXIT_SETTINGS
     if name == "prober":
         session.subscribe(PROBERS, hear, site=config.site)  # type: ignore[attr-defined]  # the prober's has one
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import random
 import ssl
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from noc_bus.bus import Handler
 from noc_bus.channels import Channel
 from noc_bus.codec import BadMessage, decode, encode
 from noc_bus.messages import Message
+from noc_bus.settings import SettingError
 
 M = TypeVar("M", bound=Message)
 
@@ -59,7 +61,10 @@ class Session:
         *,
         will: tuple[Channel[Any], Message] | None = None,
     ) -> None:
-        """`will` is published, retained, by the broker when this client is lost."""
+        """`will` is published, retained, by the broker when this client is lost.
+
+        Raises SettingError where the broker's certificate authority cannot be read.
+        """
         self.broker = broker
         self.counters: Counter[str] = Counter()
         self.trouble: str | None = "not connected to the broker yet"
@@ -151,7 +156,7 @@ class Session:
         if self.broker.user:
             client.username_pw_set(self.broker.user, self.broker.password)
         if self.broker.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=self.broker.ca))
+            client.tls_set_context(_tls_context(self.broker.ca))
         if will:
             channel, message = will
             topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, {}))
@@ -209,7 +214,10 @@ class Session:
             self._inbox.put(hook)
 
     def _on_connect_fail(self, client: mqtt.Client, userdata: Any) -> None:
-        self._set_trouble(f"the broker {self.broker} cannot be reached")
+        # paho calls this while it handles the error, and hands it to nobody.
+        error = sys.exc_info()[1]
+        reason = f": {getattr(error, 'strerror', None) or error}" if error else ""
+        self._set_trouble(f"the broker {self.broker} cannot be reached{reason}")
         self._back_off()
 
     def _on_disconnect(
@@ -282,3 +290,13 @@ class Session:
                 "more of this kind are only counted",
                 topic=topic[:200],
             )
+
+
+def _tls_context(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise SettingError(
+            f"NOC_MQTT_URL: {ca} cannot be read as certificates ({error.strerror or error}); "
+            "name a readable PEM file after ?ca="
+        ) from None

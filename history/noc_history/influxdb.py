@@ -195,9 +195,12 @@ class InfluxStore:
             raise self._failed("read", str(error), None) from error
         if answer.status != 200:
             raise self._failed("read", f"{answer.status} {answer.data[:300].decode(errors='replace')}", answer.status)
-        result = json.loads(answer.data)["results"][0]
+        try:
+            result = json.loads(answer.data)["results"][0]
+        except (ValueError, LookupError, TypeError):
+            raise self._failed("read", "what answers there is no InfluxDB", 404) from None
         if "error" in result:
-            raise self._failed("read", result["error"], None)
+            raise self._failed("read", result["error"], 404 if "not found" in result["error"] else None)
         for series in result.get("series", ()):
             rows = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
             yield series.get("tags", {}), rows
@@ -206,7 +209,7 @@ class InfluxStore:
         cure = {
             401: "check the token in NOC_HISTORY_URL",
             403: "give the token the right to read and write the bucket",
-            404: "check the organisation and the bucket in NOC_HISTORY_URL",
+            404: "check address, organisation and bucket in NOC_HISTORY_URL",
         }.get(status or 0, "check that the server runs and can be reached")
         return StoreError(
             f"cannot {act} bucket {self._bucket} at {self._address}: {' '.join(reason.split())[:300]}; {cure}",

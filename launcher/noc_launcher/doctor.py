@@ -94,10 +94,10 @@ def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
         return Finding("broker", "warn", "none is running; start one with ./noc up, or name one in NOC_MQTT_URL")
     try:
         where = MQTT_URL.read(environment) if is_given else Broker.parse(str(url))
+        log.configure("error")
+        session = Session(where, f"noc-doctor-{os.getpid()}")
     except SettingError as error:
         return Finding("broker", "fail", str(error))
-    log.configure("error")
-    session = Session(where, f"noc-doctor-{os.getpid()}")
     connected = threading.Event()
     session.when_connected(connected.set)
     session.start()

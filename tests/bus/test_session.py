@@ -25,6 +25,7 @@ from noc_bus.channels import PROBERS, RESULTS, TARGETS
 from noc_bus.codec import encode
 from noc_bus.messages import ProberPresence, Target
 from noc_bus.session import Session, SessionDied
+from noc_bus.settings import SettingError
 
 pytestmark = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs Mosquitto on PATH")
 
@@ -185,6 +186,27 @@ def test_a_refused_password_is_one_sentence_that_names_the_setting(
     assert "NOC_MQTT_URL" in str(refused.trouble)
     assert "hunter2" not in log_lines.getvalue()
     refused.stop()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file or directory"), ("not a certificate", "no certificate")]
+)
+def test_certificates_that_cannot_be_read_are_one_sentence_that_names_file_and_setting(
+    tmp_path: Path, content: str | None, why: str
+) -> None:
+    ca = tmp_path / "ca.pem"
+    if content:
+        ca.write_text(content)
+    with pytest.raises(SettingError, match=rf"^NOC_MQTT_URL: {ca} cannot be read as certificates \(.*{why}"):
+        Session(Broker("h", 8883, tls=True, ca=str(ca)), "tested")
+
+
+def test_why_the_broker_cannot_be_reached_is_told(mosquitto: Mosquitto) -> None:
+    mosquitto.kill()
+    nobody = Session(mosquitto.broker, "nobody")
+    nobody.start()
+    until(lambda: nobody.trouble and nobody.trouble.endswith("cannot be reached: Connection refused"), "the reason")
+    nobody.stop()
 
 
 def test_a_dead_thread_is_noticed(mosquitto: Mosquitto, session: Session) -> None:

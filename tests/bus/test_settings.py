@@ -28,7 +28,7 @@ def test_a_broker_url_is_read(url: str, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "h", "http://h", "mqtt://", "mqtt://h:99999", "mqtt://h:x", "mqtt://h/a b", "mqtt://h/+", "mqtt://h?x=1", "mqtt://h?"]
+    "url", ["", "h", "http://h", "mqtt://", "mqtt://h:99999", "mqtt://h:x", "mqtt://h/a b", "mqtt://h/+", "mqtt://h?x=1", "mqtt://a..b", f"mqtt://{'a' * 64}", "mqtt://h?"]
     )  # fmt: skip
 def test_a_bad_broker_url_is_refused_without_showing_its_password(url: str) -> None:
     if url == "mqtt://h?":

@@ -31,8 +31,14 @@ def test_what_fails_gives_exit_code_1_and_json_alone_on_standard_output(own_netw
     assert (done.returncode, done.stderr) == (1, "")
     found = {one["check"]: one for one in json.loads(done.stdout)}
     assert found["broker"]["level"] == found["mail"]["level"] == "fail"
-    assert "cannot be reached; check that it runs, and NOC_MQTT_URL" in found["broker"]["text"]
+    assert "cannot be reached: Connection refused; check that it runs, and NOC_MQTT_URL" in found["broker"]["text"]
     assert "127.0.0.1:1 does not answer" in found["mail"]["text"]
+
+
+def test_a_missing_certificate_authority_is_told_in_a_sentence(own_network: None, noc: Noc) -> None:
+    done = noc("doctor", "--json", NOC_MQTT_URL="mqtts://noc.example?ca=/nowhere/ca.pem")
+    found = {one["check"]: one for one in json.loads(done.stdout)}
+    assert found["broker"]["text"].startswith("NOC_MQTT_URL: /nowhere/ca.pem cannot be read as certificates")
 
 
 def test_a_broker_with_another_password_is_told(nats: Nats, tmp_path: Path) -> None:

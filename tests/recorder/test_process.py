@@ -162,6 +162,15 @@ def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[
     assert sentence in lines[0]
 
 
+@pytest.mark.parametrize("arguments", [[], ["--health"]], ids=["service", "health"])
+def test_a_missing_file_of_certificates_stops_it_with_a_sentence(tmp_path: Path, arguments: list[str]) -> None:
+    url = "mqtts://noc.example?ca=/nowhere/ca.pem"
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_MQTT_URL": url}, *arguments)
+    assert code == 2
+    assert "NOC_MQTT_URL: /nowhere/ca.pem cannot be read as certificates" in lines[-1]
+    assert "Traceback" not in "".join(lines)
+
+
 def test_a_history_file_that_is_something_else_stops_it_and_is_left_as_it_is(tmp_path: Path) -> None:
     other = tmp_path / "history.sqlite"
     other.write_text("These are my memoirs, and no database at all. " * 50)
@@ -190,8 +199,13 @@ def read(folder: Path) -> list[int]:
         store.close()
 
 
-def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
+def run_to_the_end(environment: dict[str, str], *arguments: str) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-m", "noc_recorder"], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "noc_recorder", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     return done.returncode, done.stderr.strip().splitlines()

@@ -1,0 +1,130 @@
+"""What InfluxDB alone can do to a store: refuse it, refuse some lines, or not be there at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
+
+import pytest
+
+from noc_bus.messages import State
+from noc_bus.time import Time
+from noc_history.store import Batch, Store, StoreError
+from tests.history.conftest import open_store
+from tests.history.influx_engine import InfluxEngine
+from tests.history.records import at, cycle, state
+
+_numbers = count()
+
+
+@pytest.fixture
+def bucket() -> str:
+    return f"refusing{next(_numbers)}"
+
+
+@pytest.fixture
+def store(engine: InfluxEngine, bucket: str) -> Iterator[Store]:
+    store = open_store(engine.make_bucket(bucket))
+    yield store
+    engine.refuse_with = None
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        (401, "check the token in NOC_HISTORY_URL"),
+        (403, "give the token the right to read and write the bucket"),
+        (404, "check address, organisation and bucket in NOC_HISTORY_URL"),
+        (429, "check that the server runs and can be reached"),
+        (500, "check that the server runs and can be reached"),
+        (503, "check that the server runs and can be reached"),
+    ],
+)
+def test_a_server_that_refuses_everything_is_told_with_the_cure_and_asked_again(
+    engine: InfluxEngine, store: Store, status: int, cure: str
+) -> None:
+    engine.refuse_with = status
+    for act in (
+        lambda: store.write(Batch(results=[cycle(0)])),
+        store.marks,
+        lambda: store.states(None, at(0), at(9)),
+        lambda: store.forget_cycles(at(0)),
+    ):
+        with pytest.raises(StoreError, match=f"{status} .*refused by the test.*; {cure}$") as caught:
+            act()
+        assert caught.value.can_retry
+    engine.refuse_with = None
+    assert store.write(Batch(results=[cycle(0)])) == []
+    assert len(store.series("router", at(0), at(9), 9)["here"]) == 1
+
+
+def test_a_wrong_token_and_a_missing_bucket_are_told_apart(engine: InfluxEngine, store: Store, bucket: str) -> None:
+    stranger, lost = open_store(engine.url(bucket, token="wrong")), open_store(engine.url("missing"))
+    for act in (stranger.marks, lambda: stranger.write(Batch(results=[cycle(0)]))):
+        with pytest.raises(StoreError, match=r"check the token in NOC_HISTORY_URL$"):
+            act()
+    for act in (lost.marks, lambda: lost.write(Batch(results=[cycle(0)]))):
+        with pytest.raises(StoreError, match=r"database not found.*; check address, organisation and bucket"):
+            act()
+    stranger.close()
+    lost.close()
+
+
+def test_one_line_the_server_refuses_is_named_and_the_others_are_stored(
+    engine: InfluxEngine, store: Store, bucket: str
+) -> None:
+    """Somebody made `reason` a number in the shard of a month ago: the server refuses what we have for it."""
+    month_s = -30 * 86_400
+    status, answer = engine.put(bucket, f"state,site=x,target=x reason=7i {at(month_s) * 1_000_000}")
+    assert status == 204, answer
+    states = [state(month_s if n == 31 else n, State.UP, seq=n) for n in range(100)]
+    (rejected,) = store.write(Batch(results=[cycle(0)], states=states))
+    assert rejected.record == states[31]
+    assert "type conflict" in rejected.reason
+    assert len(store.series("router", at(0), at(9), 9)["here"]) == 1
+    assert len(store.states(["router"], at(0), at(200))["router"]["here"].states) == 99
+
+
+def test_what_is_older_than_the_bucket_keeps_is_named_and_stops_nothing(engine: InfluxEngine, bucket: str) -> None:
+    store = open_store(engine.make_bucket(bucket, keep="24h"))
+    now = Time.now()
+    old, new = (cycle(seconds) for seconds in ((now - at(0)) / 1000 - 7 * 86_400, (now - at(0)) / 1000))
+    (rejected,) = store.write(Batch(results=[old, new]))
+    assert rejected.record == old
+    assert [point.at for point in store.series("router", Time(0), Time(now + 1), 9)["here"]] == [new.at]
+    store.close()
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """A web server that has a page for everybody, whatever is asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Welcome</title>")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        return
+
+
+def test_another_web_server_at_its_address_is_told() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        store = open_store(f"influxdb://token@127.0.0.1:{server.server_port}/noc/history")
+        with pytest.raises(StoreError, match="what answers there is no InfluxDB; check address") as caught:
+            store.marks()
+        assert caught.value.can_retry
+        store.close()
+        server.shutdown()
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    store = open_store("influxdb://token@127.0.0.1:1/noc/history")
+    for act in (store.marks, lambda: store.write(Batch(results=[cycle(0)])), lambda: store.forget_cycles(at(0))):
+        with pytest.raises(StoreError, match=r"127.0.0.1:1: .*; check that the server runs") as caught:
+            act()
+        assert caught.value.can_retry
+    store.close()
