@@ -225,9 +225,12 @@ class SqliteStore:
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        # In one statement: recorder and web both open a new file, and the other may be making its tables now.
+        version, tables = connection.execute(
+            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
         if version == 0:
-            if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            if tables:
                 raise StoreError(
                     f"{self._path} is a SQLite file of something else; name another file in NOC_HISTORY_URL",
                     can_retry=False,

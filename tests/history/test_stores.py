@@ -1,0 +1,56 @@
+"""NOC_HISTORY_URL: which store it names, and the sentence for one that names none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from noc_bus.settings import SettingError
+from noc_history.stores import HISTORY_URL, in_folder, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "described", "keep_days"),
+    [
+        ("sqlite:///var/lib/noc/history.sqlite", "SQLite in /var/lib/noc/history.sqlite", 30),
+        ("sqlite:///a%20b/h%3F.sqlite?keep_days=365", "SQLite in /a b/h?.sqlite", 365),
+        ("influxdb://t%2Fk@host/org/bucket", "InfluxDB bucket bucket at http://host:8086", 30),
+        ("influxdbs://t@host:443/my%20org/b", "InfluxDB bucket b at https://host:443", 30),
+        ("influxdb://t@[::1]:9/o/b?keep_days=1", "InfluxDB bucket b at http://[::1]:9", 1),
+    ],
+)
+def test_a_history_url_is_read(url: str, described: str, keep_days: int) -> None:
+    found = parse(url)
+    assert found is not None
+    assert (found.described, found.keep_days) == (described, keep_days)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/var/lib/noc/history.sqlite",
+        "postgres://hunter2@host/db",
+        "sqlite://",
+        "sqlite://relative.sqlite",
+        "sqlite:///a?keep=30",
+        "sqlite:///a?keep_days=0",
+        "sqlite:///a?keep_days=ever",
+        "sqlite:///a?keep_days=36501",
+        "influxdb://host/org/bucket",
+        "influxdb://hunter2@host/bucket",
+        "influxdb://hunter2@host/org/",
+        "influxdb://hunter2@/org/bucket",
+        "influxdb://hunter2@host:port/org/bucket",
+    ],
+)
+def test_a_bad_history_url_is_refused_without_showing_its_token(url: str) -> None:
+    with pytest.raises(SettingError, match=r"^NOC_HISTORY_URL: .* use sqlite:///path") as refusal:
+        HISTORY_URL.read({"NOC_HISTORY_URL": url})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_an_empty_one_means_a_file_in_the_data_folder(tmp_path: Path) -> None:
+    odd = tmp_path / "what? 100%#"
+    assert HISTORY_URL.read({}) is None
+    assert in_folder(odd).described == f"SQLite in {odd / 'history.sqlite'}"
