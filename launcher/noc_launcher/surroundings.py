@@ -1,7 +1,8 @@
-"""What a machine can be pinged for on its first start: its gateways, its DNS resolvers, itself."""
+"""What can be pinged on a first start: this machine's gateways and DNS resolvers as far as they answer, and itself."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
@@ -10,8 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from noc_bus.time import Time
+from noc_prober.addresses import BadAddress, literal
+from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.ping import Pinger
+from noc_prober.sockets import open_all
+
 _RTF_GATEWAY: Final = 0x2
 _GROUP: Final = "surroundings"
+_THIS_HOST: Final = "127.0.0.1"
 
 
 def gateways_4(table: str) -> list[str]:
@@ -54,7 +62,7 @@ def proposals(gateways: Iterable[str], name_servers: Iterable[str]) -> list[dict
     """First targets, in the words of the catalogue. An address that is two things is named for the first."""
     named = [("gateway", "Gateway", address) for address in gateways]
     named += [("dns", "DNS resolver", address) for address in name_servers]
-    named += [("this-host", "This host", "127.0.0.1")]
+    named += [("this-host", "This host", _THIS_HOST)]
     targets: list[dict[str, object]] = []
     for slug, name, address in named:
         if all(target["address"] != address for target in targets):
@@ -74,6 +82,41 @@ def look_around() -> list[dict[str, object]]:
     # systemd-resolved puts itself into the usual file and the real servers into its own.
     name_servers = resolvers(_read("/etc/resolv.conf")) or resolvers(_read("/run/systemd/resolve/resolv.conf"))
     return proposals(gateways, name_servers)
+
+
+def answering(targets: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Those that answer an echo request now, and this host; takes little more than a second.
+
+    Many a gateway answers none: a first look at NOC must not be an alarm about it. Raises NoIcmp.
+    """
+    answers = asyncio.run(_answers([str(target["address"]) for target in targets]))
+    return [
+        target for target, is_there in zip(targets, answers, strict=True) if is_there or target["address"] == _THIS_HOST
+    ]
+
+
+async def _answers(addresses: list[str]) -> list[bool]:
+    pinger = Pinger(open_all())
+    try:
+        return await asyncio.gather(*(_answers_once(pinger, address) for address in addresses))
+    finally:
+        pinger.close()
+
+
+async def _answers_once(pinger: Pinger, address: str) -> bool:
+    try:
+        to = literal(address)
+    except BadAddress:
+        return False
+    assert to, "gateways and resolvers are addresses"
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[Outcome] = loop.create_future()
+    plan = Plan(
+        loop.time(), Time.now(), (to,), packets=2, gap_s=0.2, timeout_ms=1000, size_bytes=56, ttl=None,
+        lateness_limit_s=1.0,
+    )  # fmt: skip
+    Cycle(pinger, plan, Tally(), over.set_result).start()
+    return bool((await over).rtts_ms)
 
 
 def _read(path: str) -> str:

@@ -22,7 +22,7 @@ from noc_launcher.plan import BrokerKind, Options, Plan, read, set_over
 from noc_launcher.ports import check_port, listens, local, mqtt_port
 from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
-from noc_launcher.surroundings import look_around
+from noc_launcher.surroundings import answering, look_around
 from noc_prober.sockets import NoIcmp, open_all
 
 _PROPOSED: Final = "first-targets-proposed"
@@ -42,7 +42,7 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
         passwords = {user: secrets.token_urlsafe(24) for user in (plan.site, "recorder", "alerter", "web", "reader")}
         environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
         address = check_settings(environments)
-        propose_targets(plan.folder)
+        propose_targets(plan.folder, lambda: answering(look_around()))
         programs = [broker_program(plan, own_port, passwords)] if plan.broker else []
         programs += [
             Program(name, as_child([name]), environments[name], web_ready(plan) if name == "web" else lambda: True)
@@ -88,14 +88,14 @@ def check_icmp() -> None:
         raise Complaint(str(error)) from None
 
 
-def propose_targets(folder: Path) -> None:
-    """On the first start, unless somebody was faster, put in what this machine can ping at once."""
+def propose_targets(folder: Path, find: Callable[[], list[dict[str, object]]]) -> None:
+    """On the first start, unless somebody was faster, put in what `find` finds."""
     decided = folder / _PROPOSED
     if decided.exists():
         return
     from noc_web import inventory  # the database layer is slow to load, and only the first start needs it
 
-    inventory.add_first_targets(folder, look_around())
+    inventory.add_first_targets(folder, find())
     decided.touch()
 
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from noc_launcher.surroundings import gateways_4, gateways_6, proposals, resolvers
+from noc_launcher.surroundings import answering, gateways_4, gateways_6, proposals, resolvers
+from tests.netlab.lab import Netlab
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -53,3 +54,9 @@ def test_a_proposal_names_each_address_once_and_always_this_host() -> None:
         ("this-host", "This host", "127.0.0.1"),
     ]
     assert [one["id"] for one in proposals([], [])] == ["this-host"]
+
+
+def test_what_does_not_answer_is_not_proposed_but_this_host_always_is(netlab: Netlab) -> None:
+    netlab.behave("10.99.0.2", silent=True)
+    proposed = proposals(["10.99.0.1", "fe80::1%nowhere"], ["10.99.0.2", "fd99::3"])
+    assert [one["address"] for one in answering(proposed)] == ["10.99.0.1", "fd99::3", "127.0.0.1"]
