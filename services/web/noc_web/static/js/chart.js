@@ -118,8 +118,9 @@ function drawLoss(chart, sites, places, font, rem) {
     ctx.rect(bbox.left, top, bbox.width, lane);
     ctx.clip();
     points.forEach(([at, , , , loss, cycles, invalid], number) => {
-      const left = chart.valToPos(at / 1000, "x", true);
-      const width = Math.max(ratio, chart.valToPos((at + lasting[number].ms) / 1000, "x", true) - left + 0.5);
+      // On whole pixels neighbours meet: an outage is one bar, without seams.
+      const left = Math.round(chart.valToPos(at / 1000, "x", true));
+      const width = Math.max(Math.round(ratio), Math.round(chart.valToPos((at + lasting[number].ms) / 1000, "x", true)) - left);
       const found = loss === null ? undefined : lossClass(loss);
       ctx.fillStyle = shades[loss === null || (!cycles && invalid) ? "--loss-unknown" : "--loss-none"];
       ctx.fillRect(left, top, width, lane);
