@@ -28,6 +28,12 @@ class Bus(Protocol):
         What is retained must be published anew here: the broker may have forgotten it.
         """
 
+    def when_disconnected(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called after each loss of the connection, before anything that the next one brings.
+
+        What is cleared from then on will not be told: it is only missing among what the broker tells anew.
+        """
+
     def publish(self, channel: Channel[M], message: M, **variables: str) -> bool:
         """Hand a message to the broker. False where there is no connection: nothing is kept for later.
 

@@ -56,12 +56,16 @@ class FakeBus:
         self.connected = False
         self._wanted: list[tuple[Channel[Any], str, Handler[Any]]] = []
         self._hooks: list[Callable[[], None]] = []
+        self._lost_hooks: list[Callable[[], None]] = []
 
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         self._wanted.append((channel, channel.filter(DEFAULT_ROOT, **variables), handler))
 
     def when_connected(self, hook: Callable[[], None]) -> None:
         self._hooks.append(hook)
+
+    def when_disconnected(self, hook: Callable[[], None]) -> None:
+        self._lost_hooks.append(hook)
 
     def start(self) -> None:
         """Connect: retained messages arrive, then the hooks run."""
@@ -76,6 +80,8 @@ class FakeBus:
     def stop(self) -> None:
         self.connected = False
         self.hub.listeners = [one for one in self.hub.listeners if one not in self._wanted]
+        for hook in self._lost_hooks:
+            hook()
 
     def publish(self, channel: Channel[M], message: M, **variables: str) -> bool:
         return self._put(channel, message, variables, retain=channel.retained)

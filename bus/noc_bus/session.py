@@ -71,6 +71,7 @@ class Session:
         self._client_id = client_id
         self._subscriptions: list[_Subscription] = []
         self._hooks: list[Callable[[], None]] = []
+        self._lost_hooks: list[Callable[[], None]] = []
         self._inbox: queue.SimpleQueue[tuple[_Subscription, str, bytes] | Callable[[], None] | None] = (
             queue.SimpleQueue()
         )
@@ -90,6 +91,9 @@ class Session:
 
     def when_connected(self, hook: Callable[[], None]) -> None:
         self._hooks.append(hook)
+
+    def when_disconnected(self, hook: Callable[[], None]) -> None:
+        self._lost_hooks.append(hook)
 
     # -- life
 
@@ -225,6 +229,8 @@ class Session:
     ) -> None:
         self._connected = False
         self._unconfirmed.clear()
+        for hook in self._lost_hooks:
+            self._inbox.put(hook)
         # A refusal is already told, and more exactly, by _on_connect.
         if not self._stopping and code.is_failure and self.trouble is None:
             self._set_trouble(f"the connection to the broker {self.broker} was lost: {str(code).lower()}")

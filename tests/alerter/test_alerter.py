@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noc_alerter.smtp import NotDelivered
-from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES, SITES
 from noc_bus.messages import Acknowledgement, ServicePresence, State
 from noc_bus.process import presence
 from tests.alerter.conftest import OPS, T0, Rig
@@ -381,6 +381,39 @@ def test_a_recorder_that_lost_the_broker_with_us_is_told_again_once_it_is_heard(
     rig.others.publish(SERVICES, sign_of_life(20))
     rig.passes(5)
     assert len(rig.ended) == told + 1
+
+
+def test_a_target_and_a_site_that_were_deleted_while_the_broker_was_out_of_reach_leave_no_incident(rig: Rig) -> None:
+    rig.target("switch")
+    rig.sees(State.UP, *ALL, target="switch")
+    rig.site("east")
+    go_down(rig)
+    rig.stays(70)
+    assert sorted(one.kind for one in rig.open) == ["site-blind", "target-down"]
+    rig.bus.stop()
+    rig.remove()
+    rig.others.clear(SITES, site="east")
+    rig.bus.start()
+    rig.stays(20)
+    assert (rig.open, rig.verdict(), rig.state("switch")) == ([], None, "UP")
+    assert [one.partition(" after")[0] for one in rig.subjects[2:]] == ["[NOC] CLOSED router", "[NOC] CLOSED site east"]
+
+
+def test_a_broker_that_came_back_with_nothing_has_removed_nothing(rig: Rig) -> None:
+    rig.target("switch")
+    go_down(rig)
+    rig.bus.stop()
+    rig.hub.retained.clear()
+    rig.bus.start()
+    rig.stays(60)
+    rig.prober(*ALL)
+    rig.target("switch")
+    rig.passes(5)
+    rig.target()
+    for site in ALL:
+        rig.site(site)
+    rig.stays(60)
+    assert (len(rig.open), len(rig.mails)) == (1, 1)
 
 
 def test_contacts_of_the_target_are_told_instead_of_everybody(rig: Rig) -> None:

@@ -137,13 +137,14 @@ def test_after_a_broker_crash_it_reconnects_resubscribes_and_says_so(mosquitto: 
     connections: list[bool] = []
     session.subscribe(TARGETS, lambda message, variables: got.append(variables["target"]))
     session.when_connected(lambda: connections.append(session.connected))
+    session.when_disconnected(lambda: connections.append(session.connected))
     session.start()
     until(lambda: connections == [True], "the first connection")
     mosquitto.kill()
-    until(lambda: not session.connected and session.trouble, "the loss noticed")
+    until(lambda: connections == [True, False] and session.trouble, "the loss noticed")
     assert not session.publish(TARGETS, TARGET), "nothing can be handed over without a connection"
     mosquitto.start()
-    until(lambda: connections == [True, True], "the second connection", 20)
+    until(lambda: connections == [True, False, True], "the second connection", 20)
     assert session.trouble is None
     mosquitto.publish("noc/v1/targets/a", encode(TARGET))
     until(lambda: got == ["a"], "a message on the new connection")

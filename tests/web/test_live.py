@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, VERDICTS
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import ServicePresence, Site, State, Target, VerdictState
+from noc_bus.process import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_web.json import plain
 from noc_web.live.revision import _RING, Revisions
@@ -27,7 +29,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.hub = Hub()
-        bus = FakeBus(self.hub)
+        bus = self.bus = FakeBus(self.hub)
         self.others = FakeBus(self.hub)
         self.others.start()
         self.view = LiveView(bus)
@@ -187,6 +189,23 @@ def test_an_incident_is_on_its_targets_rows_while_it_is_open(rig: Rig) -> None:
     rig.others.clear(INCIDENTS, incident="i-1")
     rig.advance()
     assert rig.page["incidents"] == []
+
+
+def test_an_incident_that_ended_while_the_broker_was_out_of_reach_is_not_shown_for_ever(rig: Rig) -> None:
+    rig.define(target(), target("b"))
+    rig.others.publish(INCIDENTS, incident("i-1", "a"))
+    rig.others.publish(INCIDENTS, incident("i-2", "b"))
+    assert rig.row("a")["incident"] == "i-1"
+    rig.bus.stop()
+    rig.others.clear(INCIDENTS, incident="i-1")
+    rig.view.expire(time.monotonic() + 1000)
+    assert rig.row("a")["incident"] == "i-1", "a lost broker ends nothing"
+    rig.bus.start()
+    rig.view.expire(time.monotonic() + SILENT_AFTER_S - 1)
+    assert rig.row("a")["incident"] == "i-1", "the alerter has the time to come back too"
+    rig.view.expire(time.monotonic() + SILENT_AFTER_S + 1)
+    assert (rig.row("a")["incident"], rig.row("b")["incident"]) == (None, "i-2")
+    assert [one["id"] for one in rig.page["incidents"]] == ["i-2"]
 
 
 def test_a_site_that_is_not_set_up_is_shown_once_its_prober_speaks_and_goes_when_it_is_cleared(rig: Rig) -> None:

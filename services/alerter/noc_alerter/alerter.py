@@ -37,6 +37,8 @@ from noc_bus.time import Time
 _SETTLED_S: Final = 1.0
 _SETTLED_AT_THE_LATEST_S: Final = 10.0
 _RETRY_S: Final = 1.0
+# A removal that was missed is no hurry, and where the broker has forgotten, the web service takes a while to tell all.
+_ALL_TOLD_S: Final = 10.0
 _RESENT_MS: Final = 72 * 3_600_000
 _ENDED: Final = (VerdictState.UP, VerdictState.DEGRADED)
 
@@ -90,6 +92,7 @@ class Alerter:
         self._listen(INCIDENTS, self._on_own_incident)
         self._bus.subscribe(SERVICES, self._on_recorder, service="recorder")
         self._bus.when_connected(self._on_connected)
+        self._bus.when_disconnected(self._on_disconnected)
 
     # -- from the bus
 
@@ -115,6 +118,10 @@ class Alerter:
             for verdict in self._picture.verdicts.values():
                 self._bus.publish(VERDICTS, verdict)
         self._picture.judge_all(self._open)
+
+    def _on_disconnected(self) -> None:
+        self._connected_s = None
+        self._picture.lost_the_broker()
 
     def _on_own_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
         """Retained incidents come back after a start; one our database does not know is taken over."""
@@ -166,6 +173,8 @@ class Alerter:
         if self._clock() - self._expired_s > SILENT_AFTER_S:
             self._expired_s = self._clock()
             self._picture.expire_presences()
+        if self._clock() - self._catalog_heard_s > _ALL_TOLD_S:
+            self._picture.forget_the_untold()
         if self._absent and self._has_catalog and self._picture.targets:
             self._picture.judge(self._absent)
             self._absent.clear()

@@ -31,12 +31,15 @@ class Picture:
         self._removed: set[str] = set()
         self._removed_sites: set[str] = set()
         self._confirmed: set[str] = set()
+        self._untold_targets: set[str] = set()
+        self._untold_sites: set[str] = set()
 
     # -- from the bus
 
     def put_target(self, target: Target | None, variables: dict[str, str]) -> None:
         with self.lock:
             _keep(self.targets, variables["target"], target)
+            self._untold_targets.discard(variables["target"])
             if target is None:
                 self._removed.add(variables["target"])
             self._dirty.add(variables["target"])
@@ -44,6 +47,7 @@ class Picture:
     def put_site(self, site: Site | None, variables: dict[str, str]) -> None:
         with self.lock:
             was_known = variables["site"] in self.sites
+            self._untold_sites.discard(variables["site"])
             if site is None:
                 self._removed_sites.add(variables["site"])
             _keep(self.sites, variables["site"], site)
@@ -93,6 +97,24 @@ class Picture:
         """The same of a site that neither the web service nor a prober speaks of."""
         with self.lock:
             return site in self._removed_sites or (all_heard and bool(self.sites))
+
+    def lost_the_broker(self) -> None:
+        """What is removed from now on will not be told."""
+        with self.lock:
+            self._untold_targets, self._untold_sites = set(self.targets), set(self.sites)
+
+    def forget_the_untold(self) -> None:
+        """Once all that is retained has come in again: what was not told anew has been removed meanwhile.
+
+        A broker that told nothing at all has only forgotten; then all is kept until the web service tells it.
+        """
+        with self.lock:
+            if not (self.targets.keys() - self._untold_targets or self.sites.keys() - self._untold_sites):
+                return
+            for target in list(self._untold_targets):
+                self.put_target(None, {"target": target})
+            for site in list(self._untold_sites):
+                self.put_site(None, {"site": site})
 
     def judge(self, targets: Iterable[str]) -> None:
         """Judge these anew."""

@@ -100,7 +100,7 @@ class LiveSocket:
             self._emit_changes()
             if began_s >= sessions_at_s:
                 sessions_at_s = began_s + _SESSIONS_S
-                self._parts.view.expire_presences(began_s)
+                self._parts.view.expire(began_s)
                 self._cut_ended_sessions()
             if began_s >= tick_at_s:
                 tick_at_s = began_s + _TICK_S

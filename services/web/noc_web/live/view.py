@@ -50,6 +50,8 @@ class LiveView:
         self.results: dict[str, dict[str, ProbeResult]] = defaultdict(dict)
         self.new_results: list[ProbeResult] = []
         self._heard_s: dict[tuple[str, str], float] = {}
+        self._connected_s: float | None = None
+        self._untold_incidents: set[str] = set()
         self.dirty: set[str] = set()
         self.dirty_sites = True
         self.dirty_incidents = True
@@ -60,6 +62,8 @@ class LiveView:
         bus.subscribe(RESULTS, self._on_result)
         bus.subscribe(SERVICES, self._on_service)
         bus.subscribe(TRACES, self._on_trace)
+        bus.when_connected(self._on_connected)
+        bus.when_disconnected(self._on_disconnected)
 
     # -- from the database and the bus
 
@@ -71,6 +75,16 @@ class LiveView:
             }
             self.dirty_sites = True
             self.targets, self.sites = targets, sites
+
+    def _on_connected(self) -> None:
+        with self.lock:
+            self._connected_s = time.monotonic()
+
+    def _on_disconnected(self) -> None:
+        """An incident that ends from now on will not be told: it is only missing among those told anew."""
+        with self.lock:
+            self._connected_s = None
+            self._untold_incidents = set(self.incidents)
 
     def _on_presence(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
         with self.lock:
@@ -94,6 +108,7 @@ class LiveView:
     def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
         with self.lock:
             is_open = incident is not None and incident.resolved_at is None
+            self._untold_incidents.discard(variables["incident"])
             affected = incident or self.incidents.get(variables["incident"])
             _keep(self.incidents, variables["incident"], incident if is_open else None)
             self.dirty_incidents = True
@@ -118,9 +133,16 @@ class LiveView:
         with self.lock:
             _keep(self.traces[variables["target"]], variables["site"], trace)
 
-    def expire_presences(self, now_s: float) -> None:
-        """Who has been silent for too long is offline, whatever is retained. `now_s`: of time.monotonic()."""
+    def expire(self, now_s: float) -> None:
+        """Who has been silent for too long is offline, whatever is retained. `now_s`: of time.monotonic().
+
+        What was an incident before the connection was lost, and was told by nobody since it is back, is over.
+        """
         with self.lock:
+            # The alerter, which tells all that are open, may take as long to find the broker again.
+            if self._connected_s is not None and now_s - self._connected_s > SILENT_AFTER_S:
+                for incident in list(self._untold_incidents):
+                    self._on_incident(None, {"incident": incident})
             for (kind, name), heard_s in list(self._heard_s.items()):
                 known: dict[str, Any] = self.presences if kind == "prober" else self.services
                 if now_s - heard_s > SILENT_AFTER_S and name in known and known[name].online:
