@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,7 @@ from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Incident, Target
 from noc_bus.settings import SettingError
 from noc_bus.time import Time
-from tests.alerter.conftest import FROM, OPS, T0
+from tests.alerter.conftest import FROM, OPS, T0, parse, part
 from tests.parts.ports import free_port
 from tests.parts.smtp import Mode, SmtpSink
 from tests.parts.waiting import wait_until
@@ -84,7 +85,9 @@ def test_a_server_without_starttls_is_never_spoken_to_in_the_clear(smtp_sink: Sm
 class Scripted:
     """A server that answers each line in turn with what it was told to."""
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *answers: bytes, pause_s: float = 0) -> None:
+        """With a pause it says one after the other without being asked."""
+        self._pause_s = pause_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._answers = answers
@@ -99,8 +102,14 @@ class Scripted:
         connection, _ = self._listener.accept()
         with connection, connection.makefile("rb") as lines:
             for answer in self._answers:
-                connection.sendall(answer + b"\r\n")
-                lines.readline()
+                try:
+                    connection.sendall(answer + b"\r\n")
+                except OSError:
+                    return
+                if self._pause_s:
+                    time.sleep(self._pause_s)
+                else:
+                    lines.readline()
 
 
 @pytest.mark.parametrize(
@@ -135,11 +144,49 @@ def test_a_wrong_mail_password_names_the_setting_and_not_the_password() -> None:
 
 
 def test_a_server_that_stalls_is_left_in_time(smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_STEP_S", 0.3)
+    monkeypatch.setattr(smtp, "_TAKING_S", 0.3)
     smtp_sink.mode = "stall"
-    with pytest.raises(NotDelivered, match="timed out") as caught:
+    with pytest.raises(NotDelivered) as caught:
         deliver(server(smtp_sink), letter())
     assert caught.value.can_retry
+
+
+def test_a_server_that_greets_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_GREETING_S", 0.5)
+    with closing(Scripted(*[b"220-welcome"] * 100, pause_s=0.1)) as scripted:
+        parsed = Smtp.parse(f"smtp://127.0.0.1:{scripted.port}")
+        assert parsed is not None
+        began_s = time.monotonic()
+        with pytest.raises(NotDelivered) as caught:
+            deliver(parsed, letter())
+        assert time.monotonic() - began_s < 5
+    assert caught.value.can_retry
+
+
+def test_a_server_that_looks_at_the_mail_for_a_while_is_waited_for_and_gets_it_once(
+    smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "_STEP_S", 0.3)
+    smtp_sink.mode = "slow"
+    deliver(server(smtp_sink), letter())
+    assert len(smtp_sink.mails) == 1
+
+
+def test_a_server_that_takes_no_passwords_is_not_cured_by_sending_unencrypted() -> None:
+    with closing(Scripted(b"220 hello", b"250 mail.test", b"221 bye")) as scripted:
+        parsed = Smtp.parse(f"smtp://ada:secret-word@127.0.0.1:{scripted.port}")
+        assert parsed is not None
+        with pytest.raises(NotDelivered, match="leave user and password out") as caught:
+            deliver(parsed, letter())
+    assert caught.value.can_retry
+    assert "starttls" not in str(caught.value)
+
+
+def test_a_mail_goes_through_servers_that_take_seven_bits_only() -> None:
+    target = Target(id="router", name="Zürich", address="192.0.2.1", note="äöü", group="Büro")
+    mail = Mailer(FROM, "").opened(INCIDENT, target, OPS, T0)
+    assert mail.content.isascii()
+    assert "äöü" in part(parse(mail.content), "plain")
 
 
 # -- the outbox on a real server
@@ -231,6 +278,7 @@ MAIL = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO"
     [
         ({"NOC_SMTP_URL": "http://mail.test"}, "NOC_SMTP_URL: the value given is not accepted; use smtp://"),
         ({"NOC_SMTP_URL": "smtp://mail.test?starttls=maybe"}, "NOC_SMTP_URL: the value given is not accepted"),
+        ({"NOC_SMTP_URL": "smtp://ada:gr%C3%BCn@mail.test"}, "user and password in ASCII characters"),
         ({"NOC_MAIL_FROM": "me"}, "NOC_MAIL_FROM: 'me' is not accepted"),
         ({"NOC_MAIL_TO": "ops@noc.test, bob"}, "'bob' is not a mail address"),
         ({"NOC_PUBLIC_URL": "noc.test"}, "NOC_PUBLIC_URL: 'noc.test' is not accepted"),

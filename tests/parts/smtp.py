@@ -16,10 +16,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.parts.ports import free_port
 from tests.parts.waiting import wait_until
 
-Mode = Literal["ok", "refuse-recipients", "refuse-mail", "greylist", "stall", "drop-after-data"]
-"""550 for every recipient; 554 after the mail; 451 for every recipient; no answer; taken, but the line is cut before the answer."""
+Mode = Literal["ok", "refuse-recipients", "refuse-mail", "greylist", "stall", "slow", "drop-after-data"]
+"""550 for every recipient; 554 after the mail; 451 for every recipient; no answer; a second until the mail is taken; taken, but the line is cut before the answer."""
 
 _STALL_S: Final = 600.0
+_SLOW_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class SmtpSink:
         if self.mode == "refuse-mail":
             self.refused += 1
             return "554 5.7.1 we do not want this"
+        if self.mode == "slow":
+            await asyncio.sleep(_SLOW_S)
         content = envelope.content
         parsed: Any = email.message_from_bytes(
             content if isinstance(content, bytes) else str(content).encode(), policy=email.policy.default

@@ -11,7 +11,6 @@ from noc_bus.broker import Broker
 from noc_bus.mail_address import is_mail_address
 from noc_bus.settings import DATA, LOG, MQTT_URL, PUBLIC_URL, Setting, SettingError
 
-# Letters of other alphabets need SMTPUTF8, which many servers on the way do not have.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -39,14 +38,18 @@ class Smtp:
         choice = options.get("starttls", ["0" if parts.hostname in _LOOPBACK else "1"])[0]
         if set(options) - {"starttls"} or choice not in ("0", "1"):
             raise ValueError("unknown option")
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if not (user + password).isascii():
+            # smtplib sends no others.
+            raise ValueError("not ASCII")
         tls = parts.scheme == "smtps"
         return cls(
             host=parts.hostname,
             port=parts.port or (465 if tls else 587),
             tls=tls,
             starttls=not tls and choice == "1",
-            user=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
+            user=user or None,
+            password=password or None,
         )
 
     def __str__(self) -> str:
@@ -70,7 +73,8 @@ def parse_from(text: str) -> str:
 SMTP_URL = Setting(
     "NOC_SMTP_URL",
     Smtp.parse,
-    "smtp://[user:password@]host[:587][?starttls=0] or smtps://[user:password@]host[:465]",
+    "smtp://[user:password@]host[:587][?starttls=0] or smtps://[user:password@]host[:465], "
+    "user and password in ASCII characters",
     "the mail server; STARTTLS is required unless the host is this machine or starttls=0; empty: no mail",
     default="",
     secret=True,

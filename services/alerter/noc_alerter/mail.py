@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from noc_alerter.database import Mail
 from noc_bus.messages import Incident, Target
 from noc_bus.time import Time
+
+# Not every server on the way takes eight bits.
+_POLICY: Final = SMTP.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Mailer:
         self, transition: str, incident: Incident, target: Target | None, recipient: str, now: Time, outcome: str = ""
     ) -> Mail:
         words = _words(incident, target, outcome, self.public_url)
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = self.sender
         message["To"] = recipient
         message["Subject"] = _subject(transition, words)

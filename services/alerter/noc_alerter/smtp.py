@@ -16,7 +16,10 @@ from noc_alerter.config import Smtp
 from noc_alerter.database import Mail
 
 _STEP_S: Final = 10.0
-_DIALOGUE_S: Final = 30.0
+_GREETING_S: Final = 30.0
+# Servers look for spam before they say that they took a mail; whoever leaves earlier sends it a second time.
+_TAKING_S: Final = 120.0
+_READY: Final = 220
 
 
 class NotDelivered(Exception):
@@ -49,8 +52,6 @@ def deliver(smtp: Smtp, mail: Mail) -> None:
     except smtplib.SMTPResponseException as error:
         # Said of us and not of this mail, so it is kept until somebody has mended it.
         raise NotDelivered(f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=True) from error
-    except smtplib.SMTPNotSupportedError as error:
-        raise NotDelivered(f"{error}; add ?starttls=0 to NOC_SMTP_URL to send unencrypted", can_retry=True) from error
     except ssl.SSLError as error:
         raise NotDelivered(f"no secure connection: {error.reason or error}", can_retry=True) from error
     except (smtplib.SMTPException, OSError) as error:
@@ -62,34 +63,68 @@ def deliver(smtp: Smtp, mail: Mail) -> None:
 
 @contextlib.contextmanager
 def _dialogue(smtp: Smtp) -> Iterator[smtplib.SMTP]:
-    """A connection, secured and logged in as the settings say, that lives for 30 s at the most."""
+    """A connection, secured and logged in as the settings say, that does not live for ever."""
     context = ssl.create_default_context()
-    if smtp.tls:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=_STEP_S, context=context)
-    else:
-        server = smtplib.SMTP(smtp.host, smtp.port, timeout=_STEP_S)
-    # A server that sends a byte now and then would hold us for ever.
-    watchdog = threading.Timer(_DIALOGUE_S, _cut, [server])
+    server = smtplib.SMTP_SSL(timeout=_STEP_S, context=context) if smtp.tls else smtplib.SMTP(timeout=_STEP_S)
+    # What the certificate has to name; smtplib takes it only where it connects in its constructor.
+    server._host = smtp.host  # type: ignore[attr-defined]  # its own name for it since Python 3.7
+    try:
+        with _no_longer_than(_GREETING_S, server):
+            code, text = server.connect(smtp.host, smtp.port)
+            if code != _READY:
+                raise smtplib.SMTPConnectError(code, text)
+            if smtp.starttls:
+                _start_tls(server, context)
+            if smtp.user:
+                _log_in(server, smtp.user, smtp.password or "")
+        with _no_longer_than(_TAKING_S, server):
+            _wait_at_each_step(server, _TAKING_S)
+            yield server
+            _wait_at_each_step(server, _STEP_S)
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                server.quit()
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def _no_longer_than(seconds: float, server: smtplib.SMTP) -> Iterator[None]:
+    """Cut the connection then: a server that sends a byte now and then would hold us for ever."""
+    watchdog = threading.Timer(seconds, _cut, [server])
     watchdog.daemon = True
     watchdog.start()
     try:
-        if smtp.starttls:
-            # Raises where the server does not offer it: never in the clear after all.
-            server.starttls(context=context)
-        if smtp.user:
-            server.login(smtp.user, smtp.password or "")
-        yield server
-        with contextlib.suppress(smtplib.SMTPException, OSError):
-            server.quit()
+        yield
     finally:
         watchdog.cancel()
-        server.close()
 
 
 def _cut(server: smtplib.SMTP) -> None:
     with contextlib.suppress(OSError):
-        if server.sock:
-            server.sock.shutdown(socket.SHUT_RDWR)
+        if sock := server.sock:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _wait_at_each_step(server: smtplib.SMTP, seconds: float) -> None:
+    if sock := server.sock:
+        sock.settimeout(seconds)
+
+
+def _start_tls(server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+    try:
+        server.starttls(context=context)
+    except smtplib.SMTPNotSupportedError as error:
+        # Never in the clear after all.
+        reason = str(error).rstrip(".")
+        raise NotDelivered(f"{reason}; add ?starttls=0 to NOC_SMTP_URL to send unencrypted", can_retry=True) from error
+
+
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    try:
+        server.login(user, password)
+    except smtplib.SMTPNotSupportedError as error:
+        cure = "use the server's port for sending in NOC_SMTP_URL, mostly 587, or leave user and password out"
+        raise NotDelivered(f"{str(error).rstrip('.')}; {cure}", can_retry=True) from error
 
 
 def _text(reply: bytes | str) -> str:

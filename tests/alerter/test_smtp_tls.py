@@ -1,0 +1,109 @@
+"""Speaking with a mail server in secret: only with the one that is meant."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from noc_alerter.config import Smtp
+from noc_alerter.smtp import NotDelivered, deliver
+from tests.alerter.test_smtp import letter
+from tests.parts.ports import free_port
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl on PATH")
+
+Kind = Literal["starttls", "smtps"]
+NAME: Final = "localhost"
+
+
+class SecureSink:
+    """Takes mails by TLS from the first byte, or by STARTTLS and not without."""
+
+    def __init__(self, kind: Kind, context: ssl.SSLContext) -> None:
+        self.taken = 0
+        port = free_port()
+        scheme, query = ("smtps", "") if kind == "smtps" else ("smtp", "?starttls=1")
+        self.urls = {host: f"{scheme}://{host}:{port}{query}" for host in (NAME, "127.0.0.1")}
+        sink = self
+
+        class Server(Controller):
+            def factory(self) -> SMTP:
+                if kind == "smtps":
+                    return SMTP(sink)
+                return SMTP(sink, tls_context=context, require_starttls=True)
+
+        self._controller = Server(
+            sink, hostname="127.0.0.1", port=port, ssl_context=context if kind == "smtps" else None
+        )
+        # Its own first connection knows nothing of this certificate.
+        self._controller._trigger_server = lambda: socket.create_connection(("127.0.0.1", port)).close()  # type: ignore[method-assign]
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        self.taken += 1
+        return "250 taken"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Signed by itself, with its key, for NAME."""
+    folder = tmp_path_factory.mktemp("certificate")
+    both = folder / "both.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
+         "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "certificate.pem").read_bytes())
+    return both
+
+
+@pytest.fixture(params=["starttls", "smtps"])
+def sink(request: pytest.FixtureRequest, certificate: Path) -> Iterator[SecureSink]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    sink = SecureSink(request.param, context)
+    yield sink
+    sink.stop()
+
+
+def server(sink: SecureSink, host: str) -> Smtp:
+    parsed = Smtp.parse(sink.urls[host])
+    assert parsed is not None
+    return parsed
+
+
+def test_a_server_with_the_right_certificate_gets_the_mail(
+    sink: SecureSink, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    deliver(server(sink, NAME), letter())
+    assert sink.taken == 1
+
+
+def test_a_server_whose_certificate_names_another_gets_nothing(
+    sink: SecureSink, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with pytest.raises(NotDelivered, match="no secure connection") as caught:
+        deliver(server(sink, "127.0.0.1"), letter())
+    assert (caught.value.can_retry, sink.taken) == (True, 0)
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(sink: SecureSink) -> None:
+    with pytest.raises(NotDelivered, match="no secure connection") as caught:
+        deliver(server(sink, NAME), letter())
+    assert (caught.value.can_retry, sink.taken) == (True, 0)
