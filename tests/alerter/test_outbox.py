@@ -227,10 +227,43 @@ def test_a_recipient_refused_for_good_does_not_keep_the_others_waiting_and_is_no
 def test_a_mail_refused_for_three_days_is_given_up(database: Database, outbox: Outbox, post: PostOffice) -> None:
     begin(database)
     post.refuses[OPS] = LATER
-    send_all(outbox, Time(T0 + 72 * HOUR_MS))
-    assert database.mails() == {"queued": 1}
+    for hour in range(73):
+        send_all(outbox, Time(T0 + hour * HOUR_MS))
+        assert database.mails() == {"queued": 1}
     send_all(outbox, Time(T0 + 73 * HOUR_MS))
     assert database.mails() == {"dead": 1}
+
+
+def test_a_clock_that_was_put_forward_gives_up_no_mail(database: Database, outbox: Outbox, post: PostOffice) -> None:
+    begin(database)
+    post.refuses[OPS] = LATER
+    send_all(outbox, Time(T0 + 1000 * HOUR_MS))
+    post.refuses.clear()
+    send_all(outbox, Time(T0 + 1001 * HOUR_MS))
+    assert post.taken == ["one opened ops@noc.test"]
+
+
+def test_a_clock_that_was_put_back_keeps_no_mail_waiting(database: Database, outbox: Outbox, post: PostOffice) -> None:
+    begin(database)
+    begin(database, "two", "bob@noc.test")
+    post.refuses["bob@noc.test"] = LATER
+    send_all(outbox)
+    begin(database, "three")
+    del post.refuses["bob@noc.test"]
+    send_all(outbox, Time(T0 - 1000 * HOUR_MS))
+    assert sorted(post.taken) == ["one opened ops@noc.test", "three opened ops@noc.test", "two opened bob@noc.test"]
+
+
+def test_mails_sent_before_the_clock_was_put_back_are_not_counted_for_ever(
+    database: Database, outbox: Outbox, post: PostOffice
+) -> None:
+    now = Time.now()
+    for number in range(MOST_PER_HOUR + 1):
+        begin(database, f"n{number}", now=now)
+    send_all(outbox, now)
+    assert len(post.taken) == MOST_PER_HOUR
+    send_all(outbox, Time(now - 1000 * HOUR_MS))
+    assert len(post.taken) == MOST_PER_HOUR + 1
 
 
 def test_a_recipient_who_had_enough_mails_in_an_hour_gets_the_rest_later(
@@ -245,6 +278,20 @@ def test_a_recipient_who_had_enough_mails_in_an_hour_gets_the_rest_later(
     assert "other opened bob@noc.test" in post.taken
     send_all(outbox, Time(now + HOUR_MS + 60_000))
     assert len([one for one in post.taken if OPS in one]) == MOST_PER_HOUR + 5
+
+
+def test_who_has_had_enough_mails_is_told_of_a_new_outage_before_what_is_over(
+    database: Database, outbox: Outbox, post: PostOffice
+) -> None:
+    now = Time.now()
+    for number in range(MOST_PER_HOUR + 5):
+        begin(database, f"n{number}", now=now)
+    send_all(outbox, now)
+    for number in range(MOST_PER_HOUR + 5):
+        end(database, f"n{number}", now=now)
+    begin(database, "new", now=Time(now + 1000))
+    send_all(outbox, Time(now + HOUR_MS + 60_000))
+    assert post.taken[MOST_PER_HOUR : MOST_PER_HOUR + 2] == ["new opened ops@noc.test", "n0 resolved ops@noc.test"]
 
 
 @pytest.mark.parametrize(

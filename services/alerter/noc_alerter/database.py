@@ -15,6 +15,8 @@ from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident
 from noc_bus.time import Time
 
+LONGEST_PAUSE_MS: Final = 900_000
+"""Between two tries of one mail."""
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _KEPT_DAYS: Final = 90
@@ -147,14 +149,19 @@ class Database:
     # -- the outbox
 
     def claim(self, now: Time, most_per_hour: int) -> Row | None:
-        """The oldest mail that is due, now being sent. None: nothing to do, or its recipient has had enough."""
+        """The next mail that is due, now being sent. None: nothing to do, or its recipient has had enough.
+
+        Outages that go on come before what is over, then the oldest. What lies further ahead than any
+        pause is due too: the clock was put back.
+        """
         with self._transaction() as connection:
             found = connection.execute(
                 "SELECT id, incident, transition, recipient, mail, created_at, attempts FROM outbox "
-                "WHERE state = 'queued' AND next_at <= ? AND "
-                "(SELECT COUNT(*) FROM outbox AS sent WHERE sent.recipient = outbox.recipient AND sent.sent_at > ?) < ? "
-                "ORDER BY created_at, id LIMIT 1",
-                (now, now - _HOUR_MS, most_per_hour),
+                "WHERE state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest) "
+                "AND (SELECT COUNT(*) FROM outbox AS sent WHERE sent.recipient = outbox.recipient "
+                "AND sent.sent_at > :now - :hour AND sent.sent_at < :now + :hour) < :most "
+                "ORDER BY transition <> 'opened', created_at, id LIMIT 1",
+                {"now": now, "hour": _HOUR_MS, "longest": LONGEST_PAUSE_MS, "most": most_per_hour},
             ).fetchone()
             if found is None:
                 return None

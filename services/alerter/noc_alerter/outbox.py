@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from noc_alerter.database import Database, Mail, Row
+from noc_alerter.database import LONGEST_PAUSE_MS, Database, Mail, Row
 from noc_alerter.smtp import NotDelivered
 from noc_bus import log
 from noc_bus.time import Time
@@ -16,14 +16,15 @@ from noc_bus.time import Time
 MOST_PER_HOUR: Final = 60
 _GIVE_UP_MS: Final = 72 * 3_600_000
 _FIRST_RETRY_S: Final = 5.0
-_LONGEST_RETRY_S: Final = 900.0
+# Three days may be over at once, where the clock was put right or the machine was off.
+_FEWEST_TRIES: Final = 20
 _TIDY_EVERY_MS: Final = 3_600_000
 _DATABASE: Final = ""
 
 
 def retry_delay_s(attempts: int, chance: float) -> float:
     """Before the next try after so many: 5 s doubling up to 15 min, spread by half with `chance` of 0 to 1."""
-    longest = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(attempts, 20))
+    longest = min(LONGEST_PAUSE_MS / 1000, _FIRST_RETRY_S * 2.0 ** min(attempts, 20))
     return longest * (0.5 + chance / 2)
 
 
@@ -62,7 +63,7 @@ class Outbox:
             self._work.clear()
 
     def send_one(self, now: Time) -> bool:
-        """Try the oldest mail that is due. False when there is none.
+        """Try the next mail that is due. False when there is none.
 
         Raises sqlite3.Error where the outcome cannot be noted; it is noted first thing in the next call.
         """
@@ -84,7 +85,8 @@ class Outbox:
 
     def _failed(self, row: Row, error: NotDelivered, now: Time) -> None:
         sentence = f"the mail server {self._server} did not take a mail to {row.mail.recipient}: {error}"
-        if not error.can_retry or now - row.created_at > _GIVE_UP_MS:
+        is_hopeless = now - row.created_at > _GIVE_UP_MS and row.attempts >= _FEWEST_TRIES
+        if not error.can_retry or is_hopeless:
             self._say(row.mail.recipient, f"{sentence}; it is given up")
             self._note(lambda: self._database.given_up(row, str(error)))
         else:
