@@ -310,6 +310,8 @@ def test_an_incident_the_broker_remembers_and_the_database_does_not_is_gone_on_w
     assert (rig.open, len(rig.mails)) == ([before], 1)
     come_up(rig)
     assert rig.open == []
+    opened, resolved = rig.mails
+    assert resolved["In-Reply-To"] == opened["Message-ID"]
 
 
 def test_an_incident_of_a_target_removed_while_the_database_was_lost_is_closed(rig: Rig) -> None:

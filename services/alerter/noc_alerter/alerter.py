@@ -211,7 +211,11 @@ class Alerter:
         if ended is not None or mine is not None:
             self._bus.clear(INCIDENTS, incident=incident.id)
             return
-        self._database.save(subject, incident, (), incident.opened_at)
+        told: tuple[str, ...] = ()
+        if self._mailer:
+            with self._picture.lock:
+                told = self._recipients(self._picture.targets.get(subject))
+        self._database.adopt(subject, incident, told, incident.opened_at)
         self._open[subject] = incident
         self._picture.judge(incident.targets)
 

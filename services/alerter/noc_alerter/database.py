@@ -125,17 +125,23 @@ class Database:
         A mail of its begin that has not been sent yet is withdrawn when it is resolved.
         """
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO incident VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "is_open = excluded.is_open, resolved_at = excluded.resolved_at, message = excluded.message",
-                (incident.id, subject, incident.resolved_at is None, incident.resolved_at, encode(incident)),
-            )
+            _put(connection, subject, incident)
             if incident.resolved_at is not None:
                 connection.execute(_WITHDRAW)
             connection.executemany(
                 "INSERT INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
                 [(mail.incident, mail.transition, mail.recipient, mail.content, now, now) for mail in mails],
+            )
+
+    def adopt(self, subject: str, incident: Incident, recipients: Sequence[str], now: Time) -> None:
+        """An incident that we know from the broker only. The recipients were told of its begin already."""
+        with self._transaction() as connection:
+            _put(connection, subject, incident)
+            connection.executemany(
+                "INSERT INTO outbox (incident, transition, recipient, mail, state, created_at, next_at) "
+                "VALUES (?, 'opened', ?, x'', 'told before', ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
+                [(incident.id, recipient, now, now) for recipient in recipients],
             )
 
     def recipients(self, incident: str) -> list[str]:
@@ -217,3 +223,11 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _put(connection: sqlite3.Connection, subject: str, incident: Incident) -> None:
+    connection.execute(
+        "INSERT INTO incident VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "is_open = excluded.is_open, resolved_at = excluded.resolved_at, message = excluded.message",
+        (incident.id, subject, incident.resolved_at is None, incident.resolved_at, encode(incident)),
+    )
