@@ -44,7 +44,10 @@ class LoginPages:
     def log_in(self) -> Answer:
         self._parts.guard.check_form(request)
         name = request.form.get("username", "")[:_MOST_TYPED]
-        keys = (f"name {name}", f"address {request.remote_addr}")
+        keys = [f"name {name}"]
+        if not self._parts.config.public_url:
+            # Behind a proxy everybody comes from its address: one who guesses would lock all others out.
+            keys.append(f"address {request.remote_addr}")
         wait_s = self._throttle.wait_s(keys, time.monotonic())
         if wait_s:
             _log.warning(f"log-in of {name!r} from {request.remote_addr} refused: too many failures")
