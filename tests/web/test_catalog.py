@@ -446,12 +446,20 @@ def test_a_file_that_is_not_what_it_should_be_is_refused_in_a_sentence(
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("interval_s", "nan"), ("interval_s", "inf"), ("packets", "1e400"), ("critical", "maybe"), ("packets", "many")],
+    [
+        ("interval_s", "nan"),
+        ("interval_s", "inf"),
+        ("interval_s", "1_0"),
+        ("interval_s", "\u0663"),
+        ("packets", "1e400"),
+        ("critical", "maybe"),
+        ("packets", "many"),
+    ],
 )
 def test_a_cell_that_cannot_be_read_is_refused_by_name(catalog: Catalog, cell: str, value: str) -> None:
     rows = table.read(f"address,{cell}\n10.0.0.1,{value}\n")
     problem = refusal(lambda: catalog.import_targets(rows, WHO, replace=False))
-    assert f"Row 1: {cell}: " in problem.detail
+    assert f'Row 1: {cell}: "{value}" is not accepted' in problem.detail
 
 
 def test_a_csv_of_another_country_s_spreadsheet_is_read(catalog: Catalog) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ _EMPTY_LIST: Final = "[]"
 """Overrides what the groups say with nothing, where an empty cell inherits it."""
 # A spreadsheet would take what begins so for a formula; the apostrophe is here so that it is told from a guard.
 _GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _WORDS: Final = ("id", "name", "address", "family", "policy", "group", "note")
 
 
@@ -95,9 +98,9 @@ def _value(name: str, cell: str) -> object:
         return text
     if text.lower() in _TRUTHS and name in ("critical", "paused"):
         return _TRUTHS[text.lower()]
-    try:
-        number = float(text)
-    except ValueError:
+    # Python's own float takes nan, 1_000 and the digits of every script too.
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    if not math.isfinite(number):
         return text
     return int(number) if number.is_integer() else number
 
