@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from noc_bus.time import Time
 from noc_web.auth import passwords
@@ -386,6 +386,43 @@ def test_guessing_many_names_from_one_address_is_stopped(service: Service) -> No
     acts = [(row["who"], row["act"]) for row in service.by("admin").get("audit")["audit"]]
     assert ("user0", "log-in failed") in acts
     assert ("anna", "log in") in acts
+
+
+def test_behind_a_proxy_nobody_is_locked_out_by_what_others_type(new_service: Callable[..., Service]) -> None:
+    service = new_service(settings={"NOC_PUBLIC_URL": "http://noc.example.org"})
+    service.start()
+    service.add_person("anna", "viewer")
+    for number in range(FAILURES):
+        assert service.anonymous().log_in(f"user{number}", "wrong").status_code == 401
+    assert service.anonymous().log_in("anna", PASSWORD).status_code == 302
+    for _ in range(FAILURES):
+        service.anonymous().log_in("bert", "wrong")
+    assert service.anonymous().log_in("bert", "wrong").status_code == 429
+
+
+def test_where_nothing_can_be_written_people_still_see_and_are_told_why_nothing_changes(service: Service) -> None:
+    operator, machine = service.by("operator"), service.by("token")
+    service.by("admin").get("users")
+    with service.database.begin() as session:
+        session.execute(update(Session).values(seen_at=int(Time.now()) - 120_000))
+        session.execute(update(Token).values(used_at=int(Time.now()) - 120_000))
+    service.database._engine.dispose()
+
+    @event.listens_for(service.database._engine, "checkout")
+    def refuse_writing(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    assert operator.get("status")["kpis"]["total"] == machine.get("status")["kpis"]["total"] == 0
+    problem = operator.api("POST", "targets", {"address": "10.0.0.1"}, status=503)
+    assert "free disk space in NOC_DATA" in problem["detail"]
+    assert "Nothing can be changed now" in service.anonymous().log_in("some-operator", PASSWORD).text
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_word_before_a_token_may_be_written_in_any_case(service: Service, scheme: str) -> None:
+    token = service.parts.accounts.create_token("machine", "viewer")
+    headers = {"Authorization": f"{scheme} {token}"}
+    assert service.anonymous().ask("GET", "/api/v1/me", headers=headers).status_code == 200
 
 
 def cookie(browser: Browser) -> str:

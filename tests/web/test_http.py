@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -73,6 +74,18 @@ def test_every_kind_of_answer_forbids_foreign_scripts_frames_and_guessing_of_typ
     assert "Strict-Transport-Security" not in answer.headers
     if not path.startswith("/static"):
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_refusal_says_what_would_be_accepted(shared_service: Service) -> None:
+    answer = shared_service.by("viewer").ask("DELETE", f"{ROOT}/targets")
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert shared_service.by("anonymous").ask("GET", f"{ROOT}/status").headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_empty_key_for_the_cookies_is_made_anew(new_service: Callable[..., Service], tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "web-cookie.key").touch()
+    assert len(new_service().app.secret_key or "") == 32
 
 
 def test_behind_https_the_cookie_is_for_https_only_and_browsers_are_told_to_stay_there(

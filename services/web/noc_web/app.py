@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from noc_bus import log
 from noc_history.store import StoreError
@@ -96,6 +97,7 @@ def add_routes(app: OffLoop, parts: Parts) -> None:
 
     app.register_error_handler(ProblemError, ProblemError.response)
     app.register_error_handler(StoreError, _refuse_without_history)
+    app.register_error_handler(OperationalError, _refuse_without_database)
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(Exception, _fail)
 
@@ -104,11 +106,24 @@ def _refuse_without_history(error: StoreError) -> Response:
     return ProblemError(503, f"History cannot be read now: {error}").response()
 
 
-def _refuse_http(error: HTTPException) -> Response | tuple[str, int]:
-    status, sentence = error.code or 500, error.description or error.name
+def _refuse_without_database(error: OperationalError) -> Response:
+    sentence = f"Nothing can be changed now: {error.orig}; free disk space in NOC_DATA or fix its rights."
+    _log.error(sentence, path=request.path)
+    return _refusal(503, sentence)
+
+
+def _refuse_http(error: HTTPException) -> Response:
+    answer = _refusal(error.code or 500, error.description or error.name)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return answer
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    """For machines and the browser's scripts a problem document, for people a page."""
     if request.path.startswith(ROOT):
         return ProblemError(status, sentence).response()
-    return render_template("refused.html", status=status, sentence=sentence), status
+    return Response(render_template("refused.html", status=status, sentence=sentence), status)
 
 
 def _fail(error: Exception) -> Response:
@@ -119,9 +134,8 @@ def _fail(error: Exception) -> Response:
 
 def _secret_key(path: Path) -> bytes:
     """Signs the cookies; the same after a restart, so that nobody is logged out by it."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
+    # Empty where the disk was full when it was made.
+    if not path.exists() or not path.read_bytes():
         path.touch(mode=0o600)
         path.write_bytes(secrets.token_bytes(32))
-        return path.read_bytes()
+    return path.read_bytes()

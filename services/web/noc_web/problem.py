@@ -36,7 +36,10 @@ class ProblemError(Exception):
         }
         if self.errors:
             document["errors"] = [asdict(error) for error in self.errors]
-        return Response(msgspec.json.encode(document), self.status, mimetype="application/problem+json")
+        answer = Response(msgspec.json.encode(document), self.status, mimetype="application/problem+json")
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
 
 
 def invalid(errors: Sequence[FieldError]) -> ProblemError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -9,7 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Update, delete, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from noc_bus.time import Time
 from noc_web.auth import passwords
@@ -90,8 +92,7 @@ class Accounts:
         if found is None or not _is_alive(found[0], now):
             return None
         if now - found[0].seen_at > _SEEN_EVERY_MS:
-            with self._database.begin() as session:
-                session.execute(update(Session).where(Session.id_hash == found[0].id_hash).values(seen_at=now))
+            self._note_use(update(Session).where(Session.id_hash == found[0].id_hash).values(seen_at=now))
         return _actor(found[1], found[0].id_hash)
 
     def alive(self, sessions: Collection[str]) -> dict[str, Role]:
@@ -235,9 +236,13 @@ class Accounts:
         if row is None:
             return None
         if row.used_at is None or now - row.used_at > _SEEN_EVERY_MS:
-            with self._database.begin() as session:
-                session.execute(update(Token).where(Token.id == row.id).values(used_at=now))
+            self._note_use(update(Token).where(Token.id == row.id).values(used_at=now))
         return Actor(row.name, cast("Role", row.role))
+
+    def _note_use(self, note: Update) -> None:
+        # Where nothing can be written, as on a full disk, people still have to see what is going on.
+        with contextlib.suppress(OperationalError), self._database.begin() as session:
+            session.execute(note)
 
 
 def _hash(secret: str) -> str:

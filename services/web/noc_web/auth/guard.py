@@ -15,7 +15,7 @@ from noc_web.problem import ProblemError
 COOKIE_KEY: Final = "log-in"
 """Under it the signed cookie has the secret of the session."""
 _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
-_BEARER: Final = "Bearer "
+_BEARER: Final = "bearer"
 
 
 class Guard:
@@ -27,8 +27,8 @@ class Guard:
         """A token wins over a cookie; a wrong token is nobody."""
         header = request.headers.get("Authorization", "")
         if header:
-            token = header.removeprefix(_BEARER)
-            return self._accounts.whose_token(token) if token != header else None
+            scheme, _, token = header.partition(" ")
+            return self._accounts.whose_token(token) if scheme.lower() == _BEARER else None
         secret = cookie.get(COOKIE_KEY)
         return self._accounts.who(secret) if isinstance(secret, str) else None
 
