@@ -140,9 +140,18 @@ def test_an_older_result_that_comes_late_does_not_replace_a_newer_one(rig: Rig) 
     rig.define(target())
     rig.others.publish(PROBERS, presence())
     rig.others.publish(STATES, state(at=NOW))
-    rig.others.publish(RESULTS, result(at=NOW))
-    rig.others.publish(RESULTS, result(at=NOW - 5000, rtts_ms=[99.0, 99.0]))
+    rig.others.publish(RESULTS, result(at=NOW, seq=8))
+    rig.others.publish(RESULTS, result(at=NOW - 5000, seq=7, rtts_ms=[99.0, 99.0]))
     assert rig.row()["rtt_ms"] == 2.0
+
+
+def test_a_result_after_the_prober_s_clock_was_put_back_is_newer_all_the_same(rig: Rig) -> None:
+    rig.define(target())
+    rig.others.publish(PROBERS, presence())
+    rig.others.publish(STATES, state(at=NOW))
+    rig.others.publish(RESULTS, result(at=NOW + 3_600_000, seq=7))
+    rig.others.publish(RESULTS, result(at=NOW, seq=8, rtts_ms=[6.0, 8.0]))
+    assert rig.row()["rtt_ms"] == 7.0
 
 
 def test_a_cycle_that_proves_nothing_shows_no_figures(rig: Rig) -> None:

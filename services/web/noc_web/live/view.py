@@ -119,7 +119,8 @@ class LiveView:
             return
         with self.lock:
             before = self.results[result.target].get(result.site)
-            if before is None or result.at >= before.at:
+            # By number: the prober's clock may have been put back.
+            if before is None or (result.epoch, result.seq) >= (before.epoch, before.seq):
                 self.results[result.target][result.site] = result
                 self.dirty.add(result.target)
             self.new_results.append(result)
