@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
+from noc_web.database.opening import Database
 from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes
@@ -79,6 +82,16 @@ def test_a_database_file_that_is_something_else_stops_it_and_is_left_as_it_is(tm
     assert len(lines) == 1
     assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[0]
     assert other.read_text() == before
+
+
+def test_a_database_of_a_newer_version_stops_it_with_one_sentence(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "web.sqlite")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
+    assert (code, len(lines)) == (process.EXIT_SETTINGS, 1)
+    assert "was made by another version of NOC" in lines[0]
 
 
 MOUNT = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "--map-root-user"]

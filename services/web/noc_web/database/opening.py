@@ -12,6 +12,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,6 +33,11 @@ class Database:
             self._engine = _engine(self.path)
             with _alone(folder):
                 _upgrade(self._engine)
+        except CommandError as error:
+            raise SettingError(
+                f"NOC_DATA: {self.path} was made by another version of NOC ({error}); "
+                "start that version or a newer one, or move the file away."
+            ) from None
         except (OSError, DatabaseError) as error:
             reason = error.orig if isinstance(error, DatabaseError) else error.strerror
             raise SettingError(
