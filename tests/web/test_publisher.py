@@ -8,7 +8,7 @@ from typing import Any
 
 from noc_bus.channels import ACKNOWLEDGEMENTS, COMMANDS, INCIDENTS, PROBERS, REPLIES, SITES, TARGETS
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import Reply, Site, Target
+from noc_bus.messages import Command, Reply, Site, Target
 from noc_bus.time import Time
 from noc_web import inventory
 from noc_web.live.requests import _MOST, Requests
@@ -225,8 +225,24 @@ def test_commands_nobody_answers_do_not_fill_the_memory() -> None:
     requests = Requests(bus)
     bus.start()
     other.start()
-    for number in range(_MOST + 1):
-        requests.asked(f"r-{number}", "anna")
+    asked = [requests.asked("anna") for _ in range(_MOST + 1)]
     for number in (0, 1, _MOST):
-        other.publish(REPLIES, Reply(request=f"r-{number}", site="here", target="a", at=Time.now()))
-    assert [reply.request for _, reply in requests.arrived()] == ["r-1", f"r-{_MOST}"]
+        other.publish(REPLIES, Reply(request=asked[number], site="here", target="a", at=Time.now()))
+    assert [reply.request for _, reply in requests.arrived()] == [asked[1], asked[_MOST]]
+
+
+def test_a_reply_that_is_there_before_the_sending_has_returned_is_told(service: Service) -> None:
+    prober = FakeBus(service.hub)
+
+    def answer(command: Command | None, variables: dict[str, str]) -> None:
+        assert command is not None
+        said = Reply(request=command.request, site=variables["site"], target=command.target, at=Time.now())
+        prober.publish(REPLIES, said)
+
+    prober.subscribe(COMMANDS, answer)
+    prober.start()
+    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.others.publish(PROBERS, presence())
+    service.follow()
+    request = asked_of(service, "check")["request"]
+    assert [reply.request for _, reply in service.parts.requests.arrived()] == [request]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from typing import Final
@@ -87,12 +86,10 @@ class Publisher:
             )
         )
 
-    def command(self, verb: str, site: str, target: str) -> str:
-        """Ask a site for a check or a trace; the request's id, which the reply carries. Raises ProblemError 503."""
-        request = f"r-{secrets.token_hex(8)}"
+    def command(self, verb: str, site: str, target: str, request: str) -> None:
+        """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""
         command = Command(request=request, target=target, at=Time.now())
         self._told(self._bus.publish(COMMANDS, command, site=site, verb=verb))
-        return request
 
     def _told(self, handed_over: bool) -> None:
         if not handed_over:

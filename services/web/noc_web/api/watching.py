@@ -77,8 +77,9 @@ def _command(parts: Parts, ask: Ask, verb: str) -> Row:
         raise invalid([FieldError("site", sentence)])
     if not known[site]:
         raise ProblemError(409, f"The prober of the site {site} is not online now.")
-    request = parts.publisher.command(verb, site, target.id)
-    parts.requests.asked(request, ask.actor.name)
+    # Noted first: the reply may be here before the command's sending has returned.
+    request = parts.requests.asked(ask.actor.name)
+    parts.publisher.command(verb, site, target.id, request)
     return {"request": request, "site": site}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from typing import Final
@@ -22,12 +23,14 @@ class Requests:
         self._arrived: list[tuple[str, Reply]] = []
         bus.subscribe(REPLIES, self._on_reply)
 
-    def asked(self, request: str, name: str) -> None:
-        """`name` will be told the reply to `request`."""
+    def asked(self, name: str) -> str:
+        """The id of a new request, the reply to which `name` will be told."""
+        request = f"r-{secrets.token_hex(8)}"
         with self._lock:
             self._askers[request] = name
             while len(self._askers) > _MOST:
                 self._askers.popitem(last=False)
+        return request
 
     def arrived(self) -> list[tuple[str, Reply]]:
         """Who is to be told what, once."""
