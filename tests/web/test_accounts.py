@@ -128,7 +128,8 @@ def test_whoever_holds_the_one_time_secret_can_do_nothing_before_choosing_a_pass
 
 @pytest.mark.parametrize(
     "password",
-    ["", "elevenchars", "x" * 129, "aaaaaaaaaaaa", "abababababab", "passwordpassword", "PasswordPassword", "AnnaAnna1234"],
+    ["", "elevenchars", "x" * 129, "aaaaaaaaaaaa", "abababababab", "passwordpassword", "PasswordPassword", "AnnaAnna1234",
+     "password1234", "Passwort2026!", "administrator", "123456789012", "098765432109", "1q2w3e4r5t6y", "qwertzuiop123"],
 )  # fmt: skip
 def test_a_password_that_is_easy_to_guess_is_refused_and_never_repeated(accounts: Accounts, password: str) -> None:
     problem = refusal(lambda: accounts.add_user("anna", "viewer", password))

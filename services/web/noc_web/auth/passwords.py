@@ -10,6 +10,16 @@ from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from noc_web.problem import FieldError, invalid
 
 _FEWEST_CHARACTERS: Final = 5
+_FEWEST_UNGUESSED: Final = 6
+_WORDS: Final = (
+    "administrator", "admin", "changeme", "default", "iloveyou", "letmein", "login", "monitoring", "noc", "p@ssw0rd",
+    "passw0rd", "passwort", "password", "root", "secret", "user", "welcome",
+)  # fmt: skip
+_ROWS: Final = (
+    "012345678901234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm",
+    "1q2w3e4r5t6y7u8i9o0p", "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+)  # fmt: skip
+_RUN: Final = 3
 _hasher: Final = argon2.PasswordHasher()
 # Checked in place of a user's that does not exist, so that both answers take as long.
 _NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$y0f8kdcm6I4EMabomCHZLg$H7h2gTmsaCQq4DMLAOGiWNSC5Qz1N+J06za7hyy/bsU"
@@ -24,10 +34,22 @@ def check_acceptable(password: str, name: str) -> None:
         reason = f"it has {len(password)} characters; use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
     elif len(set(password)) < _FEWEST_CHARACTERS:
         reason = f"it has fewer than {_FEWEST_CHARACTERS} different characters; use a sentence or a random one"
-    elif name.lower() * 2 in password.lower() or password.lower() in (f"{name}password".lower(), "passwordpassword"):
+    elif len(_unguessed(password, name)) < _FEWEST_UNGUESSED:
         reason = "it is easy to guess; use a sentence or a random one"
     if reason:
         raise invalid([FieldError("password", f"This password is not accepted: {reason}.")])
+
+
+def _unguessed(password: str, name: str) -> str:
+    """What is left of a password without the words and rows of keys that guessing begins with."""
+    rest = password.lower()
+    for word in sorted((name.lower(), *_WORDS), key=len, reverse=True):
+        rest = rest.replace(word, "")
+    runs = (row[start : start + _RUN] for row in _ROWS for start in range(len(row) - _RUN + 1))
+    for run in runs:
+        for one in (run, run[::-1]):
+            rest = rest.replace(one, "")
+    return rest
 
 
 def hashed(password: str) -> str:
