@@ -80,6 +80,16 @@ class Person:
         assert 200 <= status < 300, f"{method} {path}: {status} {text[:300]}"
         return json.loads(text) if text else None
 
+    def connect(self, receive_buffer: int = 0) -> websocket.WebSocket:
+        """A connection that is left to the test."""
+        options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)] if receive_buffer else []
+        return websocket.create_connection(
+            f"ws://127.0.0.1:{self.port}/socket.io/?EIO=4&transport=websocket",
+            cookie=self.cookie,
+            origin=f"http://127.0.0.1:{self.port}",
+            sockopt=options,
+        )
+
     def open_page(self, *, hello: object = None) -> Page:
         page = Page(self.port, self.cookie)
         page.say("hello", {} if hello is None else hello)

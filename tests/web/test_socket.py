@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -276,6 +279,40 @@ def test_a_page_that_floods_is_cut_and_the_others_go_on(noc: Noc) -> None:
             page.say("watch", {"target": "t-1"})
         page.wait_until_cut(5)
         settle(other)
+
+
+def test_of_a_page_that_was_cut_no_connection_is_kept(noc: Noc) -> None:
+    """Also where the page does not agree to the end: a frozen one never would."""
+    with closing(noc.admin().connect()) as frozen:
+        for _ in range(250):
+            frozen.send('42["watch",{}]')
+        connection = frozen.sock
+        assert connection is not None
+        connection.settimeout(10)
+        while connection.recv(65536):
+            pass
+
+
+@pytest.fixture
+def small_packets(own_network: None) -> Iterator[None]:
+    """As on an Ethernet: the kernel takes much less at once than for the loopback's large packets."""
+    subprocess.run(["ip", "link", "set", "lo", "mtu", "1500"], check=True)
+    yield
+    subprocess.run(["ip", "link", "set", "lo", "mtu", "65536"], check=True)
+
+
+def test_a_large_picture_arrives_whole_at_a_page_that_reads_slowly(noc: Noc, small_packets: None) -> None:
+    rows = [{"id": f"many-{number}", "address": f"10.9.{number // 250}.{number % 250}"} for number in range(1000)]
+    noc.admin().api("POST", "targets/import", rows)
+    with closing(noc.admin().connect(receive_buffer=4096)) as slow:
+        slow.send("40")
+        slow.send('42["refresh",{}]')
+        time.sleep(1)
+        slow.settimeout(10)
+        frame = ""
+        while not frame.startswith('42["snapshot"'):
+            frame = str(slow.recv())
+    assert len(json.loads(frame[2:])[1]["targets"]) == TARGET_COUNT + len(rows)
 
 
 def test_a_page_that_sends_more_than_64_kb_at_once_is_cut(noc: Noc) -> None:

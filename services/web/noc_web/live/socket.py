@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -46,12 +49,51 @@ class Viewer:
         return len(self.events) == _EVENTS_IN_10_S and now_s - self.events[0] < 10
 
 
-class _BoundedWebSocket(WebSocketWSGI):  # type: ignore[misc]  # engineio has no types
-    """Ends a connection while too long a message still arrives; engineio would keep all of it first."""
+class _Whole:
+    """A connection that sends a frame whole or is over; two frames never mix.
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    gevent's `send` sends what there is room for, and simple_websocket takes that for everything.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._one_frame = gevent.lock.RLock()
+        self.recv = connection.recv
+        self.settimeout = connection.settimeout
+        self.close = connection.close
+
+    def send(self, frame: bytes) -> int:
+        with self._one_frame:
+            try:
+                self._connection.sendall(frame)
+            except OSError:
+                self.hang_up()
+                raise
+        return len(frame)
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+
+class _WebSocket(WebSocketWSGI):  # type: ignore[misc]  # engineio has no types
+    """Bounded: in what it takes of one message, in how long a page may be silent, and at its end."""
+
+    def __init__(self, handler: Callable[[Any], Any], server: Any) -> None:
+        super().__init__(lambda _: self._serve(handler), server)
+        # engineio would keep all of a message before it looks at its length.
         self.server_args["max_message_size"] = _LARGEST_EVENT
+
+    def _serve(self, handler: Callable[[Any], Any]) -> Any:
+        # engineio looks for it under this name, and lets it wait as long as a page may take for its pong.
+        self.socket = self.ws.sock = _Whole(self.ws.sock)
+        return handler(self)
+
+    def close(self) -> None:
+        """Without waiting for a page to agree: one that is gone never would."""
+        with contextlib.suppress(OSError):
+            super().close()
+        self.socket.hang_up()
 
 
 class LiveSocket:
@@ -78,7 +120,7 @@ class LiveSocket:
             engineio_logger=logging.getLogger("noc.web.engineio"),
         )
         engine = self.io.server.eio
-        engine._async = engine._async | {"websocket": _BoundedWebSocket}
+        engine._async = engine._async | {"websocket": _WebSocket}
         self.io.on_event("connect", self._on_connect)
         self.io.on_event("disconnect", self._on_disconnect)
         for event, handler in (("hello", self._on_hello), ("watch", self._on_watch), ("refresh", self._on_refresh)):
