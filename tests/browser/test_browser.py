@@ -109,6 +109,8 @@ def test_the_target_page_draws_history_uptime_and_the_path(page: Page) -> None:
     page.click("trace-button")
     hops = page.wait(lambda: page.the("trace-hops").text, "the path", 30)
     assert "10.99.0.2" in hops
+    page.click("check-now")
+    page.wait(lambda: "here: 3 of 3 answered" in page.the("target-head").text, "what the check gave", 10)
 
 
 def _is_drawn_on(page: Page) -> bool:

@@ -5,6 +5,8 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.
 import { api } from "./api.js";
 import { live, store } from "./live.js";
 
+const PATIENCE_MS = 60_000;
+
 /** A part of the state, drawn anew when it has changed.
  * @template T @param {(state: import("./store.js").State) => T} pick @returns {T} */
 export function useStore(pick) {
@@ -70,6 +72,34 @@ export function useAction(act) {
     }
   };
   return { run, busy, error };
+}
+
+/** A command to a site: `take` gets its reply; an error in it, or no reply in time, becomes the refusal.
+ * @param {string} path @param {(reply: import("./messages.d.ts").Reply) => void} take */
+export function useCommand(path, take) {
+  const [asked, setAsked] = useState(/** @type {{request: string, site: string}|null} */ (null));
+  const [refusal, setRefusal] = useState("");
+  const hear = (/** @type {import("./messages.d.ts").Reply} */ reply) => {
+    if (reply.request !== asked?.request) return;
+    setAsked(null);
+    if (reply.error) setRefusal(`${reply.site}: ${reply.error}`);
+    else take(reply);
+  };
+  useEvent("reply", hear);
+  useEffect(() => {
+    if (!asked) return undefined;
+    live.replies.forEach(hear);
+    const timer = setTimeout(() => {
+      setAsked(null);
+      setRefusal(`The site ${asked.site} has not answered within ${PATIENCE_MS / 1000} s; try again or choose another.`);
+    }, PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [asked]);
+  const { run, busy, error } = useAction(async (body) => {
+    setRefusal("");
+    setAsked(await api.post(path, body));
+  });
+  return { run, busy: busy || asked !== null, asked, refusal, error };
 }
 
 /** The size of an element, followed. @returns {[any, {width: number, height: number}]} */

@@ -7,6 +7,7 @@ import { isGap } from "./store.js";
 const STALE_MS = 15_000;
 const REFRESH_MS = 10_000;
 const ASK_AGAIN_MS = 2_000;
+const REPLIES_KEPT = 20;
 
 export class Live {
   /** @param {import("./store.js").Store} store @param {() => void} refused called where the server wants a log-in */
@@ -15,6 +16,9 @@ export class Live {
     this.watched = /** @type {string|null} */ (null);
     /** @type {Record<string, Set<(said: any) => void>>} */
     this.listeners = { result: new Set(), reply: new Set() };
+    /** The last ones: a reply may be here before the page knows the name of its request.
+     * @type {any[]} */
+    this.replies = [];
     this.askedAt = 0;
     this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: 5000 });
     this.socket.on("connect", () => this.greet());
@@ -36,9 +40,11 @@ export class Live {
       if (store.state.boot !== null && said.revision > store.state.revision) this.ask();
       this.hear("tick", said);
     });
-    for (const event of ["result", "reply"]) {
-      this.socket.on(event, (/** @type {any} */ said) => this.listeners[event].forEach((listener) => listener(said)));
-    }
+    this.socket.on("result", (/** @type {any} */ said) => this.tell("result", said));
+    this.socket.on("reply", (/** @type {any} */ said) => {
+      this.replies = [...this.replies, said].slice(-REPLIES_KEPT);
+      this.tell("reply", said);
+    });
     setInterval(() => this.look(), 1000);
   }
 
@@ -68,6 +74,11 @@ export class Live {
   watch(target) {
     this.watched = target;
     if (this.socket.connected) this.socket.emit("watch", { target });
+  }
+
+  /** @param {"result"|"reply"} event @param {any} said */
+  tell(event, said) {
+    this.listeners[event].forEach((listener) => listener(said));
   }
 
   /** @param {"result"|"reply"} event @param {(said: any) => void} listener @returns {() => void} that ends it */

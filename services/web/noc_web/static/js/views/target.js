@@ -4,7 +4,7 @@
 import { api } from "../api.js";
 import { appended, point } from "../chartseries.js";
 import { counted, ms, percent } from "../format.js";
-import { useAction, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
+import { useAction, useCommand, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
 import { live, store } from "../live.js";
 import { may } from "../me.js";
 import { RANGES } from "../period.js";
@@ -107,24 +107,17 @@ function Head({ row }) {
 
 /** @param {{id: string}} given */
 function CheckNow({ id }) {
-  const [request, setRequest] = useState("");
   const [said, setSaid] = useState("");
-  const { run, busy, error } = useAction(async () => {
-    setSaid("");
-    setRequest((await api.post(`/targets/${encodeURIComponent(id)}/check`, {})).request);
-  });
-  useEvent("reply", (reply) => {
-    if (reply.request !== request) return;
-    setRequest("");
-    const { result } = reply;
-    const mean = result?.rtts_ms.length ? result.rtts_ms.reduce((/** @type {number} */ sum, /** @type {number} */ one) => sum + one, 0) / result.rtts_ms.length : null;
-    setSaid(`${reply.site}: ${reply.error ?? result?.invalid ?? `${result.received} of ${result.sent} answered${mean === null ? "" : `, ${ms(mean)}`}`}`);
+  const { run, busy, asked, refusal, error } = useCommand(`/targets/${encodeURIComponent(id)}/check`, ({ site, result }) => {
+    if (!result) return;
+    const mean = result.rtts_ms.length ? result.rtts_ms.reduce((sum, one) => sum + one, 0) / result.rtts_ms.length : null;
+    setSaid(`${site}: ${result.invalid ?? `${result.received} of ${result.sent} answered${mean === null ? "" : `, ${ms(mean)}`}`}`);
   });
   if (!may("operator")) return null;
   return html`
     <span class="check-now">
-      <small role="status">${error ? error.message : request ? "asked…" : said}</small>
-      <button data-testid="check-now" disabled=${busy} onClick=${run}>Check now</button>
+      <small role="status">${error?.message || refusal || (asked ? "asked…" : said)}</small>
+      <button data-testid="check-now" disabled=${busy} onClick=${() => run({})}>Check now</button>
     </span>
   `;
 }

@@ -1,43 +1,23 @@
 // @ts-check
 // The path to a target: followed now from a site of choice, or as it was last known.
 
-import { api } from "../api.js";
 import { moment, ms, utc } from "../format.js";
-import { useAction, useEvent, useLoaded, useStore } from "../hooks.js";
+import { useCommand, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
-
-const PATIENCE_MS = 60_000;
 
 /** @param {{id: string, sites: string[]}} given */
 export function Traceroute({ id, sites }) {
   const known = useLoaded(`/targets/${encodeURIComponent(id)}/traces`);
   const online = useStore((state) => state.sites).filter((site) => site.online);
   const [site, setSite] = useState("");
-  const [asked, setAsked] = useState(/** @type {{request: string, site: string}|null} */ (null));
-  const [refusal, setRefusal] = useState("");
   const [fresh, setFresh] = useState(/** @type {Record<string, any>} */ ({}));
   const choices = [...new Set([...sites, ...online.map((one) => one.id)])];
   const chosen = site || online.map((one) => one.id).find((one) => sites.includes(one)) || choices[0] || "";
-  const { run, busy, error } = useAction(async () => {
-    setRefusal("");
-    setAsked(await api.post(`/targets/${encodeURIComponent(id)}/trace`, { site: chosen }));
-  });
-  useEvent("reply", (reply) => {
-    if (reply.request !== asked?.request) return;
-    setAsked(null);
-    if (reply.error) setRefusal(`${reply.site}: ${reply.error}`);
-    else if (reply.trace) setFresh((before) => ({ ...before, [reply.site]: reply.trace }));
-  });
-  useEffect(() => {
-    if (!asked) return undefined;
-    const timer = setTimeout(() => {
-      setAsked(null);
-      setRefusal(`The site ${asked.site} has not answered within ${PATIENCE_MS / 1000} s; try again or choose another.`);
-    }, PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, [asked]);
+  const { run, busy, asked, refusal, error } = useCommand(`/targets/${encodeURIComponent(id)}/trace`, (reply) =>
+    setFresh((before) => ({ ...before, [reply.site]: reply.trace })),
+  );
   const trace = fresh[chosen] ?? known.answer?.traces?.[chosen];
   return html`
     <section class="panel" aria-label="Traceroute">
@@ -47,7 +27,7 @@ export function Traceroute({ id, sites }) {
           ${choices.map((one) => html`<option value=${one}>${one}</option>`)}
         </select></label>
         ${may("operator")
-          ? html`<button data-testid="trace-button" disabled=${busy || asked !== null || !chosen} onClick=${run}>
+          ? html`<button data-testid="trace-button" disabled=${busy || !chosen} onClick=${() => run({ site: chosen })}>
               ${asked ? `Following from ${asked.site}…` : "Trace now"}
             </button>`
           : null}
