@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -68,6 +71,32 @@ def test_noc_ping_as_json(icmp: None, capsys: pytest.CaptureFixture[str]) -> Non
 def test_noc_ping_ends_with_1_when_nobody_answered(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert terminal.ping(["0.0.0.0"]) == 1
     assert "0.0.0.0 is the unspecified address" in capsys.readouterr().out
+
+
+def test_noc_ping_claims_no_loss_where_nothing_could_be_sent(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.ping(["-c", "1", "-t", "10", "fe80::1"]) == 1  # of which network, it does not say
+    out = capsys.readouterr().out
+    assert out.startswith("fe80::1 (fe80::1): nothing sent; ")
+
+
+@pytest.mark.parametrize("command", ["ping", "trace"])
+def test_ctrl_c_does_not_wait_for_a_name_server_that_says_nothing(icmp: None, command: str) -> None:
+    program = f"""
+import sys, time
+from noc_prober import terminal
+def look_up(name):
+    print("asked", flush=True)
+    time.sleep(60)
+sys.exit(terminal.{command}(["host.example"], look_up))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as noc:
+        assert noc.stdout
+        assert noc.stdout.readline() == "asked\n"
+        noc.send_signal(signal.SIGINT)
+        _, err = noc.communicate(timeout=20)
+    assert (noc.returncode, err) == (130, "\n")
 
 
 @pytest.mark.parametrize(

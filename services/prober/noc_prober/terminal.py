@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +18,13 @@ from noc_prober.addresses import BadAddress, Destination, check_name, literal
 from noc_prober.cycle import Cycle, Outcome, Plan, Tally
 from noc_prober.packets import Family
 from noc_prober.ping import Pinger
-from noc_prober.resolver import system_look_up
+from noc_prober.resolver import LookUp, system_look_up
 from noc_prober.sockets import IcmpSocket, NoIcmp, open_all
 from noc_prober.trace import CannotTrace
 from noc_prober.trace import trace as follow
 
 
-def ping(argv: Sequence[str]) -> int:
+def ping(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
     """Exit code 0 where at least one host answered, 1 where none did, 2 for a wrong argument."""
     parser = argparse.ArgumentParser(
         prog="noc ping", description="Ping hosts as a prober does: one socket, kernel time stamps."
@@ -41,7 +43,7 @@ def ping(argv: Sequence[str]) -> int:
     except NoIcmp as error:
         return _complain("noc ping", error)
     try:
-        hosts = asyncio.run(_ping_all(sockets, options))
+        hosts = asyncio.run(_ping_all(sockets, options, look_up))
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
@@ -50,7 +52,7 @@ def ping(argv: Sequence[str]) -> int:
     return 0 if any(host.outcome and host.outcome.rtts_ms for host in hosts) else 1
 
 
-def trace(argv: Sequence[str]) -> int:
+def trace(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
     """Exit code 0 where the host was reached, 1 where it was not, 2 for a wrong argument."""
     parser = argparse.ArgumentParser(prog="noc trace", description="Show the path to a host. Needs no privilege.")
     parser.add_argument("host", metavar="HOST", help="IP address or host name")
@@ -60,7 +62,7 @@ def trace(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     at = Time.now()
     try:
-        to = _find(options.host, options.family)
+        to = _finding(options.host, options.family, look_up).result()
         path = follow(to, (lambda address: None) if options.numeric else None)
     except (BadAddress, CannotTrace) as error:
         return _complain("noc trace", error)
@@ -93,8 +95,11 @@ class Host:
         if self.outcome is None or self.to is None:
             return f"{self.name}: {self.problem}"
         o, rtts = self.outcome, self.outcome.rtts_ms
-        lost = 100 * (o.sent - len(rtts)) / o.sent if o.sent else 0
-        parts = [f"{self.name} ({self.to.address}): {o.sent} sent, {len(rtts)} received, {lost:.0f} % lost"]
+        figures = "nothing sent"
+        if o.sent:
+            lost = 100 * (o.sent - len(rtts)) / o.sent
+            figures = f"{o.sent} sent, {len(rtts)} received, {lost:.0f} % lost"
+        parts = [f"{self.name} ({self.to.address}): {figures}"]
         if rtts:
             parts.append(f"min/avg/max {min(rtts):.3f}/{sum(rtts) / len(rtts):.3f}/{max(rtts):.3f} ms")
         parts += [f"{n} {what}" for n, what in ((self.late, "late"), (self.duplicates, "duplicates")) if n]
@@ -116,18 +121,18 @@ class Host:
         }
 
 
-async def _ping_all(sockets: dict[Family, IcmpSocket], options: argparse.Namespace) -> list[Host]:
+async def _ping_all(sockets: dict[Family, IcmpSocket], options: argparse.Namespace, look_up: LookUp) -> list[Host]:
     pinger = Pinger(sockets)
     try:
-        return await asyncio.gather(*(_ping_one(pinger, name, options) for name in options.hosts))
+        return await asyncio.gather(*(_ping_one(pinger, name, options, look_up) for name in options.hosts))
     finally:
         pinger.close()
 
 
-async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace) -> Host:
+async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look_up: LookUp) -> Host:
     host = Host(name)
     try:
-        host.to = await asyncio.to_thread(_find, name, options.family)
+        host.to = await asyncio.wrap_future(_finding(name, options.family, look_up))
     except BadAddress as error:
         host.problem = str(error)
     else:
@@ -146,13 +151,28 @@ async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace) -> H
     return host
 
 
-def _find(name: str, family: str) -> Destination:
+def _finding(name: str, family: str, look_up: LookUp) -> Future[Destination]:
+    """The address of a host, or BadAddress. Nobody waits for a dead name server who has pressed Ctrl-C."""
+    finding: Future[Destination] = Future()
+    finding.set_running_or_notify_cancel()
+
+    def find() -> None:
+        try:
+            finding.set_result(_find(name, family, look_up))
+        except Exception as error:  # noqa: BLE001  # raised where the result is asked for
+            finding.set_exception(error)
+
+    threading.Thread(target=find, daemon=True).start()
+    return finding
+
+
+def _find(name: str, family: str, look_up: LookUp) -> Destination:
     """The address of a host. Raises BadAddress."""
     fixed = literal(name)
     if fixed is None:
         check_name(name)
         try:
-            found = [to for to in map(literal, system_look_up(name)) if to]
+            found = [to for to in map(literal, look_up(name)) if to]
         except OSError as error:
             raise BadAddress(f"the name {name} cannot be resolved: {error.strerror}") from None
     else:
