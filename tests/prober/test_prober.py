@@ -354,6 +354,16 @@ def test_a_site_whose_anchors_are_silent_is_isolated_and_blind(rig: Rig) -> None
     rig.run(scenario, look_up=look_up)
 
 
+def test_an_anchor_whose_interface_has_gone_is_silent_and_stops_nothing(rig: Rig) -> None:
+    async def scenario() -> None:
+        await until(lambda: rig.hub.now(PROBERS) and rig.hub.now(PROBERS)[0].isolated)
+        assert retained(rig, "a")
+
+    rig.target("a", "127.0.0.1")
+    rig.anchors("fe80::1%gone0")
+    rig.run(scenario)
+
+
 def test_options_at_their_limits_are_pinged_too(rig: Rig) -> None:
     async def scenario() -> None:
         await until(lambda: state_of(rig, "a") is State.UP)

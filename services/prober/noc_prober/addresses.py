@@ -21,6 +21,10 @@ class BadAddress(Exception):
     """Not to be pinged. The text says why, naming the address."""
 
 
+class NoInterface(BadAddress):
+    """The interface an address belongs to is not here; it may come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A checked address, in the form the kernel reports it as the source of a reply."""
@@ -82,4 +86,4 @@ def _scope(scope: str | None, text: str) -> int:
     try:
         return socket.if_nametoindex(scope)
     except OSError:
-        raise BadAddress(f"{text} names the interface {scope}, which is not here") from None
+        raise NoInterface(f"{text} names the interface {scope}, which is not here") from None

@@ -12,7 +12,7 @@ from typing import Final
 from noc_bus import log
 from noc_bus.messages import Target
 from noc_bus.time import Time
-from noc_prober.addresses import BadAddress, check_name, literal
+from noc_prober.addresses import BadAddress, NoInterface, check_name, is_name, literal
 from noc_prober.cycle import Cycle, Outcome, Plan, Tally
 from noc_prober.ping import Pinger
 from noc_prober.resolver import Resolver, Unresolved, destinations
@@ -114,13 +114,15 @@ class Anchors:
         try:
             if literal(address) is None:
                 check_name(address)
+        except NoInterface:
+            return True  # silent until the interface comes, which is what an anchor is to tell
         except BadAddress as error:
             self._log.warning(f"an anchor of this site cannot be used: {error}")
             return False
         return True
 
     def _is_awaited(self, address: str) -> bool:
-        return literal(address) is None and self._resolver.answer(address) is None
+        return is_name(address) and self._resolver.answer(address) is None
 
     def _check(self, address: str, now_s: float) -> None:
         anchor = Target(id="anchor", name=address, address=address)
