@@ -51,7 +51,7 @@ class Pinger:
         self._key = secrets.token_bytes(32)
         self._sockets = sockets
         self._retired: list[tuple[float, IcmpSocket]] = []
-        self._retired_drops = 0
+        self._closed_drops = 0
         self._idents: dict[Family, int] = {}
         self._seqs: dict[Family, int] = {}
         self._log = log.get("noc.prober")
@@ -83,12 +83,12 @@ class Pinger:
 
     def read_now(self) -> None:
         """Take in every reply that has arrived, so that a verdict never overtakes one waiting in the socket."""
-        for own in (*self._sockets.values(), *(own for _, own in self._retired)):
+        for own in self._open():
             self._read(own, 100_000)
 
     def drops(self) -> int:
         """Packets the kernel dropped from our sockets since the start."""
-        return self._retired_drops + sum(own.drops() for own in self._sockets.values())
+        return self._closed_drops + sum(own.drops() for own in self._open())
 
     def late_by(self, lateness_s: float) -> None:
         self.worst_lateness_s = max(self.worst_lateness_s, lateness_s)
@@ -106,10 +106,14 @@ class Pinger:
         self._retired = [entry for entry in self._retired if entry[0] > now_s]
 
     def close(self) -> None:
-        for own in (*self._sockets.values(), *(own for _, own in self._retired)):
+        for own in self._open():
             self._loop.remove_reader(own.sock)
             own.close()
         self._sockets, self._retired = {}, []
+
+    def _open(self) -> tuple[IcmpSocket, ...]:
+        """All that may still hear something."""
+        return (*self._sockets.values(), *(own for _, own in self._retired))
 
     def _number(self, own: IcmpSocket, address: str) -> tuple[int, int]:
         """An identifier and sequence number that no request to that address has now."""
@@ -138,7 +142,7 @@ class Pinger:
         self._retired.append((self._loop.time() + 75.0, old))
 
     def _close(self, own: IcmpSocket) -> None:
-        self._retired_drops += own.drops()
+        self._closed_drops += own.drops()
         self._loop.remove_reader(own.sock)
         own.close()
 
