@@ -64,6 +64,17 @@ def test_what_was_heard_on_an_old_connection_proves_nothing_on_a_new_one() -> No
     assert sorted(story.targets.now) == ["a", "b"]
 
 
+def test_what_comes_before_the_connection_is_confirmed_is_heard() -> None:
+    story = Story("a", "b")
+    story.targets.disconnected()
+    story.targets.hear("a", target("a"), 100.0)
+    story.targets.disconnected()
+    story.targets.connected(100.2)
+    story.targets.hear("b", target("b"), 100.3)
+    story.targets.tick(100.3 + QUIET_S)
+    assert story.told == []
+
+
 def test_a_cleared_topic_removes_the_target_at_once() -> None:
     story = Story("a")
     story.targets.hear("a", None, 1.0)

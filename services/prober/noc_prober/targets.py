@@ -26,6 +26,7 @@ class Targets:
         self._heard: dict[str, float] = {}
         self._last_heard_s = 0.0
         self._connected_s: float | None = None
+        self._is_connected = False
         self.states_seen: set[str] = set()
 
     def hear(self, name: str, target: Target | None, now_s: float) -> None:
@@ -49,11 +50,15 @@ class Targets:
             self._last_heard_s = now_s
 
     def connected(self, now_s: float) -> None:
+        self._is_connected = True
         self._connected_s = self._last_heard_s = now_s
 
     def disconnected(self) -> None:
-        self._connected_s = None
-        self._heard.clear()
+        """May be called again and again: a broker may send what is retained before it confirms a connection."""
+        if self._is_connected:
+            self._is_connected = False
+            self._connected_s = None
+            self._heard.clear()
 
     def tick(self, now_s: float) -> list[str] | None:
         """Once after each connection, when all that is retained has come: the states to clear. Else None."""
