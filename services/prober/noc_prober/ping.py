@@ -1,4 +1,7 @@
-"""Sends echo requests and hears replies, all targets over one socket per address family."""
+"""Sends echo requests and hears replies, all targets over one socket per address family.
+
+Others only help to send while that one's buffer is full of requests to silent neighbours.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import errno
 import os
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
+from itertools import chain
 from typing import Final
 
 from icmplib import ICMPSocketError
@@ -23,6 +27,10 @@ from noc_prober.sockets import IcmpSocket, open_one
 _READ_AT_ONCE: Final = 256
 # Firewalls remember ICMP flows by this number: a new one now and then leaves a stuck entry behind.
 _IDENT_LASTS_S: Final = 300.0
+# What a socket without CAP_NET_ADMIN has on its way at once is about 500 requests, and those to silent
+# neighbours stay for seconds: then another socket goes on, so that the dead do not silence the living.
+_MOST_SOCKETS: Final = 16
+_FULL: Final = {errno.EAGAIN, errno.ENOBUFS}
 _WORDS: Final = {
     errno.EPERM: "a local firewall forbids it",
     errno.EACCES: "the system forbids it (a broadcast address?)",
@@ -49,7 +57,8 @@ class Pinger:
         self.worst_lateness_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._key = secrets.token_bytes(32)
-        self._sockets = sockets
+        # The first of a family sends; replies to raw sockets are only heard by the one that was there first.
+        self._sockets = {family: deque([own]) for family, own in sockets.items()}
         self._retired: list[tuple[float, IcmpSocket]] = []
         self._closed_drops = 0
         self._idents: dict[Family, int] = {}
@@ -62,24 +71,23 @@ class Pinger:
 
     def send(self, to: Destination, listener: Listener, *, timeout_ms: float, size_bytes: int, ttl: int | None) -> Echo:
         """Send one request now. Raises NotSent."""
-        own = self._sockets.get(to.family)
-        if own is None:
+        sockets = self._sockets.get(to.family)
+        if not sockets:
             raise NotSent(f"this machine has no IPv{to.family}")
-        ident, seq = self._number(own, to.address)
-        now_ns = time.monotonic_ns()
-        cookie = packets.cookie(self._key, to.address, ident, seq, now_ns)
-        packet = packets.request(to.family, ident, seq, cookie, size_bytes)
-        echo = Echo(to.address, ident, seq, cookie, now_ns, int(timeout_ms * 1e6), listener)
-        # It is known before it leaves: on loopback the answer is there before the call returns.
-        self.outstanding.add(echo, now_ns / 1e9)
-        echo.sent_ns = time.monotonic_ns()
-        try:
-            self._put(own, packet, to, ttl)
-        except OSError as error:
-            self.counters["unsent"] += 1
-            raise NotSent(f"{_WORDS.get(error.errno or 0, os.strerror(error.errno or 0))}, to {to.address}") from None
-        self.counters["sent"] += 1
-        return echo
+        tried = 0
+        while True:
+            try:
+                echo = self._send_by(sockets[0], to, listener, timeout_ms, size_bytes, ttl)
+            except OSError as error:
+                tried += 1
+                if error.errno in _FULL and self._turn(to.family, tried):
+                    continue
+                self.counters["unsent"] += 1
+                raise NotSent(
+                    f"{_WORDS.get(error.errno or 0, os.strerror(error.errno or 0))}, to {to.address}"
+                ) from None
+            self.counters["sent"] += 1
+            return echo
 
     def read_now(self) -> None:
         """Take in every reply that has arrived, so that a verdict never overtakes one waiting in the socket."""
@@ -99,8 +107,8 @@ class Pinger:
         self.outstanding.expire(now_s)
         if now_s - self._renumbered_s > _IDENT_LASTS_S:
             self._renumbered_s = now_s
-            for family, own in list(self._sockets.items()):
-                self._renumber(family) if own.is_raw else self._reopen(family, own)
+            for family, sockets in self._sockets.items():
+                self._renumber(family) if sockets[0].is_raw else self._exchange(family)
         for _, own in [entry for entry in self._retired if entry[0] <= now_s]:
             self._close(own)
         self._retired = [entry for entry in self._retired if entry[0] > now_s]
@@ -113,7 +121,36 @@ class Pinger:
 
     def _open(self) -> tuple[IcmpSocket, ...]:
         """All that may still hear something."""
-        return (*self._sockets.values(), *(own for _, own in self._retired))
+        return (*chain(*self._sockets.values()), *(own for _, own in self._retired))
+
+    def _send_by(
+        self, own: IcmpSocket, to: Destination, listener: Listener, timeout_ms: float, size_bytes: int, ttl: int | None
+    ) -> Echo:
+        """Raises OSError."""
+        ident, seq = self._number(own, to.address)
+        now_ns = time.monotonic_ns()
+        cookie = packets.cookie(self._key, to.address, ident, seq, now_ns)
+        packet = packets.request(to.family, ident, seq, cookie, size_bytes)
+        echo = Echo(to.address, ident, seq, cookie, now_ns, int(timeout_ms * 1e6), listener)
+        # It is known before it leaves: on loopback the answer is there before the call returns.
+        self.outstanding.add(echo, now_ns / 1e9)
+        echo.sent_ns = time.monotonic_ns()
+        self._put(own, packet, to, ttl)
+        return echo
+
+    def _turn(self, family: Family, tried: int) -> bool:
+        """Have another socket send: one that may have drained since, or a new one. False: all are full."""
+        sockets = self._sockets[family]
+        if tried < len(sockets):
+            sockets.rotate(-1)
+            return True
+        if len(sockets) >= _MOST_SOCKETS:
+            return False
+        try:
+            sockets.appendleft(self._opened(family, hears=not sockets[0].is_raw))
+        except ICMPSocketError:
+            return False
+        return True
 
     def _number(self, own: IcmpSocket, address: str) -> tuple[int, int]:
         """An identifier and sequence number that no request to that address has now."""
@@ -130,16 +167,21 @@ class Pinger:
         self._idents[family] = secrets.randbelow(0xFFFF) + 1
         self._seqs.setdefault(family, secrets.randbelow(0x8000))
 
-    def _reopen(self, family: Family, old: IcmpSocket) -> None:
-        """An unprivileged socket has its number for life: take a new one, hear the old one out."""
+    def _exchange(self, family: Family) -> None:
+        """An unprivileged socket has its number for life: take a new one, hear the old ones out."""
         try:
-            new = open_one(family)
+            new = self._opened(family, hears=True)
         except ICMPSocketError as error:
             self._log.warning(f"no new ICMP socket could be opened, the old one goes on: {error}")
             return
-        self._sockets[family] = new
+        self._retired += [(self._loop.time() + 75.0, old) for old in self._sockets[family]]
+        self._sockets[family] = deque([new])
+
+    def _opened(self, family: Family, *, hears: bool) -> IcmpSocket:
+        """Raises icmplib's ICMPSocketError."""
+        new = open_one(family, hears=hears)
         self._loop.add_reader(new.sock, self._read, new, _READ_AT_ONCE)
-        self._retired.append((self._loop.time() + 75.0, old))
+        return new
 
     def _close(self, own: IcmpSocket) -> None:
         self._closed_drops += own.drops()

@@ -13,8 +13,9 @@ from icmplib import ICMPSocketError, ICMPv4Socket, ICMPv6Socket, SocketPermissio
 from noc_prober.addresses import Destination
 from noc_prober.packets import ERROR_TYPES, Family
 
-_RECEIVE_BYTES: Final = 8 * 1024 * 1024
+_BUFFER_BYTES: Final = 8 * 1024 * 1024
 # Numbers of Linux that the socket module does not name.
+_SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 SO_TIMESTAMPNS: Final = 35
 _SO_MEMINFO: Final = 55
@@ -86,8 +87,11 @@ def open_all() -> dict[Family, IcmpSocket]:
     raise NoIcmp("This machine speaks neither IPv4 nor IPv6: bring up a network interface.")
 
 
-def open_one(family: Family) -> IcmpSocket:
-    """Raises icmplib's SocketPermissionError where neither kind is allowed, ICMPSocketError without that family."""
+def open_one(family: Family, *, hears: bool = True) -> IcmpSocket:
+    """Raises icmplib's SocketPermissionError where neither kind is allowed, ICMPSocketError without that family.
+
+    `hears=False` gives a raw socket that only sends: what comes back is delivered to every other one.
+    """
     kind = ICMPv4Socket if family == 4 else ICMPv6Socket
     try:
         holder, is_raw = kind(privileged=True), True
@@ -95,11 +99,11 @@ def open_one(family: Family) -> IcmpSocket:
         holder, is_raw = kind(privileged=False), False
     sock = holder.sock
     sock.setblocking(False)
-    _enlarge_buffer(sock)
+    _enlarge_buffers(sock)
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     ident = 0
     if is_raw:
-        _filter(sock, family)
+        _filter(sock, family, hears=hears)
     else:
         sock.bind(("", 0) if family == 4 else ("::", 0))
         ident = sock.getsockname()[1]
@@ -124,17 +128,22 @@ def hear_errors(sock: socket.socket, family: Family) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
 
 
-def _enlarge_buffer(sock: socket.socket) -> None:
-    """Room for ten thousands of replies: the default holds 256 and drops the rest (measured)."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
-    except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+def _enlarge_buffers(sock: socket.socket) -> None:
+    """Room for ten thousands of replies: the default holds 256 and drops the rest (measured).
+
+    And for thousands of requests: those to silent neighbours stay in it while the kernel asks for
+    their link addresses, for three seconds each.
+    """
+    for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
+        except OSError:  # without CAP_NET_ADMIN as much as the system gives everybody
+            sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
 
 
-def _filter(sock: socket.socket, family: Family) -> None:
+def _filter(sock: socket.socket, family: Family, *, hears: bool) -> None:
     """Let through only what is for us; otherwise every ICMP packet of the machine is copied here."""
-    wanted = {0 if family == 4 else 129, *ERROR_TYPES[family]}
+    wanted = {0 if family == 4 else 129, *ERROR_TYPES[family]} if hears else frozenset[int]()
     if family == 4:
         blocked = 0xFFFFFFFF
         for kind in wanted:

@@ -1,0 +1,46 @@
+"""A whole switch of dead neighbours must not keep us from the others."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from noc_bus.time import Time
+from noc_prober.addresses import Destination, literal
+from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.ping import Pinger
+from noc_prober.sockets import IcmpSocket, open_one
+from tests.netlab.site import Site
+
+
+def a_socket_with_room_for_few_requests() -> IcmpSocket:
+    own = open_one(4)
+    own.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    return own
+
+
+async def check(pinger: Pinger, address: str) -> Outcome:
+    to = literal(address)
+    assert isinstance(to, Destination)
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[Outcome] = loop.create_future()
+    plan = Plan(loop.time(), Time.now(), (to,), 1, 0.0, 200.0, 56, None, 10.0)
+    Cycle(pinger, plan, Tally(), over.set_result).start()
+    return await over
+
+
+def test_requests_to_silent_neighbours_do_not_hold_up_those_to_others(icmp: None, own_network: None) -> None:
+    """The kernel keeps them in the socket's buffer while it asks for link addresses, for seconds."""
+
+    async def checks() -> list[Outcome]:
+        pinger = Pinger({4: a_socket_with_room_for_few_requests()})
+        silent = [check(pinger, f"10.98.1.{host}") for host in range(100, 150)]
+        try:
+            return await asyncio.gather(*silent, check(pinger, "127.0.0.1"))
+        finally:
+            pinger.close()
+
+    with Site(1):
+        *silent, other = asyncio.run(checks())
+    assert {(outcome.sent, outcome.invalid, len(outcome.rtts_ms)) for outcome in silent} == {(1, None, 0)}
+    assert (other.sent, other.invalid, len(other.rtts_ms)) == (1, None, 1)
