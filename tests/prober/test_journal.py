@@ -54,6 +54,13 @@ def test_records_are_numbered_without_gaps_across_restarts(tmp_path: Path) -> No
     assert [one.seq for one in run.states] == [3]
 
 
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    with journal_in(tmp_path) as (journal, _):
+        append(journal, 1)
+        modes = {file.name.partition("sqlite")[2]: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
+
+
 def test_a_write_that_fails_uses_no_number(tmp_path: Path) -> None:
     with journal_in(tmp_path) as (journal, _):
         append(journal, 2)

@@ -99,14 +99,16 @@ class Person:
 class Page:
     """Collects every event with the moment of its arrival; a context manager."""
 
-    def __init__(self, port: int, cookie: str = "", **headers: str) -> None:
+    def __init__(self, port: int, cookie: str = "", origin: str | None = "", **headers: str) -> None:
+        """`origin` empty: the page's own; None: the header is left out."""
         self.events: list[tuple[float, str, Any]] = []
         self.refused: str | None = None
         self.is_cut = False
         self._socket = websocket.create_connection(
             f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket",
             cookie=cookie or None,
-            origin=f"http://127.0.0.1:{port}",
+            origin=origin or f"http://127.0.0.1:{port}",
+            suppress_origin=origin is None,
             header=headers,
         )
         self._is_connected = threading.Event()

@@ -94,6 +94,11 @@ def test_a_page_of_another_site_is_refused_even_with_the_cookie(noc: Noc, origin
     assert upgrade(noc, {"Origin": origin}) == 400
 
 
+def test_whoever_says_no_origin_is_no_page(noc: Noc) -> None:
+    with Page(noc.port, noc.admin().cookie, origin=None) as page:
+        assert page.refused == "a page says where it comes from, in the header Origin"
+
+
 def test_the_page_s_own_origin_is_let_in(noc: Noc) -> None:
     assert upgrade(noc, {"Origin": f"http://127.0.0.1:{noc.port}"}) == 101
 
@@ -350,7 +355,9 @@ def test_no_event_is_answered_without_asking_who_it_is(service: Service) -> None
     events = {*server.handlers["/"]} - {"connect", "disconnect"}
     assert events == {"hello", "watch", "refresh"}
     for event in events:
-        client = service.live.io.test_client(service.app, flask_test_client=service.by("viewer").client)
+        client = service.live.io.test_client(
+            service.app, headers={"Origin": "http://localhost"}, flask_test_client=service.by("viewer").client
+        )
         assert client.is_connected()
         client.get_received()
         service.live._viewers.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # Made for its owner only before SQLite creates it with wider rights; its -wal and -shm take them over.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -47,5 +50,4 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         connection.close()
         raise
-    path.chmod(0o600)
     return connection

@@ -184,6 +184,9 @@ class LiveSocket:
     # -- what browsers ask
 
     def _on_connect(self, auth: object = None) -> None:
+        # A foreign one was refused before; browsers always send one, and the cookie is for them.
+        if "Origin" not in request.headers:
+            raise flask_socketio.ConnectionRefusedError("a page says where it comes from, in the header Origin")
         actor = off_loop(self._parts.guard.actor, request)
         # Machines have MQTT; of a token it is not known here when it is deleted.
         if actor is None or actor.session is None or actor.must_change_password:
