@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -23,7 +23,7 @@ from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
-from tests.web.conftest import PASSWORD, Service
+from tests.web.conftest import PASSWORD, Browser, Service
 from tests.web.facts import presence, result, state, verdict
 from tests.web.page import Page, Person, applied, check_tiles, shown
 
@@ -355,9 +355,7 @@ def test_no_event_is_answered_without_asking_who_it_is(service: Service) -> None
     events = {*server.handlers["/"]} - {"connect", "disconnect"}
     assert events == {"hello", "watch", "refresh"}
     for event in events:
-        client = service.live.io.test_client(
-            service.app, headers={"Origin": "http://localhost"}, flask_test_client=service.by("viewer").client
-        )
+        client = _connect(service, service.by("viewer"))
         assert client.is_connected()
         client.get_received()
         service.live._viewers.clear()
@@ -366,8 +364,14 @@ def test_no_event_is_answered_without_asking_who_it_is(service: Service) -> None
 
 
 def test_the_first_event_of_nobody_is_refused(service: Service) -> None:
-    client = service.live.io.test_client(service.app, flask_test_client=service.anonymous().client)
-    assert not client.is_connected()
+    assert not _connect(service, service.anonymous()).is_connected()
+
+
+def _connect(service: Service, browser: Browser) -> Any:
+    """A connection within this process, from a page of the service's own."""
+    return service.live.io.test_client(
+        service.app, headers={"Origin": "http://localhost"}, flask_test_client=browser.client
+    )
 
 
 # -- the end of the process
