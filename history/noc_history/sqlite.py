@@ -244,16 +244,23 @@ class SqliteStore:
             )
 
     def _create(self, connection: sqlite3.Connection) -> int:
-        try:
-            connection.executescript(f"{_FIRST} BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        except sqlite3.OperationalError:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            # Two processes may meet here: the loser finds the tables made.
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                raise
-        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        return version
+        until_s = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                connection.executescript(f"{_FIRST} BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            except sqlite3.OperationalError as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                # Two processes may meet here: the loser finds the tables made.
+                version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version:
+                    return version
+                # The change to WAL does not wait where another is looking at the file, as everything else does.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                    raise
+                time.sleep(0.02)
+            else:
+                return _VERSION
 
     def _read(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         # All rows at once: a reader that lingers in a transaction keeps the log from being reset.
