@@ -88,3 +88,33 @@ def test_records_dropped_for_want_of_room_are_not_waited_for() -> None:
     replay = Replay(0.0, next_seq=1000)
     replay.marked(99, 0.0)
     assert send_all(replay, 0.0, oldest_seq=500) == [500]
+
+
+def test_a_mark_told_again_or_late_is_no_progress() -> None:
+    """The recorder tells its marks again after every connection, and an older one may come last."""
+    replay = Replay(0.0, next_seq=1000)
+    replay.marked(99, 0.0)
+    assert send_all(replay, 0.0) == [100]
+    for mark in (99, 50):
+        replay.marked(mark, 1.5)
+    replay.tick(2.0, next_seq=1000)
+    assert send_all(replay, 2.0) == [100], "sent anew two seconds after the first time, and from the newest mark on"
+
+
+def test_a_mark_in_the_middle_opens_the_window_by_the_batches_it_covers() -> None:
+    replay = Replay(0.0, next_seq=10_000)
+    replay.marked(send_all(replay, 0.0)[-1] + 9, 0.1)
+    assert send_all(replay, 0.1) == [10, 20]
+    replay.marked(19, 0.2)
+    assert send_all(replay, 0.2) == [30, 40, 50]
+
+
+def test_a_batch_sent_after_a_long_silence_has_its_full_time_to_be_marked() -> None:
+    replay = Replay(0.0, next_seq=0)
+    replay.tick(100.0, next_seq=10)
+    replay.tick(105.0, next_seq=10)
+    assert send_all(replay, 105.0) == [0]
+    replay.tick(106.9, next_seq=10)
+    assert send_all(replay, 106.9) == []
+    replay.tick(107.1, next_seq=10)
+    assert send_all(replay, 107.1) == [0]

@@ -96,6 +96,9 @@ def test_a_new_epoch_begins_its_books_anew_and_an_older_one_moves_no_mark() -> N
     ledger.of("here", 7).stored(0)
     assert ledger.of("here", 7).has(0)
     assert not ledger.is_current("here", 5)
+    assert ledger.is_current("here", 7)
+    assert ledger.is_current("here", 8)
+    assert ledger.is_current("a site never heard of", 1)
     assert ledger.of("here", 5) is ledger.of("here", 7)
     assert ledger.marks() == {"here": (7, 0)}
 

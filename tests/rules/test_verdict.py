@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noc_bus.messages import ProberPresence, SiteState, State, Target, VerdictState
+from noc_bus.codec import decode, encode
+from noc_bus.messages import ProberPresence, SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules.verdict import Vote, decide, sites_of, vote
 
@@ -77,8 +78,26 @@ def test_a_single_witness_is_named_as_such() -> None:
     assert decide(target(), votes("D?"), {}).reason == "says D, from s0, the only site that sees"
 
 
+def test_a_down_verdict_of_several_sites_counts_and_names_them_and_quotes_the_first() -> None:
+    assert decide(target(), votes("UDD"), {}).reason == "down from 2 of 3 sites (s1, s2): says D"
+
+
+def test_of_many_sites_five_are_named_and_the_others_counted() -> None:
+    assert decide(target(), votes("U" * 5), {}).reason == "answers from s0, s1, s2, s3, s4"
+    assert decide(target(), votes("U" * 7), {}).reason == "answers from s0, s1, s2, s3, s4 and 2 more"
+
+
 def test_an_unknown_verdict_says_why_each_site_is_blind() -> None:
     assert decide(target(), votes("??"), {}).reason == "s0: says ?; s1: says ?"
+    assert decide(target(), {}, {}).reason == "no site pings it"
+
+
+@pytest.mark.parametrize("seen", ["D", "DD", "gg", "??"])
+def test_a_verdict_of_sites_with_much_to_say_still_fits_into_its_message(seen: str) -> None:
+    talkative = {site: Vote(one.state, "x" * 500) for site, one in votes(seen).items()}
+    decision = decide(target(), talkative, {})
+    verdict = Verdict(target="t", state=decision.state, since=AT, reason=decision.reason, sites=decision.sites, at=AT)
+    assert decode(encode(verdict), Verdict) == verdict
 
 
 def test_a_paused_target_is_paused_whatever_is_seen() -> None:
