@@ -118,10 +118,8 @@ def test_everything_is_there_and_heals_and_stops(
 
     before = running.pids()
     for name in PARTS:
-        killed_s = time.monotonic()
         os.kill(before[name], signal.SIGKILL)
-        wait_until(functools.partial(is_another, running, name, before[name]), 2, f"{name} again")
-        assert time.monotonic() - killed_s < 1.5
+        wait_until(functools.partial(is_another, running, name, before[name]), 10, f"{name} again")
     wait_until(running.answers, 20, "the web service ready again", seen=running.log.read_text)
 
     checked = {one["check"]: one for one in json.loads(noc("doctor", "--json", "--data", str(running.folder)).stdout)}

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -32,15 +33,18 @@ def test_the_host_itself_is_one_hop_away_and_reached(address: str) -> None:
 
 
 def test_a_slow_name_server_does_not_hold_up_the_path() -> None:
+    is_over = threading.Event()
+
     def name_of(address: str) -> str:
-        time.sleep(5)
+        is_over.wait(60)
         return "too-late.example"
 
     to = literal("127.0.0.1")
     assert to is not None
     began_s = time.monotonic()
     path = trace(to, name_of)
-    assert time.monotonic() - began_s < 4
+    is_over.set()
+    assert time.monotonic() - began_s < 30
     assert path.hops[0].name is None
 
 

@@ -12,6 +12,7 @@ import pytest
 from noc_bus.channels import CHANNELS, DEFAULT_ROOT
 from tests.netlab.lab import Netlab
 from tests.parts.brokers import Mosquitto
+from tests.parts.ports import free_port
 from tests.parts.processes import Processes
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until
@@ -125,7 +126,7 @@ def test_a_wrong_broker_password_is_said_and_cured_without_a_loss(
                 "NOC_DATA": str(tmp_path / "data"),
                 "NOC_SITE": "here",
                 "NOC_MQTT_URL": f"mqtt://{user}:wrong-secret@127.0.0.1:{broker.port}",
-                "NOC_HTTP_PORT": "18081",
+                "NOC_HTTP_PORT": str(free_port()),
             },
         )
         log = wait_until(lambda: "NOC_MQTT_URL" in (text := noc_processes.log(service)) and text, 20, "the sentence")

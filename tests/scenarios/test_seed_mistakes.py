@@ -63,7 +63,7 @@ def test_history_outlives_the_browser_and_the_web_service(mixed: Noc) -> None:
 def test_uptime_is_added_up_and_its_parts_are_the_period(mixed: Noc) -> None:
     # The verdict is known a moment before the state it rests on is stored.
     wait_until(
-        lambda: _uptime_pct(mixed, "silent") == 0, 5, "the outage is stored", seen=lambda: mixed.get("reports/uptime")
+        lambda: _uptime_pct(mixed, "silent") == 0, 20, "the outage is stored", seen=lambda: mixed.get("reports/uptime")
     )
     report = mixed.get("reports/uptime")
     rows = {row["target"]: row for row in report["rows"]}
