@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from noc_prober.outstanding import REMEMBERED_S, Arrival, Echo, Outstanding
+from noc_prober.outstanding import REMEMBERED_S, Arrival, Echo, Outstanding, add_error
 from noc_prober.packets import EchoReply, IcmpError, checksum, cookie, read, request
 
 HOST = "192.0.2.7"
@@ -91,6 +91,20 @@ def test_an_icmp_error_is_told_and_decides_nothing(outstanding: Outstanding, hea
     outstanding.error("192.0.2.1", IcmpError(HOST, 7, 99, "Destination host unreachable"))
     outstanding.reply(HOST, EchoReply(7, 42, b"c" * 16), arrived(10))
     assert heard.story == ["Destination host unreachable, says 192.0.2.1", "heard 10.0"]
+
+
+def test_each_error_is_told_once_and_no_more_than_a_result_may_carry() -> None:
+    errors: list[str] = []
+    for number in range(40):
+        add_error(errors, f"error {number}")
+        add_error(errors, f"error {number}")
+    assert errors == [f"error {number}" for number in range(20)]
+
+
+def test_numbers_are_free_unless_a_request_to_that_address_has_them(outstanding: Outstanding) -> None:
+    assert not outstanding.is_free(HOST, 7, 42)
+    assert outstanding.is_free(HOST, 7, 43)
+    assert outstanding.is_free("192.0.2.8", 7, 42)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_after_a_restart_everything_in_the_journal_is_due_at_once() -> None:
     assert send_all(replay, 0.2, oldest_seq=40) == [40]
 
 
+def test_a_single_record_is_sent_like_many() -> None:
+    replay = Replay(0.0, next_seq=1)
+    assert send_all(replay, 0.0, per_batch=1) == [0]
+
+
 def test_the_window_opens_as_the_mark_moves_and_is_bounded() -> None:
     replay = Replay(0.0, next_seq=10_000)
     sent = send_all(replay, 0.0)

@@ -112,9 +112,18 @@ def test_a_failed_cycle_has_no_rtt_and_full_loss() -> None:
     assert view.loss_pct == 100.0
 
 
-def test_figures_are_those_of_the_last_cycle() -> None:
-    view = run("o3")
+@pytest.mark.parametrize("script", ["o3", "o3r"], ids=["a cycle", "a re-check after it changes nothing"])
+def test_figures_are_those_of_the_last_cycle(script: str) -> None:
+    view = run(script)
     assert (view.rtt_ms, view.loss_pct) == (10.0, 30.0)
+
+
+def test_a_state_that_goes_on_holds_since_it_began_and_tells_its_present_reason() -> None:
+    assert run("oooo").since == START
+    first, last = run("sss"), run("sss555")
+    assert first.state is last.state is DEGRADED
+    assert first.since == last.since == START + 2000
+    assert (first.reason.split()[0], last.reason.split()[0]) == ("median", "loss")
 
 
 @pytest.mark.parametrize(

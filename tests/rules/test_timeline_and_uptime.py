@@ -112,6 +112,17 @@ def test_uptime_counts_measured_seconds_only() -> None:
     assert [(one.start, one.seconds) for one in uptime.outages] == [(second(6), 2.0)]
 
 
+def test_an_outage_is_one_whether_the_target_or_its_parent_is_down_and_two_with_an_answer_between() -> None:
+    down, unreachable, up = VerdictState.DOWN, VerdictState.UNREACHABLE, VerdictState.UP
+    line = [down, unreachable, down, up, down]
+    uptime = account(Interval(second(at), second(at + 1), state, f"second {at}") for at, state in enumerate(line))
+    assert uptime.outages == [
+        Interval(second(0), second(3), down, "second 0"),
+        Interval(second(4), second(5), down, "second 4"),
+    ]
+    assert uptime.uptime_pct == 20
+
+
 def test_nothing_measured_has_no_uptime() -> None:
     assert account(_parsed("????")).uptime_pct is None
 
