@@ -84,7 +84,7 @@ class InfluxStore:
             raise self._failed("write", str(error), None) from error
         return []
 
-    def forget_cycles(self, before: Time) -> int:
+    def forget_cycles(self, before: Time) -> None:
         try:
             self._client.delete_api().delete(
                 "1970-01-01T00:00:00Z",
@@ -97,7 +97,6 @@ class InfluxStore:
             raise self._failed("delete", f"{error.status} {_reason_of(error)}", error.status) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed("delete", str(error), None) from error
-        return -1
 
     def close(self) -> None:
         self._client.close()

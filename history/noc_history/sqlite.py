@@ -121,8 +121,7 @@ class SqliteStore:
             self._checkpoint(connection)
         return []
 
-    def forget_cycles(self, before: Time) -> int:
-        forgotten = 0
+    def forget_cycles(self, before: Time) -> None:
         while True:
             # In slices, so that the recorder's own writes are never kept waiting for long.
             with self._writing, self._translated("delete"):
@@ -134,9 +133,8 @@ class SqliteStore:
                         (before, _DELETE_ROWS),
                     ).rowcount
                 connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
-            forgotten += deleted
             if deleted < _DELETE_ROWS:
-                return forgotten
+                return
 
     def close(self) -> None:
         with self._writing:

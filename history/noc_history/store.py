@@ -101,7 +101,7 @@ class Store(Protocol):
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         """Incidents open at some moment of the period, newest first."""
 
-    def forget_cycles(self, before: Time) -> int:
-        """Delete raw cycles that started before; states and incidents are kept for good. Returns how many, -1: unknown."""
+    def forget_cycles(self, before: Time) -> None:
+        """Delete raw cycles that started before; states and incidents are kept for good."""
 
     def close(self) -> None: ...

@@ -21,11 +21,8 @@ class HistoryUrl:
 
     keep_days: int
     described: str
-    make: Callable[[], Store]
-
-    def open(self) -> Store:
-        """The store; it connects on first use, so that it need not be there yet."""
-        return self.make()
+    open: Callable[[], Store]
+    """The store; it connects on first use, so that it need not be there yet."""
 
 
 def parse(url: str) -> HistoryUrl | None:
@@ -41,8 +38,8 @@ def parse(url: str) -> HistoryUrl | None:
     keep_days = options.get("keep_days", [str(DEFAULT_KEEP_DAYS)])[0]
     if not keep_days.isdecimal() or not 1 <= int(keep_days) <= 36_500:
         raise ValueError(f"keep_days {keep_days[:20]} is not a number from 1 to 36500")
-    described, make = _SCHEMES[parts.scheme](parts)
-    return HistoryUrl(int(keep_days), described, make)
+    described, open_store = _SCHEMES[parts.scheme](parts)
+    return HistoryUrl(int(keep_days), described, open_store)
 
 
 def in_folder(folder: Path) -> HistoryUrl:

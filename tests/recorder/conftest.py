@@ -48,11 +48,11 @@ class Store(SqliteStore):
             raise self.failing
         return super().marks()
 
-    def forget_cycles(self, before: Time) -> int:
+    def forget_cycles(self, before: Time) -> None:
         self.forget_tries += 1
         if self.cannot_forget:
             raise self.cannot_forget
-        return super().forget_cycles(before)
+        super().forget_cycles(before)
 
     def cycles(self, target: str = "router", site: str = "here") -> list[Time]:
         """When each stored cycle began."""
