@@ -41,7 +41,6 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection, now: Time) -> None:
         self._connection = connection
-        self.dropped = 0
         self.epoch = self._meta("epoch", int(now))
         self.next_seq = self._meta("next_seq", 0)
         self._refresh()
@@ -136,9 +135,7 @@ class Journal:
             last_old = max(last_old or 0, min(before + _DROP_AT_ONCE, self.next_seq) - 1)
         if last_old is not None and last_old >= before:
             self._delete_up_to(last_old)
-        lost = self._oldest_seq - before
-        self.dropped += lost
-        return lost
+        return self._oldest_seq - before
 
     def _bytes(self) -> int:
         pages, free, size = (

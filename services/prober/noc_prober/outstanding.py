@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Final, NamedTuple, Protocol
 
 from noc_prober.packets import EchoReply, IcmpError
@@ -75,7 +75,6 @@ class Outstanding:
     """
 
     def __init__(self) -> None:
-        self.counters: Counter[str] = Counter()
         self._echoes: dict[tuple[str, int, int], Echo] = {}
         self._forget: defaultdict[int, list[tuple[str, int, int]]] = defaultdict(list)
 
@@ -92,33 +91,24 @@ class Outstanding:
 
     def reply(self, source: str, reply: EchoReply, arrival: Arrival) -> None:
         echo = self._echoes.get((source, reply.ident, reply.seq))
-        if echo is None:
-            self.counters["unasked"] += 1
+        if echo is None or not hmac.compare_digest(echo.cookie, reply.cookie):
             return
         rtt_ns = arrival.since(echo.sent_ns)
-        if not hmac.compare_digest(echo.cookie, reply.cookie):
-            self.counters["forged"] += 1
-        elif echo.answered:
-            self.counters["duplicate"] += 1
+        if echo.answered:
             echo.listener.duplicate()
         elif rtt_ns > echo.timeout_ns:
             echo.answered = True
-            self.counters["late"] += 1
             echo.listener.late()
         else:
             echo.answered = True
             echo.rtt_ms = round(rtt_ns / 1e6, 3)
-            self.counters["answered"] += 1
             echo.listener.heard(echo)
 
     def error(self, source: str, error: IcmpError) -> None:
         """Take an ICMP error: evidence for whoever reads the result, never a verdict."""
         echo = self._echoes.get((error.destination, error.ident, error.seq))
-        if echo is None:
-            self.counters["unasked"] += 1
-            return
-        self.counters["error"] += 1
-        echo.listener.error(f"{error.text}, says {source}"[:200])
+        if echo is not None:
+            echo.listener.error(f"{error.text}, says {source}"[:200])
 
     def expire(self, now_s: float) -> None:
         """Forget what is long over. Call it about once a second."""

@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import time
-from collections import Counter, deque
+from collections import deque
 from itertools import chain
 from typing import Final
 
@@ -53,7 +53,7 @@ class Pinger:
 
     def __init__(self, sockets: dict[Family, IcmpSocket]) -> None:
         self.outstanding = Outstanding()
-        self.counters: Counter[str] = Counter()
+        self.sent = 0
         self.worst_lateness_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._key = secrets.token_bytes(32)
@@ -82,11 +82,10 @@ class Pinger:
                 tried += 1
                 if error.errno in _FULL and self._turn(to.family, tried):
                     continue
-                self.counters["unsent"] += 1
                 raise NotSent(
                     f"{_WORDS.get(error.errno or 0, os.strerror(error.errno or 0))}, to {to.address}"
                 ) from None
-            self.counters["sent"] += 1
+            self.sent += 1
             return echo
 
     def read_now(self) -> None:

@@ -33,7 +33,7 @@ class Presence:
     def count(self, now_s: float) -> None:
         """Close one period of counting and begin the next."""
         pinger = self._station.pinger
-        sent = pinger.counters["sent"]
+        sent = pinger.sent
         self._echoes_per_s = round((sent - self._sent_before) / max(now_s - self._counted_s, 0.001), 2)
         self._lateness_ms = round(pinger.worst_lateness_s * 1000, 3)
         self._sent_before, self._counted_s, pinger.worst_lateness_s = sent, now_s, 0.0
