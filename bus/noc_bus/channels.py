@@ -14,7 +14,6 @@ from typing import Final, Generic, Literal, TypeVar
 from noc_bus import messages as m
 
 DEFAULT_ROOT: Final = "noc/v1"
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 Role = Literal["web", "prober", "recorder", "alerter"]
 ROLES: Final[tuple[Role, ...]] = ("web", "prober", "recorder", "alerter")
@@ -51,7 +50,7 @@ class Channel(Generic[M]):
         if set(variables) != set(self.variables):
             raise ValueError(f"the topic {self.topic} needs {', '.join(self.variables)}, not {', '.join(variables)}")
         for name, value in variables.items():
-            if not _SLUG.fullmatch(value):
+            if not re.fullmatch(m.SLUG, value):
                 raise ValueError(
                     f"{name} {value[:80]!r} cannot stand in a topic: use lower-case letters, digits, hyphens"
                 )
@@ -63,7 +62,7 @@ class Channel(Generic[M]):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9][a-z0-9-]{0,62})", self.topic))
+        return re.compile(re.sub(r"\{(\w+)\}", rf"(?P<\1>{m.SLUG})", self.topic))
 
     def match(self, root: str, topic: str) -> dict[str, str] | None:
         """The variables of `topic`, or None where it is not one of this channel's."""

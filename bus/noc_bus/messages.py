@@ -14,8 +14,9 @@ from msgspec import Meta, Struct
 
 from noc_bus.time import Time
 
+SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 # `(?!\n)$` and not `$`: Python lets `$` match before a trailing newline.
-SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$"
+SLUG_PATTERN = rf"^{SLUG}(?!\n)$"
 
 Slug = Annotated[str, Meta(pattern=SLUG_PATTERN, description="lower-case letters, digits and hyphens, at most 63")]
 Text = Annotated[str, Meta(max_length=500)]

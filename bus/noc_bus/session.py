@@ -146,7 +146,6 @@ class Session:
         topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, given))
         payload = encode(message)
         if not self._connected:
-            self.counters["unsent"] += 1
             return False
         # 3.1.1 brokers acknowledge even what they drop, so only the hand-over can be told here.
         return self._client.publish(topic, payload, qos=channel.qos, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
@@ -268,7 +267,6 @@ class Session:
 
     def _deliver(self, subscription: _Subscription, topic: str, payload: bytes) -> None:
         channel = subscription.channel
-        self.counters[f"received.{channel.name}"] += 1
         variables = channel.match(self.broker.root, topic)
         if variables is None:
             self._refuse(channel, topic, "the topic holds something that is not a slug")

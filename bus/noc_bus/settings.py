@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from noc_bus.broker import Broker
 from noc_bus.channels import RESERVED_SITES
+from noc_bus.messages import SLUG
 
 T = TypeVar("T")
 
@@ -88,16 +89,12 @@ def table(settings: Sequence[Setting[Any]]) -> str:
     return "\n".join(lines)
 
 
-def parse_slug(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
-        raise ValueError("not a slug")
-    return text
-
-
 def parse_site(text: str) -> str:
     if text in RESERVED_SITES:
         raise ValueError("that name belongs to a service")
-    return parse_slug(text)
+    if not re.fullmatch(SLUG, text):
+        raise ValueError("not a slug")
+    return text
 
 
 def parse_folder(text: str) -> Path:
