@@ -52,7 +52,7 @@ def import_targets(folder: Path, file: str, *, replace: bool) -> str:
     """Add all targets of a CSV or JSON file, or none; the sentence to say. Raises Complaint."""
     _check_folder(folder)
     try:
-        added, changed = inventory.import_file(folder, Path(file), replace=replace)
+        added, changed = inventory.import_file(folder, Path(file), _who(), replace=replace)
     except (OSError, UnicodeDecodeError) as error:
         raise Complaint(f"{file} cannot be read ({error}); name a CSV or JSON file.") from None
     except ProblemError as problem:

@@ -95,7 +95,7 @@ def propose_targets(folder: Path, find: Callable[[], list[dict[str, object]]]) -
         return
     from noc_web import inventory  # the database layer is slow to load, and only the first start needs it
 
-    inventory.add_first_targets(folder, find())
+    inventory.add_first_targets(folder, find(), "noc up")
     decided.touch()
 
 

@@ -61,6 +61,10 @@ def test_targets_go_in_and_come_out_again(noc: Noc, folder: Path, tmp_path: Path
     file.write_text(json.dumps(rows))
     data = ["--data", str(folder)]
     assert noc("targets", "import", str(file), *data).stderr == "2 targets added, 0 changed.\n"
+    with closing(Database(folder)) as database:
+        (entry,) = Catalog(database).audit()
+    assert entry["act"] == "import targets"
+    assert entry["who"].endswith(" (terminal)"), "the person, as with every other command"
     out = tmp_path / "out.json"
     assert noc("targets", "export", str(out), *data).stdout == ""
     exported = json.loads(out.read_text())["targets"]

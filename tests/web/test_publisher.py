@@ -136,12 +136,12 @@ def test_nothing_is_cleared_before_the_burst_of_retained_messages_is_over(servic
 
 
 def test_what_a_command_changes_beside_the_service_is_published_and_shown(service: Service) -> None:
-    assert inventory.add_first_targets(service.config.data, [{"id": "a", "address": "10.0.0.1"}]) == 1
+    assert inventory.add_first_targets(service.config.data, [{"id": "a", "address": "10.0.0.1"}], "noc up") == 1
     service.follow()
     assert on_the_bus(service).keys() == {"a"}
     status = service.by("viewer").get("status")
     assert [row["id"] for row in status["targets"]] == ["a"]
-    assert inventory.add_first_targets(service.config.data, [{"id": "b", "address": "10.0.0.1"}]) == 0
+    assert inventory.add_first_targets(service.config.data, [{"id": "b", "address": "10.0.0.1"}], "noc up") == 0
 
 
 # -- acknowledgements

@@ -3,55 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from noc_web.catalog import table
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
 
-WHO: Final = "command line"
 
-
-def add_first_targets(folder: Path, targets: Sequence[Mapping[str, Any]]) -> int:
+def add_first_targets(folder: Path, targets: Sequence[Mapping[str, Any]], who: str) -> int:
     """Add what was found on this machine, unless there are targets already. How many were added.
 
-    Raises SettingError for a folder that cannot be used.
+    `who` is written into the audit. Raises SettingError for a folder that cannot be used.
     """
-    database = Database(folder)
-    try:
+    with closing(Database(folder)) as database:
         catalog = Catalog(database)
         if catalog.contents().targets:
             return 0
         added = 0
         for target in targets:
             try:
-                catalog.add_target(dict(target), WHO)
+                catalog.add_target(dict(target), who)
                 added += 1
             except ProblemError:
                 # A proposal only: what does not fit, or is there under another name, is not missed.
                 continue
         return added
-    finally:
-        database.close()
 
 
-def import_file(folder: Path, path: Path, *, replace: bool) -> tuple[int, int]:
+def import_file(folder: Path, path: Path, who: str, *, replace: bool) -> tuple[int, int]:
     """How many targets were added and changed. Raises ProblemError, SettingError, OSError, UnicodeDecodeError."""
     rows = table.read(path.read_text(encoding="utf-8-sig"))
-    database = Database(folder)
-    try:
-        return Catalog(database).import_targets(rows, WHO, replace=replace)
-    finally:
-        database.close()
+    with closing(Database(folder)) as database:
+        return Catalog(database).import_targets(rows, who, replace=replace)
 
 
 def export_text(folder: Path, form: str) -> str:
     """All targets as `csv` or `json`. Raises SettingError."""
-    database = Database(folder)
-    try:
+    with closing(Database(folder)) as database:
         contents = Catalog(database).contents()
-    finally:
-        database.close()
     return table.to_csv(contents.targets) if form == "csv" else table.to_json(contents.targets, contents.groups)
