@@ -74,7 +74,7 @@ def environment_of(service: str, plan: Plan, own_port: int, passwords: Mapping[s
 
 def check_settings(environments: Mapping[str, Mapping[str, str]]) -> str:
     """Where to point a browser. Raises SettingError before anything is started."""
-    noc_prober.config.read(environments["prober"])
+    noc_prober.config.Config.read(environments["prober"])
     noc_recorder.config.Config.read(environments["recorder"])
     noc_alerter.config.Config.read(environments["alerter"])
     return noc_web.config.Config.read(environments["web"]).address

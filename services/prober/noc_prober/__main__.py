@@ -15,7 +15,7 @@ from noc_bus import log, process
 from noc_bus.session import Session
 from noc_bus.settings import SettingError
 from noc_bus.time import Time
-from noc_prober.config import SETTINGS, Config, read
+from noc_prober.config import SETTINGS, Config
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
 from noc_prober.memory import Memory
@@ -27,11 +27,11 @@ ABOUT = "Pings every target of one site and publishes what it sees."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return process.main("prober", ABOUT, SETTINGS, read, run, argv)
+    return process.main("prober", ABOUT, SETTINGS, Config.read, run, argv)
 
 
 def run(config: Config, stop: threading.Event) -> None:
-    with _only_one(config.folder / f"prober-{config.site}.lock", config), _database(config) as connection:
+    with _only_one(config.data / f"prober-{config.site}.lock", config), _database(config) as connection:
         try:
             sockets = open_all()
         except NoIcmp as error:
@@ -54,7 +54,7 @@ def _only_one(path: Path, config: Config) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SettingError(
-                f"NOC_DATA: {str(config.folder)!r} is in use by another prober of the site {config.site}; "
+                f"NOC_DATA: {str(config.data)!r} is in use by another prober of the site {config.site}; "
                 "stop that one, or give this one another folder or another NOC_SITE."
             ) from None
         yield
@@ -62,7 +62,7 @@ def _only_one(path: Path, config: Config) -> Iterator[None]:
 
 @contextmanager
 def _database(config: Config) -> Iterator[sqlite3.Connection]:
-    path = config.folder / f"prober-{config.site}.sqlite"
+    path = config.data / f"prober-{config.site}.sqlite"
     try:
         connection = open_database(path)
     except (sqlite3.Error, OSError) as error:

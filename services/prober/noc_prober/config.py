@@ -1,4 +1,4 @@
-"""The prober's settings, read from the environment once."""
+"""The prober's settings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (MQTT_URL, SITE, DATA, LOG)
 class Config:
     broker: Broker
     site: str
-    folder: Path
+    data: Path
     log: str
 
-
-def read(environment: Mapping[str, str]) -> Config:
-    return Config(
-        broker=MQTT_URL.read(environment),
-        site=SITE.read(environment),
-        folder=DATA.read(environment),
-        log=LOG.read(environment),
-    )
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Config:
+        """Raises SettingError with a sentence."""
+        return cls(
+            broker=MQTT_URL.read(environment),
+            site=SITE.read(environment),
+            data=DATA.read(environment),
+            log=LOG.read(environment),
+        )
