@@ -110,7 +110,7 @@ def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
 
 
 def web(folder: Path) -> Finding:
-    where = running.read(folder).get("local")
+    where = running.read(folder).get("web")
     if where is None:
         return Finding("web", "warn", f"no ./noc up is running on {folder}")
     host, _, port = where.rpartition(":")

@@ -34,7 +34,7 @@ def claim(folder: Path) -> Iterator[None]:
 
 
 def note(folder: Path, facts: dict[str, str] | None) -> None:
-    """Write down who holds the folder, and where its web page and its broker are; None: nobody does now."""
+    """Write down who holds the folder, and where its web service (host:port) and its broker (URL) are; None: nobody does now."""
     text = "" if facts is None else json.dumps({"pid": str(os.getpid()), **facts})
     (folder / _LOCK).write_text(text, encoding="utf-8")
 

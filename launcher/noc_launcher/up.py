@@ -49,7 +49,7 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
             for name in SERVICES
         ]
         supervisor = Supervisor(programs, loglines.show)
-        facts = {"web": address, "local": f"{local(plan.http_host)}:{plan.http_port}"}
+        facts = {"web": f"{local(plan.http_host)}:{plan.http_port}"}
         if plan.broker:
             facts["mqtt"] = f"mqtt://127.0.0.1:{own_port}"
         running.note(plan.folder, facts)
