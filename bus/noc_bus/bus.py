@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from noc_bus.channels import Channel
@@ -18,6 +18,10 @@ class Bus(Protocol):
 
     @property
     def connected(self) -> bool: ...
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Messages that came and could not be used, since the start: for the health figures of a service."""
 
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         """Have `handler` called for every message of `channel`; `variables` narrow it to some topics."""

@@ -54,6 +54,7 @@ class FakeBus:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.connected = False
+        self.counters: dict[str, int] = {}
         self._wanted: list[tuple[Channel[Any], str, Handler[Any]]] = []
         self._hooks: list[Callable[[], None]] = []
         self._lost_hooks: list[Callable[[], None]] = []

@@ -12,7 +12,6 @@ import random
 import ssl
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -66,7 +65,7 @@ class Session:
         Raises SettingError where the broker's certificate authority cannot be read.
         """
         self.broker = broker
-        self.counters: Counter[str] = Counter()
+        self.counters = {"messages_refused_total": 0, "messages_dropped_total": 0, "messages_failed_total": 0}
         self.trouble: str | None = "not connected to the broker yet"
         self._client_id = client_id
         self._subscriptions: list[_Subscription] = []
@@ -174,7 +173,7 @@ class Session:
         def callback(client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
             # What is retained says how things are and must not be lost; what merely happened is replayed.
             if not subscription.channel.retained and self._inbox.qsize() > INBOX_MESSAGES:
-                self.counters["inbox_full"] += 1
+                self.counters["messages_dropped_total"] += 1
                 return
             self._inbox.put((subscription, message.topic, bytes(message.payload)))
 
@@ -262,7 +261,7 @@ class Session:
                     self._deliver(*item)
             except Exception:  # noqa: BLE001  # handlers are not ours to know
                 # One poisonous item must not end the service; it is told in full, and counted.
-                self.counters["handler_failed"] += 1
+                self.counters["messages_failed_total"] += 1
                 _log.exception("a handler failed")
 
     def _deliver(self, subscription: _Subscription, topic: str, payload: bytes) -> None:
@@ -285,7 +284,7 @@ class Session:
         subscription.handler(message, variables)
 
     def _refuse(self, channel: Channel[Any], topic: str, problem: str) -> None:
-        self.counters[f"refused.{channel.name}"] += 1
+        self.counters["messages_refused_total"] += 1
         kind = (channel.name, problem.partition(" - at ")[0][:60])
         if kind not in self._seen_kinds and len(self._seen_kinds) < 1000:
             self._seen_kinds.add(kind)

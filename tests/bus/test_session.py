@@ -125,8 +125,8 @@ def test_bad_payloads_and_failing_handlers_are_counted_and_survived(
     mosquitto.publish("noc/v1/targets/poison", encode(Target(id="poison", name="P", address="192.0.2.2")))
     mosquitto.publish("noc/v1/targets/a", encode(TARGET))
     until(lambda: got == ["a"], "the good message after the bad ones")
-    assert session.counters["refused.targets"] == 2 * len(bad) + 1
-    assert session.counters["handler_failed"] == 1
+    assert session.counters["messages_refused_total"] == 2 * len(bad) + 1
+    assert session.counters["messages_failed_total"] == 1
     told = log_lines.getvalue().count("dropped a message that is not a Target")
     assert 1 <= told <= len(bad) + 1, "each kind is told once"
     session.check()
@@ -256,9 +256,9 @@ def test_a_full_inbox_drops_what_is_replayed_and_keeps_what_is_retained(
         client.publish("noc/v1/results/berlin/core-router-1", one, qos=1)
     last = client.publish("noc/v1/targets/a", encode(TARGET), qos=1)
     last.wait_for_publish(10)
-    until(lambda: session.counters["inbox_full"] > 0, "messages dropped")
+    until(lambda: session.counters["messages_dropped_total"] > 0, "messages dropped")
     release.set()
     until(lambda: len(targets) == 1, "the retained kind kept")
-    assert len(results) + session.counters["inbox_full"] == 100
+    assert len(results) + session.counters["messages_dropped_total"] == 100
     client.disconnect()
     client.loop_stop()

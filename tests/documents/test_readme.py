@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -40,6 +41,35 @@ def test_the_defaults_of_the_table_are_those_of_the_code() -> None:
         for setting in settings:
             if setting.default:
                 assert rows[setting.name].startswith(f"`{setting.default}`"), setting.name
+
+
+def test_the_table_of_figures_has_all_that_the_services_tell() -> None:
+    """Written as literals in each `announce`, and in the session for what all have."""
+    sources = {
+        "recorder": "services/recorder/noc_recorder/recorder.py",
+        "alerter": "services/alerter/noc_alerter/alerter.py",
+        "web": "services/web/noc_web/__main__.py",
+        "each": "bus/noc_bus/session.py",
+    }
+    rows = dict(re.findall(r"^\| (recorder|alerter|web|each) \| (.*`.*) \|$", TEXT, re.MULTILINE))
+    for service, path in sources.items():
+        (table,) = [
+            node.value
+            for node in ast.walk(ast.parse((REPOSITORY / path).read_text(encoding="utf-8")))
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Dict)
+            and ast.unparse(node).startswith(("figures:", "self.counters ="))
+        ]
+        told = {key.value for key in table.keys if isinstance(key, ast.Constant)}
+        assert told == set(re.findall(r"`(\w+)`", rows[service])), service
+
+
+def test_the_files_to_keep_are_those_that_the_code_makes() -> None:
+    kept = TEXT.partition("**Backup and restore.**")[2].partition("**Upgrading.**")[0]
+    code = "".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[hs]*/**/noc_*/**/*.py"))
+    names = set(re.findall(r"`([\w-]+\.(?:sqlite|key))`", kept)) - {"prober-SITE.sqlite"}
+    assert len(names) == 4
+    assert [name for name in sorted(names) if f'"{name}"' not in code] == []
 
 
 def test_every_command_exists_and_explains_itself() -> None:

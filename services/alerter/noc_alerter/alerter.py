@@ -378,6 +378,7 @@ class Alerter:
             "mails_queued": mails.get("queued", 0) + mails.get("sending", 0),
             "mails_sent": mails.get("sent", 0),
             "mails_given_up": mails.get("dead", 0),
+            **self._bus.counters,
         }
         trouble = self._trouble or (self._outbox.trouble if self._outbox else None)
         trouble = trouble[:500] if trouble else None

@@ -53,6 +53,7 @@ class Recorder:
             "buffered": len(self._intake),
             "waiting": writer.ledger.waiting,
             "write_ms": round(writer.write_ms, 1),
+            **self._bus.counters,
         }
         self._bus.publish(SERVICES, presence("recorder", self._since, figures, writer.trouble))
 

@@ -125,6 +125,7 @@ class Keeper:
             "viewers": self._live.viewers,
             "targets": len(self._parts.publisher.targets),
             "revision": self._parts.revisions.revision,
+            **self._parts.bus.counters,
         }
         self._parts.bus.publish(SERVICES, process.presence("web", self._since, figures))
 
