@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.netlab import namespace
@@ -20,6 +21,12 @@ from tests.parts.ports import free_port as find_free_port
 from tests.parts.processes import Processes
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until as wait_for
+
+# How long an example takes is the machine's affair, and a busy one is no failure.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # At import, because a namespace belongs to a thread: there is only one now, and all others inherit from it.
 NAMESPACE = namespace.enter()
