@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from noc_alerter.incidents import BLIND_AFTER_MS, Open, Resolve, evidence, incident_id, of_site, of_target
-from noc_bus.messages import SLUG_PATTERN, ProberPresence, SiteState, State, Target, Verdict, VerdictState
+from noc_bus.messages import SLUG_PATTERN, ProberPresence, SiteState, State, Verdict, VerdictState
 from noc_bus.time import Time
 from tests.alerter.conftest import T0
 
-TARGET = Target(id="router", name="Router", address="192.0.2.1")
 ONLINE = ProberPresence(site="north", online=True)
 ISOLATED = ProberPresence(site="north", online=True, isolated=True)
 OFFLINE = ProberPresence(site="north", online=False)
@@ -42,13 +41,13 @@ def verdict(state: VerdictState) -> Verdict:
 def test_only_down_opens_and_only_what_proves_an_end_closes(
     state: VerdictState, while_closed: Open | None, while_open: Resolve | None
 ) -> None:
-    assert of_target(False, TARGET, verdict(state)) == while_closed
-    assert of_target(True, TARGET, verdict(state)) == while_open
+    assert of_target(False, verdict(state)) == while_closed
+    assert of_target(True, verdict(state)) == while_open
 
 
 def test_a_removed_target_has_no_incident_any_more() -> None:
-    assert of_target(True, None, None) == Resolve("the target was removed")
-    assert of_target(False, None, None) is None
+    assert of_target(True, None) == Resolve("the target was removed")
+    assert of_target(False, None) is None
 
 
 BLIND = "what only this site pings is UNKNOWN, not DOWN"
@@ -94,6 +93,10 @@ def test_an_incident_is_named_by_its_moment_and_whom_it_is_about() -> None:
 
 
 @given(st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True))
+@example("a")
+@example("a" * 43)
+@example("a" * 44)
+@example("a" * 63)
 def test_an_incidents_name_can_stand_in_a_topic(subject: str) -> None:
     assert re.fullmatch(SLUG_PATTERN, incident_id(subject, T0))
 

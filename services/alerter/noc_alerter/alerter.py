@@ -239,7 +239,7 @@ class Alerter:
                     self._bus.publish(VERDICTS, verdict)
         if (before and before.state) != (verdict and verdict.state):
             self._picture.children_dirty(name)
-        incident = self._change(name, incidents.of_target(name in self._open, target, verdict), target, verdict, now)
+        incident = self._change(name, incidents.of_target(name in self._open, verdict), target, verdict, now)
         if before and verdict and before.state is not verdict.state:
             self._tell(before, verdict, incident, now)
 

@@ -34,11 +34,11 @@ class Resolve:
     cause: str
 
 
-def of_target(is_open: bool, target: Target | None, verdict: Verdict | None) -> Open | Resolve | None:
-    """What a target's new verdict means for its incident. `target` None: it was removed."""
+def of_target(is_open: bool, verdict: Verdict | None) -> Open | Resolve | None:
+    """What a target's new verdict means for its incident. None: it has none any more, for it was removed."""
     if not is_open:
-        return Open(verdict.reason) if target and verdict and verdict.state in _OPENS else None
-    if target is None or verdict is None:
+        return Open(verdict.reason) if verdict and verdict.state in _OPENS else None
+    if verdict is None:
         return Resolve("the target was removed")
     if verdict.state is VerdictState.PAUSED:
         return Resolve("the target was paused")
