@@ -150,6 +150,20 @@ def test_a_mark_that_knows_more_than_the_journal_makes_it_begin_a_new_epoch(
         assert journal.epoch > mark.epoch
 
 
+def test_what_was_deleted_in_a_transaction_that_fails_is_still_there(tmp_path: Path) -> None:
+    with journal_in(tmp_path) as (journal, memory):
+        append(journal, 10)
+
+        def fail() -> None:
+            with journal.transaction():
+                assert journal.acknowledge(Mark(site="local", epoch=journal.epoch, seq=4, at=NOW))
+                memory.keep("state", "a", None)  # type: ignore[arg-type]  # the table takes no state without a body
+
+        with pytest.raises(sqlite3.IntegrityError):
+            fail()
+        assert (journal.oldest_seq, journal.next_seq, journal.depth) == (0, 10, 10)
+
+
 def test_a_batch_is_as_large_as_asked_and_never_empty(tmp_path: Path) -> None:
     with journal_in(tmp_path) as (journal, _):
         append(journal, 100)
@@ -162,7 +176,7 @@ def test_a_batch_is_as_large_as_asked_and_never_empty(tmp_path: Path) -> None:
         assert (tiny.first_seq, tiny.last_seq) == (10, 10)
 
 
-def test_records_too_old_are_dropped_oldest_first_and_counted(tmp_path: Path) -> None:
+def test_records_too_old_are_dropped_oldest_first_and_their_number_told(tmp_path: Path) -> None:
     with journal_in(tmp_path) as (journal, _):
         append(journal, 5, Time(NOW - 73 * 3_600_000))
         append(journal, 5, NOW)

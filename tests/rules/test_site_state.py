@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from noc_bus.messages import SiteState, State, Target
 from noc_bus.time import Time
@@ -27,7 +28,8 @@ UP, DEGRADED, DOWN, UNKNOWN = State.UP, State.DEGRADED, State.DOWN, State.UNKNOW
 
 
 def check(letter: str, at: Time) -> Check:
-    """o answered cycle, x lost cycle, digits: so many of ten lost, s slow, r/n answered/lost re-check, ! invalid."""
+    """o answered cycle, x lost cycle, digits: so many of ten lost, s slow, r/n answered/lost re-check, ! invalid,
+    l lost and invalid, - nothing sent."""
     match letter:
         case "o":
             return Check(at, 5, 5, (10.0,) * 5, True)
@@ -41,6 +43,10 @@ def check(letter: str, at: Time) -> Check:
             return Check(at, 1, 0, (), False)
         case "!":
             return Check(at, 0, 0, (), True, "no route")
+        case "l":
+            return Check(at, 5, 0, (), True, "sent 900 ms late")
+        case "-":
+            return Check(at, 0, 0, (), True)
         case _:
             return Check(at, 10, 10 - int(letter), (10.0,) * (10 - int(letter)), True)
 
@@ -82,11 +88,51 @@ def run(script: str, view: SiteView | None = None, target: Target = TARGET) -> S
         pytest.param("sss", DEGRADED, id="the median over the last cycles is too slow"),
         pytest.param("ooss", UP, id="the median of two slow and two fast is between"),
         pytest.param("oxnnnnr2", UP, id="losses of the outage do not degrade what follows"),
+        pytest.param("oxxxxxxxxoo", UP, id="nor do those of whole cycles in it"),
+        pytest.param("9nr0", UP, id="a lost re-check is no loss: the cycles' own is below the limit"),
+        pytest.param("olllll", UNKNOWN, id="invalid proves nothing, though all of its echoes are lost"),
+        pytest.param("o-----", UNKNOWN, id="nothing sent proves nothing, whatever the reason"),
     ],
 )
 def test_a_script_of_checks_ends_in_its_state(script: str, state: State) -> None:
     target = Target(id="t", name="T", address="192.0.2.1", degraded_rtt_ms=150.0)
     assert run(script, target=target).state is state
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "state"),
+    [
+        ("o5555", {"degraded_loss_pct": None}, UP),
+        ("ooooo", {"degraded_loss_pct": 0}, UP),
+        ("o1", {"degraded_loss_pct": 0}, DEGRADED),
+        ("sss", {"degraded_rtt_ms": None}, UP),
+        ("xxxr", {"degraded_loss_pct": None, "degraded_rtt_ms": 1}, UP),
+    ],
+    ids=[
+        "no limit for loss",
+        "a limit of no loss, and none",
+        "a limit of no loss, and a little",
+        "no limit for the round-trip time",
+        "a limit for the round-trip time, and only lost cycles",
+    ],
+)
+def test_degraded_is_what_its_limits_say(script: str, limits: dict[str, float | None], state: State) -> None:
+    assert run(script, target=replace(TARGET, **limits)).state is state
+
+
+def test_an_answer_in_an_outage_moves_neither_its_begin_nor_its_reason() -> None:
+    before, after = run("oxnnnn"), run("oxnnnnrnnnnnn")
+    assert (after.state, after.since, after.reason) == (DOWN, before.since, before.reason)
+
+
+def test_unknown_begins_with_the_first_check_that_could_not_be_made() -> None:
+    assert run("o!!!!!").since == START + 1000
+
+
+def test_another_reason_for_being_blind_is_told() -> None:
+    isolated = blind(run("o"), Time(START + 1000), "isolated")
+    paused = blind(isolated, Time(START + 2000), PAUSED_REASON)
+    assert (paused.state, paused.reason, paused.since) == (UNKNOWN, PAUSED_REASON, START + 2000)
 
 
 def test_an_outage_begins_with_its_first_unanswered_check() -> None:
