@@ -21,6 +21,7 @@ from noc_bus.broker import Broker
 from noc_bus.session import Session
 from noc_bus.settings import MQTT_URL, SettingError
 from noc_launcher import running
+from noc_launcher.plan import is_set
 from noc_prober.sockets import NoIcmp, open_all
 
 _ANSWER_S: Final = 5.0
@@ -88,7 +89,7 @@ def data_folder(folder: Path) -> Finding:
 
 
 def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
-    is_given = any(environment.get(name) for name in (MQTT_URL.name, f"{MQTT_URL.name}_FILE"))
+    is_given = is_set(environment, MQTT_URL.name)
     url = running.read(folder).get("mqtt")
     if not is_given and not url:
         return Finding("broker", "warn", "none is running; start one with ./noc up, or name one in NOC_MQTT_URL")

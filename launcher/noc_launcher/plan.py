@@ -54,7 +54,7 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
             f"The data folder {folder} cannot be used ({error}); name one you may write with --data."
         ) from None
     wanted = set_over(environment, NOC_HTTP_HOST=options.host, NOC_HTTP_PORT=options.port, NOC_SITE=options.site)
-    if not _is_set(wanted, "NOC_SITE"):
+    if not is_set(wanted, "NOC_SITE"):
         wanted = set_over(wanted, NOC_SITE=site_of(socket.gethostname()))
     # For the reader of --port, who has set no variable.
     try:
@@ -68,7 +68,7 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
         site=SITE.read(wanted),
         http_host=HTTP_HOST.read(wanted),
         http_port=port,
-        broker=None if _is_set(environment, MQTT_URL.name) else options.broker,
+        broker=None if is_set(environment, MQTT_URL.name) else options.broker,
         mqtt_port=options.mqtt_port,
         environment=set_over(wanted, NOC_DATA=str(folder.resolve())),
     )
@@ -79,7 +79,7 @@ def data_folder(given: str | None, environment: Mapping[str, str]) -> Path:
     try:
         if given:
             return _absolute(given)
-        if _is_set(environment, DATA.name):
+        if is_set(environment, DATA.name):
             # It is only named here: whoever uses it makes it.
             return replace(DATA, parse=_absolute).read(environment)
         home = environment.get("XDG_DATA_HOME", "")
@@ -107,5 +107,6 @@ def set_over(environment: Mapping[str, str], **values: str | None) -> dict[str, 
     return kept | given
 
 
-def _is_set(environment: Mapping[str, str], name: str) -> bool:
+def is_set(environment: Mapping[str, str], name: str) -> bool:
+    """Whether a setting has a value, directly or by its file."""
     return bool(environment.get(name) or environment.get(f"{name}_FILE"))
