@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from noc_alerter.database import Database, Mail
 from noc_alerter.outbox import MOST_PER_HOUR, Outbox, retry_delay_s
 from noc_alerter.smtp import NotDelivered
+from noc_bus import log
 from noc_bus.messages import Incident
 from noc_bus.time import Time
 from tests.alerter.conftest import OPS, T0
@@ -45,6 +48,15 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def post() -> PostOffice:
     return PostOffice()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[io.StringIO]:
+    """What is logged, as the service would log it."""
+    lines = io.StringIO()
+    log.configure("info", lines)
+    yield lines
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -224,6 +236,23 @@ def test_a_recipient_refused_for_good_does_not_keep_the_others_waiting_and_is_no
     assert database.mails() == {"dead": 1, "sent": 1}
 
 
+def test_a_refusal_is_logged_once_and_again_only_after_a_mail_was_taken(
+    database: Database, post: PostOffice, log_lines: io.StringIO
+) -> None:
+    outbox = Outbox(database, post.deliver, "mail.test:25")
+    begin(database)
+    post.refuses[OPS] = LATER
+    for hour in range(3):
+        send_all(outbox, Time(T0 + hour * HOUR_MS))
+    assert log_lines.getvalue().count("did not take a mail") == 1
+    del post.refuses[OPS]
+    send_all(outbox, Time(T0 + 4 * HOUR_MS))
+    begin(database, "two", now=Time(T0 + 4 * HOUR_MS))
+    post.refuses[OPS] = LATER
+    send_all(outbox, Time(T0 + 5 * HOUR_MS))
+    assert log_lines.getvalue().count("did not take a mail") == 2
+
+
 def test_a_mail_refused_for_three_days_is_given_up(database: Database, outbox: Outbox, post: PostOffice) -> None:
     begin(database)
     post.refuses[OPS] = LATER
@@ -301,6 +330,24 @@ def test_the_pause_between_tries_doubles_up_to_a_quarter_of_an_hour(
     attempts: int, least_s: float, most_s: float
 ) -> None:
     assert (retry_delay_s(attempts, 0.0), retry_delay_s(attempts, 1.0)) == (least_s, most_s)
+
+
+def test_a_running_outbox_forgets_old_mails(database: Database, outbox: Outbox) -> None:
+    long_ago = Time(Time.now() - 91 * 24 * HOUR_MS)
+    begin(database, now=long_ago)
+    send_all(outbox, long_ago)
+    end(database, now=long_ago)
+    send_all(outbox, long_ago)
+    assert database.mails() == {"sent": 2}
+    stop = threading.Event()
+    thread = threading.Thread(target=outbox.run, args=[stop])
+    thread.start()
+    try:
+        wait_until(lambda: database.mails() == {}, 10, "the old mails gone", seen=database.mails)
+    finally:
+        stop.set()
+        outbox.wake()
+        thread.join(10)
 
 
 class FullDisk(Database):
