@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -218,9 +219,7 @@ def test_a_file_of_targets_may_be_larger_but_not_boundless(shared_service: Servi
     assert is_problem(answer)
 
 
-def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_history_that_cannot_be_read_is_said_in_a_sentence(service: Service) -> None:
     (service.config.data / "history.sqlite").write_bytes(b"no database" * 1000)
     service.parts.catalog.add_target({"id": "known", "address": "10.0.0.1"}, "test")
     service.follow()
@@ -228,11 +227,23 @@ def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside
     assert answer.status_code == 503
     assert is_problem(answer)
     assert "History cannot be read now" in answer.get_json()["detail"]
-    service.database.close()
-    service.app.logger.disabled = True
-    answer = service.app.test_client().get(f"{ROOT}/status", headers={"Authorization": "Bearer x"})
-    assert answer.status_code in (401, 500)
+
+
+def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the details of it")
+
+    monkeypatch.setattr(service.parts.catalog, "contents", fail)
+    answer = service.by("viewer").ask("GET", f"{ROOT}/targets")
+    assert answer.status_code == 500
     assert is_problem(answer)
+    assert "the details of it" not in answer.text
+    (name,) = re.findall(r"the log has it as error ([0-9a-f]{8})\.$", answer.get_json()["detail"])
+    logged = capsys.readouterr().out
+    assert f"shown as error {name}" in logged
+    assert "the details of it" in logged
 
 
 # -- paths
