@@ -76,6 +76,7 @@ class Session:
         )
         self._seen_kinds: set[tuple[str, str]] = set()
         self._unconfirmed: set[int] = set()
+        self._heard_live: set[str] = set()
         self._connected = False
         self._stopping = False
         self._rng = random.Random()
@@ -171,6 +172,9 @@ class Session:
 
     def _enqueue(self, subscription: _Subscription) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
         def callback(client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
+            if subscription.channel.retained and not self._is_latest(message):
+                self.counters["overtaken"] += 1
+                return
             # What is retained says how things are and must not be lost; what merely happened is replayed.
             if not subscription.channel.retained and self._inbox.qsize() > INBOX_MESSAGES:
                 self.counters["messages_dropped_total"] += 1
@@ -178,6 +182,12 @@ class Session:
             self._inbox.put((subscription, message.topic, bytes(message.payload)))
 
         return callback
+
+    def _is_latest(self, message: mqtt.MQTTMessage) -> bool:
+        """A broker may hand out what it retained after what replaced it: nats-server does to who has just subscribed."""
+        if not message.retain:
+            self._heard_live.add(message.topic)
+        return not message.retain or message.topic not in self._heard_live
 
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, code: ReasonCode, properties: Any
@@ -189,6 +199,7 @@ class Session:
             client.reconnect_delay_set(REFUSED_RETRY_S, REFUSED_RETRY_S)  # type: ignore[arg-type]  # floats work
             return
         self._attempts = 0
+        self._heard_live.clear()
         if not self._subscriptions:
             self._confirmed()
             return

@@ -132,6 +132,44 @@ def test_bad_payloads_and_failing_handlers_are_counted_and_survived(
     session.check()
 
 
+def test_what_was_retained_does_not_displace_what_replaced_it(session: Session) -> None:
+    """nats-server sends a new subscriber what it retained after what has been published in its place."""
+    heard: list[tuple[str, str | None]] = []
+    session.subscribe(TARGETS, lambda target, topic: heard.append((topic["target"], target.name if target else None)))
+    session.subscribe(PROBERS, lambda presence, _: None)
+
+    def arrives(name: str, payload: bytes, *, retain: bool) -> None:
+        message = mqtt.MQTTMessage(topic=f"noc/v1/targets/{name}".encode())
+        message.payload, message.retain = payload, retain
+        session._client._handle_on_message(message)
+
+    session.start()
+    until(lambda: session.connected, "a connection")
+    old, new = (encode(Target(id="a", name=name, address="192.0.2.1")) for name in ("old", "new"))
+    gone = encode(Target(id="b", name="gone", address="192.0.2.2"))
+    arrives("a", old, retain=True)
+    arrives("a", new, retain=False)
+    arrives("a", old, retain=True)
+    arrives("b", b"", retain=False)
+    arrives("b", gone, retain=True)
+    until(lambda: len(heard) >= 3, "all that is news")
+    assert heard == [("a", "old"), ("a", "new"), ("b", None)]
+    assert session.counters["overtaken"] == 2
+
+
+def test_what_is_retained_is_believed_again_after_each_connection(mosquitto: Mosquitto, session: Session) -> None:
+    heard: list[str | None] = []
+    session.subscribe(TARGETS, lambda target, _: heard.append(target.name if target else None))
+    session.start()
+    until(lambda: session.connected, "a connection")
+    mosquitto.publish("noc/v1/targets/a", encode(TARGET), retain=True)
+    until(lambda: heard == ["A"], "the live message")
+    connection = session._client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)
+    until(lambda: heard == ["A", "A"], "the retained message")
+
+
 def test_after_a_broker_crash_it_reconnects_resubscribes_and_says_so(mosquitto: Mosquitto, session: Session) -> None:
     got: list[str] = []
     connections: list[bool] = []
