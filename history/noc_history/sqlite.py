@@ -206,7 +206,9 @@ class SqliteStore:
         if connection is not None:
             return connection
         # Made for its owner only before SQLite creates it with wider rights; its -wal and -shm take them over.
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        file = _identity(os.fstat(descriptor))
+        os.close(descriptor)
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -218,9 +220,26 @@ class SqliteStore:
         except BaseException:
             connection.close()
             raise
-        self._own.connection = connection
+        self._own.connection, self._own.file = connection, file
         self._all.append(connection)
         return connection
+
+    def _insist_on_file(self, act: str) -> None:
+        """SQLite goes on with a file that has lost its name; what is written there is gone with this process."""
+        with contextlib.suppress(FileNotFoundError):
+            if _identity(self._path.stat()) == self._own.file:
+                return
+        connection: sqlite3.Connection = self._own.connection
+        self._own.connection = None
+        self._all.remove(connection)
+        connection.close()
+        # Their numbers are those of the file that is gone.
+        self._series = {}
+        raise StoreError(
+            f"cannot {act} {self._path}: the file was removed or replaced while it was in use; "
+            "what is there now, or a new one, is used from the next start on",
+            can_retry=False,
+        )
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         # In one statement: recorder and web both open a new file, and the other may be making its tables now.
@@ -275,6 +294,7 @@ class SqliteStore:
         """SQLite's errors as one sentence with the one fact that matters: whether to try again."""
         try:
             yield
+            self._insist_on_file(act)
         except sqlite3.OperationalError as error:
             # Disk full, locked, cannot open, I/O error: all may pass.
             raise StoreError(
@@ -345,6 +365,10 @@ SELECT target, site, MAX(
     COALESCE((SELECT MAX(since) FROM state WHERE state.series = series.id), 0))
 FROM series WHERE :targets IS NULL OR target IN (SELECT value FROM json_each(:targets))
 """
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _incident_row(incident: Incident) -> tuple[str, Time, Time | None, bytes]:

@@ -60,6 +60,49 @@ def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("beside", [(), ("-wal", "-shm")])
+def test_a_file_that_was_removed_in_use_takes_nothing_any_more(tmp_path: Path, beside: tuple[str, ...]) -> None:
+    """SQLite itself goes on as if nothing had happened, and everything is gone with the process."""
+    path = tmp_path / "history.sqlite"
+    recorder, web = SqliteStore(path), SqliteStore(path)
+    recorder.write(Batch(results=[cycle(0)]))
+    assert web.series("router", at(0), at(60), 60)
+    path.unlink()
+    for suffix in beside:
+        path.with_name(path.name + suffix).unlink()
+    for use in (lambda: recorder.write(Batch(results=[cycle(10)])), web.marks):
+        with pytest.raises(StoreError, match="removed or replaced while it was in use") as caught:
+            use()
+        assert not caught.value.can_retry
+    recorder.close()
+    reborn = SqliteStore(path)
+    reborn.write(Batch(results=[cycle(10, target="switch"), cycle(10)]))
+    assert [point.at for point in web.series("router", at(0), at(60), 60_000)["here"]] == [at(10)]
+    web.close()
+    assert path.with_name("history.sqlite-wal").exists()
+    reborn.write(Batch(results=[cycle(20)]))
+    reborn.close()
+    assert len(SqliteStore(path).series("router", at(0), at(60), 60_000)["here"]) == 2
+
+
+def test_a_file_that_was_replaced_in_use_is_not_written_to_by_mistake(tmp_path: Path) -> None:
+    path, kept = tmp_path / "history.sqlite", tmp_path / "kept.sqlite"
+    other = SqliteStore(kept)
+    other.write(Batch(results=[cycle(0, target="printer")]))
+    other.close()
+    store = SqliteStore(path)
+    store.write(Batch(results=[cycle(0)]))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    kept.replace(path)
+    with pytest.raises(StoreError, match="removed or replaced"):
+        store.write(Batch(results=[cycle(10)]))
+    store.write(Batch(results=[cycle(20)]))
+    found = {name: len(store.series(name, at(0), at(60), 60_000).get("here", ())) for name in ("printer", "router")}
+    assert found == {"printer": 1, "router": 1}
+    store.close()
+
+
 def test_many_that_open_a_new_file_at_once_all_find_it_made(tmp_path: Path) -> None:
     for attempt in range(10):
         path = tmp_path / f"{attempt}.sqlite"
