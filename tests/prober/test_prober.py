@@ -6,6 +6,7 @@ import threading
 from itertools import pairwise
 
 import pytest
+import structlog.testing
 from msgspec.structs import replace
 
 import noc_prober.replay
@@ -333,7 +334,10 @@ def test_a_mark_of_a_later_epoch_makes_the_journal_begin_a_new_one(rig: Rig) -> 
         await until(lambda: (view := retained(rig, "a")) and view.epoch > later and view.state is State.UP)
 
     rig.target("a", "127.0.0.1")
-    rig.run(scenario)
+    with structlog.testing.capture_logs() as logged:
+        rig.run(scenario)
+    (line,) = [one["event"] for one in logged if "new epoch" in one["event"]]
+    assert "another prober has the name local too: give one of them another NOC_SITE" in line, "two take turns so"
 
 
 def test_a_site_whose_anchors_are_silent_is_isolated_and_blind(rig: Rig) -> None:

@@ -262,7 +262,8 @@ class Writer:
         if not is_ours:
             self._log.warning(
                 "the recorder has stored more of this site than this journal knows: it begins a new epoch "
-                "(its folder was lost, or put back from a copy)"
+                "(its folder was lost or put back from a copy; or, where this comes again and again, another "
+                f"prober has the name {self._site} too: give one of them another NOC_SITE)"
             )
             self._states = {target: replace(state, epoch=journal.epoch) for target, state in self._states.items()}
             self._replay.forget_mark()
