@@ -226,10 +226,12 @@ class SqliteStore:
 
     def _insist_on_file(self, act: str) -> None:
         """SQLite goes on with a file that has lost its name; what is written there is gone with this process."""
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            return
         with contextlib.suppress(FileNotFoundError):
             if _identity(self._path.stat()) == self._own.file:
                 return
-        connection: sqlite3.Connection = self._own.connection
         self._own.connection = None
         self._all.remove(connection)
         connection.close()
@@ -293,8 +295,11 @@ class SqliteStore:
     def _translated(self, act: str) -> Iterator[None]:
         """SQLite's errors as one sentence with the one fact that matters: whether to try again."""
         try:
-            yield
-            self._insist_on_file(act)
+            try:
+                yield
+            finally:
+                # Also after an error: what SQLite says of a file that was removed names the wrong cure.
+                self._insist_on_file(act)
         except sqlite3.OperationalError as error:
             # Disk full, locked, cannot open, I/O error: all may pass.
             raise StoreError(

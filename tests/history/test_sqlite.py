@@ -64,9 +64,10 @@ def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
 def test_a_file_that_was_removed_in_use_takes_nothing_any_more(tmp_path: Path, beside: tuple[str, ...]) -> None:
     """SQLite itself goes on as if nothing had happened, and everything is gone with the process."""
     path = tmp_path / "history.sqlite"
-    recorder, web = SqliteStore(path), SqliteStore(path)
+    recorder, web, idle = (SqliteStore(path) for _ in range(3))
     recorder.write(Batch(results=[cycle(0)]))
     assert web.series("router", at(0), at(60), 60)
+    assert idle.series("router", at(0), at(60), 60)
     path.unlink()
     for suffix in beside:
         path.with_name(path.name + suffix).unlink()
@@ -77,8 +78,11 @@ def test_a_file_that_was_removed_in_use_takes_nothing_any_more(tmp_path: Path, b
     recorder.close()
     reborn = SqliteStore(path)
     reborn.write(Batch(results=[cycle(10, target="switch"), cycle(10)]))
-    assert [point.at for point in web.series("router", at(0), at(60), 60_000)["here"]] == [at(10)]
-    web.close()
+    with pytest.raises(StoreError, match="removed or replaced while it was in use"):
+        idle.series("router", at(0), at(60), 60)
+    for store in (web, idle):
+        assert [point.at for point in store.series("router", at(0), at(60), 60_000)["here"]] == [at(10)]
+        store.close()
     assert path.with_name("history.sqlite-wal").exists()
     reborn.write(Batch(results=[cycle(20)]))
     reborn.close()
