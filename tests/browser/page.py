@@ -68,6 +68,10 @@ class Page:
 
         return wait_until(tried, deadline_s, what, seen=self.text)
 
+    def focused(self, attribute: str) -> str | None:
+        """An attribute of what has the focus."""
+        return self.driver.switch_to.active_element.get_attribute(attribute)
+
     def text(self) -> str:
         return self.driver.find_element(By.TAG_NAME, "body").text
 

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.browser.conftest import WIDTHS
@@ -202,7 +204,31 @@ def test_the_history_can_be_narrowed_to_any_range(page: Page) -> None:
         button.click()
         page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart of that range")
     area = page.the("history-chart").find_element(By.CLASS_NAME, "u-over")
-    from selenium.webdriver.common.action_chains import ActionChains
-
     ActionChains(page.driver).move_to_element(area).click_and_hold().move_by_offset(80, 0).release().perform()
     page.click("zoom-back")
+
+
+def test_a_form_has_the_focus_and_gives_it_back(page: Page) -> None:
+    page.forgiven = ["422"]
+    for key in ("Cancel", "Escape"):
+        page.the("add-target").send_keys(Keys.ENTER)
+        page.wait(lambda: page.focused("name") == "address", "the first field has the focus")
+        if key == "Cancel":
+            page.press("Cancel")
+        else:
+            ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+        page.wait(lambda: not page.find("dialog"), "no form any more")
+        page.wait(lambda: page.focused("data-testid") == "add-target", f"the focus is back after {key}")
+    page.click("add-target")
+    page.type("address", "10.99.0.7")
+    page.type("timeout_ms", "-1")
+    page.click("save-target")
+    page.wait(lambda: page.focused("name") == "timeout_ms", "the focus is in the field that was refused")
+
+
+def test_a_word_that_begins_like_a_suggestion_stays_one_word(page: Page) -> None:
+    page.click("add-target")
+    page.wait(lambda: page.find('#option-tags-list option[value="edge"]'), "the tag of another target as a suggestion")
+    tags = page.driver.find_element(By.NAME, "option-tags")
+    tags.send_keys("edge-of-town", Keys.ENTER)
+    assert [chip.text.split("\n")[0] for chip in page.find(".chip")] == ["edge-of-town"]

@@ -26,8 +26,8 @@ function ThemeChoice() {
     return () => window.removeEventListener(CHANGED, follow);
   }, []);
   return html`
-    <div class="ranges" role="radiogroup" aria-label="Theme">
-      ${THEMES.map((one) => html`<button key=${one} role="radio" aria-checked=${now === one} aria-pressed=${now === one} onClick=${() => setTheme(one)}>${one}</button>`)}
+    <div class="ranges" role="group" aria-label="Theme">
+      ${THEMES.map((one) => html`<button key=${one} aria-pressed=${now === one} onClick=${() => setTheme(one)}>${one}</button>`)}
     </div>
     <p class="help">Kept for you on the server; “auto” follows your machine.</p>
   `;

@@ -6,11 +6,19 @@ import { html, useEffect, useRef, useState } from "../ui.js";
 /** What went wrong as a whole: the sentences that belong to a shown field are beside it.
  * @param {{error: any, fields?: readonly string[]}} given */
 export function Trouble({ error, fields = [] }) {
+  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  useEffect(() => {
+    // After a refusal one goes on at the first field that is wrong; a sentence above a long form could be out of sight.
+    const form = ref.current?.closest("form");
+    const wrong = /** @type {HTMLElement|null|undefined} */ (form?.querySelector('[aria-invalid="true"]'));
+    if (wrong) wrong.focus();
+    else if (form) ref.current?.scrollIntoView({ block: "nearest" });
+  }, [error]);
   if (!error) return null;
   const others = (error.fields ?? []).filter((/** @type {any} */ one) => !fields.includes(one.field));
   const known = error.fields?.length > 0 && others.length === 0;
   return html`
-    <div class="error" role="alert">
+    <div class="error" role="alert" ref=${ref}>
       ${known ? "Not saved: see the fields marked below." : others.length ? null : error.message}
       ${others.length
         ? html`<ul>
@@ -21,11 +29,17 @@ export function Trouble({ error, fields = [] }) {
   `;
 }
 
+const FIRST_FIELD = ".dialog-body :is(input, select, textarea):not([disabled], [hidden])";
+
 /** A window above the page. @param {{title: string, onClose: () => void, wide?: boolean, children?: any, testid?: string}} given */
 export function Dialog({ title, onClose, wide = false, children, testid }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
   useEffect(() => {
-    ref.current?.showModal();
+    const dialog = /** @type {HTMLDialogElement} */ (ref.current);
+    dialog.showModal();
+    /** @type {HTMLElement|null} */ (dialog.querySelector(FIRST_FIELD))?.focus();
+    // Closing gives the focus back to what opened it; taking it off the page would not.
+    return () => dialog.close();
   }, []);
   return html`
     <dialog ref=${ref} class=${wide ? "wide" : ""} onClose=${onClose} aria-label=${title} data-testid=${testid}>
@@ -51,8 +65,8 @@ export const Confirm = ({ title, verb, busy, error, onYes, onClose, children }) 
 `;
 
 /** A list of words, typed one by one.
- * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[], disabled?: boolean}} given */
-export function Chips({ id, values, onChange, placeholder = "", suggestions = [], disabled = false }) {
+ * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[], wrong?: boolean}} given */
+export function Chips({ id, values, onChange, placeholder = "", suggestions = [], wrong = false }) {
   const [text, setText] = useState("");
   const add = (/** @type {string} */ typed) => {
     const news = typed.split(/[\s,;]+/).filter((one) => one && !values.includes(one));
@@ -67,14 +81,16 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
   };
   const onInput = (/** @type {any} */ event) => {
     const typed = event.currentTarget.value;
-    if (/[\s,;]$/.test(typed) || suggestions.includes(typed)) add(typed);
+    // Typed words may begin like a suggestion; only one that was picked is complete.
+    const isPicked = (!event.inputType || event.inputType === "insertReplacementText") && suggestions.includes(typed);
+    if (/[\s,;]$/.test(typed) || isPicked) add(typed);
     else setText(typed);
   };
   return html`
     <span class="chips">
       ${values.map(
         (value) => html`<span class="chip" key=${value}>
-          ${value}<button type="button" aria-label=${`Remove ${value}`} onClick=${() => onChange(values.filter((one) => one !== value))} disabled=${disabled}>×</button>
+          ${value}<button type="button" aria-label=${`Remove ${value}`} onClick=${() => onChange(values.filter((one) => one !== value))}>×</button>
         </span>`,
       )}
       <input
@@ -86,7 +102,8 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
         onInput=${onInput}
         onKeyDown=${onKeyDown}
         onBlur=${() => text.trim() && add(text)}
-        disabled=${disabled}
+        aria-invalid=${wrong || undefined}
+        aria-describedby=${wrong ? `${id}-wrong` : undefined}
         autocomplete="off"
       />
       ${suggestions.length

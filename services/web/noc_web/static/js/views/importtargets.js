@@ -16,6 +16,8 @@ export function ImportDialog({ onClose }) {
     const isJson = /^\s*[[{]/.test(text);
     setDone(await api.postText(`/targets/import${replace ? "?replace=true" : ""}`, text, isJson ? "application/json" : "text/csv"));
   });
+  // Else the browser would not tell of the same file picked again, which has been corrected meanwhile.
+  const forget = (/** @type {any} */ event) => (event.currentTarget.value = "");
   const read = async (/** @type {any} */ event) => {
     const [file] = event.currentTarget.files;
     if (file) setText(await file.text());
@@ -28,7 +30,7 @@ export function ImportDialog({ onClose }) {
             CSV with a first line that names its columns (at least <code>address</code>), or JSON as the export gives it. An empty cell is inherited. Either all
             rows are taken or none.
           </p>
-          <label class="field">File<input type="file" accept=".csv,.json,text/csv,application/json" onChange=${read} /></label>
+          <label class="field">File<input type="file" accept=".csv,.json,text/csv,application/json" onClick=${forget} onChange=${read} /></label>
           <label class="field">
             or text
             <textarea rows="9" value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} placeholder=${"address,name,group\n192.0.2.1,Edge router,core/routers"}></textarea>

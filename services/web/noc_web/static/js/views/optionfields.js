@@ -51,8 +51,8 @@ export const OptionFields = ({ sections, typedIn, onChange, inherited, error, si
 function Input({ id, field, value, onChange, inherited, sites, suggestions, fixed, wrong }) {
   const onInput = (/** @type {any} */ event) => onChange(event.currentTarget.value);
   const common = { id, name: field.name, disabled: fixed, "aria-invalid": wrong || undefined, "aria-describedby": wrong ? `${id}-wrong` : undefined };
-  if (field.kind === "words") return html`<${Chips} id=${id} values=${value} onChange=${onChange} placeholder=${inherited} suggestions=${suggestions} />`;
-  if (field.kind === "sites") return html`<${SitesInput} id=${id} value=${value} onChange=${onChange} inherited=${inherited} sites=${sites} />`;
+  if (field.kind === "words") return html`<${Chips} id=${id} values=${value} onChange=${onChange} placeholder=${inherited} suggestions=${suggestions} wrong=${wrong} />`;
+  if (field.kind === "sites") return html`<${SitesInput} id=${id} value=${value} onChange=${onChange} inherited=${inherited} sites=${sites} wrong=${wrong} />`;
   if (field.kind === "note") return html`<textarea ...${common} rows="2" value=${value} onInput=${onInput}></textarea>`;
   if (field.kind === "choice" || field.kind === "truth") {
     const choices = field.kind === "truth" ? [["true", "yes"], ["false", "no"]] : (field.choices ?? []).map((one) => [one, one]);
@@ -80,8 +80,8 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
   `;
 }
 
-/** @param {{id: string, value: string[]|null, onChange: (sites: string[]|null) => void, inherited: string, sites: readonly string[]}} given */
-function SitesInput({ id, value, onChange, inherited, sites }) {
+/** @param {{id: string, value: string[]|null, onChange: (sites: string[]|null) => void, inherited: string, sites: readonly string[], wrong: boolean}} given */
+function SitesInput({ id, value, onChange, inherited, sites, wrong }) {
   const mode = value === null ? "inherited" : value.length ? "some" : "all";
   const choose = (/** @type {any} */ event) => {
     const chosen = event.currentTarget.value;
@@ -90,7 +90,7 @@ function SitesInput({ id, value, onChange, inherited, sites }) {
   const all = [...new Set([...sites, ...(value ?? [])])];
   const toggle = (/** @type {string} */ site) => onChange(value?.includes(site) ? value.filter((one) => one !== site) : [...(value ?? []), site]);
   return html`
-    <select id=${id} name="sites" value=${mode} onChange=${choose}>
+    <select id=${id} name="sites" value=${mode} onChange=${choose} aria-invalid=${wrong || undefined} aria-describedby=${wrong ? `${id}-wrong` : undefined}>
       <option value="inherited">inherited: ${inherited}</option>
       <option value="all">all sites</option>
       <option value="some" disabled=${!all.length}>only these</option>

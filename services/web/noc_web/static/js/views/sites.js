@@ -73,7 +73,7 @@ function SiteForm({ site, onClose }) {
     onClose();
   });
   const text = (/** @type {"id"|"label"|"location"} */ name, /** @type {string} */ label, /** @type {boolean} */ fixed = false) => html`
-    <label class=${`field ${error?.of?.(name).length ? "is-wrong" : ""}`}>${label}<input name=${name} value=${typedIn[name]} disabled=${fixed} onInput=${(/** @type {any} */ event) => set(name)(event.currentTarget.value)} /></label>
+    <label class=${`field ${error?.of?.(name).length ? "is-wrong" : ""}`}>${label}<input name=${name} value=${typedIn[name]} disabled=${fixed} aria-invalid=${error?.of?.(name).length ? true : undefined} onInput=${(/** @type {any} */ event) => set(name)(event.currentTarget.value)} /></label>
     ${(error?.of?.(name) ?? []).map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
   `;
   return html`
@@ -82,8 +82,8 @@ function SiteForm({ site, onClose }) {
         <div class="dialog-body">
           <${Trouble} error=${error} fields=${["id", "label", "location", "anchors", "expected"]} />
           ${text("id", "Id", !site.isNew)} ${text("label", "Label")} ${text("location", "Location")}
-          <div class="field"><label for="site-anchors">Anchors</label><${Chips} id="site-anchors" values=${typedIn.anchors} onChange=${set("anchors")} placeholder="addresses; empty: found by itself" /></div>
-          ${(error?.of?.("anchors") ?? []).map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
+          <div class="field"><label for="site-anchors">Anchors</label><${Chips} id="site-anchors" values=${typedIn.anchors} onChange=${set("anchors")} placeholder="addresses; empty: found by itself" wrong=${error?.of?.("anchors").length > 0} /></div>
+          ${(error?.of?.("anchors") ?? []).map((/** @type {string} */ sentence) => html`<small class="wrong" id="site-anchors-wrong" role="alert">${sentence}</small>`)}
           <label class="check"><input type="checkbox" checked=${typedIn.expected} onChange=${(/** @type {any} */ event) => set("expected")(event.currentTarget.checked)} />its silence is an incident</label>
         </div>
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typedIn.id.trim()}>Save</button></footer>

@@ -65,11 +65,11 @@ function UserForm({ user, onClose, onSaved }) {
       <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
           <${Trouble} error=${error} fields=${["name", "role", "password"]} />
-          <label class="field">Name<input name="name" value=${name} disabled=${!user.isNew} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} autocomplete="off" /></label>
+          <label class="field">Name<input name="name" value=${name} disabled=${!user.isNew} aria-invalid=${error?.of?.("name").length ? true : undefined} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} autocomplete="off" /></label>
           ${wrong("name")}
           <label class="field">Role<select name="role" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
           ${wrong("role")}
-          <label class="field">${user.isNew ? "Password" : "New password (empty: stays)"}<input name="password" type="password" value=${password} autocomplete="new-password" onInput=${(/** @type {any} */ event) => setPassword(event.currentTarget.value)} /></label>
+          <label class="field">${user.isNew ? "Password" : "New password (empty: stays)"}<input name="password" type="password" value=${password} autocomplete="new-password" aria-invalid=${error?.of?.("password").length ? true : undefined} onInput=${(/** @type {any} */ event) => setPassword(event.currentTarget.value)} /></label>
           ${wrong("password")}
         </div>
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !name.trim() || (user.isNew && !password)}>Save</button></footer>

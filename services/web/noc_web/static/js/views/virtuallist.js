@@ -18,7 +18,7 @@ export function VirtualList({ rows, height, draw, label, head, columns }) {
     seen.push(draw(rows[place], place, { transform: `translateY(${place * height}px)`, height: `${height}px` }));
   }
   return html`
-    <div class="grid" role="grid" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns}>
+    <div class="grid" role="table" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns}>
       <div class="grid-body" ref=${ref} onScroll=${onScroll} role="presentation" tabindex="-1">
         ${head}
         <div class="grid-all" style=${{ height: `${rows.length * height}px` }} role="presentation">${seen}</div>
