@@ -232,3 +232,24 @@ def test_a_word_that_begins_like_a_suggestion_stays_one_word(page: Page) -> None
     tags = page.driver.find_element(By.NAME, "option-tags")
     tags.send_keys("edge-of-town", Keys.ENTER)
     assert [chip.text.split("\n")[0] for chip in page.find(".chip")] == ["edge-of-town"]
+
+
+def test_what_is_typed_outlives_the_session(page: Page) -> None:
+    """The log-in ends while a form is open; after another one in a second tab it is saved as it was typed."""
+    page.forgiven = ["400", "401", "WebSocket"]
+    page.click("add-target")
+    page.type("address", "10.99.0.7")
+    page.type("name", "Kept")
+    cookie = page.driver.get_cookie("noc_session")
+    page.driver.delete_all_cookies()
+    page.click("save-target")
+    page.wait(lambda: "what you typed is still here" in page.the("target-form").text, "the sentence in the form")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.log_in()
+    assert page.driver.get_cookie("noc_session") != cookie
+    page.driver.close()
+    page.driver.switch_to.window(first)
+    page.click("save-target")
+    page.wait(lambda: page.driver.current_url.endswith("/targets/kept"), "the page of the new target")
+    page.noc.ask("DELETE", "targets/kept")

@@ -21,22 +21,13 @@ const token = () => document.querySelector('meta[name="csrf"]')?.getAttribute("c
 
 /** @param {string} method @param {string} path @param {{body?: unknown, text?: string, type?: string, signal?: AbortSignal}} [more]
  * @returns {Promise<any>} */
-async function call(method, path, { body, text, type = "application/json", signal } = {}) {
-  /** @type {Record<string, string>} */
-  const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-CSRFToken"] = token();
-  const sent = text ?? (body === undefined ? undefined : JSON.stringify(body));
-  if (sent !== undefined) headers["Content-Type"] = type;
-  let response;
-  try {
-    response = await fetch(ROOT + path, { method, headers, body: sent, signal, credentials: "same-origin" });
-  } catch (error) {
-    if (/** @type {Error} */ (error).name === "AbortError") throw error;
-    throw new ApiError(0, "The server cannot be reached now; try again in a moment.");
-  }
+async function call(method, path, more = {}) {
+  let response = await ask(method, path, more);
+  // A log-in in another tab made the token of this page void.
+  if (response.status === 400 && method !== "GET" && (await renewToken())) response = await ask(method, path, more);
   if (response.status === 401) {
     toLogin();
-    throw new ApiError(401, "You are logged out.");
+    throw new ApiError(401, "You are logged out. Log in in another tab, then try again: what you typed is still here.");
   }
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
@@ -44,7 +35,33 @@ async function call(method, path, { body, text, type = "application/json", signa
   return answer;
 }
 
-export function toLogin() {
+/** @param {string} method @param {string} path @param {{body?: unknown, text?: string, type?: string, signal?: AbortSignal}} more */
+async function ask(method, path, { body, text, type = "application/json", signal }) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRFToken"] = token();
+  const sent = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (sent !== undefined) headers["Content-Type"] = type;
+  try {
+    return await fetch(ROOT + path, { method, headers, body: sent, signal, credentials: "same-origin" });
+  } catch (error) {
+    if (/** @type {Error} */ (error).name === "AbortError") throw error;
+    throw new ApiError(0, "The server cannot be reached now; try again in a moment.");
+  }
+}
+
+/** Whether the server gave this page a token anew. */
+async function renewToken() {
+  const answer = await fetch("/", { credentials: "same-origin" }).catch(() => null);
+  const page = new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html");
+  const found = page.querySelector('meta[name="csrf"]')?.getAttribute("content");
+  if (found) document.querySelector('meta[name="csrf"]')?.setAttribute("content", found);
+  return Boolean(found);
+}
+
+/** Not while a form is open: what is typed there would be lost. */
+function toLogin() {
+  if (document.querySelector("dialog[open] form")) return;
   location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
