@@ -253,3 +253,18 @@ def test_what_is_typed_outlives_the_session(page: Page) -> None:
     page.click("save-target")
     page.wait(lambda: page.driver.current_url.endswith("/targets/kept"), "the page of the new target")
     page.noc.ask("DELETE", "targets/kept")
+
+
+def test_two_people_change_one_target_and_both_are_heard(page: Page) -> None:
+    page.noc.add("shared", "10.99.0.7", note="old", group="office")
+    page.open("/targets/shared")
+    page.click("edit-target")
+    page.wait(lambda: page.driver.find_element(By.NAME, "note").get_attribute("value") == "old", "the form")
+    assert page.noc.ask("PATCH", "targets/shared", {"packets": 3})[0] == 200
+    page.type("note", "new")
+    page.type("group", "")
+    page.click("save-target")
+    page.wait(lambda: not page.find("dialog"), "saved")
+    own = page.noc.get("targets/shared")
+    assert (own["packets"], own.get("group"), own["note"]) == (3, None, "new")
+    page.noc.ask("DELETE", "targets/shared")

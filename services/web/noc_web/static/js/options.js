@@ -83,6 +83,13 @@ export function own(fields, typedIn) {
   return Object.fromEntries(fields.map((field) => [field.name, value(field, typedIn[field.name])]).filter(([, found]) => found !== undefined));
 }
 
+/** What differs between own options as they were and as they are now; null: given back to the group.
+ * @param {Record<string, any>} before @param {Record<string, any>} now @returns {Record<string, any>} */
+export function changed(before, now) {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return Object.fromEntries(names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name])).map((name) => [name, now[name] ?? null]));
+}
+
 /** What a member of `group` inherits, the nearest group winning.
  * @param {Record<string, any>} defaults @param {readonly {path: string, options: Record<string, any>}[]} groups @param {string} group */
 export function inherited(defaults, groups, group) {

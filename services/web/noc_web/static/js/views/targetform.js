@@ -4,7 +4,7 @@
 import { api } from "../api.js";
 import { useAction, useLoaded, useStore } from "../hooks.js";
 import { defaults } from "../defaults.js";
-import { FIELDS, inherited, own, SECTIONS, typed } from "../options.js";
+import { changed, FIELDS, inherited, own, SECTIONS, typed } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
@@ -27,7 +27,9 @@ export function TargetForm({ id, onClose, onSaved }) {
   }, [found.answer]);
   const { run, busy, error } = useAction(async () => {
     const body = own(FIELDS, typedIn ?? {});
-    onSaved(id ? await api.put(`/targets/${encodeURIComponent(id)}`, body) : await api.post("/targets", body));
+    // Only what was changed here: somebody else may have changed another option meanwhile.
+    const changes = () => changed(own(FIELDS, blank(found.answer)), body);
+    onSaved(id ? await api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : await api.post("/targets", body));
   });
   const suggestions = useMemo(
     () => ({
