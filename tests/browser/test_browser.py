@@ -268,3 +268,24 @@ def test_two_people_change_one_target_and_both_are_heard(page: Page) -> None:
     own = page.noc.get("targets/shared")
     assert (own["packets"], own.get("group"), own["note"]) == (3, None, "new")
     page.noc.ask("DELETE", "targets/shared")
+
+
+def test_a_page_too_many_says_why_it_is_not_live_and_becomes_live_later(page: Page) -> None:
+    page.forgiven = ["WebSocket"]
+    page.driver.execute_script("""
+        window.many = [];
+        import("/static/vendor/socket.io-client-4.8.4.js").then(({ io }) => {
+            for (let place = 0; place < 25; place += 1) window.many.push(io({ transports: ["websocket"], forceNew: true }));
+        });
+    """)
+    connected = "return (window.many ?? []).filter((one) => one.connected).length"
+    page.wait(lambda: page.driver.execute_script(connected) == 19, "all places taken")
+    crowd = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.open("/")
+    page.wait(lambda: "has 20 pages open already" in page.text(), "the reason")
+    page.driver.switch_to.window(crowd)
+    page.driver.execute_script("window.many.forEach((one) => one.disconnect())")
+    page.driver.close()
+    page.driver.switch_to.window(page.driver.window_handles[0])
+    page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "live without being asked")

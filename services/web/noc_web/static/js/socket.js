@@ -6,6 +6,7 @@ import { isGap } from "./store.js";
 
 const STALE_MS = 15_000;
 const REFRESH_MS = 10_000;
+const REFUSED_MS = 5_000;
 const ASK_AGAIN_MS = 2_000;
 const REPLIES_KEPT = 20;
 
@@ -20,11 +21,16 @@ export class Live {
      * @type {any[]} */
     this.replies = [];
     this.askedAt = 0;
+    this.patience = 0;
     this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: 5000 });
     this.socket.on("connect", () => this.greet());
     this.socket.on("connect_error", (/** @type {Error} */ error) => {
       this.lose();
       if (error.message === "log in") refused();
+      if (this.socket.active) return;
+      // The server itself refused, after which the library waits to be told; what hinders may pass.
+      store.happen({ kind: "refused", sentence: error.message === "log in" ? "you are logged out" : error.message });
+      setTimeout(() => this.socket.connect(), REFUSED_MS);
     });
     this.socket.on("disconnect", (/** @type {string} */ reason) => {
       this.lose();
@@ -51,6 +57,8 @@ export class Live {
   greet() {
     this.askedAt = 0;
     this.ask();
+    // Pressed while there was no connection.
+    if (this.store.state.refreshing) this.socket.emit("refresh", {});
     if (this.watched) this.socket.emit("watch", { target: this.watched });
   }
 
@@ -67,7 +75,8 @@ export class Live {
     this.store.happen({ kind: "refresh-asked" });
     if (this.socket.connected) this.socket.emit("refresh", {});
     else this.socket.connect();
-    setTimeout(() => this.store.happen({ kind: "refresh-failed" }), REFRESH_MS);
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.store.happen({ kind: "refresh-failed" }), REFRESH_MS);
   }
 
   /** Get the results of one target, as they arrive. @param {string|null} target */

@@ -13,7 +13,7 @@
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
  *   skewMs: number, kpis: Record<string, number>|null, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
- *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean}} State
+ *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
  */
 
@@ -34,6 +34,7 @@ export const INITIAL = {
   refreshing: false,
   refreshedAt: null,
   refreshFailed: false,
+  refusal: "",
 };
 
 /** @param {State} state @param {Happening} happening @returns {State} */
@@ -47,6 +48,8 @@ export function reduce(state, happening) {
       return heard(state, happening);
     case "connection":
       return state.connection === happening.connection ? state : { ...state, connection: happening.connection };
+    case "refused":
+      return state.refusal === happening.sentence ? state : { ...state, refusal: happening.sentence };
     case "refresh-asked":
       return { ...state, refreshing: true, refreshFailed: false };
     case "refresh-failed":
@@ -63,7 +66,7 @@ export const isGap = (state, said) => state.boot !== null && said.revision > sta
 /** @param {State} state @param {Happening} happening */
 function heard(state, { said, nowMs }) {
   const skewMs = said?.at ? nowMs - Date.parse(said.at) : state.skewMs;
-  return { ...state, heardAt: nowMs, connection: /** @type {Connection} */ ("live"), skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
+  return { ...state, heardAt: nowMs, connection: /** @type {Connection} */ ("live"), refusal: "", skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
 }
 
 /** @param {State} state @param {any} said */
