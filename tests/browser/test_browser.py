@@ -289,3 +289,58 @@ def test_a_page_too_many_says_why_it_is_not_live_and_becomes_live_later(page: Pa
     page.driver.close()
     page.driver.switch_to.window(page.driver.window_handles[0])
     page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "live without being asked")
+@pytest.mark.parametrize(
+    "address",
+    ["/reports?from=yesterday&to=1", "/reports?from=1e300&to=2e300", "/targets/server?from=x&to=y", "/targets/%E0%A4"],
+)
+def test_an_address_that_makes_no_sense_still_shows_its_page(page: Page, address: str) -> None:
+    page.open(address)
+    page.wait(lambda: page.find("main h1"), "a page with a heading")
+
+
+def test_a_period_half_typed_is_not_overwritten_by_the_live_one(page: Page) -> None:
+    page.open("/targets/server")
+    page.wait(lambda: page.find(".custom-period"), "the fields of a period")
+    shown = 'return document.querySelector(".custom-period [name=%s]").value'
+    typed = """
+        const field = document.querySelector(".custom-period [name=from]");
+        field.value = "2026-01-01T00:00:00";
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+    """
+    end = page.driver.execute_script(shown % "to")
+    page.driver.execute_script(typed)
+    page.wait(lambda: page.driver.execute_script(shown % "to") != end, "the live period has moved on", 45)
+    assert page.driver.execute_script(shown % "from").startswith("2026-01-01T00:00")
+
+
+def test_the_browsers_back_and_forward_go_through_ranges_and_pages(page: Page) -> None:
+    page.open("/")
+    page.wait(lambda: page.state_of("server"), "the table")
+    page.driver.find_element(By.CSS_SELECTOR, '[data-target="server"] a').send_keys(Keys.ENTER)
+    page.wait(lambda: "server" in page.driver.title, "the title names the target")
+    assert page.focused("id") == "main"
+    page.wait(lambda: page.find('[data-range="7d"]'), "the ranges")[0].click()
+    page.wait(lambda: page.find('[data-range="7d"][aria-pressed="true"]'), "seven days")
+    page.driver.back()
+    page.wait(lambda: page.find('[data-range="1h"][aria-pressed="true"]'), "the hour again")
+    page.driver.forward()
+    page.wait(lambda: page.find('[data-range="7d"][aria-pressed="true"]'), "seven days again")
+    page.driver.back()
+    page.driver.back()
+    page.wait(lambda: "Overview" in page.driver.title, "the overview")
+    assert page.state_of("server")
+
+
+def test_results_arrive_live_on_the_page_of_a_target_just_added(page: Page) -> None:
+    page.click("add-target")
+    page.type("address", "10.99.0.7")
+    page.type("name", "Fresh")
+    page.type("interval_s", "2")
+    page.click("save-target")
+    page.wait(lambda: page.driver.current_url.endswith("/targets/fresh"), "its page")
+    heard = """
+        const done = arguments[0];
+        import("/static/js/live.js").then(({ live }) => live.on("result", (said) => done(said.target)));
+    """
+    assert page.driver.execute_async_script(heard) == "fresh"
+    page.noc.ask("DELETE", "targets/fresh")

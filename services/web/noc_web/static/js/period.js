@@ -33,6 +33,12 @@ const day = (now, days) => new Date(now.getFullYear(), now.getMonth(), now.getDa
 /** @param {Date} now @param {number} months */
 const month = (now, months) => new Date(now.getFullYear(), now.getMonth() + months, 1).getTime();
 
+/** The period that an address names; null where it names none: anybody may type there. @param {URLSearchParams} query @returns {Period|null} */
+export function named(query) {
+  const [from, to] = [Number(query.get("from") || NaN), Number(query.get("to") || NaN)];
+  return from < to && Number.isFinite(new Date(from).getTime()) && Number.isFinite(new Date(to).getTime()) ? { from, to } : null;
+}
+
 /** A period typed as two local times; null where it is none. @param {string} from @param {string} to @returns {Period|null} */
 export function between(from, to) {
   const [start, end] = [new Date(from).getTime(), new Date(to).getTime()];

@@ -9,27 +9,38 @@ const OURS = /^\/(?:$|\?|targets\/|incidents|reports|groups|settings)/;
 /** The page and its variable that an address names. @param {string} path @returns {{page: string, id: string}} */
 export function route(path) {
   const [first = "", second = ""] = path.split("/").filter(Boolean);
-  if (first === "targets" && second) return { page: "target", id: decodeURIComponent(second) };
+  if (first === "targets" && second) return { page: "target", id: decoded(second) };
   return { page: first || "overview", id: "" };
+}
+
+/** What is no encoded text names nothing, as it stands. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** @param {string} address @param {{replace?: boolean}} [how] */
 export function navigate(address, { replace = false } = {}) {
   if (address === location.pathname + location.search) return;
+  const before = location.pathname;
   history[replace ? "replaceState" : "pushState"](null, "", address);
-  if (!replace) window.scrollTo(0, 0);
+  if (address.split("?")[0] !== before) window.scrollTo(0, 0);
   window.dispatchEvent(new Event(CHANGED));
 }
 
-/** Change some parts of the query; empty ones leave it. @param {Record<string, string|null>} changes */
-export function setQuery(changes) {
+/** Change some parts of the query; empty ones leave it. `replace`: not worth a step of its own in the history.
+ * @param {Record<string, string|null>} changes @param {{replace?: boolean}} [how] */
+export function setQuery(changes, { replace = false } = {}) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value) query.set(name, value);
     else query.delete(name);
   }
   const text = query.toString();
-  navigate(location.pathname + (text ? `?${text}` : ""), { replace: true });
+  navigate(location.pathname + (text ? `?${text}` : ""), { replace });
 }
 
 /** The present address, followed. @returns {{path: string, query: URLSearchParams}} */

@@ -3,7 +3,7 @@
 
 import { useStore } from "../hooks.js";
 import { route, useAddress } from "../router.js";
-import { html, useEffect } from "../ui.js";
+import { html, useEffect, useRef } from "../ui.js";
 import { Banners } from "./banners.js";
 import { Groups } from "./groups.js";
 import { Header } from "./header.js";
@@ -21,16 +21,26 @@ export function App() {
   const { page, id } = route(path);
   const connection = useStore((state) => state.connection);
   const bad = useStore((state) => (state.kpis ? state.kpis.down + state.kpis.partial : 0));
+  const name = useStore((state) => (page === "target" ? (state.rows.get(id)?.name ?? id) : ""));
+  const title = name || (PAGES[page] ? page.charAt(0).toUpperCase() + page.slice(1) : "No such page");
   useEffect(() => {
-    document.title = `${bad ? `(${bad}) ` : ""}NOC`;
-  }, [bad]);
+    document.title = `${bad ? `(${bad}) ` : ""}${title} – NOC`;
+  }, [bad, title]);
+  const here = page + id;
+  const shown = useRef(here);
+  useEffect(() => {
+    if (shown.current === here) return;
+    shown.current = here;
+    // As after loading a page: the keyboard and screen readers go on at its content, not where a link was.
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [here]);
   const Page = PAGES[page] ?? Missing;
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} page=${page} />
     <${Banners} />
     <main id="main" class=${`page page-${page} ${connection === "lost" ? "is-stale" : ""}`} tabindex="-1">
-      <${Page} key=${page + id} id=${id} query=${query} />
+      <${Page} key=${here} id=${id} query=${query} />
     </main>
   `;
 }

@@ -1,18 +1,16 @@
 // @ts-check
-// Two times to choose a period of one's own.
+// Two times to choose a period of one's own. What is typed stays, also where the shown period moves on; a new `key` forgets it.
 
 import { local } from "../format.js";
 import { between } from "../period.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 
 /** @param {{from: number, to: number, onChoose: (period: {from: number, to: number}) => void}} given */
 export function CustomPeriod({ from, to, onChoose }) {
-  const [start, setStart] = useState(local(from));
-  const [end, setEnd] = useState(local(to));
-  useEffect(() => {
-    setStart(local(from));
-    setEnd(local(to));
-  }, [from, to]);
+  const [typedStart, setStart] = useState(/** @type {string|null} */ (null));
+  const [typedEnd, setEnd] = useState(/** @type {string|null} */ (null));
+  const start = typedStart ?? local(from);
+  const end = typedEnd ?? local(to);
   const period = between(start, end);
   return html`
     <form class="custom-period" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), period && onChoose(period))}>

@@ -49,8 +49,8 @@ function Tools({ query }) {
         placeholder="Filter by name, address, group, tag"
         aria-label="Filter"
         value=${query.get("q") ?? ""}
-        onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })}
-        onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })}
+        onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value }, { replace: true })}
+        onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value }, { replace: true })}
         data-testid="filter"
       />
       <select aria-label="Group" value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })} data-testid="group-filter">

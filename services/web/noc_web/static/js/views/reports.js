@@ -4,7 +4,7 @@
 import { address } from "../api.js";
 import { duration, full, uptime, utc } from "../format.js";
 import { useLoaded, useStore } from "../hooks.js";
-import { PRESETS } from "../period.js";
+import { named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
 import { groups } from "../tablerows.js";
@@ -17,10 +17,10 @@ export function Reports({ query }) {
   const rows = useStore((state) => state.rows);
   const paths = useMemo(() => groups(rows.values()), [rows.size]);
   const preset = PRESETS.find((one) => one.name === (query.get("period") ?? "7d")) ?? PRESETS[2];
-  const isCustom = query.has("from") && query.has("to");
+  const custom = named(query);
   const group = query.get("group") ?? "";
   const period = useMemo(
-    () => (isCustom ? { from: Number(query.get("from")), to: Number(query.get("to")) } : preset.of(new Date())),
+    () => custom ?? preset.of(new Date()),
     [preset.name, query.get("from"), query.get("to")],
   );
   const asked = { from: Math.round(period.from), to: Math.round(period.to), group };
@@ -31,7 +31,7 @@ export function Reports({ query }) {
         <h1>Uptime report</h1>
         <div class="ranges" role="group" aria-label="Period">
           ${PRESETS.map(
-            (one) => html`<button key=${one.name} aria-pressed=${!isCustom && one.name === preset.name} onClick=${() => setQuery({ period: one.name === "7d" ? null : one.name, from: null, to: null })}>${one.label}</button>`,
+            (one) => html`<button key=${one.name} aria-pressed=${!custom && one.name === preset.name} onClick=${() => setQuery({ period: one.name === "7d" ? null : one.name, from: null, to: null })}>${one.label}</button>`,
           )}
         </div>
         <label>
@@ -42,7 +42,7 @@ export function Reports({ query }) {
           </select>
         </label>
         <span class="spring"></span>
-        <${CustomPeriod} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), period: null })} />
+        <${CustomPeriod} key=${`${preset.name} ${custom?.from} ${custom?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), period: null })} />
         <a class="button" href=${address("/reports/uptime", { ...asked, format: "csv" })} download data-testid="report-csv">CSV</a>
         <button onClick=${() => print()}>Print</button>
       </div>

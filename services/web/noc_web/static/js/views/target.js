@@ -7,7 +7,7 @@ import { counted, ms, percent } from "../format.js";
 import { useAction, useCommand, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
 import { live, store } from "../live.js";
 import { may } from "../me.js";
-import { RANGES } from "../period.js";
+import { named, RANGES } from "../period.js";
 import { navigate, setQuery } from "../router.js";
 import { MEANING, word } from "../states.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
@@ -24,10 +24,13 @@ import { Traceroute } from "./traceroute.js";
 export function TargetPage({ id, query }) {
   const row = useStore((state) => state.rows.get(id));
   const known = useStore((state) => state.kpis !== null);
+  // A target that was just added is not there at once, and the server knows it no sooner.
+  const isThere = row !== undefined;
   useEffect(() => {
+    if (!isThere) return undefined;
     live.watch(id);
     return () => live.watch(null);
-  }, [id]);
+  }, [id, isThere]);
   if (!row && !known) return html`<p class="empty">Loading…</p>`;
   if (!row) return html`<div class="empty"><h1>There is no target ${id}</h1><p>It may have been deleted. <a href="/">To the overview</a></p></div>`;
   return html`
@@ -128,7 +131,7 @@ const LIVE_APPEND_MS = 2 * 3_600_000;
 function History({ id, query }) {
   const [zooms, setZooms] = useState(/** @type {{from: number, to: number}[]} */ ([]));
   const range = RANGES.find((one) => one.name === (query.get("range") ?? "1h")) ?? RANGES[1];
-  const chosen = query.get("from") && query.get("to") ? { from: Number(query.get("from")), to: Number(query.get("to")) } : null;
+  const chosen = named(query);
   const [anchor, setAnchor] = useState(store.nowMs());
   const fixed = zooms[zooms.length - 1] ?? chosen;
   const period = fixed ?? { from: anchor - range.ms, to: anchor };
@@ -176,7 +179,7 @@ function History({ id, query }) {
         </div>
         ${zooms.length ? html`<button data-testid="zoom-back" onClick=${() => setZooms((before) => before.slice(0, -1))}>Back</button>` : null}
         <span class="spring"></span>
-        <${CustomPeriod} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), range: null })} />
+        <${CustomPeriod} key=${`${range.name} ${fixed?.from} ${fixed?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), range: null })} />
       </div>
       <${Trouble} error=${history.error ?? states.error} />
       ${isEmpty
