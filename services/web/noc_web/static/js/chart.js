@@ -11,6 +11,8 @@ const uPlot = vendored;
 /** Of the size of the text. */
 const LANE = 0.92;
 const LANE_GAP = 0.2;
+/** How high one site's lane of loss is, with the gap to the next. */
+export const LANE_REM = LANE + LANE_GAP;
 const NULLS_EXPAND = 2;
 const SHADES = ["--loss-none", "--loss-unknown", ...LOSS_CLASSES.map((one) => one.colour)];
 
@@ -28,7 +30,7 @@ export function draw(element, { sites: latest, places, span, width, height, onZo
   const sites = latest();
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const font = `${Math.round(rem * 0.78)}px system-ui, sans-serif`;
-  const lanes = Math.round(sites.length * (LANE + LANE_GAP) * rem) + 6;
+  const lanes = Math.round(sites.length * LANE_REM * rem) + 6;
   const axis = { stroke: colour("--text-2"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
   const chart = new uPlot(
     {

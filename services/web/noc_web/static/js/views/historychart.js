@@ -1,7 +1,7 @@
 // @ts-check
 // The chart of round-trip times and loss, with its readout; drag to zoom, double-click to go back.
 
-import { draw, joined, siteColour } from "../chart.js";
+import { draw, joined, LANE_REM, siteColour } from "../chart.js";
 import { LOSS_CLASSES, nearest } from "../chartseries.js";
 import { full, ms, percent, utc } from "../format.js";
 import { useMedia, useSize } from "../hooks.js";
@@ -9,6 +9,8 @@ import { onColours } from "../theme.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 
 /** @typedef {import("../chartseries.js").Point} Point */
+
+const FEW_SITES = 4;
 
 /** @param {{sites: Record<string, Point[]>, from: number, to: number, onZoom: (from: number, to: number) => void, onBack: () => void, label: string}} given */
 export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
@@ -23,7 +25,9 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
   const places = useMemo(() => Object.fromEntries(names.map((site, place) => [site, place])), [names.join(" ")]);
   const shown = useMemo(() => names.filter((site) => !hidden.includes(site)).map((site) => /** @type {[string, Point[]]} */ ([site, sites[site]])), [sites, hidden]);
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const height = narrow ? 280 : Math.round(Math.max(22 * rem, Math.min(30 * rem, size.width * 0.28)));
+  // The lanes of many sites must leave the lines their room.
+  const lanes = Math.max(0, shown.length - FEW_SITES) * LANE_REM * rem;
+  const height = Math.round(lanes + (narrow ? 280 : Math.max(22 * rem, Math.min(30 * rem, size.width * 0.28))));
   const acts = useRef({ onZoom, onBack });
   acts.current = { onZoom, onBack };
   const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")}`;

@@ -4,6 +4,7 @@
 import { duration, ms, percent, utc, moment } from "../format.js";
 import { useMedia, useNow, useStore } from "../hooks.js";
 import { setQuery } from "../router.js";
+import { severity } from "../states.js";
 import { filtered, firstDirection, sorted } from "../tablerows.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 import { Badge, cellTitle, Shape } from "./state.js";
@@ -21,6 +22,7 @@ const COLUMNS = [
   ["tags", "Tags"],
 ];
 const SORTABLE = new Set(["state", "since", "name", "rtt", "loss", "address", "group"]);
+const FEW_SITES = 4;
 const ORDER_EVERY_MS = 1000;
 
 /** @param {{query: URLSearchParams}} given */
@@ -39,7 +41,7 @@ export function TargetTable({ query }) {
   const sort = (/** @type {string} */ name) => {
     const turned = direction === "asc" ? "desc" : "asc";
     const next = name === column ? turned : firstDirection(name);
-    setQuery({ sort: name === "state" ? null : name, dir: next === firstDirection(name) ? null : next });
+    setQuery({ sort: name === "state" ? null : name, dir: next === firstDirection(name) ? null : next }, { replace: true });
   };
   if (known && !rows.size) return html`<${NoTargets} />`;
   const head = html`
@@ -108,19 +110,19 @@ function Row({ row, place, style, now }) {
       data-target=${row.id}
       data-state=${row.state}
     >
-      <span class="c-state" role="gridcell"><${Badge} state=${row.state} /></span>
-      <span class="c-since" role="gridcell" title=${row.since ? `since ${moment(row.since)} (${utc(row.since)})` : row.reason}>
+      <span class="c-state" role="cell"><${Badge} state=${row.state} /></span>
+      <span class="c-since" role="cell" title=${row.since ? `since ${moment(row.since)} (${utc(row.since)})` : row.reason}>
         ${row.since ? duration((now - Date.parse(row.since)) / 1000) : "–"}
       </span>
-      <span class="c-name" role="gridcell">
+      <span class="c-name" role="cell">
         <a href=${`/targets/${encodeURIComponent(row.id)}`} title=${row.reason}>${row.name}</a>
         ${row.critical ? html`<small class="mark" title="critical: mailed at once">critical</small>` : null}
         ${row.incident ? html`<small class="mark is-bad" title="part of an open incident">incident</small>` : null}
       </span>
-      <span class="c-rtt" role="gridcell" data-testid="rtt">${ms(row.rtt_ms)}</span>
-      <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""}`} role="gridcell">${percent(row.loss_pct)}</span>
-      <span class="c-sites" role="gridcell">
-        ${Object.entries(row.sites).map(
+      <span class="c-rtt" role="cell" data-testid="rtt">${ms(row.rtt_ms)}</span>
+      <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""}`} role="cell">${percent(row.loss_pct)}</span>
+      <span class="c-sites" role="cell">
+        ${inOrder(Object.entries(row.sites)).map(
           ([site, cell]) => html`
             <span key=${site} class="site-cell" title=${cellTitle(site, cell)} data-site=${site} data-state=${cell.state}>
               <${Shape} state=${cell.state} title=${cellTitle(site, cell)} /><em>${site} ${cell.rtt_ms === null ? "" : ms(cell.rtt_ms)}</em>
@@ -128,12 +130,16 @@ function Row({ row, place, style, now }) {
           `,
         )}
       </span>
-      <span class="c-address" role="gridcell" title=${row.address}>${row.address}</span>
-      <span class="c-group" role="gridcell" title=${row.group}>${row.group || "–"}</span>
-      <span class="c-tags" role="gridcell" title=${row.tags.join(" ")}>${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
+      <span class="c-address" role="cell" title=${row.address}>${row.address}</span>
+      <span class="c-group" role="cell" title=${row.group}>${row.group || "–"}</span>
+      <span class="c-tags" role="cell" title=${row.tags.join(" ")}>${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
     </div>
   `;
 }
+
+/** Where not all sites have room, those that see something bad come first.
+ * @param {[string, import("../store.js").Cell][]} cells */
+const inOrder = (cells) => (cells.length > FEW_SITES ? cells.sort(([, one], [, other]) => severity(one.state) - severity(other.state)) : cells);
 
 const NoTargets = () => html`
   <div class="empty">
