@@ -173,7 +173,6 @@ class Session:
     def _enqueue(self, subscription: _Subscription) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
         def callback(client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
             if subscription.channel.retained and not self._is_latest(message):
-                self.counters["overtaken"] += 1
                 return
             # What is retained says how things are and must not be lost; what merely happened is replayed.
             if not subscription.channel.retained and self._inbox.qsize() > INBOX_MESSAGES:

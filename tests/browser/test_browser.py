@@ -289,6 +289,8 @@ def test_a_page_too_many_says_why_it_is_not_live_and_becomes_live_later(page: Pa
     page.driver.close()
     page.driver.switch_to.window(page.driver.window_handles[0])
     page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "live without being asked")
+
+
 @pytest.mark.parametrize(
     "address",
     ["/reports?from=yesterday&to=1", "/reports?from=1e300&to=2e300", "/targets/server?from=x&to=y", "/targets/%E0%A4"],
