@@ -173,12 +173,19 @@ def test_a_viewer_sees_and_cannot_change(page: Page) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_fits_every_width_in_dark_and_light(page: Page, width: str, theme: str, shots: Path | None) -> None:
     page.noc.ask("PUT", "sites/here", {"label": "Here", "location": "Berlin", "anchors": ["10.99.0.1"]})
+    long = {
+        "id": "long",
+        "address": "2001:db8:85a3:1234:5678:8a2e:370:7334",
+        "group": "/".join(["a-long-group-name"] * 4),
+    }
+    assert page.noc.ask("POST", "targets", long)[0] == 201
     while page.theme() != theme:
         page.click("theme-toggle")
     page.driver.set_window_size(WIDTHS[width], 1000 if width != "wide" else 2000)
     for name, path in (
         ("overview", "/"),
         ("target", "/targets/server"),
+        ("long", "/targets/long"),
         ("incidents", "/incidents"),
         ("reports", "/reports"),
         ("groups", "/groups"),
@@ -187,9 +194,11 @@ def test_every_page_fits_every_width_in_dark_and_light(page: Page, width: str, t
         page.open(path)
         page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "a live page")
         page.wait(lambda: "Loading" not in page.text(), "everything loaded")
+        page.wait(lambda: not page.find("main .empty h1"), "the target is known")
         assert not page.overflows(), (name, width)
         if shots:
             page.driver.save_screenshot(str(shots / f"{name}-{theme}-{WIDTHS[width]}.png"))
+    page.noc.ask("DELETE", "targets/long")
 
 
 def test_the_history_can_be_narrowed_to_any_range(page: Page) -> None:

@@ -134,7 +134,8 @@ function drawLoss(chart, sites, places, font, rem) {
         // A total outage has no line: a bar through the plot shows that it is not nothing.
         ctx.restore();
         ctx.save();
-        ctx.globalAlpha = 0.1;
+        // The bars of all sites lie on each other.
+        ctx.globalAlpha = Math.min(0.1, 0.4 / sites.length);
         ctx.fillStyle = shades["--loss-all"];
         ctx.fillRect(Math.max(bbox.left, left), bbox.top, Math.max(0, Math.min(width, bbox.left + bbox.width - left)), bbox.height);
         ctx.restore();
