@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 
+# Who started us in the background had us ignore Ctrl-C, and all that we start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # At import, because a namespace belongs to a thread: there is only one now, and all others inherit from it.
 NAMESPACE = namespace.enter()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,8 @@ def test_a_folder_that_other_users_may_look_into_gets_no_secret(tmp_path: Path, 
 
 
 def test_mosquitto_takes_the_file_of_users(tmp_path: Path, stranger: Callable[..., Stranger]) -> None:
+    if shutil.which("mosquitto") is None:
+        pytest.skip("needs Mosquitto on PATH")
     make(tmp_path / "secrets", "local")
     port = free_port()
     (tmp_path / "mosquitto").mkdir()

@@ -180,7 +180,10 @@ def test_a_port_in_use_is_named_with_the_option_that_changes_it(own_network: Non
 def test_without_the_right_to_ping_one_sentence_names_the_cures(own_network: None, tmp_path: Path) -> None:
     groups = Path("/proc/sys/net/ipv4/ping_group_range")
     before = groups.read_text()
-    groups.write_text("1 0")
+    try:
+        groups.write_text("1 0")
+    except OSError:
+        pytest.skip("needs root: in the namespace of an ordinary user nobody's right to ping can be taken away")
     noc = [sys.executable, "-P", "-m", "noc_launcher", "up", "--port", str(free_port())]
     try:
         done = subprocess.run(

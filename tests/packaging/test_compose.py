@@ -181,7 +181,7 @@ def test_the_described_secrets_and_the_defaults_are_settings_that_the_service_ac
     environment["NOC_DATA"] = str(tmp_path)
     environment |= {variable: "noc@example.org" for variable in environment if variable.startswith("NOC_MAIL")}
     module = importlib.import_module(f"noc_{name}.config")
-    config = (module.read if name == "prober" else module.Config.read)(environment)
+    config = module.Config.read(environment)
     assert config.broker.user == ("local" if name == "prober" else name)
     assert config.broker.password == PASSWORD
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import hashlib
 import os
 import secrets
@@ -54,7 +53,7 @@ def settings(folder: Path, port: int) -> str:
     ]
     if os.getuid() == 0:
         # Else it becomes the user mosquitto, who may not read this folder.
-        lines.append(f"user {getpass.getuser()}")
+        lines.append("user root")
     return "\n".join(lines) + "\n"
 
 
