@@ -230,7 +230,10 @@ def test_a_history_that_cannot_be_read_is_said_in_a_sentence(service: Service) -
 
 
 def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside(
-    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail() -> None:
         raise RuntimeError("the details of it")
@@ -242,7 +245,7 @@ def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside
     assert "the details of it" not in answer.text
     (name,) = re.findall(r"the log has it as error ([0-9a-f]{8})\.$", answer.get_json()["detail"])
     # Where log lines go depends on whether a service has begun in this process.
-    logged = "".join(capsys.readouterr())
+    logged = "".join(capsys.readouterr()) + caplog.text
     assert f"shown as error {name}" in logged
     assert "the details of it" in logged
 
