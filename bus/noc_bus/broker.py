@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from noc_bus.channels import DEFAULT_ROOT
+from noc_frame.settings import Setting
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,13 @@ class Broker:
     def __str__(self) -> str:
         """Without the password, for logs."""
         return f"{'mqtts' if self.tls else 'mqtt'}://{f'{self.user}@' if self.user else ''}{self.host}:{self.port}"
+
+
+MQTT_URL = Setting(
+    "NOC_MQTT_URL",
+    Broker.parse,
+    "mqtt://[user:password@]host[:1883][/root] or mqtts://[user:password@]host[:8883][/root][?ca=/path/of/ca.pem]",
+    "the MQTT broker; the path is the root topic",
+    default="mqtt://127.0.0.1:1883",
+    secret=True,
+)

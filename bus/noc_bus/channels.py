@@ -20,6 +20,16 @@ ROLES: Final[tuple[Role, ...]] = ("web", "prober", "recorder", "alerter")
 # A site's name is its broker user, so it must not be able to pass for a service.
 RESERVED_SITES: Final = frozenset({"web", "recorder", "alerter", "reader"})
 
+
+def parse_site(text: str) -> str:
+    """A site's name. Raises ValueError with the reason for what cannot be one."""
+    if text in RESERVED_SITES:
+        raise ValueError("that name belongs to a service")
+    if not re.fullmatch(m.SLUG, text):
+        raise ValueError("not a slug")
+    return text
+
+
 M = TypeVar("M", bound=m.Message)
 
 

@@ -24,6 +24,16 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 RttMs = Annotated[float, Meta(ge=0, le=600_000)]
 Address = Annotated[str, Meta(min_length=1, max_length=253)]
+Code = Annotated[
+    str,
+    Meta(
+        pattern=SLUG_PATTERN,
+        description="names the reason for programs; new ones may come: who does not know one goes by the state",
+    ),
+]
+Kind = Annotated[
+    str, Meta(pattern=SLUG_PATTERN, description="new kinds may come: who does not know one shows the text")
+]
 
 
 class State(StrEnum):
@@ -52,7 +62,33 @@ class Message(Struct, kw_only=True, omit_defaults=False, frozen=True):
     """What all messages have in common: immutable, and unknown fields are ignored."""
 
 
-class Target(Message, kw_only=True, frozen=True):
+class Retained(Message, kw_only=True, frozen=True):
+    """What is retained says how things are, until its writer replaces or clears it."""
+
+    rev: Annotated[
+        Count | None, Meta(description="rises with every retained message of its writer; null: an older writer's")
+    ] = None
+
+
+def fields_of(message: type[Retained]) -> tuple[str, ...]:
+    """What a retained message says, in the order declared, without the `rev` that its writer adds."""
+    return tuple(name for name in message.__struct_fields__ if name not in Retained.__struct_fields__)
+
+
+class Summary(Message, kw_only=True, frozen=True):
+    """What a writer has retained on one channel, so that a reader knows whether it has it all."""
+
+    count: Count
+    rev_sum: Annotated[Count, Meta(description="the sum of their `rev`, modulo 2**53")]
+
+
+Summaries = Annotated[
+    dict[str, Summary] | None,
+    Meta(description="by channel, what its writer has retained; null: an older writer, which does not tell"),
+]
+
+
+class Target(Retained, kw_only=True, frozen=True):
     """A thing to ping, with every option resolved: what its groups set is already applied."""
 
     id: Slug
@@ -105,7 +141,7 @@ class Target(Message, kw_only=True, frozen=True):
     note: Annotated[str, Meta(max_length=2000)] = ""
 
 
-class Site(Message, kw_only=True, frozen=True):
+class Site(Retained, kw_only=True, frozen=True):
     """A place from which targets are pinged."""
 
     id: Slug
@@ -138,6 +174,17 @@ class ProberPresence(Message, kw_only=True, frozen=True):
     clock: Annotated[
         Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")
     ] = None
+    instance: Annotated[
+        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the prober, at random")
+    ] = None
+    host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
+    coverage_pct: Annotated[
+        Percent | None, Meta(description="share of the last minute's cycles that could be measured; null: none was due")
+    ] = None
+    overloaded: Annotated[
+        bool, Meta(description="true: it loses cycles to its own lateness or drops, so it casts no vote")
+    ] = False
+    retained: Summaries = None
 
 
 class ProbeResult(Message, kw_only=True, frozen=True):
@@ -164,15 +211,17 @@ class ProbeResult(Message, kw_only=True, frozen=True):
         list[Annotated[str, Meta(max_length=200)]],
         Meta(max_length=20, description="ICMP errors and local send errors, each once: evidence, not loss"),
     ] = []
+    error_codes: Annotated[list[Code], Meta(max_length=20, description="one for each of `errors`, in their order")] = []
     invalid: Annotated[
         Annotated[str, Meta(max_length=200)] | None,
         Meta(
-            description="why this cycle proves nothing (late schedule, dropped packets, no route, no address); null: it does",
+            description="why this cycle is not measurable (late schedule, dropped packets, no route, no address); null: it is",
         ),
     ] = None
+    invalid_code: Code | None = None
 
 
-class SiteState(Message, kw_only=True, frozen=True):
+class SiteState(Retained, kw_only=True, frozen=True):
     """How one site sees one target."""
 
     site: Slug
@@ -182,7 +231,8 @@ class SiteState(Message, kw_only=True, frozen=True):
     state: State
     since: Annotated[Time, Meta(description="start of the first check that showed this state")]
     reason: Text
-    rtt_ms: Annotated[RttMs | None, Meta(description="mean of the last answered cycle; null: none was")] = None
+    code: Annotated[Code | None, Meta(description="of `reason`")] = None
+    rtt_ms: Annotated[RttMs | None, Meta(description="median of the last answered cycle; null: none was")] = None
     loss_pct: Annotated[Percent | None, Meta(description="of the last valid cycle; null: none was")] = None
     at: Annotated[Time, Meta(description="when this was last confirmed; refreshed at least every 60 s while pinged")]
 
@@ -199,7 +249,7 @@ class Replay(Message, kw_only=True, frozen=True):
     states: Annotated[list[SiteState], Meta(max_length=5000)] = []
 
 
-class Mark(Message, kw_only=True, frozen=True):
+class Mark(Retained, kw_only=True, frozen=True):
     """Everything of this site's journal up to and including `seq` is stored durably."""
 
     site: Slug
@@ -208,18 +258,19 @@ class Mark(Message, kw_only=True, frozen=True):
     at: Time
 
 
-class Verdict(Message, kw_only=True, frozen=True):
+class Verdict(Retained, kw_only=True, frozen=True):
     """How a target is, all its sites taken together."""
 
     target: Slug
     state: VerdictState
     since: Time
     reason: Text
+    code: Annotated[Code | None, Meta(description="of `reason`")] = None
     sites: Annotated[dict[Slug, State], Meta(description="each site that was asked, as it counted; blind ones UNKNOWN")]
     at: Time
 
 
-class Acknowledgement(Message, kw_only=True, frozen=True):
+class Acknowledgement(Retained, kw_only=True, frozen=True):
     """A person has taken an incident on."""
 
     incident: Slug
@@ -228,30 +279,46 @@ class Acknowledgement(Message, kw_only=True, frozen=True):
     comment: Text = ""
 
 
-class Incident(Message, kw_only=True, frozen=True):
+class Member(Message, kw_only=True, frozen=True):
+    """A target that is part of an incident, named as it was when it joined."""
+
+    target: Slug
+    name: Annotated[str, Meta(max_length=120)]
+    address: Annotated[str, Meta(max_length=253)] = ""
+    group: Annotated[str, Meta(max_length=250)] = ""
+    critical: bool = False
+    joined_at: Time
+    left_at: Annotated[Time | None, Meta(description="null: it is still part of it")] = None
+
+
+class Incident(Retained, kw_only=True, frozen=True):
     """Something is wrong, from the moment it was decided until it was over."""
 
     id: Slug
-    kind: Literal["target-down", "site-blind"]
+    kind: Annotated[Kind, Meta(description="target-down or site-blind; new kinds may come")]
     targets: list[Slug]
+    members: Annotated[
+        list[Member], Meta(max_length=200, description="its targets as they were, critical ones first; not all of many")
+    ] = []
+    total_members: Annotated[Count, Meta(description="how many targets are or were part of it")] = 0
     site: Annotated[Slug | None, Meta(description="the site that is blind, where that is the incident")] = None
     opened_at: Time
     acknowledged: Acknowledgement | None = None
     resolved_at: Annotated[Time | None, Meta(description="null while it is open")] = None
     cause: Text
+    code: Annotated[Code | None, Meta(description="of `cause`")] = None
     evidence: Annotated[list[Text], Meta(max_length=100)] = []
 
 
 class Event(Message, kw_only=True, frozen=True):
     """Something just happened. A hint to look: what counts is retained elsewhere."""
 
-    kind: Literal[
-        "target-went-down",
-        "target-came-up",
-        "target-changed",
-        "incident-opened",
-        "incident-resolved",
-        "incident-acknowledged",
+    kind: Annotated[
+        Kind,
+        Meta(
+            description="target-went-down, target-came-up, target-changed, incident-opened, incident-resolved or "
+            "incident-acknowledged; new kinds may come"
+        ),
     ]
     at: Time
     target: Slug | None = None
@@ -281,7 +348,7 @@ class Hop(Message, kw_only=True, frozen=True):
     rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
 
 
-class Trace(Message, kw_only=True, frozen=True):
+class Trace(Retained, kw_only=True, frozen=True):
     """The path from a site to a target."""
 
     site: Slug
@@ -300,6 +367,7 @@ class Reply(Message, kw_only=True, frozen=True):
     target: Slug
     at: Time
     error: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="null: it was carried out")] = None
+    code: Annotated[Code | None, Meta(description="of `error`")] = None
     result: Annotated[ProbeResult | None, Meta(description="of `check`")] = None
     trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
 
@@ -318,3 +386,9 @@ class ServicePresence(Message, kw_only=True, frozen=True):
     trouble: Annotated[
         Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None
+    code: Annotated[Code | None, Meta(description="of `trouble`")] = None
+    instance: Annotated[
+        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the service, at random")
+    ] = None
+    host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
+    retained: Summaries = None

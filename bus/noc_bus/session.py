@@ -20,13 +20,15 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from noc_bus import log, topic_variables
+from noc_bus import topic_variables
 from noc_bus.broker import Broker
 from noc_bus.bus import Handler
 from noc_bus.channels import Channel
 from noc_bus.codec import BadMessage, decode, encode
 from noc_bus.messages import Message
-from noc_bus.settings import SettingError
+from noc_frame import log
+from noc_frame.process import RestartNeeded
+from noc_frame.settings import SettingError
 
 M = TypeVar("M", bound=Message)
 
@@ -39,8 +41,8 @@ INBOX_MESSAGES: Final = 50_000
 _log = log.get("noc.bus")
 
 
-class SessionDied(Exception):
-    """A thread of the session ended by itself: the process must end too, so that it is started anew."""
+class SessionDied(RestartNeeded):
+    """A thread of the session ended by itself: the process must end too, so that it is started again."""
 
 
 @dataclass(frozen=True)

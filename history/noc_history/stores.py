@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
-from noc_bus.settings import Setting
+from noc_frame.settings import Setting
 from noc_history.store import Store
 
 DEFAULT_KEEP_DAYS: Final = 30

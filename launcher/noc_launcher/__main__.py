@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from noc_bus.settings import SettingError
+from noc_frame.settings import SettingError
 from noc_launcher.arguments import COMMANDS, parser
 from noc_launcher.commands import OTHERS, Arguments
 from noc_launcher.complaint import Complaint

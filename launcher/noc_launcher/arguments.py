@@ -109,7 +109,7 @@ def _add(known: Any, name: str, run: Callable[[Arguments], int], about: str) -> 
 
 
 def _site(text: str) -> str:
-    from noc_bus.settings import parse_site
+    from noc_bus.channels import parse_site
 
     try:
         return parse_site(text)

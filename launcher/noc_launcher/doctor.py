@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from noc_alerter.config import SMTP_URL
-from noc_bus import log
-from noc_bus.broker import Broker
+from noc_bus.broker import MQTT_URL, Broker
 from noc_bus.session import Session
-from noc_bus.settings import MQTT_URL, SettingError
+from noc_frame import log
+from noc_frame.settings import SettingError
 from noc_launcher import running
 from noc_launcher.plan import is_set
 from noc_prober.sockets import NoIcmp, open_all

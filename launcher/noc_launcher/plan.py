@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from noc_bus.broker import MQTT_URL
 from noc_bus.channels import RESERVED_SITES
-from noc_bus.settings import DATA, MQTT_URL, SettingError, parse_folder
+from noc_frame.settings import DATA, SettingError, parse_folder
 from noc_launcher.complaint import Complaint
 from noc_prober.config import SITE
 from noc_web.config import HTTP_HOST, HTTP_PORT

@@ -10,7 +10,7 @@ import pytest
 from noc_alerter.smtp import NotDelivered
 from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES, SITES
 from noc_bus.messages import Acknowledgement, ServicePresence, State
-from noc_bus.process import presence
+from noc_bus.presence import presence
 from tests.alerter.conftest import OPS, T0, Rig
 
 ALL = ("north", "south", "west")

@@ -14,9 +14,9 @@ import structlog
 from noc_alerter.database import Database, Mail
 from noc_alerter.outbox import MOST_PER_HOUR, Outbox, retry_delay_s
 from noc_alerter.smtp import NotDelivered
-from noc_bus import log
 from noc_bus.messages import Incident
 from noc_bus.time import Time
+from noc_frame import log
 from tests.alerter.conftest import OPS, T0
 from tests.parts.waiting import wait_until
 

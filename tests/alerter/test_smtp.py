@@ -18,10 +18,10 @@ from noc_alerter.database import Database, Mail
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
 from noc_alerter.smtp import NotDelivered, deliver
-from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Incident, Target
-from noc_bus.settings import SettingError
 from noc_bus.time import Time
+from noc_frame.settings import SettingError
+from noc_rules.mail_address import is_mail_address
 from tests.alerter.conftest import FROM, OPS, T0, parse, part
 from tests.parts.ports import free_port
 from tests.parts.smtp import Mode, SmtpSink

@@ -38,7 +38,16 @@ def test_every_channel_has_a_golden_example() -> None:
 def test_a_golden_example_decodes_and_keeps_every_field(channel: Channel[Message], example: dict[str, Any]) -> None:
     message = decode(json.dumps(example).encode(), channel.message)
     written = json.loads(encode(message))
-    assert {name: written[name] for name in example} == example
+    assert _as_in(example, written) == example
+
+
+def _as_in(example: Any, written: Any) -> Any:
+    """What of `written` the example speaks of: fields that came later are left out."""
+    if isinstance(example, dict):
+        return {name: _as_in(example[name], written[name]) for name in example}
+    if isinstance(example, list) and len(example) == len(written):
+        return [_as_in(one, other) for one, other in zip(example, written, strict=True)]
+    return written
 
 
 @pytest.mark.parametrize(("channel", "example"), EXAMPLES)

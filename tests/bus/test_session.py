@@ -19,13 +19,13 @@ import pytest
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
-from noc_bus import log
 from noc_bus.broker import Broker
 from noc_bus.channels import PROBERS, RESULTS, TARGETS
 from noc_bus.codec import encode
 from noc_bus.messages import ProberPresence, Target
 from noc_bus.session import Session, SessionDied
-from noc_bus.settings import SettingError
+from noc_frame import log
+from noc_frame.settings import SettingError
 
 pytestmark = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs Mosquitto on PATH")
 

@@ -54,8 +54,8 @@ def test_a_distribution_depends_on_what_it_imports_and_nothing_more(folder: str)
     project = tomllib.loads((REPOSITORY / folder).parent.joinpath("pyproject.toml").read_text(encoding="utf-8"))
     declared = {name for name in project["project"]["dependencies"] if name.startswith("noc-")}
     direct = {name.replace("_", "-") for name in FOLDERS[folder]}
-    # The launcher reaches the bus through every service.
-    assert declared == direct or (Path(folder).name == "noc_launcher" and declared == direct - {"noc-bus"})
+    # The launcher reaches bus and frame through every service.
+    assert declared == direct or (Path(folder).name == "noc_launcher" and declared == direct - {"noc-bus", "noc-frame"})
 
 
 @pytest.mark.parametrize("file", modules("rules/noc_rules"), ids=lambda file: file.name)
@@ -84,7 +84,7 @@ def test_the_topics_of_the_page_are_the_channels_of_the_code() -> None:
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "CHANGELOG.md"])
 def test_every_path_a_document_names_exists(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    named = re.findall(r"`((?:bus|rules|history|services|launcher|tests|benchmarks|docs)/[\w./-]+)`", text)
+    named = re.findall(r"`((?:frame|bus|rules|history|services|launcher|tests|benchmarks|docs)/[\w./-]+)`", text)
     named += [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not link.startswith("http")]
     missing = [path for path in named if not (REPOSITORY / path).exists()]
     assert not missing

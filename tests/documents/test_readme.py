@@ -12,7 +12,7 @@ import noc_alerter.config
 import noc_prober.config
 import noc_recorder.config
 import noc_web.config
-from noc_bus.settings import ALL_NAMES
+from noc_frame.settings import ALL_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from noc_bus.settings import SettingError
+from noc_frame.settings import SettingError
 from noc_history.stores import HISTORY_URL, in_folder, parse
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from noc_bus.settings import SettingError
+from noc_frame.settings import SettingError
 from noc_launcher import services
 from noc_launcher.arguments import COMMANDS
 from noc_launcher.commands import OTHERS

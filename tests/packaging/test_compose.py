@@ -19,7 +19,7 @@ import pytest
 
 from noc_alerter.config import Smtp
 from noc_bus.broker import Broker
-from noc_bus.settings import ALL_NAMES, Setting
+from noc_frame.settings import ALL_NAMES, Setting
 from noc_history import stores
 from tests.packaging import compose, dockerfiles
 from tests.packaging.repository import ROOT, SERVICES, project

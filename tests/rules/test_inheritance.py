@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from noc_bus.messages import Target
+from noc_bus.messages import Target, fields_of
 from noc_rules.inheritance import OPTIONS, chain, resolve
 
 GROUPS: dict[str, dict[str, object]] = {
@@ -39,5 +39,5 @@ def test_a_chain_runs_from_the_group_to_the_root() -> None:
 
 def test_every_option_of_a_target_is_inherited_or_its_own_affair() -> None:
     own = {"id", "name", "address", "group", "parents", "note"}
-    assert {*OPTIONS} | own == set(Target.__struct_fields__)
+    assert {*OPTIONS} | own == set(fields_of(Target))
     assert not {*OPTIONS} & own

@@ -10,6 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TYPED = [
+    "frame/noc_frame",
     "bus/noc_bus",
     "rules/noc_rules",
     "history/noc_history",

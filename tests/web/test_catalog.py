@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Target
+from noc_bus.messages import Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.catalog import options, table
 from noc_web.catalog.catalog import Catalog
@@ -177,7 +177,7 @@ def test_an_option_beyond_its_limits_is_refused_in_a_sentence_that_names_it(name
 
 
 def test_every_option_has_a_row_in_both_tables() -> None:
-    fields = {*Target.__struct_fields__} - {"address"}
+    fields = {*fields_of(Target)} - {"address"}
     assert {name for name, _ in ACCEPTED} == fields
     assert {name for name, _ in REFUSED} == fields | {"address"}
 
@@ -277,7 +277,7 @@ def test_a_group_change_that_a_member_cannot_bear_is_refused_with_its_name(catal
     assert catalog.contents().groups == {}
 
 
-@pytest.mark.parametrize("name", sorted({*Target.__struct_fields__} - {*OPTIONS}))
+@pytest.mark.parametrize("name", sorted({*fields_of(Target)} - {*OPTIONS}))
 def test_what_describes_one_target_cannot_be_set_on_a_group(catalog: Catalog, name: str) -> None:
     assert "not an option" in refusal(lambda: catalog.put_group("core", {name: "x"}, WHO)).detail
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, VERDICTS
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import ServicePresence, Site, State, Target, VerdictState
-from noc_bus.process import SILENT_AFTER_S
+from noc_bus.presence import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_web.json import plain
 from noc_web.live.revision import _RING, Revisions

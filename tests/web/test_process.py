@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from noc_bus import process
 from noc_bus.broker import Broker
 from noc_bus.channels import SERVICES, TARGETS
 from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
+from noc_frame import process
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database

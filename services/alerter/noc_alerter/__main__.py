@@ -16,10 +16,11 @@ from noc_alerter.config import SETTINGS, Config
 from noc_alerter.database import Database
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
-from noc_bus import log, process
+from noc_bus import presence
 from noc_bus.session import Session
-from noc_bus.settings import SettingError
 from noc_bus.time import Time
+from noc_frame import log, process
+from noc_frame.settings import SettingError
 
 _TICK_S: Final = 0.2
 
@@ -39,7 +40,7 @@ def run(config: Config, stop: threading.Event) -> None:
         sender.start()
     else:
         log.get("noc.alerter").info("NOC_SMTP_URL is not set: incidents are kept and shown, but nobody is mailed")
-    session = Session(config.broker, "noc-alerter", will=process.offline("alerter"))
+    session = Session(config.broker, "noc-alerter", will=presence.offline("alerter"))
     alerter = Alerter(session, database, mailer, config.mail_to, outbox)
     session.start()
     check_at_s = announce_at_s = 0.0
@@ -52,7 +53,7 @@ def run(config: Config, stop: threading.Event) -> None:
             if sender and not sender.is_alive():
                 raise RuntimeError("the outbox's thread has ended by itself")
         if now_s >= announce_at_s:
-            announce_at_s = now_s + process.PRESENCE_EVERY_S
+            announce_at_s = now_s + presence.PRESENCE_EVERY_S
             alerter.announce()
     alerter.say_goodbye()
     session.stop()
@@ -61,9 +62,13 @@ def run(config: Config, stop: threading.Event) -> None:
     database.close()
 
 
+def health(config: Config) -> int:
+    return presence.service_health("alerter", config.broker)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     about = "Judges all sites together, keeps the incidents and mails them."
-    return process.main("alerter", about, SETTINGS, Config.read, run, argv)
+    return process.main("alerter", about, SETTINGS, Config.read, run, health, argv)
 
 
 if __name__ == "__main__":

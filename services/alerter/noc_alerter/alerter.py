@@ -14,7 +14,6 @@ from noc_alerter.database import Database, Mail
 from noc_alerter.mail import Mailer
 from noc_alerter.outbox import Outbox
 from noc_alerter.picture import Picture
-from noc_bus import log
 from noc_bus.bus import Bus, Handler
 from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
@@ -28,10 +27,11 @@ from noc_bus.channels import (
     VERDICTS,
     Channel,
 )
-from noc_bus.mail_address import is_mail_address
 from noc_bus.messages import Event, Incident, Message, ServicePresence, Target, Verdict, VerdictState
-from noc_bus.process import SILENT_AFTER_S, offline, presence
+from noc_bus.presence import SILENT_AFTER_S, offline, presence
 from noc_bus.time import Time
+from noc_frame import log
+from noc_rules.mail_address import is_mail_address
 
 # Retained messages come in a burst after a connection: it is over when nothing came for this long.
 _SETTLED_S: Final = 1.0

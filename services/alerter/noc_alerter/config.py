@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from noc_bus.broker import Broker
-from noc_bus.mail_address import is_mail_address
-from noc_bus.settings import DATA, LOG, MQTT_URL, PUBLIC_URL, Setting, SettingError
+from noc_bus.broker import MQTT_URL, Broker
+from noc_frame.settings import DATA, LOG, PUBLIC_URL, Setting, SettingError
+from noc_rules.mail_address import is_mail_address
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from noc_alerter.database import LONGEST_PAUSE_MS, Database, Mail, Row
 from noc_alerter.smtp import NotDelivered
-from noc_bus import log
 from noc_bus.time import Time
+from noc_frame import log
 
 MOST_PER_HOUR: Final = 60
 _GIVE_UP_MS: Final = 72 * 3_600_000

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from noc_bus import log, process
+from noc_bus import presence
 from noc_bus.session import Session
-from noc_bus.settings import SettingError
 from noc_bus.time import Time
+from noc_frame import log, process
+from noc_frame.settings import SettingError
 from noc_prober.config import SETTINGS, Config
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
@@ -26,8 +27,12 @@ from noc_prober.sockets import NoIcmp, open_all
 ABOUT = "Pings every target of one site and publishes what it sees."
 
 
+def health(config: Config) -> int:
+    return presence.prober_health(config.site, config.broker)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    return process.main("prober", ABOUT, SETTINGS, Config.read, run, argv)
+    return process.main("prober", ABOUT, SETTINGS, Config.read, run, health, argv)
 
 
 def run(config: Config, stop: threading.Event) -> None:

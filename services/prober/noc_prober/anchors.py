@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from noc_bus import log
 from noc_bus.messages import Target
 from noc_bus.time import Time
+from noc_frame import log
 from noc_prober.addresses import BadAddress, NoInterface, check_name, is_name, literal
 from noc_prober.cycle import Cycle, Outcome, Plan, Tally
 from noc_prober.ping import Pinger

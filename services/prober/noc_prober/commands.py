@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from noc_bus import log
 from noc_bus.bus import Bus
 from noc_bus.channels import REPLIES, TRACES
 from noc_bus.messages import Command, ProbeResult, Reply, Target, Trace
 from noc_bus.time import Time
+from noc_frame import log
 from noc_prober.addresses import BadAddress, Destination
 from noc_prober.resolver import Resolver, Unresolved, destinations
 from noc_prober.trace import CannotTrace, Path, trace

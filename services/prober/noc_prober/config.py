@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from noc_bus.broker import Broker
-from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, parse_site
+from noc_bus.broker import MQTT_URL, Broker
+from noc_bus.channels import parse_site
+from noc_frame.settings import DATA, LOG, Setting
 
 SITE: Final = Setting(
     "NOC_SITE",

@@ -16,7 +16,7 @@ from typing import Final
 
 from icmplib import ICMPSocketError
 
-from noc_bus import log
+from noc_frame import log
 from noc_prober import packets
 from noc_prober.addresses import Destination
 from noc_prober.errqueue import kernel_stamp_ns, read_errors

@@ -7,14 +7,14 @@ import gc
 import threading
 from typing import Any, Final, Protocol
 
-from noc_bus import log
 from noc_bus.bus import Bus
 from noc_bus.channels import COMMANDS, MARKS, PROBERS, SITES, STATES, TARGETS
 from noc_bus.codec import encode
 from noc_bus.messages import Command, Mark, Site, SiteState, Target
-from noc_bus.process import PRESENCE_EVERY_S
+from noc_bus.presence import PRESENCE_EVERY_S
 from noc_bus.session import SessionDied
 from noc_bus.time import Time
+from noc_frame import log
 from noc_prober.addresses import is_name
 from noc_prober.anchors import ISOLATED_REASON, Anchors
 from noc_prober.commands import Commands

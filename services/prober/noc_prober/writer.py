@@ -17,13 +17,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from noc_bus import log
 from noc_bus.bus import Bus
 from noc_bus.channels import REPLAYS, RESULTS, STATES
 from noc_bus.codec import encode
 from noc_bus.messages import Mark, ProbeResult, SiteState
 from noc_bus.messages import Replay as ReplayBatch
 from noc_bus.time import Time
+from noc_frame import log
 from noc_prober.journal import Journal, Record
 from noc_prober.memory import Kind, Memory
 from noc_prober.replay import BATCH_BYTES, Replay

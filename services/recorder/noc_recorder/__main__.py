@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from noc_bus import log, process
+from noc_bus import presence
 from noc_bus.session import Session
+from noc_frame import log, process
 from noc_history.store import StoreError
 from noc_recorder.config import SETTINGS, Config
 from noc_recorder.intake import Intake
@@ -24,7 +25,7 @@ def run(config: Config, stop: threading.Event) -> None:
     store = config.history.open()
     intake, rejected = Intake(), RejectedFile(config.data)
     writer = Writer(store, intake, rejected, config.history.keep_days)
-    session = Session(config.broker, "noc-recorder", will=process.offline("recorder"))
+    session = Session(config.broker, "noc-recorder", will=presence.offline("recorder"))
     recorder = Recorder(session, writer, intake, rejected)
     broken: list[StoreError] = []
 
@@ -44,7 +45,7 @@ def run(config: Config, stop: threading.Event) -> None:
         if not thread.is_alive():
             raise RuntimeError("the writer's thread has ended by itself")
         if time.monotonic() >= announce_at_s:
-            announce_at_s = time.monotonic() + process.PRESENCE_EVERY_S
+            announce_at_s = time.monotonic() + presence.PRESENCE_EVERY_S
             recorder.announce()
     thread.join(timeout=20)
     recorder.say_goodbye()
@@ -54,9 +55,15 @@ def run(config: Config, stop: threading.Event) -> None:
         raise broken[0]
 
 
+def health(config: Config) -> int:
+    return presence.service_health("recorder", config.broker)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     try:
-        return process.main("recorder", "Stores every result and change of state.", SETTINGS, Config.read, run, argv)
+        return process.main(
+            "recorder", "Stores every result and change of state.", SETTINGS, Config.read, run, health, argv
+        )
     except StoreError as error:
         log.get("noc.recorder").error(str(error))
         return 1

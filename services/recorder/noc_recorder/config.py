@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from noc_bus.broker import Broker
-from noc_bus.settings import DATA, LOG, MQTT_URL
+from noc_bus.broker import MQTT_URL, Broker
+from noc_frame.settings import DATA, LOG
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 
 SETTINGS = (MQTT_URL, HISTORY_URL, DATA, LOG)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from noc_bus import log
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
 from noc_bus.messages import Incident, Mark, ProbeResult, Replay, SiteState
-from noc_bus.process import offline, presence
+from noc_bus.presence import offline, presence
 from noc_bus.time import Time
+from noc_frame import log
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from noc_bus import log
 from noc_bus.codec import encode
 from noc_bus.time import Time
+from noc_frame import log
 from noc_history.store import Rejected
 
 _MOST_BYTES: Final = 5_000_000

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from noc_bus import log
 from noc_bus.messages import Mark, ProbeResult, SiteState
 from noc_bus.time import Time
+from noc_frame import log
 from noc_history.store import Batch, Store, StoreError
 from noc_recorder.contiguous import Ledger
 from noc_recorder.intake import Arrived, Intake

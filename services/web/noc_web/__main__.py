@@ -12,11 +12,12 @@ from typing import Any, Final
 import gevent
 from gevent import pywsgi
 
-from noc_bus import log, process
+from noc_bus import presence
 from noc_bus.channels import SERVICES
 from noc_bus.session import Session
-from noc_bus.settings import SettingError
 from noc_bus.time import Time
+from noc_frame import log, process
+from noc_frame.settings import SettingError
 from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
@@ -41,7 +42,7 @@ def run(config: Config, stop: threading.Event) -> None:
     database = Database(config.data)
     accounts = Accounts(database)
     accounts.ensure_first(config.admin_password, config.data)
-    session = Session(config.broker, "noc-web", will=process.offline("web"))
+    session = Session(config.broker, "noc-web", will=presence.offline("web"))
     publisher = Publisher(session)
     view = LiveView(session)
 
@@ -85,7 +86,7 @@ def run(config: Config, stop: threading.Event) -> None:
             gevent.sleep(_CHECK_S)
     finally:
         gevent.killall(running)
-        session.publish(*process.offline("web"))
+        session.publish(*presence.offline("web"))
         server.stop(timeout=_STOP_S)
         session.stop()
         parts.store.close()
@@ -110,7 +111,7 @@ class Keeper:
             now_s = time.monotonic()
             off_loop(self._parts.publisher.tick, now_s)
             if now_s >= announce_at_s and self._parts.bus.connected:
-                announce_at_s = now_s + process.PRESENCE_EVERY_S
+                announce_at_s = now_s + presence.PRESENCE_EVERY_S
                 self._announce()
             gevent.sleep(0.2)
 
@@ -127,7 +128,7 @@ class Keeper:
             "revision": self._parts.revisions.revision,
             **self._parts.bus.counters,
         }
-        self._parts.bus.publish(SERVICES, process.presence("web", self._since, figures))
+        self._parts.bus.publish(SERVICES, presence.presence("web", self._since, figures))
 
 
 class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # gevent has no types
@@ -163,9 +164,13 @@ def _listen(config: Config) -> Any:
         ) from None
 
 
+def health(config: Config) -> int:
+    return presence.service_health("web", config.broker)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     about = "Shows the network live, and keeps its targets."
-    return process.main("web", about, SETTINGS, Config.read, run, argv)
+    return process.main("web", about, SETTINGS, Config.read, run, health, argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from noc_bus import log
+from noc_frame import log
 from noc_history.store import StoreError
 from noc_web import health, pages
 from noc_web.api import serving

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
-from noc_bus.messages import Site, Target
+from noc_bus.messages import Site, Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 
@@ -17,9 +17,9 @@ def _optional(name: str, of: type[Struct], fields: tuple[str, ...]) -> type[Stru
     return defstruct(name, [(field, types[field] | None | UnsetType, UNSET) for field in fields], kw_only=True)
 
 
-OwnOptions: Final = _optional("OwnOptions", Target, Target.__struct_fields__)
+OwnOptions: Final = _optional("OwnOptions", Target, fields_of(Target))
 GroupOptions: Final = _optional("GroupOptions", Target, OPTIONS)
-SiteFields: Final = _optional("SiteFields", Site, Site.__struct_fields__)
+SiteFields: Final = _optional("SiteFields", Site, fields_of(Site))
 
 _Comment = Annotated[str, Meta(max_length=500)]
 

@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
-from noc_bus import log
+from noc_frame import log
 from noc_web.auth.guard import COOKIE_KEY
 from noc_web.auth.throttle import Throttle
 from noc_web.parts import Parts

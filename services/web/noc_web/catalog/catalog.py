@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
-from noc_bus.settings import parse_site
 from noc_bus.time import Time
 from noc_web.catalog import options
 from noc_web.database.models import AuditRow, GroupRow, SiteRow, TargetRow

@@ -9,9 +9,9 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from noc_bus.mail_address import is_mail_address
-from noc_bus.messages import Site, Target
+from noc_bus.messages import Site, Target, fields_of
 from noc_rules.inheritance import OPTIONS, resolve
+from noc_rules.mail_address import is_mail_address
 from noc_web.catalog import addresses
 from noc_web.problem import FieldError, invalid
 
@@ -53,7 +53,7 @@ _GROUP: Final = re.compile(r"(?:[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?(?:/[^\s/](?
 
 def target_body(body: object) -> dict[str, Any]:
     """A target's own options, checked one by one. Null is as good as absent: inherited. Raises ProblemError 422."""
-    own = _checked(body, {name: _TYPES[name] for name in Target.__struct_fields__})
+    own = _checked(body, {name: _TYPES[name] for name in fields_of(Target)})
     missing = [FieldError("address", f"address is missing; use {addresses.ACCEPTED}.")] if "address" not in own else []
     if missing:
         raise invalid(missing)
@@ -71,7 +71,7 @@ def group_body(body: object) -> dict[str, Any]:
 
 def site_body(body: object, site: str) -> Site:
     """A site, checked. Raises ProblemError 422."""
-    fields = _checked(body, {name: _SITE_TYPES[name] for name in Site.__struct_fields__})
+    fields = _checked(body, {name: _SITE_TYPES[name] for name in fields_of(Site)})
     return Site(**({"label": site} | fields | {"id": site}))
 
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from noc_bus.messages import Target
+from noc_bus.messages import Target, fields_of
 from noc_web.problem import ProblemError
 
-COLUMNS: Final = Target.__struct_fields__
+COLUMNS: Final = fields_of(Target)
 _LISTS: Final = ("sites", "parents", "tags", "contacts")
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EMPTY_LIST: Final = "[]"

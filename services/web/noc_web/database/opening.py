@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
-from noc_bus.settings import SettingError
+from noc_frame.settings import SettingError
 
 FILE_NAME = "web.sqlite"
 

@@ -19,8 +19,8 @@ from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-u
 from flask import Flask, request
 from flask_socketio import SocketIO, disconnect, join_room, leave_room
 
-from noc_bus import log
 from noc_bus.time import Time
+from noc_frame import log
 from noc_web.json import plain
 from noc_web.off_loop import off_loop
 from noc_web.parts import Parts

@@ -26,7 +26,7 @@ from noc_bus.messages import (
     Verdict,
     VerdictState,
 )
-from noc_bus.process import SILENT_AFTER_S
+from noc_bus.presence import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_rules.verdict import sites_of, vote
 

@@ -2,6 +2,8 @@
 
 /** A person has taken an incident on. */
 export interface Acknowledgement {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   incident: string;
   by: string;
@@ -21,7 +23,8 @@ export interface Command {
 
 /** Something just happened. A hint to look: what counts is retained elsewhere. */
 export interface Event {
-  kind: "incident-acknowledged" | "incident-opened" | "incident-resolved" | "target-came-up" | "target-changed" | "target-went-down";
+  /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved or incident-acknowledged; new kinds may come */
+  kind: string;
   at: string;
   target: string | null;
   incident: string | null;
@@ -45,10 +48,17 @@ export interface Hop {
 
 /** Something is wrong, from the moment it was decided until it was over. */
 export interface Incident {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
-  kind: "site-blind" | "target-down";
+  /** target-down or site-blind; new kinds may come */
+  kind: string;
   targets: string[];
+  /** its targets as they were, critical ones first; not all of many */
+  members: Member[];
+  /** how many targets are or were part of it */
+  total_members: number;
   /** the site that is blind, where that is the incident */
   site: string | null;
   opened_at: string;
@@ -56,17 +66,34 @@ export interface Incident {
   /** null while it is open */
   resolved_at: string | null;
   cause: string;
+  /** of `cause` */
+  code: string | null;
   evidence: string[];
 }
 
 /** Everything of this site's journal up to and including `seq` is stored durably. */
 export interface Mark {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   site: string;
   epoch: number;
   /** -1: nothing of this epoch yet */
   seq: number;
   at: string;
+}
+
+/** A target that is part of an incident, named as it was when it joined. */
+export interface Member {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  target: string;
+  name: string;
+  address: string;
+  group: string;
+  critical: boolean;
+  joined_at: string;
+  /** null: it is still part of it */
+  left_at: string | null;
 }
 
 /** What one cycle of echo requests to one target from one site gave. */
@@ -94,8 +121,11 @@ export interface ProbeResult {
   duplicates: number;
   /** ICMP errors and local send errors, each once: evidence, not loss */
   errors: string[];
-  /** why this cycle proves nothing (late schedule, dropped packets, no route, no address); null: it does */
+  /** one for each of `errors`, in their order */
+  error_codes: string[];
+  /** why this cycle is not measurable (late schedule, dropped packets, no route, no address); null: it is */
   invalid: string | null;
+  invalid_code: string | null;
 }
 
 /** Whether a site's prober is there and fit to vote. Also its last will, with online false. */
@@ -124,6 +154,16 @@ export interface ProberPresence {
   journal_depth: number;
   /** the site's wall clock as this was sent, to compare with your own */
   clock: string | null;
+  /** names this start of the prober, at random */
+  instance: string | null;
+  /** name of the machine it runs on */
+  host: string;
+  /** share of the last minute's cycles that could be measured; null: none was due */
+  coverage_pct: number | null;
+  /** true: it loses cycles to its own lateness or drops, so it casts no vote */
+  overloaded: boolean;
+  /** by channel, what its writer has retained; null: an older writer, which does not tell */
+  retained: Record<string, Summary> | null;
 }
 
 /** A run of journal records that the recorder's mark has not reached, without holes. */
@@ -150,6 +190,8 @@ export interface Reply {
   at: string;
   /** null: it was carried out */
   error: string | null;
+  /** of `error` */
+  code: string | null;
   /** of `check` */
   result: ProbeResult | null;
   /** of `trace` */
@@ -169,10 +211,20 @@ export interface ServicePresence {
   figures: Record<string, number>;
   /** what keeps it from its work now; null: nothing */
   trouble: string | null;
+  /** of `trouble` */
+  code: string | null;
+  /** names this start of the service, at random */
+  instance: string | null;
+  /** name of the machine it runs on */
+  host: string;
+  /** by channel, what its writer has retained; null: an older writer, which does not tell */
+  retained: Record<string, Summary> | null;
 }
 
 /** A place from which targets are pinged. */
 export interface Site {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
   label: string;
@@ -185,6 +237,8 @@ export interface Site {
 
 /** How one site sees one target. */
 export interface SiteState {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   site: string;
   /** lower-case letters, digits and hyphens, at most 63 */
@@ -196,7 +250,9 @@ export interface SiteState {
   /** start of the first check that showed this state */
   since: string;
   reason: string;
-  /** mean of the last answered cycle; null: none was */
+  /** of `reason` */
+  code: string | null;
+  /** median of the last answered cycle; null: none was */
   rtt_ms: number | null;
   /** of the last valid cycle; null: none was */
   loss_pct: number | null;
@@ -207,8 +263,17 @@ export interface SiteState {
 /** How a target is, as seen from one site. */
 export type State = "DEGRADED" | "DOWN" | "UNKNOWN" | "UP";
 
+/** What a writer has retained on one channel, so that a reader knows whether it has it all. */
+export interface Summary {
+  count: number;
+  /** the sum of their `rev`, modulo 2**53 */
+  rev_sum: number;
+}
+
 /** A thing to ping, with every option resolved: what its groups set is already applied. */
 export interface Target {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
   /** what people call it */
@@ -257,6 +322,8 @@ export interface Target {
 
 /** The path from a site to a target. */
 export interface Trace {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   site: string;
   /** lower-case letters, digits and hyphens, at most 63 */
@@ -270,11 +337,15 @@ export interface Trace {
 
 /** How a target is, all its sites taken together. */
 export interface Verdict {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   target: string;
   state: VerdictState;
   since: string;
   reason: string;
+  /** of `reason` */
+  code: string | null;
   /** each site that was asked, as it counted; blind ones UNKNOWN */
   sites: Record<string, State>;
   at: string;

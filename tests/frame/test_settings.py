@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from noc_bus.broker import Broker
-from noc_bus.settings import DATA, LOG, MQTT_URL, Setting, SettingError, parse_site, unknown_names
+from noc_bus.broker import MQTT_URL, Broker
+from noc_bus.channels import parse_site
+from noc_frame.settings import DATA, LOG, Setting, SettingError, unknown_names
 
 SITE = Setting("NOC_SITE", parse_site, "a slug", "this site", default=None)
 

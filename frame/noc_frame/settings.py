@@ -7,16 +7,11 @@ that is how secrets are handed over.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
-
-from noc_bus.broker import Broker
-from noc_bus.channels import RESERVED_SITES
-from noc_bus.messages import SLUG
 
 T = TypeVar("T")
 
@@ -89,14 +84,6 @@ def table(settings: Sequence[Setting[Any]]) -> str:
     return "\n".join(lines)
 
 
-def parse_site(text: str) -> str:
-    if text in RESERVED_SITES:
-        raise ValueError("that name belongs to a service")
-    if not re.fullmatch(SLUG, text):
-        raise ValueError("not a slug")
-    return text
-
-
 def parse_folder(text: str) -> Path:
     """A folder that exists and can be written, made where it is missing."""
     try:
@@ -125,14 +112,6 @@ def parse_public_url(text: str) -> str:
     return text.rstrip("/")
 
 
-MQTT_URL = Setting(
-    "NOC_MQTT_URL",
-    Broker.parse,
-    "mqtt://[user:password@]host[:1883][/root] or mqtts://[user:password@]host[:8883][/root][?ca=/path/of/ca.pem]",
-    "the MQTT broker; the path is the root topic",
-    default="mqtt://127.0.0.1:1883",
-    secret=True,
-)
 DATA = Setting(
     "NOC_DATA", parse_folder, "the path of a folder this user may write", "where files are kept", default="data"
 )

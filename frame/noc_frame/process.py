@@ -1,0 +1,81 @@
+"""How every service process begins and ends: arguments, settings, log, signals, exit code.
+
+Exit codes: 0 stopped on request, 2 a setting is wrong, 70 a vital thread died, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final, Protocol, TypeVar
+
+from noc_frame import log
+from noc_frame.settings import ALL_NAMES, Setting, SettingError, table, unknown_names
+
+EXIT_SETTINGS: Final = 2
+EXIT_RESTART: Final = 70
+
+
+class RestartNeeded(Exception):
+    """Something that cannot heal inside this process: it ends, so that its supervisor starts it again."""
+
+
+class Config(Protocol):
+    """What every service's frozen configuration has."""
+
+    @property
+    def log(self) -> str: ...
+
+
+C = TypeVar("C", bound=Config)
+
+
+def main(
+    name: str,
+    about: str,
+    settings: Sequence[Setting[Any]],
+    read: Callable[[Mapping[str, str]], C],
+    run: Callable[[C, threading.Event], None],
+    health: Callable[[C], int],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run one service until SIGTERM or SIGINT. `run` returns soon after its event is set; `health` gives an exit code."""
+    parser = argparse.ArgumentParser(
+        prog=f"noc-{name}",
+        description=about,
+        epilog=table(settings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"noc-{name} {version(f'noc-{name}')}")
+    parser.add_argument(
+        "--health", action="store_true", help="ask the broker whether this service is online; exit code 0 if it is"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        config = read(os.environ)
+        if arguments.health:
+            return health(config)
+    except SettingError as error:
+        print(f"noc-{name}: {error}", file=sys.stderr)
+        return EXIT_SETTINGS
+    log.configure(config.log)
+    logger = log.get(f"noc.{name}")
+    for sentence in unknown_names(os.environ, ALL_NAMES):
+        logger.warning(sentence)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(config, stop)
+    except SettingError as error:
+        logger.error(str(error))
+        return EXIT_SETTINGS
+    except RestartNeeded as error:
+        logger.error(f"{error}; this process ends so that it is started again")
+        return EXIT_RESTART
+    return 0
