@@ -6,7 +6,9 @@ from typing import Final
 
 from noc_web.api import (
     audit,
+    commands,
     groups,
+    history,
     incidents,
     me,
     openapi,
@@ -17,7 +19,6 @@ from noc_web.api import (
     targets_file,
     tokens,
     users,
-    watching,
 )
 from noc_web.api.route import Route
 
@@ -26,7 +27,8 @@ _RESOURCES: Final[tuple[Route, ...]] = (
     # Before the routes of one target, whose id may be neither of these words.
     *targets_file.ROUTES,
     *targets.ROUTES,
-    *watching.ROUTES,
+    *history.ROUTES,
+    *commands.ROUTES,
     *groups.ROUTES,
     *sites.ROUTES,
     *incidents.ROUTES,

@@ -6,8 +6,8 @@ from typing import Final
 
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
+from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route
-from noc_web.api.watching import LONGEST_MS
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
 

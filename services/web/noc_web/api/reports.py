@@ -13,8 +13,8 @@ from noc_bus.messages import VerdictState
 from noc_bus.time import Time
 from noc_rules.uptime import Uptime, percent
 from noc_web.api import answers
+from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route, Text
-from noc_web.api.watching import LONGEST_MS
 from noc_web.catalog.table import guarded
 from noc_web.live.view import Row
 from noc_web.parts import Parts

@@ -47,6 +47,14 @@ def delete_target(parts: Parts, ask: Ask) -> object:
     return None
 
 
+def target_in_force(parts: Parts, ask: Ask) -> Target:
+    """The resolved target that the path names. Raises ProblemError 404."""
+    target = parts.publisher.targets.get(ask["target"])
+    if target is None:
+        raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
+    return target
+
+
 ROUTES = (
     Route("GET", "/targets", "viewer", "All targets as they are defined.", list_targets, answer=answers.Targets),
     Route(

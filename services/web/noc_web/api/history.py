@@ -1,18 +1,16 @@
-"""One target in time and on demand: history, states and uptime, a check now, the path to it."""
+"""One target in time: its history, its states, uptime and outages over any period."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from noc_bus.messages import Target
 from noc_history.store import Point
 from noc_rules.timeline import Interval
 from noc_web.api import answers
-from noc_web.api.bodies import At
 from noc_web.api.route import PERIOD, Ask, Query, Route
+from noc_web.api.targets import target_in_force
 from noc_web.live.view import Row
 from noc_web.parts import Parts
-from noc_web.problem import FieldError, ProblemError, invalid
 from noc_web.uptime import Timeline, timelines
 
 _HOUR_MS: Final = 3_600_000
@@ -22,7 +20,7 @@ _MOST_POINTS: Final = 5000
 
 
 def history(parts: Parts, ask: Ask) -> object:
-    target = _target(parts, ask)
+    target = target_in_force(parts, ask)
     start, end = ask.period(_HOUR_MS, LONGEST_MS)
     points = ask.whole("points", 600, 1, _MOST_POINTS)
     series = parts.store.series(target.id, start, end, points, ask.query.get("site") or None)
@@ -35,7 +33,7 @@ def history(parts: Parts, ask: Ask) -> object:
 
 
 def states(parts: Parts, ask: Ask) -> object:
-    target = _target(parts, ask)
+    target = target_in_force(parts, ask)
     start, end = ask.period(_DAY_MS, LONGEST_MS)
     timeline = timelines(parts.store, [target], start, end)[target.id]
     return {"from": start, "to": end} | described(timeline)
@@ -48,46 +46,6 @@ def described(timeline: Timeline) -> Row:
         "uptime": {"pct": timeline.uptime.uptime_pct, "seconds": timeline.uptime.seconds},
         "outages": [_interval(one) for one in timeline.uptime.outages],
     }
-
-
-def check(parts: Parts, ask: Ask) -> object:
-    return _command(parts, ask, "check")
-
-
-def trace(parts: Parts, ask: Ask) -> object:
-    return _command(parts, ask, "trace")
-
-
-def traces(parts: Parts, ask: Ask) -> object:
-    target = _target(parts, ask)
-    with parts.view.lock:
-        return {"traces": dict(parts.view.traces.get(target.id, {}))}
-
-
-def _command(parts: Parts, ask: Ask, verb: str) -> Row:
-    target = _target(parts, ask)
-    site = (ask.read(At) if ask.raw else At()).site
-    known = {row["id"]: row["online"] for row in parts.view.site_rows()}
-    if site is None:
-        site = next((name for name, online in known.items() if online), None)
-        if site is None:
-            raise ProblemError(409, "No site has a prober online now.")
-    if site not in known:
-        sentence = f"site: {site[:63]!r} is not a site; use one of {', '.join(known) or 'none, as there is none yet'}."
-        raise invalid([FieldError("site", sentence)])
-    if not known[site]:
-        raise ProblemError(409, f"The prober of the site {site} is not online now.")
-    # Noted first: the reply may be here before the command's sending has returned.
-    request = parts.requests.asked(ask.actor.name)
-    parts.publisher.command(verb, site, target.id, request)
-    return {"request": request, "site": site}
-
-
-def _target(parts: Parts, ask: Ask) -> Target:
-    target = parts.publisher.targets.get(ask["target"])
-    if target is None:
-        raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
-    return target
 
 
 def _row(point: Point) -> list[float | None]:
@@ -127,25 +85,4 @@ ROUTES = (
         answer=answers.States,
         query=PERIOD,
     ),
-    Route(
-        "POST",
-        "/targets/{target}/check",
-        "operator",
-        "Have a site ping it now; the reply comes by MQTT and to the browser.",
-        check,
-        body=At,
-        answer=answers.Asked,
-        status=202,
-    ),
-    Route(
-        "POST",
-        "/targets/{target}/trace",
-        "operator",
-        "Have a site follow the path to it now; the reply comes by MQTT and to the browser.",
-        trace,
-        body=At,
-        answer=answers.Asked,
-        status=202,
-    ),
-    Route("GET", "/targets/{target}/traces", "viewer", "The last path each site found.", traces, answer=answers.Traces),
 )

@@ -1,0 +1,69 @@
+"""One target on demand: a check now, the path to it, and the last path each site found."""
+
+from __future__ import annotations
+
+from noc_web.api import answers
+from noc_web.api.bodies import At
+from noc_web.api.route import Ask, Route
+from noc_web.api.targets import target_in_force
+from noc_web.live.view import Row
+from noc_web.parts import Parts
+from noc_web.problem import FieldError, ProblemError, invalid
+
+
+def check(parts: Parts, ask: Ask) -> object:
+    return _command(parts, ask, "check")
+
+
+def trace(parts: Parts, ask: Ask) -> object:
+    return _command(parts, ask, "trace")
+
+
+def traces(parts: Parts, ask: Ask) -> object:
+    target = target_in_force(parts, ask)
+    with parts.view.lock:
+        return {"traces": dict(parts.view.traces.get(target.id, {}))}
+
+
+def _command(parts: Parts, ask: Ask, verb: str) -> Row:
+    target = target_in_force(parts, ask)
+    site = (ask.read(At) if ask.raw else At()).site
+    known = {row["id"]: row["online"] for row in parts.view.site_rows()}
+    if site is None:
+        site = next((name for name, online in known.items() if online), None)
+        if site is None:
+            raise ProblemError(409, "No site has a prober online now.")
+    if site not in known:
+        sentence = f"site: {site[:63]!r} is not a site; use one of {', '.join(known) or 'none, as there is none yet'}."
+        raise invalid([FieldError("site", sentence)])
+    if not known[site]:
+        raise ProblemError(409, f"The prober of the site {site} is not online now.")
+    # Noted first: the reply may be here before the command's sending has returned.
+    request = parts.requests.asked(ask.actor.name)
+    parts.publisher.command(verb, site, target.id, request)
+    return {"request": request, "site": site}
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/targets/{target}/check",
+        "operator",
+        "Have a site ping it now; the reply comes by MQTT and to the browser.",
+        check,
+        body=At,
+        answer=answers.Asked,
+        status=202,
+    ),
+    Route(
+        "POST",
+        "/targets/{target}/trace",
+        "operator",
+        "Have a site follow the path to it now; the reply comes by MQTT and to the browser.",
+        trace,
+        body=At,
+        answer=answers.Asked,
+        status=202,
+    ),
+    Route("GET", "/targets/{target}/traces", "viewer", "The last path each site found.", traces, answer=answers.Traces),
+)
