@@ -4,17 +4,16 @@
 
 Every host of a simulated network answers after the same delay, so that every loss is false and every
 other round-trip time is wrong. The ratio is the CPU time beside ours for as many hosts; what an
-engine gains in time by sending all at once it loses in the figures before. Needs root and /dev/net/tun; touches no network but its own namespace.
+engine gains in time by sending all at once it loses in the figures before. Touches no network but the namespace it makes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -24,13 +23,15 @@ from typing import Any
 from icmplib import async_multiping
 
 from noc_bus.time import Time
+from noc_netlab import namespace
+from noc_netlab.lab import Netlab
+from noc_netlab.namespace import NoNamespace
 from noc_prober.addresses import literal
 from noc_prober.cycle import Cycle, Outcome, Plan, Tally
 from noc_prober.ping import Pinger
 from noc_prober.schedule import spread
 from noc_prober.sockets import open_all
 
-INSIDE = "--inside-namespace"
 PACKETS = 5
 GAP_S = 0.2
 TIMEOUT_S = 1.0
@@ -103,28 +104,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Our engine beside icmplib's, on a simulated network.")
     parser.add_argument("--delay-ms", type=float, default=10.0, help="how long every host takes to answer (10)")
     parser.add_argument("--targets", type=int, nargs="+", default=[100, 500, 1000], help="hosts (100 500 1000)")
-    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not 0.1 <= options.delay_ms <= 900:
         parser.error("--delay-ms takes 0.1 to 900")
     if not all(1 <= count <= 50_000 for count in options.targets):
         parser.error("--targets takes numbers from 1 to 50000")
-    if not options.inside_namespace:
-        if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
-            print("benchmarks/prober.py needs root and /dev/net/tun for a network of its own", file=sys.stderr)
-            return 1
-        arguments = ["unshare", "--net", sys.executable, __file__, *sys.argv[1:], INSIDE]
-        return subprocess.run(arguments, check=False).returncode  # noqa: S603  # our own file
-    responder = [sys.executable, str(Path(__file__).with_name("responder.py")), str(options.delay_ms)]
-    with subprocess.Popen(responder, stdout=subprocess.PIPE, text=True) as network:  # noqa: S603  # our own file
-        try:
-            assert network.stdout is not None
-            if network.stdout.readline() != "ready\n":
-                print("the simulated network did not come up", file=sys.stderr)
-                return 1
+    try:
+        namespace.leave()
+        namespace.lift("lo")
+        with tempfile.TemporaryDirectory() as folder, Netlab(Path(folder)) as network:
+            network.behave(delay_ms=options.delay_ms)
             compare(options.targets, options.delay_ms)
-        finally:
-            network.terminate()
+    except NoNamespace as error:
+        print(f"benchmarks/prober.py needs a network of its own: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

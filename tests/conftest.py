@@ -13,10 +13,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.netlab import namespace
-from tests.netlab.firewall import Firewall
-from tests.netlab.lab import Netlab
-from tests.netlab.namespace import NoNamespace
+from noc_netlab import namespace
+from noc_netlab.firewall import Firewall
+from noc_netlab.lab import Netlab
+from noc_netlab.namespace import NoNamespace
 from tests.parts.brokers import Mosquitto, Nats
 from tests.parts.ports import free_port as find_free_port
 from tests.parts.processes import Processes

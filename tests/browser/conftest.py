@@ -11,8 +11,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from noc_netlab.lab import Netlab
 from tests.browser.page import Page
-from tests.netlab.lab import Netlab
 from tests.parts.smtp import SmtpSink
 from tests.scenarios.whole import Noc
 

@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from noc_netlab.lab import Netlab
 from tests.browser.conftest import WIDTHS
 from tests.browser.page import Page
-from tests.netlab.lab import Netlab
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 

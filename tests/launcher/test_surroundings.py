@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from noc_launcher.surroundings import answering, gateways_4, gateways_6, proposals, resolvers
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.netlab.lab import REPOSITORY
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -51,7 +49,7 @@ def test_an_ordinary_user_gets_a_network_too(own_network: None) -> None:
     program = (
         "import ctypes, os\n"
         "from pathlib import Path\n"
-        "from tests.netlab import namespace\n"
+        "from noc_netlab import namespace\n"
         "user, group = os.getuid(), os.getgid()\n"
         "assert ctypes.CDLL(None).unshare(0x10000000) == 0\n"
         "Path('/proc/self/uid_map').write_text(f'1000 {user} 1')\n"
@@ -62,7 +60,7 @@ def test_an_ordinary_user_gets_a_network_too(own_network: None) -> None:
         "print(before, os.getuid(), Path('/proc/self/ns/net').readlink(), entered.trouble)\n"
         "entered.close()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before, after, network, trouble = done.stdout.split(maxsplit=3)
     assert (before, after, trouble.strip()) == ("1000", "0", "None")
     assert network != _network_of("self")

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from tests.netlab.firewall import Firewall
-from tests.netlab.lab import REPOSITORY, Netlab
-from tests.netlab.site import Site
+from noc_netlab.firewall import Firewall
+from noc_netlab.lab import Netlab
+from noc_netlab.site import Site
 from tests.parts.pinger import Heard, ping
 from tests.parts.waiting import wait_until
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 BOTH = pytest.mark.parametrize("address", ["10.99.1.2", "fd99::1:2"])
 UNREACHABLE = {"10.99.1.2": 3, "fd99::1:2": 1}
 TIME_EXCEEDED = {"10.99.1.2": 11, "fd99::1:2": 3}

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.netlab.packets import checksum
+from noc_netlab.packets import checksum
 
 _PAYLOAD: Final = bytes(range(56))
 _RECEIVE_BYTES: Final = 8 * 1024 * 1024

@@ -6,11 +6,11 @@ import asyncio
 import socket
 
 from noc_bus.time import Time
+from noc_netlab.site import Site
 from noc_prober.addresses import Destination, literal
 from noc_prober.cycle import Cycle, Outcome, Plan, Tally
 from noc_prober.ping import Pinger
 from noc_prober.sockets import IcmpSocket, open_one
-from tests.netlab.site import Site
 
 
 def a_socket_with_room_for_few_requests() -> IcmpSocket:

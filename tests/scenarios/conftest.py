@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.smtp import SmtpSink
 from tests.scenarios.whole import BROKERS, Noc
 

@@ -10,7 +10,7 @@ import paho.mqtt.publish as publish
 import pytest
 
 from noc_bus.channels import CHANNELS, DEFAULT_ROOT
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from noc_bus.channels import CHANNELS, DEFAULT_ROOT
 from noc_bus.codec import decode
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 

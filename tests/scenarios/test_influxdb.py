@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from noc_netlab.lab import Netlab
 from tests.history.influx_engine import InfluxEngine
-from tests.netlab.lab import Netlab
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc

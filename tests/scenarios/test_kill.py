@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import CENTRAL, Noc
 

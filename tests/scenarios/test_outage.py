@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.scenarios.whole import Noc
 
 # What is promised, at default options.

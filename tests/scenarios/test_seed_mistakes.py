@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.waiting import holds_for, wait_until
 from tests.scenarios.whole import Noc
 

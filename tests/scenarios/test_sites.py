@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.netlab.lab import Netlab
-from tests.netlab.namespace import NoNamespace
-from tests.netlab.site import Site
+from noc_netlab.lab import Netlab
+from noc_netlab.namespace import NoNamespace
+from noc_netlab.site import Site
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import holds_for, wait_until
 from tests.scenarios.whole import Noc

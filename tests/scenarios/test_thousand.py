@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.netlab.lab import Netlab
+from noc_netlab.lab import Netlab
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 

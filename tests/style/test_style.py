@@ -19,6 +19,7 @@ TYPED = [
     "services/alerter/noc_alerter",
     "services/web/noc_web",
     "launcher/noc_launcher",
+    "netlab/noc_netlab",
     "benchmarks",
     "tests",
 ]

@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from tests.netlab import packets
-from tests.netlab.packets import Request
+from noc_netlab import packets
+from noc_netlab.packets import Request
 
 # Simulated routers: the n-th on a path is 10.99.254.n or fd99::fe:n.
 _ROUTERS4: Final = ipaddress.IPv4Address("10.99.254.0")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
-from tests.netlab import namespace
-from tests.netlab.namespace import NoNamespace
-
-_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+from noc_netlab import namespace
+from noc_netlab.namespace import NoNamespace
 
 
 class Site:
@@ -27,8 +25,7 @@ class Site:
 
     def __enter__(self) -> Self:
         self._holder = subprocess.Popen(
-            [sys.executable, "-m", "tests.netlab.site"],
-            cwd=_REPOSITORY,
+            [sys.executable, "-P", "-m", "noc_netlab.site"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

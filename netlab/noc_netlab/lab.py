@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.netlab import oracle
-from tests.netlab.behaviour import Behaviour
-from tests.netlab.firewall import Firewall
-from tests.netlab.namespace import NoNamespace
-from tests.netlab.oracle import Seen
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from noc_netlab import oracle
+from noc_netlab.behaviour import Behaviour
+from noc_netlab.firewall import Firewall
+from noc_netlab.namespace import NoNamespace
+from noc_netlab.oracle import Seen
 
 
 class Netlab:
@@ -34,8 +32,7 @@ class Netlab:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.netlab.responder", str(self.record), str(self.seed)],
-            cwd=REPOSITORY,
+            [sys.executable, "-P", "-m", "noc_netlab.responder", str(self.record), str(self.seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from tests.netlab import oracle, packets
-from tests.netlab.behaviour import Behaviour, Host
-from tests.netlab.device import open_device
+from noc_netlab import oracle, packets
+from noc_netlab.behaviour import Behaviour, Host
+from noc_netlab.device import open_device
 
 _BATCH: Final = 256
 

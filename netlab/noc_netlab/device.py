@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from tests.netlab.namespace import NoNamespace, lift
+from noc_netlab.namespace import NoNamespace, lift
 
 NAME: Final = "netlab"
 IPV4: Final = "10.99.0.0/16"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.netlab.outside import Door
+from noc_netlab.outside import Door
 
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
@@ -90,5 +90,5 @@ def _unshare(flags: int) -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(flags):
         raise NoNamespace(
             f"the kernel refuses a network namespace ({os.strerror(ctypes.get_errno())}); "
-            "run the tests as root, or allow unprivileged user namespaces"
+            "run this as root, or allow unprivileged user namespaces"
         )
