@@ -1,0 +1,92 @@
+"""The administration commands as a process of the web service's own, as a container without the launcher has them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from noc_web.auth.accounts import Accounts
+from noc_web.catalog.catalog import Catalog
+from noc_web.database.opening import Database
+from tests.web.conftest import Service
+
+PASSWORD = "seventeen green bottles"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Run:
+    """`cli(*words, piped="")` in a folder where NOC_DATA is `data`."""
+    (tmp_path / "data").mkdir()
+
+    def run(*words: str, piped: str = "") -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NOC_")}
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "noc_web.cli", *words],
+            env=kept | {"NOC_DATA": "data"},
+            cwd=tmp_path,
+            input=piped,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_user_whose_password_is_piped_in_can_log_in(cli: Run, tmp_path: Path) -> None:
+    done = cli("user", "add", "ada", "--role", "operator", piped=f"{PASSWORD}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "ada can log in now, as operator.\n")
+    with closing(Database(tmp_path / "data")) as database:
+        assert Accounts(database).log_in("ada", PASSWORD)
+        assert [entry["act"] for entry in Catalog(database).audit()] == ["add user"]
+
+
+def test_a_token_alone_goes_to_standard_output(cli: Run, tmp_path: Path) -> None:
+    done = cli("token", "create", "--role", "viewer", "--name", "grafana")
+    assert (done.returncode, done.stderr) == (0, "")
+    with closing(Database(tmp_path / "data")) as database:
+        actor = Accounts(database).whose_token(done.stdout.removesuffix("\n"))
+    assert actor
+    assert (actor.name, actor.role) == ("grafana", "viewer")
+
+
+def test_targets_go_in_and_come_out_again(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,name,address\nrouter,Router,192.0.2.1\n")
+    assert cli("targets", "import", "in.csv").stderr == "1 targets added, 0 changed.\n"
+    assert cli("targets", "export", "out.json").returncode == 0
+    assert '"192.0.2.1"' in (tmp_path / "out.json").read_text()
+    assert cli("targets", "export", "-", "--data", str(tmp_path / "data")).stdout.count("\n") == 2
+
+
+def test_a_running_service_shows_what_a_command_changed(service: Service) -> None:
+    from noc_web import cli
+
+    file = service.config.data / "in.csv"
+    file.write_text("id,address\nrouter,192.0.2.1\n")
+    assert cli.main(["targets", "import", str(file)], lambda: service.config.data) == 0
+    service.follow()
+    assert [row["id"] for row in service.by("viewer").get("status")["targets"]] == ["router"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["targets", "import", "missing.csv"], "noc: missing.csv cannot be read"),
+        (["targets", "export", "-", "--data", "nowhere"], "noc: There is no data folder"),
+        (["targets", "export", "no/such/file"], "noc: no/such/file cannot be written"),
+        (["token", "create", "--role", "viewer", "--name", "a b"], "noc: name: 'a b' is not accepted"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(cli: Run, words: list[str], sentence: str) -> None:
+    done = cli(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
