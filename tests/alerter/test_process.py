@@ -204,14 +204,17 @@ def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[
     assert sentence in lines[0]
 
 
-def test_a_file_of_something_else_in_its_place_stops_it_and_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_and_the_alarms_go_on(
+    mosquitto: Mosquitto, noc_processes: Processes, tmp_path: Path
+) -> None:
     other = tmp_path / "alerter.sqlite"
     other.write_text("These are my memoirs, and no database at all. " * 50)
     before = other.read_text()
-    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path)})
-    assert code == 2
-    assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[-1]
-    assert other.read_text() == before
+    noc_processes.service("alerter", {"NOC_DATA": str(tmp_path), "NOC_MQTT_URL": mosquitto.url()})
+    wait_until(lambda: "alerter.sqlite is damaged" in noc_processes.log("alerter"), 15, "the sentence")
+    assert noc_processes.stop("alerter")[0] == 0
+    (aside,) = tmp_path.glob("alerter.sqlite.damaged-*")
+    assert aside.read_text() == before
 
 
 def noted(settings: dict[str, str]) -> int:

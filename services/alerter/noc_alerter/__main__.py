@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sqlite3
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
 from noc_frame.settings import SettingError
+from noc_frame.sqlite import DatabaseFault
 
 _TICK_S: Final = 0.2
 
@@ -30,8 +30,8 @@ def run(config: Config, stop: threading.Event) -> None:
     path = config.data / "alerter.sqlite"
     try:
         database = Database(path)
-    except (OSError, sqlite3.Error) as error:
-        raise SettingError(f"NOC_DATA: {path} cannot be used ({error}); fix its rights or move it away.") from None
+    except DatabaseFault as fault:
+        raise SettingError(f"NOC_DATA: {fault}.") from None
     mailer = outbox = sender = None
     if config.smtp:
         mailer = Mailer(config.mail_from, config.public_url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Final
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident
 from noc_bus.time import Time
+from noc_frame.sqlite import Ladder, explained, open_or_set_aside, sql, transaction
 
 LONGEST_PAUSE_MS: Final = 900_000
 """Between two tries of one mail."""
@@ -21,8 +21,8 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _KEPT_DAYS: Final = 90
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS incident (
+_FIRST: Final = """
+CREATE TABLE incident (
     id TEXT PRIMARY KEY,
     subject TEXT NOT NULL,
     is_open INTEGER NOT NULL,
@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS incident (
     message BLOB NOT NULL
 );
 -- Never two open incidents about the same thing, whatever the code believes.
-CREATE UNIQUE INDEX IF NOT EXISTS one_open ON incident (subject) WHERE is_open;
-CREATE TABLE IF NOT EXISTS outbox (
+CREATE UNIQUE INDEX one_open ON incident (subject) WHERE is_open;
+CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
     incident TEXT NOT NULL,
     transition TEXT NOT NULL,
@@ -45,9 +45,11 @@ CREATE TABLE IF NOT EXISTS outbox (
     error TEXT,
     UNIQUE (incident, transition, recipient)
 );
-CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, next_at);
-CREATE INDEX IF NOT EXISTS outbox_sent ON outbox (recipient, sent_at);
+CREATE INDEX outbox_due ON outbox (state, next_at);
+CREATE INDEX outbox_sent ON outbox (recipient, sent_at);
 """
+
+LADDER: Final = Ladder(steps=[sql(_FIRST)], unversioned_tables=frozenset({"incident", "outbox"}))
 
 # Nobody is told of an outage after it is over; the mail of its end tells of the begin too.
 _WITHDRAW: Final = """
@@ -80,17 +82,13 @@ class Database:
     """One SQLite file; safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError or sqlite3.Error where the file cannot be used."""
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        """A damaged file is set aside: open incidents are on the broker too. Raises DatabaseFault with a sentence."""
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # What is committed has reached the disk: an incident and its mails survive a power cut together.
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
-        # What was being sent when we died may have arrived: sent again, it has the same Message-ID.
-        self._connection.execute("UPDATE outbox SET state = 'queued' WHERE state = 'sending'")
-        self._connection.execute(_WITHDRAW)
+        with explained(path, "open"):
+            self._connection = open_or_set_aside(path, LADDER, checked=True)
+            # What was being sent when we died may have arrived: sent again, it has the same Message-ID.
+            self._connection.execute("UPDATE outbox SET state = 'queued' WHERE state = 'sending'")
+            self._connection.execute(_WITHDRAW)
 
     def close(self) -> None:
         with self._lock:
@@ -213,16 +211,8 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # Also after a COMMIT that found no room; SQLite may have rolled back by itself.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._connection):
+            yield self._connection
 
 
 def _put(connection: sqlite3.Connection, subject: str, incident: Incident) -> None:

@@ -16,6 +16,7 @@ from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
 from noc_frame.settings import SettingError
+from noc_frame.sqlite import DatabaseFault
 from noc_prober.config import SETTINGS, Config
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
@@ -70,11 +71,8 @@ def _database(config: Config) -> Iterator[sqlite3.Connection]:
     path = config.data / f"prober-{config.site}.sqlite"
     try:
         connection = open_database(path)
-    except (sqlite3.Error, OSError) as error:
-        raise SettingError(
-            f"NOC_DATA: the journal {str(path)!r} cannot be opened ({error}); "
-            "use a folder this user may write, on a disk with room."
-        ) from None
+    except DatabaseFault as fault:
+        raise SettingError(f"NOC_DATA: {fault}.") from None
     with closing(connection):
         yield connection
 
