@@ -17,6 +17,7 @@ from noc_netlab import namespace
 from noc_netlab.firewall import Firewall
 from noc_netlab.lab import Netlab
 from noc_netlab.namespace import NoNamespace
+from tests.parts import node
 from tests.parts.brokers import Mosquitto, Nats
 from tests.parts.ports import free_port as find_free_port
 from tests.parts.processes import Processes
@@ -95,6 +96,12 @@ def outside_namespace() -> Callable[..., subprocess.CompletedProcess[str]]:
 def outside_port() -> Callable[[str, int], int]:
     """`outside_port(host, port)`: a loopback port that leads to a server in the machine's own network."""
     return functools.cache(NAMESPACE.forward)
+
+
+@pytest.fixture(scope="session")
+def npm_packages() -> Path:
+    """The folder with TypeScript and axe-core, as the lock in tests/javascript names them."""
+    return node.packages(NAMESPACE.outside)
 
 
 @pytest.fixture(scope="session")

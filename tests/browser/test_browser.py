@@ -283,7 +283,7 @@ def test_a_page_too_many_says_why_it_is_not_live_and_becomes_live_later(page: Pa
     page.forgiven = ["WebSocket"]
     page.driver.execute_script("""
         window.many = [];
-        import("/static/vendor/socket.io-client-4.8.4.js").then(({ io }) => {
+        import(new URL("../vendor/socket.io-client-4.8.4.js", document.querySelector("script[type=module]").src)).then(({ io }) => {
             for (let place = 0; place < 25; place += 1) window.many.push(io({ transports: ["websocket"], forceNew: true }));
         });
     """)
@@ -351,7 +351,7 @@ def test_results_arrive_live_on_the_page_of_a_target_just_added(page: Page) -> N
     page.wait(lambda: page.driver.current_url.endswith("/targets/fresh"), "its page")
     heard = """
         const done = arguments[0];
-        import("/static/js/live.js").then(({ live }) => live.on("result", (said) => done(said.target)));
+        import(new URL("live.js", document.querySelector("script[type=module]").src)).then(({ live }) => live.on("result", (said) => done(said.target)));
     """
     assert page.driver.execute_async_script(heard) == "fresh"
     page.noc.ask("DELETE", "targets/fresh")

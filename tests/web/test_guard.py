@@ -72,7 +72,6 @@ PAGES: Final[dict[str, tuple[int, int]]] = {
     "GET /healthz": (200, 200),
     "GET /readyz": (200, 200),
     "GET /metrics": (401, 200),
-    "GET /static/<path:filename>": (404, 404),
 }
 # Not tried with a token, which has no session to end.
 FOR_PEOPLE: Final = ("POST /login", "POST /logout", "POST /password")

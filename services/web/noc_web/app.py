@@ -22,6 +22,7 @@ from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.off_loop import off_loop
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
+from noc_web.static_files import StaticFiles
 
 _POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -59,7 +60,7 @@ class OffLoop(Flask):
 
 def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
     """The application without its routes, and its protection against forged forms."""
-    app = OffLoop("noc_web", static_folder="static", template_folder="templates")
+    app = OffLoop("noc_web", static_folder=None, template_folder="templates")
     app.config.update(
         SECRET_KEY=_secret_key(config.data / "web-cookie.key"),
         SESSION_COOKIE_NAME="__Host-noc_session" if config.is_https else "noc_session",
@@ -79,20 +80,21 @@ def add_routes(app: OffLoop, parts: Parts) -> None:
     app.most_bytes = serving.most_bytes()
     for source in (serving, auth_pages, pages, health):
         app.register_blueprint(source.blueprint(parts))
-    sheets = sorted(f"css/{sheet.name}" for sheet in Path(app.static_folder or "").glob("css/*.css"))
-
-    @app.context_processor
-    def given_to_templates() -> dict[str, Any]:
-        return {"stylesheets": sheets, "shortest_password": SHORTEST_PASSWORD}
+    static = StaticFiles(Path(app.root_path) / "static", _headers(parts.config), app.wsgi_app)
+    app.wsgi_app = static  # type: ignore[method-assign]  # Flask's own way of putting something before it
+    given = {
+        "static": static.url,
+        "stylesheets": [static.url(name) for name in static.names("", ".css")],
+        "scripts": [static.url(name) for name in static.names("", ".js")],
+        "shortest_password": SHORTEST_PASSWORD,
+    }
+    app.context_processor(lambda: given)
 
     @app.after_request
     def harden(response: Response) -> Response:
-        for name, value in _HEADERS.items():
+        for name, value in _headers(parts.config).items():
             response.headers.setdefault(name, value)
-        if parts.config.is_https:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if request.endpoint != "static":
-            response.headers["Cache-Control"] = "no-store"
+        response.headers["Cache-Control"] = "no-store"
         return response
 
     app.register_error_handler(ProblemError, ProblemError.response)
@@ -100,6 +102,11 @@ def add_routes(app: OffLoop, parts: Parts) -> None:
     app.register_error_handler(OperationalError, _refuse_without_database)
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(Exception, _fail)
+
+
+def _headers(config: Config) -> dict[str, str]:
+    """What goes with every answer."""
+    return _HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if config.is_https else {})
 
 
 def _refuse_without_history(error: StoreError) -> Response:

@@ -8,6 +8,7 @@ import { me } from "../me.js";
 import { CHANGED, nextTheme, setTheme, theme } from "../theme.js";
 import { html, useEffect, useState } from "../ui.js";
 
+const ICON = new URL("../../icon.svg", import.meta.url).pathname;
 const LINKS = [
   ["overview", "/", "Overview"],
   ["incidents", "/incidents", "Incidents"],
@@ -21,7 +22,7 @@ export function Header({ page }) {
   const open = useStore((state) => state.incidents.length);
   return html`
     <header class="top">
-      <a class="brand" href="/"><img src="/static/icon.svg" alt="" width="24" height="24" />NOC</a>
+      <a class="brand" href="/"><img src=${ICON} alt="" width="24" height="24" />NOC</a>
       <nav aria-label="Pages">
         ${LINKS.map(
           ([name, address, text]) => html`

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./static.js";
+
+const { appended, columns, lossClass, nearest, point, spans } = await load("chartseries.js");
+
+/** @param {number} at seconds @param {number|null} [rtt] */
+const row = (at, rtt = 10) => [at * 1000, rtt, rtt, rtt, rtt === null ? 100 : 0, 1, 0];
+const RESULT = { site: "here", target: "router", at: "2026-01-01T00:00:10.000Z", sent: 4, received: 3, rtts_ms: [1, 2, 6], invalid: null };
+
+test("a silence between two cycles is drawn as a gap, an interval that was changed is not", () => {
+  const silent = columns([row(0), row(10), row(20), row(300), row(310), row(320)]);
+  assert.deepEqual(silent[0], [0, 10, 20, 30, 300, 310, 320]);
+  assert.equal(silent[2][3], null);
+  const slower = columns([row(0), row(10), row(20), row(60), row(100), row(140)]);
+  assert.deepEqual(slower[0], [0, 10, 20, 60, 100, 140]);
+});
+
+test("an unanswered cycle has no round-trip time and lasts as long as the others", () => {
+  assert.deepEqual(columns([row(0), row(10, null), row(20)])[2], [10, null, 10]);
+  assert.deepEqual(spans([row(0), row(10, null), row(20)]).map((one) => one.ms), [10_000, 10_000, 10_000]);
+});
+
+test("a single cycle is a point, nothing at all is nothing", () => {
+  assert.deepEqual(columns([row(5)]), [[5], [10], [10], [10]]);
+  assert.deepEqual(columns([]), [[], [], [], []]);
+});
+
+test("a cycle that was just received becomes a row: its loss, its fastest and slowest echo", () => {
+  assert.deepEqual(point(RESULT), [Date.parse(RESULT.at), 1, 3, 6, 25, 1, 0]);
+  assert.deepEqual(point({ ...RESULT, received: 0, rtts_ms: [] }).slice(1), [null, null, null, 100, 1, 0]);
+  assert.deepEqual(point({ ...RESULT, invalid: "late" }).slice(1), [null, null, null, null, 0, 1]);
+});
+
+test("only cycles newer than the last are appended, and nothing given is changed", () => {
+  const sites = { here: [row(0), row(10)] };
+  const found = appended(sites, [["here", row(10)], ["here", row(20)], ["there", row(20)]]);
+  assert.deepEqual(found.here.map((/** @type {any} */ one) => one[0]), [0, 10_000, 20_000]);
+  assert.equal(found.there.length, 1);
+  assert.equal(sites.here.length, 2);
+});
+
+test("loss has classes, and none where nothing was lost", () => {
+  assert.equal(lossClass(0), undefined);
+  assert.equal(lossClass(0.5).label, "below 5 %");
+  assert.equal(lossClass(20).label, "from 20 %");
+  assert.equal(lossClass(100).label, "all lost");
+});
+
+test("the readout takes the nearest cycle, and none where the chart has a gap", () => {
+  const points = [row(0), row(10), row(20), row(300), row(310)];
+  assert.equal(nearest(points, 13_000), points[1]);
+  assert.equal(nearest(points, 16_000), points[2]);
+  assert.equal(nearest(points, 150_000), null);
+  assert.equal(nearest([], 0), null);
+});

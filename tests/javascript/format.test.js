@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./static.js";
+
+const { counted, duration, local, ms, percent, share, uptime } = await load("format.js");
+const { between, named, PRESETS } = await load("period.js");
+const { runs } = await load("strip.js");
+
+test("a duration has its two largest units", () => {
+  assert.equal(duration(0), "0 s");
+  assert.equal(duration(59.6), "1 min");
+  assert.equal(duration(3 * 86_400 + 4 * 3600 + 59), "3 d 4 h");
+  assert.equal(duration(86_400 + 59), "1 d");
+  assert.equal(duration(null), "–");
+});
+
+test("uptime is never rounded up to a hundred that was not reached", () => {
+  assert.equal(uptime(99.99999), "99.999 %");
+  assert.equal(uptime(100), "100 %");
+  assert.equal(uptime(null), "–");
+});
+
+test("figures show the digits that matter", () => {
+  assert.deepEqual([0.123, 12.34, 123.4, null].map(ms), ["0.12 ms", "12.3 ms", "123 ms", "–"]);
+  assert.deepEqual([0, 0.5, 33.3, 100].map(percent), ["0 %", "0.5 %", "33 %", "100 %"]);
+  assert.deepEqual([share(1, 3), share(3, 3), share(0, 0)], ["33.3 %", "100 %", "–"]);
+});
+
+test("one is one, others are many", () => {
+  assert.deepEqual([counted(1, "target"), counted(0, "target"), counted(2, "echo", "echoes")], ["1 target", "0 targets", "2 echoes"]);
+});
+
+test("a period that an address names is one, or none at all", () => {
+  assert.deepEqual(named(new URLSearchParams("from=1&to=2")), { from: 1, to: 2 });
+  for (const bad of ["from=2&to=1", "from=x&to=2", "from=1e300&to=2e300", "", "to=5"]) assert.equal(named(new URLSearchParams(bad)), null, bad);
+});
+
+test("a typed period comes back as it was typed", () => {
+  const at = new Date(2026, 6, 1, 12, 30, 15).getTime();
+  assert.deepEqual(between(local(at), local(at + 1000)), { from: at, to: at + 1000 });
+  assert.equal(between("", local(at)), null);
+});
+
+test("a preset of a day begins at the viewer's own midnight", () => {
+  const now = new Date(2026, 2, 30, 9, 0, 0);
+  const yesterday = PRESETS.find((/** @type {any} */ one) => one.name === "yesterday").of(now);
+  assert.deepEqual([new Date(yesterday.from).getHours(), new Date(yesterday.to).getHours()], [0, 0]);
+  assert.equal(new Date(yesterday.to).getDate(), 30);
+});
+
+test("no outage is too short for the strip, and the worst state of a column wins", () => {
+  const start = Date.parse("2026-01-01T00:00:00.000Z");
+  const at = (/** @type {number} */ s) => new Date(start + s * 1000).toISOString();
+  const interval = (/** @type {number} */ from, /** @type {number} */ to, /** @type {string} */ state) => ({ start: at(from), end: at(to), seconds: to - from, state, reason: "" });
+  const found = runs([interval(0, 5000, "UP"), interval(5000, 5001, "DOWN"), interval(5001, 10_000, "UP")], start, start + 10_000_000, 100);
+  assert.deepEqual(found.map((/** @type {any} */ one) => [one.first, one.last, one.state]), [[0, 49, "UP"], [50, 50, "DOWN"], [51, 99, "UP"]]);
+});
