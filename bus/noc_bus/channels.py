@@ -40,6 +40,7 @@ class Channel(Generic[M]):
     `topic` is a template below the root, its variables in braces. `writers` has one role,
     or all where each service writes the topic with its own name. `{site}` in a topic that a
     prober writes is always that prober's own site, `{service}` always the writer's name.
+    `clearers` do not write it, but remove what names something that they have removed.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Channel(Generic[M]):
     retained: bool
     qos: Literal[0, 1]
     summary: str
+    clearers: tuple[Role, ...] = ()
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ SITES: Final = Channel(
 PROBERS: Final = Channel(
     "probers", "probers/{site}", m.ProberPresence, ("prober",), ("prober", "alerter", "web"), True, 1,
     "A prober's presence and health, every 10 s, and its last will.",
+    clearers=("web",),
 )  # fmt: skip
 RESULTS: Final = Channel(
     "results", "results/{site}/{target}", m.ProbeResult, ("prober",), ("recorder", "web"), False, 0,
@@ -103,12 +106,14 @@ REPLAYS: Final = Channel(
     "A batch of journal records the mark has not reached.",
 )  # fmt: skip
 MARKS: Final = Channel(
-    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober",), True, 1,
+    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober", "recorder"), True, 1,
     "How far a site's journal is stored durably.",
+    clearers=("web",),
 )  # fmt: skip
 STATES: Final = Channel(
     "states", "states/{site}/{target}", m.SiteState, ("prober",), ("prober", "recorder", "alerter", "web"), True, 1,
     "How one site sees one target.",
+    clearers=("web",),
 )  # fmt: skip
 VERDICTS: Final = Channel(
     "verdicts", "verdicts/{target}", m.Verdict, ("alerter",), ("alerter", "web"), True, 1,
@@ -137,10 +142,11 @@ REPLIES: Final = Channel(
 TRACES: Final = Channel(
     "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "alerter", "web"), True, 1,
     "The last path found from a site to a target.",
+    clearers=("web",),
 )  # fmt: skip
 SERVICES: Final = Channel(
     "services", "services/{service}", m.ServicePresence, ("recorder", "alerter", "web"),
-    ("recorder", "alerter", "web"), True, 1,
+    ("prober", "recorder", "alerter", "web"), True, 1,
     "A central service's presence and health, every 10 s, and its last will.",
 )  # fmt: skip
 

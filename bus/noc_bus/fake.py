@@ -9,6 +9,7 @@ from noc_bus import topic_variables
 from noc_bus.bus import Handler
 from noc_bus.channels import DEFAULT_ROOT, Channel
 from noc_bus.codec import decode, encode
+from noc_bus.dispatcher import Dispatcher
 from noc_bus.messages import Message
 
 M = TypeVar("M", bound=Message)
@@ -20,7 +21,7 @@ class Hub:
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
         self.sent: list[tuple[str, bytes]] = []
-        self.listeners: list[tuple[Channel[Any], str, Handler[Any]]] = []
+        self.clients: list[FakeBus] = []
 
     def put(self, topic: str, payload: bytes, *, retain: bool) -> None:
         self.sent.append((topic, payload))
@@ -28,16 +29,8 @@ class Hub:
             self.retained[topic] = payload
         elif retain:
             self.retained.pop(topic, None)
-        for channel, wanted, handler in list(self.listeners):
-            self.offer(channel, wanted, handler, topic, payload)
-
-    def offer(self, channel: Channel[Any], wanted: str, handler: Handler[Any], topic: str, payload: bytes) -> None:
-        variables = channel.match(DEFAULT_ROOT, topic)
-        if variables is None or channel.filter(DEFAULT_ROOT, **_narrow(channel, wanted)) != wanted:
-            return
-        if any(part not in ("+", own) for part, own in zip(wanted.split("/"), topic.split("/"), strict=False)):
-            return
-        handler(decode(payload, channel.message) if payload else None, variables)
+        for client in list(self.clients):
+            client.receive(topic, payload, retained=False)
 
     def messages(self, channel: Channel[M]) -> list[M]:
         """Everything sent on a channel so far, cleared topics left out."""
@@ -51,16 +44,34 @@ class Hub:
 class FakeBus:
     """One client of a Hub. Implements `noc_bus.bus.Bus`; it is connected from `start` on."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, instance: str = "fake") -> None:
         self.hub = hub
+        self.instance = instance
         self.connected = False
-        self.counters: dict[str, int] = {}
-        self._wanted: list[tuple[Channel[Any], str, Handler[Any]]] = []
+        self._muted_but: Channel[Any] | None = None
+        self._dispatcher = Dispatcher(DEFAULT_ROOT)
         self._hooks: list[Callable[[], None]] = []
         self._lost_hooks: list[Callable[[], None]] = []
 
+    @property
+    def counters(self) -> dict[str, int]:
+        return self._dispatcher.counters | {"messages_dropped_total": 0}
+
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
-        self._wanted.append((channel, channel.filter(DEFAULT_ROOT, **variables), handler))
+        self._dispatcher.subscribe(channel, handler, **variables)
+        if self.connected:
+            self.resubscribe(channel, **variables)
+
+    def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
+        self._dispatcher.unsubscribe(channel, handler, **variables)
+
+    def resubscribe(self, channel: Channel[Any], **variables: str) -> None:
+        if self.connected:
+            self._dispatcher.resubscribed(channel)
+            self._send_retained(channel.filter(DEFAULT_ROOT, **variables))
+
+    def lost(self, channel: Channel[Any]) -> int:
+        return 0
 
     def when_connected(self, hook: Callable[[], None]) -> None:
         self._hooks.append(hook)
@@ -71,18 +82,22 @@ class FakeBus:
     def start(self) -> None:
         """Connect: retained messages arrive, then the hooks run."""
         self.connected = True
-        self.hub.listeners += self._wanted
-        for listener in self._wanted:
-            for topic, payload in list(self.hub.retained.items()):
-                self.hub.offer(*listener, topic, payload)
+        self.hub.clients.append(self)
+        self._dispatcher.connected()
+        for wanted in self._dispatcher.filters():
+            self._send_retained(wanted)
         for hook in self._hooks:
             hook()
 
     def stop(self) -> None:
         self.connected = False
-        self.hub.listeners = [one for one in self.hub.listeners if one not in self._wanted]
+        if self in self.hub.clients:
+            self.hub.clients.remove(self)
         for hook in self._lost_hooks:
             hook()
+
+    def receive(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        self._dispatcher.deliver(topic, payload, retained=retained)
 
     def publish(self, channel: Channel[M], message: M, **variables: str) -> bool:
         return self._put(channel, message, variables, retain=channel.retained)
@@ -91,22 +106,27 @@ class FakeBus:
         return self._put(channel, message, variables, retain=False)
 
     def clear(self, channel: Channel[M], **variables: str) -> bool:
-        if self.connected:
-            self.hub.put(channel.address(DEFAULT_ROOT, **variables), b"", retain=True)
-        return self.connected
+        return self._hand_over(channel, channel.address(DEFAULT_ROOT, **variables), b"", retain=True)
+
+    def mute(self, but: Channel[Any] | None) -> None:
+        self._muted_but = but
 
     def _put(self, channel: Channel[Any], message: Message, given: dict[str, str], *, retain: bool) -> bool:
         topic = channel.address(DEFAULT_ROOT, **topic_variables.of_message(channel, message, given))
-        if self.connected:
-            self.hub.put(topic, encode(message), retain=retain)
-        return self.connected
+        return self._hand_over(channel, topic, encode(message), retain=retain)
+
+    def _hand_over(self, channel: Channel[Any], topic: str, payload: bytes, *, retain: bool) -> bool:
+        if not self.connected or self._muted_but not in (None, channel):
+            return False
+        self.hub.put(topic, payload, retain=retain)
+        return True
+
+    def _send_retained(self, wanted: str) -> None:
+        for topic, payload in list(self.hub.retained.items()):
+            if _matches(wanted, topic):
+                self.receive(topic, payload, retained=True)
 
 
-def _narrow(channel: Channel[Any], wanted: str) -> dict[str, str]:
-    own = wanted.removeprefix(f"{DEFAULT_ROOT}/").split("/")
-    return {
-        name: value
-        for part, value in zip(channel.topic.split("/"), own, strict=False)
-        for name in channel.variables
-        if part == f"{{{name}}}" and value != "+"
-    }
+def _matches(wanted: str, topic: str) -> bool:
+    parts, own = wanted.split("/"), topic.split("/")
+    return len(parts) == len(own) and all(part in ("+", one) for part, one in zip(parts, own, strict=True))

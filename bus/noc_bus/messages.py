@@ -88,6 +88,27 @@ Summaries = Annotated[
 ]
 
 
+class Presence(Message, kw_only=True, frozen=True):
+    """What prober and service say alike about being there."""
+
+    online: bool
+    version: Annotated[str, Meta(max_length=40)] = ""
+    since: Annotated[Time | None, Meta(description="when this process started")] = None
+    instance: Annotated[
+        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the prober, at random")
+    ] = None
+    host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
+    rival: Annotated[
+        Annotated[str, Meta(max_length=300)] | None,
+        Meta(description="the machine where another one with this name was started, and keeps silent; null: none"),
+    ] = None
+    silenced: Annotated[
+        bool,
+        Meta(description="true: another one with this name was there first; this one publishes nothing but this"),
+    ] = False
+    retained: Summaries = None
+
+
 class Target(Retained, kw_only=True, frozen=True):
     """A thing to ping, with every option resolved: what its groups set is already applied."""
 
@@ -154,13 +175,10 @@ class Site(Retained, kw_only=True, frozen=True):
     expected: Annotated[bool, Meta(description="true: its silence is an incident")] = True
 
 
-class ProberPresence(Message, kw_only=True, frozen=True):
+class ProberPresence(Presence, kw_only=True, frozen=True):
     """Whether a site's prober is there and fit to vote. Also its last will, with online false."""
 
     site: Slug
-    online: bool
-    version: Annotated[str, Meta(max_length=40)] = ""
-    since: Annotated[Time | None, Meta(description="when this prober process started")] = None
     epoch: Annotated[Count | None, Meta(description="names the journal; a new journal has a higher one")] = None
     next_seq: Annotated[Count | None, Meta(description="the sequence number the next record will get")] = None
     targets: Annotated[Count, Meta(description="targets on its schedule, paused ones not counted")] = 0
@@ -174,17 +192,12 @@ class ProberPresence(Message, kw_only=True, frozen=True):
     clock: Annotated[
         Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")
     ] = None
-    instance: Annotated[
-        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the prober, at random")
-    ] = None
-    host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
     coverage_pct: Annotated[
         Percent | None, Meta(description="share of the last minute's cycles that could be measured; null: none was due")
     ] = None
     overloaded: Annotated[
         bool, Meta(description="true: it loses cycles to its own lateness or drops, so it casts no vote")
     ] = False
-    retained: Summaries = None
 
 
 class ProbeResult(Message, kw_only=True, frozen=True):
@@ -372,13 +385,10 @@ class Reply(Message, kw_only=True, frozen=True):
     trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
 
 
-class ServicePresence(Message, kw_only=True, frozen=True):
+class ServicePresence(Presence, kw_only=True, frozen=True):
     """Whether a central service is there, and how it is. Also its last will, with online false."""
 
     service: Slug
-    online: bool
-    version: Annotated[str, Meta(max_length=40)] = ""
-    since: Time | None = None
     at: Annotated[Time | None, Meta(description="when this was sent; every 10 s")] = None
     figures: Annotated[
         dict[str, float], Meta(max_length=100, description="health figures of the service, units in their names")
@@ -391,4 +401,11 @@ class ServicePresence(Message, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the service, at random")
     ] = None
     host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
-    retained: Summaries = None
+    rival: Annotated[
+        Annotated[str, Meta(max_length=300)] | None,
+        Meta(description="the machine where another one with this name was started, and keeps silent; null: none"),
+    ] = None
+    silenced: Annotated[
+        bool,
+        Meta(description="true: another one with this name was there first; this one publishes nothing but this"),
+    ] = False

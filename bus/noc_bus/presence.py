@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import os
+import socket
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from noc_bus.broker import Broker
-from noc_bus.channels import PROBERS, SERVICES
-from noc_bus.messages import ProberPresence, ServicePresence
+from noc_bus.bus import Bus
+from noc_bus.channels import PROBERS, SERVICES, Channel
+from noc_bus.messages import Presence, ProberPresence, ServicePresence, Summary
+from noc_bus.retained import Published
 from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log
 
+P = TypeVar("P", bound=Presence)
+
 PRESENCE_EVERY_S: Final = 10
+SOON_S: Final = 2.0
+"""So long after what it retains changed a process says what it has retained now."""
 SILENT_AFTER_S: Final = 35.0
 """Who says nothing for so long is not there, whatever is retained: a broker that died too told no last will."""
 _HEALTH_WAIT_S: Final = 4.0
 
 
-def offline(service: str) -> tuple[Any, ServicePresence]:
+def offline(service: str, instance: str) -> tuple[Channel[ServicePresence], ServicePresence]:
     """The last will of a central service."""
-    return SERVICES, ServicePresence(service=service, online=False)
+    return SERVICES, ServicePresence(service=service, online=False, instance=instance)
 
 
-def presence(service: str, since: Time, figures: Mapping[str, float], trouble: str | None = None) -> ServicePresence:
-    """A central service's retained sign of life, to be published every PRESENCE_EVERY_S and on connect."""
+def presence(
+    service: str, since: Time, figures: Mapping[str, float], trouble: str | None = None, code: str | None = None
+) -> ServicePresence:
+    """A central service's sign of life, for an Announcer to publish."""
     return ServicePresence(
         service=service,
         online=True,
@@ -37,7 +48,125 @@ def presence(service: str, since: Time, figures: Mapping[str, float], trouble: s
         at=Time.now(),
         figures=dict(figures),
         trouble=trouble,
+        code=code,
     )
+
+
+class Announcer(Generic[P]):
+    """Says that this process is there: on each connection, every ten seconds, and soon after what it retains changed.
+
+    It also notices another process with its name. The one that started later must keep silent until the
+    other is gone: its bus is muted, and only its presence says, unretained, that it is there.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        channel: Channel[P],
+        make: Callable[[], P],
+        published: Sequence[Published[Any, Any]] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        **variables: str,
+    ) -> None:
+        """`make` gives the presence; what is known here is filled in. `variables` name our own topic."""
+        self._bus = bus
+        self._channel = channel
+        self._make = make
+        self._published = published
+        self._clock = clock
+        self._variables = variables
+        self._host = socket.gethostname()[:253]
+        self._announced_s: float | None = None
+        self._summaries: dict[str, Summary] = {}
+        self._rival: P | None = None
+        self._rival_s = 0.0
+        self._log = log.get("noc.bus")
+        self.is_silenced = False
+        """True: another one with our name was there first, so that nobody must hear of our work."""
+        bus.when_connected(self.announce)
+        bus.subscribe(channel, self._on_own, **variables)
+
+    @property
+    def rival(self) -> P | None:
+        """The other one with our name, while it is heard."""
+        return self._rival
+
+    def tick(self) -> None:
+        """A few times a second."""
+        now_s = self._clock()
+        if self._rival is not None and now_s - self._rival_s > SILENT_AFTER_S:
+            self._rival = None
+            self._silence(to=False)
+        for one in self._published:
+            one.tick()
+        since_s = now_s - self._announced_s if self._announced_s is not None else PRESENCE_EVERY_S
+        if since_s >= PRESENCE_EVERY_S or (since_s >= SOON_S and self._summaries != self._summed()):
+            self.announce()
+
+    def announce(self) -> None:
+        """Say it now."""
+        self._announced_s = self._clock()
+        self._summaries = self._summed()
+        rival = f"{self._rival.host or 'unknown host'}" if self._rival else None
+        message = replace(
+            self._make(),
+            instance=self._bus.instance,
+            host=self._host,
+            retained=self._summaries,
+            rival=None if self.is_silenced else rival,
+            silenced=self.is_silenced,
+        )
+        if self.is_silenced:
+            self._bus.publish_once(self._channel, message)
+        else:
+            self._bus.publish(self._channel, message)
+
+    def say_goodbye(self, message: P) -> None:
+        """The closing message of a process that stops on request; the last will speaks for one that does not."""
+        if not self.is_silenced:
+            self._bus.publish(self._channel, replace(message, instance=self._bus.instance, host=self._host))
+
+    def _summed(self) -> dict[str, Summary]:
+        return {one.channel.name: one.summary() for one in self._published}
+
+    def _on_own(self, message: P | None, variables: dict[str, str]) -> None:
+        if message is None or message.instance in (None, self._bus.instance):
+            return
+        if not message.online:
+            # The will of an earlier start, or of a rival that is gone: it must not stand for us.
+            self._announced_s = None
+            if self._rival is not None and self._rival.instance == message.instance:
+                self._rival_s = -SILENT_AFTER_S
+            return
+        known, self._rival, self._rival_s = self._rival, message, self._clock()
+        # The first presence of another one may be what an earlier start left on the broker; the second is alive.
+        if known is None or known.instance != message.instance or _sent(known) == _sent(message):
+            self._rival = message
+            return
+        mine = self._make()
+        is_later = (mine.since or 0, self._bus.instance) > (message.since or 0, message.instance or "")
+        self._silence(to=is_later and not message.silenced)
+
+    def _silence(self, *, to: bool) -> None:
+        if to == self.is_silenced:
+            return
+        self.is_silenced = to
+        self._bus.mute(self._channel if to else None)
+        who = ", ".join(self._variables.values())
+        if to and self._rival:
+            self._log.error(
+                f"another {who} runs on {self._rival.host or 'an unknown host'} and was there first: this one keeps "
+                "silent until that one is gone; stop one of the two or give it another name"
+            )
+        else:
+            self._log.warning(f"the other {who} is gone: this one speaks again")
+        self._announced_s = None
+
+
+def _sent(message: Presence) -> Time | None:
+    """When its sender sent it, by its own clock."""
+    return message.clock if isinstance(message, ProberPresence) else getattr(message, "at", None)
 
 
 def service_health(service: str, broker: Broker) -> int:
@@ -60,7 +189,7 @@ def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]]) -> int
             heard.append(message)
             done.set()
 
-    session = Session(broker, f"noc-{name}-health-{os.getpid()}")
+    session = Session(broker, f"noc-{name}-health")
     channel, variables = topic
     session.subscribe(channel, hear, **variables)
     log.configure("error")

@@ -1,19 +1,16 @@
 """The MQTT session every service speaks through.
 
-paho's network thread only puts raw bytes into a queue; a worker thread decodes them and calls the
-handlers, so that no payload and no handler can stop the connection. What cannot be decoded is
-counted, logged once per kind and dropped.
+One thread keeps a connection; paho's network thread only puts raw bytes into the inbox; a worker
+thread decodes them and calls the handlers, so that no payload and no handler can stop the connection.
+A connection that is lost takes with it what was on its way: what counts is said again by its owner.
 """
 
 from __future__ import annotations
 
-import queue
-import random
+import secrets
 import ssl
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import paho.mqtt.client as mqtt
@@ -24,19 +21,22 @@ from noc_bus import topic_variables
 from noc_bus.broker import Broker
 from noc_bus.bus import Handler
 from noc_bus.channels import Channel
-from noc_bus.codec import BadMessage, decode, encode
+from noc_bus.codec import encode
+from noc_bus.dispatcher import Dispatcher
+from noc_bus.inbox import INBOX_MESSAGES, Arrived, Inbox
 from noc_bus.messages import Message
 from noc_frame import log
+from noc_frame.backoff import Backoff
 from noc_frame.process import RestartNeeded
 from noc_frame.settings import SettingError
 
 M = TypeVar("M", bound=Message)
 
 KEEPALIVE_S: Final = 10
-RETRY_S: Final = (0.5, 30.0)
+RETRY_S: Final = (0.5, 10.0)
 # A refused user name does not get better by asking often: two attempts a minute.
 REFUSED_RETRY_S: Final = 30.0
-INBOX_MESSAGES: Final = 50_000
+_FILTERS_AT_ONCE: Final = 20
 
 _log = log.get("noc.bus")
 
@@ -45,51 +45,69 @@ class SessionDied(RestartNeeded):
     """A thread of the session ended by itself: the process must end too, so that it is started again."""
 
 
-@dataclass(frozen=True)
-class _Subscription:
-    channel: Channel[Any]
-    handler: Handler[Any]
-    filter: str
-
-
 class Session:
     """A connection to the broker that heals itself. Implements `noc_bus.bus.Bus`."""
 
     def __init__(
         self,
         broker: Broker,
-        client_id: str,
+        name: str,
         *,
-        will: tuple[Channel[Any], Message] | None = None,
+        will: Callable[[str], tuple[Channel[Any], Message]] | None = None,
+        inbox_messages: int = INBOX_MESSAGES,
     ) -> None:
-        """`will` is published, retained, by the broker when this client is lost.
+        """`will` makes, from our instance, what the broker publishes, retained, when this client is lost.
 
-        Raises SettingError where the broker's certificate authority cannot be read.
+        The client id is `name` and the instance, so that nobody who knows a service's name can take its
+        connection. Raises SettingError where the broker's certificate authority cannot be read.
         """
         self.broker = broker
-        self.counters = {"messages_refused_total": 0, "messages_dropped_total": 0, "messages_failed_total": 0}
+        self.instance = secrets.token_hex(4)
         self.trouble: str | None = "not connected to the broker yet"
-        self._client_id = client_id
-        self._subscriptions: list[_Subscription] = []
+        self._client_id = f"{name}-{self.instance}"
+        self._will = will(self.instance) if will else None
+        self._dispatcher = Dispatcher(broker.root)
+        self._inbox = Inbox(inbox_messages)
         self._hooks: list[Callable[[], None]] = []
         self._lost_hooks: list[Callable[[], None]] = []
-        self._inbox: queue.SimpleQueue[tuple[_Subscription, str, bytes] | Callable[[], None] | None] = (
-            queue.SimpleQueue()
-        )
-        self._seen_kinds: set[tuple[str, str]] = set()
+        self._backoff = Backoff(*RETRY_S)
+        self._stopping = threading.Event()
+        self._client: mqtt.Client | None = None
+        self._over = threading.Event()
         self._unconfirmed: set[int] = set()
-        self._heard_live: set[str] = set()
         self._connected = False
-        self._stopping = False
-        self._rng = random.Random()
-        self._attempts = 0
-        self._client = self._new_client(will)
-        self._worker = threading.Thread(target=self._work, name=f"bus-worker-{client_id}", daemon=True)
+        self._refused = False
+        self._muted_but: Channel[Any] | None = None
+        if broker.tls:
+            # A file that cannot be read now is a wrong setting; later it is trouble that may pass.
+            _tls_context(broker)
+        self._worker = threading.Thread(target=self._work, name=f"bus-worker-{name}", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_connected, name=f"bus-keeper-{name}", daemon=True)
 
-    # -- before start
+    @property
+    def counters(self) -> dict[str, int]:
+        return self._dispatcher.counters | {"messages_dropped_total": self._inbox.dropped + self._inbox.lost.total()}
+
+    # -- subscriptions
 
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
-        self._subscriptions.append(_Subscription(channel, handler, channel.filter(self.broker.root, **variables)))
+        self._dispatcher.subscribe(channel, handler, **variables)
+        self.resubscribe(channel, **variables)
+
+    def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
+        unwanted = self._dispatcher.unsubscribe(channel, handler, **variables)
+        client = self._client
+        if unwanted and client and self._connected:
+            client.unsubscribe(unwanted)
+
+    def resubscribe(self, channel: Channel[Any], **variables: str) -> None:
+        client = self._client
+        if client and self._connected:
+            self._inbox.call(lambda: self._dispatcher.resubscribed(channel))
+            client.subscribe(channel.filter(self.broker.root, **variables), channel.qos)
+
+    def lost(self, channel: Channel[Any]) -> int:
+        return self._inbox.lost[channel.name]
 
     def when_connected(self, hook: Callable[[], None]) -> None:
         self._hooks.append(hook)
@@ -101,29 +119,28 @@ class Session:
 
     def start(self) -> None:
         """Begin connecting; returns at once. The broker need not be there yet."""
-        for subscription in self._subscriptions:
-            self._client.message_callback_add(subscription.filter, self._enqueue(subscription))
         self._worker.start()
-        self._client.connect_async(self.broker.host, self.broker.port, KEEPALIVE_S)
-        self._client.loop_start()
+        self._keeper.start()
 
     def stop(self) -> None:
-        """Say goodbye (the broker then does not publish the will) and end both threads."""
-        self._stopping = True
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._inbox.put(None)
-        if self._worker.is_alive():
-            self._worker.join(timeout=5)
+        """Say goodbye (the broker then does not publish the will) and end all threads."""
+        self._stopping.set()
+        if client := self._client:
+            client.disconnect()
+        for thread in (self._keeper, self._worker):
+            if thread is self._worker:
+                self._inbox.close()
+            if thread.is_alive():
+                thread.join(timeout=5)
 
     def check(self) -> None:
         """Raises SessionDied when a thread of the session has ended by itself. Call it once a second."""
-        if self._stopping:
+        if self._stopping.is_set():
             return
         if not self._worker.is_alive():
             raise SessionDied("the worker thread of the MQTT session has ended")
-        if not any(thread.name == f"paho-mqtt-client-{self._client_id}" for thread in threading.enumerate()):
-            raise SessionDied("the network thread of the MQTT session has ended")
+        if not self._keeper.is_alive():
+            raise SessionDied("the connecting thread of the MQTT session has ended")
 
     @property
     def connected(self) -> bool:
@@ -139,75 +156,112 @@ class Session:
         return self._send(channel, message, variables, retain=False)
 
     def clear(self, channel: Channel[M], **variables: str) -> bool:
-        if not self._connected:
-            return False
-        self._client.publish(channel.address(self.broker.root, **variables), b"", qos=1, retain=True)
-        return True
+        topic = channel.address(self.broker.root, **variables)
+        return self._hand_over(channel, topic, b"", qos=1, retain=True)
+
+    def mute(self, but: Channel[Any] | None) -> None:
+        self._muted_but = but
 
     def _send(self, channel: Channel[Any], message: Message, given: dict[str, str], *, retain: bool) -> bool:
         topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, given))
-        payload = encode(message)
-        if not self._connected:
+        return self._hand_over(channel, topic, encode(message), qos=channel.qos, retain=retain)
+
+    def _hand_over(self, channel: Channel[Any], topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
+        client = self._client
+        if client is None or not self._connected or self._muted_but not in (None, channel):
             return False
         # 3.1.1 brokers acknowledge even what they drop, so only the hand-over can be told here.
-        return self._client.publish(topic, payload, qos=channel.qos, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
+        return client.publish(topic, payload, qos=qos, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
 
-    # -- the network thread: enqueue and nothing else
+    # -- the keeper's thread: one client for each connection
 
-    def _new_client(self, will: tuple[Channel[Any], Message] | None) -> mqtt.Client:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=mqtt.MQTTv311)
+    def _keep_connected(self) -> None:
+        while not self._stopping.is_set():
+            self._refused = False
+            self._connect()
+            self._stopping.wait(REFUSED_RETRY_S if self._refused else self._backoff.next_s())
+
+    def _connect(self) -> None:
+        """One connection, from its start to its end."""
+        self._over.clear()
+        try:
+            client = self._new_client()
+            client.connect(self.broker.host, self.broker.port, KEEPALIVE_S)
+        except SettingError as error:
+            self._set_trouble(str(error))
+            return
+        except OSError as error:
+            self._set_trouble(f"the broker {self.broker} cannot be reached: {_reason(error)}")
+            return
+        self._client = client
+        if self._stopping.is_set():
+            client.disconnect()
+            return
+        client.loop_start()
+        while not self._over.wait(1.0):
+            if not any(thread.name == f"paho-mqtt-client-{self._client_id}" for thread in threading.enumerate()):
+                self._set_trouble(f"the connection to the broker {self.broker} was lost: its thread has ended")
+                break
+        client.loop_stop()
+        self._client = None
+        self._connection_ended()
+
+    def _new_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=mqtt.MQTTv311,
+            # A client that reconnects sends again what it had queued; the owners of the messages do that better.
+            reconnect_on_failure=False,
+        )
         client.suppress_exceptions = True
         client.max_inflight_messages_set(200)
         if self.broker.user:
             client.username_pw_set(self.broker.user, self.broker.password)
         if self.broker.tls:
-            client.tls_set_context(_tls_context(self.broker.ca))
-        if will:
-            channel, message = will
+            # Made for each connection: a renewed file counts from the next one on.
+            client.tls_set_context(_tls_context(self.broker))
+        if self._will:
+            channel, message = self._will
             topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, {}))
             client.will_set(topic, encode(message), qos=1, retain=True)
         client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         return client
 
-    def _enqueue(self, subscription: _Subscription) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
-        def callback(client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-            if subscription.channel.retained and not self._is_latest(message):
-                return
-            # What is retained says how things are and must not be lost; what merely happened is replayed.
-            if not subscription.channel.retained and self._inbox.qsize() > INBOX_MESSAGES:
-                self.counters["messages_dropped_total"] += 1
-                return
-            self._inbox.put((subscription, message.topic, bytes(message.payload)))
+    def _connection_ended(self) -> None:
+        was_connected, self._connected = self._connected, False
+        self._unconfirmed.clear()
+        if was_connected:
+            self._inbox.call(lambda: self._run_all(self._lost_hooks))
 
-        return callback
+    # -- paho's network thread: enqueue and nothing else
 
-    def _is_latest(self, message: mqtt.MQTTMessage) -> bool:
-        """A broker may hand out what it retained after what replaced it: nats-server does to who has just subscribed."""
-        if not message.retain:
-            self._heard_live.add(message.topic)
-        return not message.retain or message.topic not in self._heard_live
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
+        channel = self._dispatcher.channel_of(message.topic)
+        if channel is not None:
+            arrived = Arrived(message.topic, bytes(message.payload), message.retain)
+            self._inbox.put(arrived, channel.name, is_kept=channel.retained)
 
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, code: ReasonCode, properties: Any
     ) -> None:
         if code.is_failure:
+            self._refused = True
             self._set_trouble(
                 f"the broker {self.broker} refused us: {str(code).lower()}; check the user name and password in NOC_MQTT_URL"
             )
-            client.reconnect_delay_set(REFUSED_RETRY_S, REFUSED_RETRY_S)  # type: ignore[arg-type]  # floats work
             return
-        self._attempts = 0
-        self._heard_live.clear()
-        if not self._subscriptions:
+        self._backoff.reset()
+        self._inbox.call(self._dispatcher.connected)
+        filters = list(self._dispatcher.filters().items())
+        if not filters:
             self._confirmed()
             return
-        filters = sorted({subscription.filter for subscription in self._subscriptions})
-        qos: dict[str, int] = {s.filter: s.channel.qos for s in self._subscriptions}
-        for start in range(0, len(filters), 20):
-            _, mid = client.subscribe([(f, qos[f]) for f in filters[start : start + 20]])
+        for start in range(0, len(filters), _FILTERS_AT_ONCE):
+            _, mid = client.subscribe(filters[start : start + _FILTERS_AT_ONCE])
             if mid is not None:
                 self._unconfirmed.add(mid)
 
@@ -218,40 +272,21 @@ class Session:
         if any(code.is_failure for code in codes):
             self._set_trouble(f"the broker {self.broker} does not let us read every topic; check its permissions")
             return
-        if not self._unconfirmed:
+        if not self._unconfirmed and not self._connected:
             self._confirmed()
 
     def _confirmed(self) -> None:
         self._connected = True
         self._set_trouble(None)
-        for hook in self._hooks:
-            self._inbox.put(hook)
-
-    def _on_connect_fail(self, client: mqtt.Client, userdata: Any) -> None:
-        # paho calls this while it handles the error, and hands it to nobody.
-        error = sys.exc_info()[1]
-        reason = f": {getattr(error, 'strerror', None) or error}" if error else ""
-        self._set_trouble(f"the broker {self.broker} cannot be reached{reason}")
-        self._back_off()
+        self._inbox.call(lambda: self._run_all(self._hooks))
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, code: ReasonCode, properties: Any
     ) -> None:
-        self._connected = False
-        self._unconfirmed.clear()
-        for hook in self._lost_hooks:
-            self._inbox.put(hook)
         # A refusal is already told, and more exactly, by _on_connect.
-        if not self._stopping and code.is_failure and self.trouble is None:
+        if not self._stopping.is_set() and code.is_failure and not self._refused:
             self._set_trouble(f"the connection to the broker {self.broker} was lost: {str(code).lower()}")
-            self._back_off()
-
-    def _back_off(self) -> None:
-        """Full jitter: many clients that lost one broker must not come back in step."""
-        self._attempts += 1
-        low, high = RETRY_S
-        delay = self._rng.uniform(low, min(high, low * 2**self._attempts))
-        self._client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]  # floats work
+        self._over.set()
 
     def _set_trouble(self, trouble: str | None) -> None:
         if trouble == self.trouble:
@@ -266,52 +301,30 @@ class Session:
 
     def _work(self) -> None:
         while (item := self._inbox.get()) is not None:
-            try:
-                if callable(item):
-                    item()
-                else:
-                    self._deliver(*item)
-            except Exception:  # noqa: BLE001  # handlers are not ours to know
-                # One poisonous item must not end the service; it is told in full, and counted.
-                self.counters["messages_failed_total"] += 1
-                _log.exception("a handler failed")
+            if isinstance(item, Arrived):
+                self._dispatcher.deliver(item.topic, item.payload, retained=item.retained)
+            else:
+                self._dispatcher.call(item)
 
-    def _deliver(self, subscription: _Subscription, topic: str, payload: bytes) -> None:
-        channel = subscription.channel
-        variables = channel.match(self.broker.root, topic)
-        if variables is None:
-            self._refuse(channel, topic, "the topic holds something that is not a slug")
-            return
-        if not payload and channel.retained:
-            subscription.handler(None, variables)
-            return
-        try:
-            message = decode(payload, channel.message)
-        except BadMessage as error:
-            self._refuse(channel, topic, str(error))
-            return
-        if problem := topic_variables.contradiction(message, variables):
-            self._refuse(channel, topic, problem)
-            return
-        subscription.handler(message, variables)
-
-    def _refuse(self, channel: Channel[Any], topic: str, problem: str) -> None:
-        self.counters["messages_refused_total"] += 1
-        kind = (channel.name, problem.partition(" - at ")[0][:60])
-        if kind not in self._seen_kinds and len(self._seen_kinds) < 1000:
-            self._seen_kinds.add(kind)
-            _log.warning(
-                f"dropped a message that is not a {channel.message.__name__}: {problem[:300]}; "
-                "more of this kind are only counted",
-                topic=topic[:200],
-            )
+    def _run_all(self, hooks: list[Callable[[], None]]) -> None:
+        for hook in hooks:
+            self._dispatcher.call(hook)
 
 
-def _tls_context(ca: str | None) -> ssl.SSLContext:
+def _tls_context(broker: Broker) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca)
+        return ssl.create_default_context(cafile=broker.ca)
     except OSError as error:
         raise SettingError(
-            f"NOC_MQTT_URL: {ca} cannot be read as certificates ({error.strerror or error}); "
+            f"NOC_MQTT_URL: {broker.ca} cannot be read as certificates ({error.strerror or error}); "
             "name a readable PEM file after ?ca="
         ) from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted ({error.verify_message}); "
+            "name the certificate authority's file after ?ca= in NOC_MQTT_URL"
+        )
+    return error.strerror or str(error)

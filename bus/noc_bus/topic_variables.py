@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from noc_bus.channels import Channel
 from noc_bus.messages import Incident, Message, Site, Target
 
 _NAMED_BY_ID = {"target": Target, "site": Site, "incident": Incident}
 
 
-def of_message(channel: Channel[Message], message: Message, given: dict[str, str]) -> dict[str, str]:
+def of_message(channel: Channel[Any], message: Message, given: dict[str, str]) -> dict[str, str]:
     """All variables of the message's topic: those given, the others from its fields."""
     return {name: given.get(name) or _field(name, message) or "" for name in channel.variables}
 

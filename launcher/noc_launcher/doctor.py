@@ -96,7 +96,7 @@ def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
     try:
         where = MQTT_URL.read(environment) if is_given else Broker.parse(str(url))
         log.configure("error")
-        session = Session(where, f"noc-doctor-{os.getpid()}")
+        session = Session(where, "noc-doctor")
     except SettingError as error:
         return Finding("broker", "fail", str(error))
     connected = threading.Event()

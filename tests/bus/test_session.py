@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 import io
-import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import paho.mqtt.publish
 import pytest
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 
 from noc_bus.broker import Broker
-from noc_bus.channels import PROBERS, RESULTS, TARGETS
+from noc_bus.channels import PROBERS, TARGETS
 from noc_bus.codec import encode
 from noc_bus.messages import ProberPresence, Target
 from noc_bus.session import Session, SessionDied
@@ -37,6 +35,14 @@ def until(condition: Callable[[], object], what: str, deadline_s: float = 10) ->
     while not condition():
         assert time.monotonic() < end, f"waited {deadline_s} s for: {what}"
         time.sleep(0.01)
+
+
+def cut(session: Session) -> None:
+    """The network, not the client, ends the connection."""
+    assert session._client
+    connection = session._client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 class Mosquitto:
@@ -132,31 +138,6 @@ def test_bad_payloads_and_failing_handlers_are_counted_and_survived(
     session.check()
 
 
-def test_what_was_retained_does_not_displace_what_replaced_it(session: Session) -> None:
-    """nats-server sends a new subscriber what it retained after what has been published in its place."""
-    heard: list[tuple[str, str | None]] = []
-    session.subscribe(TARGETS, lambda target, topic: heard.append((topic["target"], target.name if target else None)))
-    session.subscribe(PROBERS, lambda presence, _: None)
-
-    def arrives(name: str, payload: bytes, *, retain: bool) -> None:
-        message = mqtt.MQTTMessage(topic=f"noc/v1/targets/{name}".encode())
-        message.payload, message.retain = payload, retain
-        session._client._handle_on_message(message)
-
-    session.start()
-    until(lambda: session.connected, "a connection")
-    old, new = (encode(Target(id="a", name=name, address="192.0.2.1")) for name in ("old", "new"))
-    gone = encode(Target(id="b", name="gone", address="192.0.2.2"))
-    arrives("a", old, retain=True)
-    arrives("a", new, retain=False)
-    arrives("a", old, retain=True)
-    arrives("b", b"", retain=False)
-    arrives("b", gone, retain=True)
-    arrives("c", encode(Target(id="c", name="last", address="192.0.2.3")), retain=True)
-    until(lambda: heard and heard[-1] == ("c", "last"), "all that is news")
-    assert heard == [("a", "old"), ("a", "new"), ("b", None), ("c", "last")]
-
-
 def test_what_is_retained_is_believed_again_after_each_connection(mosquitto: Mosquitto, session: Session) -> None:
     heard: list[str | None] = []
     session.subscribe(TARGETS, lambda target, _: heard.append(target.name if target else None))
@@ -164,9 +145,7 @@ def test_what_is_retained_is_believed_again_after_each_connection(mosquitto: Mos
     until(lambda: session.connected, "a connection")
     mosquitto.publish("noc/v1/targets/a", encode(TARGET), retain=True)
     until(lambda: heard == ["A"], "the live message")
-    connection = session._client.socket()
-    assert isinstance(connection, socket.socket)
-    connection.shutdown(socket.SHUT_RDWR)
+    cut(session)
     until(lambda: heard == ["A", "A"], "the retained message")
 
 
@@ -194,14 +173,12 @@ def test_the_broker_publishes_the_will_of_a_client_that_vanishes(mosquitto: Mosq
     witness.subscribe(PROBERS, lambda message, variables: heard.append(bool(message and message.online)))
     witness.start()
     until(lambda: witness.connected, "the witness connected")
-    lost = Session(mosquitto.broker, "lost", will=(PROBERS, ProberPresence(site="berlin", online=False)))
+    lost = Session(mosquitto.broker, "lost", will=lambda _: (PROBERS, ProberPresence(site="berlin", online=False)))
     lost.start()
     until(lambda: lost.connected, "connected")
     lost.publish(PROBERS, ProberPresence(site="berlin", online=True))
     until(lambda: heard == [True], "the presence")
-    connection = lost._client.socket()
-    assert isinstance(connection, socket.socket)
-    connection.shutdown(socket.SHUT_RDWR)  # the network, not the client, ends it
+    cut(lost)
     until(lambda: heard[:2] == [True, False], "the will")
     lost.stop()
     witness.stop()
@@ -252,7 +229,7 @@ def test_a_dead_thread_is_noticed(mosquitto: Mosquitto, session: Session) -> Non
     session.start()
     until(lambda: session.connected, "connected")
     session.check()
-    session._inbox.put(None)  # as if the worker had died
+    session._inbox.close()  # as if the worker had died
     until(lambda: not session._worker.is_alive(), "the worker gone")
     with pytest.raises(SessionDied):
         session.check()
@@ -269,34 +246,40 @@ def test_the_network_thread_never_runs_a_handler(mosquitto: Mosquitto, session: 
     assert set(threads) == {"bus-worker-tested"}
 
 
-def test_a_full_inbox_drops_what_is_replayed_and_keeps_what_is_retained(
-    mosquitto: Mosquitto, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = threading.Event()
-    results: list[object] = []
-    targets: list[object] = []
+def test_the_client_id_is_another_one_at_each_start(mosquitto: Mosquitto) -> None:
+    """Who knows a service's name cannot take its connection."""
+    one, other = Session(mosquitto.broker, "same"), Session(mosquitto.broker, "same")
+    for session in (one, other):
+        session.start()
+        until(lambda session=session: session.connected, "connected")  # type: ignore[misc]
+    time.sleep(1)
+    assert one.connected
+    assert other.connected
+    assert one.instance != other.instance
+    one.stop()
+    other.stop()
 
-    def slow(message: object, variables: dict[str, str]) -> None:
-        release.wait(10)
-        results.append(message)
 
-    session.subscribe(RESULTS, slow)
-    session.subscribe(TARGETS, lambda message, variables: targets.append(message))
-    monkeypatch.setattr("noc_bus.session.INBOX_MESSAGES", 10)
-    session.start()
-    until(lambda: session.connected, "connected")
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.connect("127.0.0.1", mosquitto.port)
-    client.loop_start()
-    golden = (Path(__file__).resolve().parents[2] / "bus/golden/results.json").read_text()
-    one = json.dumps(json.loads(golden)[0])
-    for _ in range(100):
-        client.publish("noc/v1/results/berlin/core-router-1", one, qos=1)
-    last = client.publish("noc/v1/targets/a", encode(TARGET), qos=1)
-    last.wait_for_publish(10)
-    until(lambda: session.counters["messages_dropped_total"] > 0, "messages dropped")
-    release.set()
-    until(lambda: len(targets) == 1, "the retained kind kept")
-    assert len(results) + session.counters["messages_dropped_total"] == 100
-    client.disconnect()
-    client.loop_stop()
+def test_what_a_lost_connection_had_queued_is_not_sent_again_on_the_next(mosquitto: Mosquitto) -> None:
+    """Who owns a message says it again; twice is once too often."""
+    heard: list[str] = []
+    witness = Session(mosquitto.broker, "witness")
+    witness.subscribe(TARGETS, lambda target, _: heard.append(target.name if target else ""))
+    witness.start()
+    until(lambda: witness.connected, "the witness connected")
+    sender = Session(mosquitto.broker, "sender")
+    sender.start()
+    until(lambda: sender.connected, "the sender connected")
+    assert mosquitto.process
+    mosquitto.process.send_signal(signal.SIGSTOP)
+    for number in range(50):
+        sender.publish(TARGETS, Target(id="a", name=str(number), address="192.0.2.1"))
+    cut(sender)
+    mosquitto.process.send_signal(signal.SIGCONT)
+    until(lambda: not sender.connected, "the loss noticed")
+    until(lambda: sender.connected, "a new connection", 20)
+    sender.publish(TARGETS, Target(id="a", name="new", address="192.0.2.1"))
+    until(lambda: heard and heard[-1] == "new", "the new message")
+    assert len(heard) == len(set(heard))
+    sender.stop()
+    witness.stop()

@@ -59,6 +59,7 @@ def _channel(channel: Channel[Message]) -> dict[str, Any]:
     return described | {
         "x-writers": list(channel.writers),
         "x-readers": list(channel.readers),
+        **({"x-clearers": list(channel.clearers)} if channel.clearers else {}),
         "x-retained": channel.retained,
     }
 

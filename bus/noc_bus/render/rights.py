@@ -33,7 +33,9 @@ def of_reader(root: str) -> Rights:
 
 def _rights(root: str, role: Role, own: dict[str, str]) -> Rights:
     return Rights(
-        publish=tuple(sorted(_fill(channel, root, own) for channel in CHANNELS if role in channel.writers)),
+        publish=tuple(
+            sorted(_fill(channel, root, own) for channel in CHANNELS if role in (*channel.writers, *channel.clearers))
+        ),
         # A service reads every service's presence, but writes only its own.
         subscribe=tuple(
             sorted(

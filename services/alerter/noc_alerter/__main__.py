@@ -40,7 +40,7 @@ def run(config: Config, stop: threading.Event) -> None:
         sender.start()
     else:
         log.get("noc.alerter").info("NOC_SMTP_URL is not set: incidents are kept and shown, but nobody is mailed")
-    session = Session(config.broker, "noc-alerter", will=presence.offline("alerter"))
+    session = Session(config.broker, "noc-alerter", will=lambda instance: presence.offline("alerter", instance))
     alerter = Alerter(session, database, mailer, config.mail_to, outbox)
     session.start()
     check_at_s = announce_at_s = 0.0

@@ -386,7 +386,7 @@ class Alerter:
 
     def say_goodbye(self) -> None:
         """The last word of an alerter that stops on request; the last will speaks for one that does not."""
-        self._bus.publish(*offline("alerter"))
+        self._bus.publish(*offline("alerter", self._bus.instance))
 
 
 def _differ(one: Verdict, other: Verdict) -> bool:

@@ -43,7 +43,9 @@ def run(config: Config, stop: threading.Event) -> None:
         except NoIcmp as error:
             log.get("noc.prober").error(str(error))
             raise SystemExit(1) from None
-        session = Session(config.broker, f"noc-prober-{config.site}", will=last_will(config.site))
+        session = Session(
+            config.broker, f"noc-prober-{config.site}", will=lambda instance: last_will(config.site, instance)
+        )
         journal, memory = Journal(connection, Time.now()), Memory(connection)
 
         async def serve() -> None:

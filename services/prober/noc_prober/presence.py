@@ -14,8 +14,8 @@ from noc_prober.station import Station
 _UNFIT_AFTER_S: Final = 15.0
 
 
-def last_will(site: str) -> tuple[Any, ProberPresence]:
-    return PROBERS, ProberPresence(site=site, online=False)
+def last_will(site: str, instance: str) -> tuple[Any, ProberPresence]:
+    return PROBERS, ProberPresence(site=site, online=False, instance=instance)
 
 
 class Presence:

@@ -25,7 +25,7 @@ def run(config: Config, stop: threading.Event) -> None:
     store = config.history.open()
     intake, rejected = Intake(), RejectedFile(config.data)
     writer = Writer(store, intake, rejected, config.history.keep_days)
-    session = Session(config.broker, "noc-recorder", will=presence.offline("recorder"))
+    session = Session(config.broker, "noc-recorder", will=lambda instance: presence.offline("recorder", instance))
     recorder = Recorder(session, writer, intake, rejected)
     broken: list[StoreError] = []
 

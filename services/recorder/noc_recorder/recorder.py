@@ -59,7 +59,7 @@ class Recorder:
 
     def say_goodbye(self) -> None:
         """The last word of a recorder that stops on request; the last will speaks for one that does not."""
-        self._bus.publish(*offline("recorder"))
+        self._bus.publish(*offline("recorder", self._bus.instance))
 
     def _on_connected(self) -> None:
         self.announce()

@@ -42,7 +42,7 @@ def run(config: Config, stop: threading.Event) -> None:
     database = Database(config.data)
     accounts = Accounts(database)
     accounts.ensure_first(config.admin_password, config.data)
-    session = Session(config.broker, "noc-web", will=presence.offline("web"))
+    session = Session(config.broker, "noc-web", will=lambda instance: presence.offline("web", instance))
     publisher = Publisher(session)
     view = LiveView(session)
 
@@ -86,7 +86,7 @@ def run(config: Config, stop: threading.Event) -> None:
             gevent.sleep(_CHECK_S)
     finally:
         gevent.killall(running)
-        session.publish(*presence.offline("web"))
+        session.publish(*presence.offline("web", session.instance))
         server.stop(timeout=_STOP_S)
         session.stop()
         parts.store.close()

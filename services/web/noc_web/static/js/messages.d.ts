@@ -130,12 +130,22 @@ export interface ProbeResult {
 
 /** Whether a site's prober is there and fit to vote. Also its last will, with online false. */
 export interface ProberPresence {
-  /** lower-case letters, digits and hyphens, at most 63 */
-  site: string;
   online: boolean;
   version: string;
-  /** when this prober process started */
+  /** when this process started */
   since: string | null;
+  /** names this start of the prober, at random */
+  instance: string | null;
+  /** name of the machine it runs on */
+  host: string;
+  /** the machine where another one with this name was started, and keeps silent; null: none */
+  rival: string | null;
+  /** true: another one with this name was there first; this one publishes nothing but this */
+  silenced: boolean;
+  /** by channel, what its writer has retained; null: an older writer, which does not tell */
+  retained: Record<string, Summary> | null;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
   /** names the journal; a new journal has a higher one */
   epoch: number | null;
   /** the sequence number the next record will get */
@@ -154,16 +164,10 @@ export interface ProberPresence {
   journal_depth: number;
   /** the site's wall clock as this was sent, to compare with your own */
   clock: string | null;
-  /** names this start of the prober, at random */
-  instance: string | null;
-  /** name of the machine it runs on */
-  host: string;
   /** share of the last minute's cycles that could be measured; null: none was due */
   coverage_pct: number | null;
   /** true: it loses cycles to its own lateness or drops, so it casts no vote */
   overloaded: boolean;
-  /** by channel, what its writer has retained; null: an older writer, which does not tell */
-  retained: Record<string, Summary> | null;
 }
 
 /** A run of journal records that the recorder's mark has not reached, without holes. */
@@ -200,11 +204,22 @@ export interface Reply {
 
 /** Whether a central service is there, and how it is. Also its last will, with online false. */
 export interface ServicePresence {
-  /** lower-case letters, digits and hyphens, at most 63 */
-  service: string;
   online: boolean;
   version: string;
+  /** when this process started */
   since: string | null;
+  /** names this start of the service, at random */
+  instance: string | null;
+  /** name of the machine it runs on */
+  host: string;
+  /** the machine where another one with this name was started, and keeps silent; null: none */
+  rival: string | null;
+  /** true: another one with this name was there first; this one publishes nothing but this */
+  silenced: boolean;
+  /** by channel, what its writer has retained; null: an older writer, which does not tell */
+  retained: Record<string, Summary> | null;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  service: string;
   /** when this was sent; every 10 s */
   at: string | null;
   /** health figures of the service, units in their names */
@@ -213,12 +228,6 @@ export interface ServicePresence {
   trouble: string | null;
   /** of `trouble` */
   code: string | null;
-  /** names this start of the service, at random */
-  instance: string | null;
-  /** name of the machine it runs on */
-  host: string;
-  /** by channel, what its writer has retained; null: an older writer, which does not tell */
-  retained: Record<string, Summary> | null;
 }
 
 /** A place from which targets are pinged. */

@@ -1,0 +1,170 @@
+"""Who is called for which topic: the one table behind every bus, a broker's or a test's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from noc_bus import topic_variables
+from noc_bus.bus import Handler
+from noc_bus.channels import CHANNELS, Channel
+from noc_bus.codec import BadMessage, decode
+from noc_bus.messages import Message
+from noc_frame import log
+
+M = TypeVar("M", bound=Message)
+
+_KINDS: Final = 1000
+# For so long after a subscription a broker may still send what it had retained.
+_RETAINED_COME_S: Final = 60.0
+# Channels are told apart by the first word of their topics, so that a message costs one look-up.
+_BY_WORD: Final[dict[str, Channel[Any]]] = {channel.topic.partition("/")[0]: channel for channel in CHANNELS}
+
+_log = log.get("noc.bus")
+
+
+@dataclass(frozen=True)
+class Subscription:
+    channel: Channel[Any]
+    handler: Handler[Any]
+    narrowed: tuple[tuple[str, str], ...]
+    filter: str
+
+    def wants(self, variables: dict[str, str]) -> bool:
+        return all(variables[name] == value for name, value in self.narrowed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What was last heard of a topic as it happened: the number it had, and whether it is gone."""
+
+    rev: int | None
+    is_gone: bool
+
+
+class Dispatcher:
+    """Every handler of a topic is called, whatever another one does. `deliver` belongs to one thread."""
+
+    def __init__(self, root: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counters = {"messages_refused_total": 0, "messages_failed_total": 0}
+        self._root = root
+        self._lock = threading.Lock()
+        self._subscriptions: dict[str, tuple[Subscription, ...]] = {}
+        self._seen_kinds: set[tuple[str, str]] = set()
+        self._clock = clock
+        self._live: dict[str, _Live] = {}
+        self._retained_come_until_s = 0.0
+
+    # -- from any thread
+
+    def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> Subscription:
+        added = Subscription(
+            channel, handler, tuple(sorted(variables.items())), channel.filter(self._root, **variables)
+        )
+        with self._lock:
+            self._subscriptions[channel.name] = (*self._subscriptions.get(channel.name, ()), added)
+        return added
+
+    def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> str | None:
+        """The filter that nobody wants any more; None where somebody still does."""
+        wanted = channel.filter(self._root, **variables)
+        with self._lock:
+            mine = self._subscriptions.get(channel.name, ())
+            left = tuple(one for one in mine if (one.handler, one.filter) != (handler, wanted))
+            self._subscriptions[channel.name] = left
+        return None if len(left) == len(mine) or any(one.filter == wanted for one in left) else wanted
+
+    def filters(self) -> dict[str, int]:
+        """What to subscribe to, with its quality of service: in the table's order, definitions before what names them."""
+        with self._lock:
+            wanted = {one.filter: one.channel.qos for many in self._subscriptions.values() for one in many}
+            order = {one.filter: CHANNELS.index(one.channel) for many in self._subscriptions.values() for one in many}
+        return dict(sorted(wanted.items(), key=lambda item: (order[item[0]], item[0])))
+
+    def channel_of(self, topic: str) -> Channel[Any] | None:
+        """The channel a topic belongs to, by its first word."""
+        if not topic.startswith(f"{self._root}/"):
+            return None
+        return _BY_WORD.get(topic[len(self._root) + 1 :].partition("/")[0])
+
+    # -- from the thread that delivers
+
+    def connected(self) -> None:
+        """A new connection: what it brings as retained is news again."""
+        self._live.clear()
+        self._retained_come_until_s = self._clock() + _RETAINED_COME_S
+
+    def resubscribed(self, channel: Channel[Any]) -> None:
+        """What is retained on a channel comes again: copies without a number cannot be told from old ones, so they count."""
+        self._retained_come_until_s = self._clock() + _RETAINED_COME_S
+        unnumbered = [
+            topic for topic, live in self._live.items() if live.rev is None and self.channel_of(topic) is channel
+        ]
+        for topic in unnumbered:
+            del self._live[topic]
+
+    def deliver(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """Decode one message and call whoever wants it. `retained`: a stored copy, sent to a new subscription."""
+        channel = self.channel_of(topic)
+        if channel is None:
+            return
+        variables = channel.match(self._root, topic)
+        if variables is None:
+            self._refuse(channel, topic, "the topic holds something that is not a slug")
+            return
+        wanting = [one for one in self._subscriptions.get(channel.name, ()) if one.wants(variables)]
+        if not wanting:
+            return
+        message = None
+        if payload or not channel.retained:
+            try:
+                message = decode(payload, channel.message)
+            except BadMessage as error:
+                self._refuse(channel, topic, str(error))
+                return
+            if problem := topic_variables.contradiction(message, variables):
+                self._refuse(channel, topic, problem)
+                return
+        if channel.retained and not self._is_newest(topic, message, retained=retained):
+            return
+        for one in wanting:
+            self.call(lambda one=one: one.handler(message, variables))  # type: ignore[misc]  # bound at once
+
+    def call(self, hook: Callable[[], None]) -> None:
+        """Run one piece of somebody's code. One poisonous item must not end the service; it is told in full, and counted."""
+        try:
+            hook()
+        except Exception:  # noqa: BLE001  # handlers are not ours to know
+            self.counters["messages_failed_total"] += 1
+            _log.exception("a handler failed")
+
+    def _is_newest(self, topic: str, message: Any, *, retained: bool) -> bool:
+        """A broker may hand out what it retained after what replaced it: nats-server does to who has just subscribed."""
+        if self._clock() > self._retained_come_until_s:
+            self._live.clear()
+            return True
+        rev = getattr(message, "rev", None)
+        live = self._live.get(topic)
+        if not retained:
+            gone_rev = live.rev if live else None
+            self._live[topic] = _Live(gone_rev, is_gone=True) if message is None else _Live(rev, is_gone=False)
+            return True
+        if live is None:
+            return True
+        if rev is None or live.rev is None:
+            return False
+        return bool(rev > live.rev) if live.is_gone else bool(rev >= live.rev)
+
+    def _refuse(self, channel: Channel[Any], topic: str, problem: str) -> None:
+        self.counters["messages_refused_total"] += 1
+        kind = (channel.name, problem.partition(" - at ")[0][:60])
+        if kind not in self._seen_kinds and len(self._seen_kinds) < _KINDS:
+            self._seen_kinds.add(kind)
+            _log.warning(
+                f"dropped a message that is not a {channel.message.__name__}: {problem[:300]}; "
+                "more of this kind are only counted",
+                topic=topic[:200],
+            )

@@ -1,0 +1,375 @@
+"""What is retained on a channel, as this process knows it, and whether that is all of it.
+
+Whether it is all is a fact, not a quiet moment: every retained message has a rising `rev`, and its writer's
+presence carries how many there are and the sum of their numbers. A mirror that differs asks again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
+
+from noc_bus.bus import Bus
+from noc_bus.channels import PROBERS, SERVICES, Channel
+from noc_bus.messages import Message, ProberPresence, Retained, ServicePresence, Summary
+
+K = TypeVar("K", bound=str | tuple[str, ...])
+M = TypeVar("M", bound=Message)
+
+REV_MODULUS: Final = 2**53
+DIFFERS_S: Final = 5.0
+# A writer that does not say what it has retained: when nothing came for so long, all has come.
+QUIET_S: Final = 3.0
+# A prober that was not heard of for so long after a connection has nothing retained any more.
+_WITHOUT_PRESENCE_S: Final = 45.0
+_ASK_AGAIN_S: Final = (5.0, 300.0)
+_ASK_FOR_NEW_S: Final = 2.0
+_REFUSED_KEYS: Final = 1000
+# A presence may be overtaken by what comes after it: it is compared also with what was true so shortly before.
+_OVERTAKEN_S: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Change(Generic[M]):
+    """None before: it is new. None after: it is gone."""
+
+    before: M | None
+    after: M | None
+
+
+class _Writer:
+    """What one writer says it has retained on the channel, and what of that has come."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.rev_sum = 0
+        self._past: deque[tuple[float, int, int]] = deque()
+        self.has_presence = False
+        self.summary: Summary | None = None
+        self.is_matched = False
+        self.has_matched = False
+        self.differs_since_s: float | None = None
+        self.ask_at_s = 0.0
+        self.asked = 0
+
+    def add(self, count: int, rev: int, now_s: float) -> None:
+        self._past.append((now_s, self.count, self.rev_sum))
+        while self._past[0][0] < now_s - _OVERTAKEN_S:
+            self._past.popleft()
+        self.count += count
+        self.rev_sum = (self.rev_sum + rev) % REV_MODULUS
+
+    def restart(self) -> None:
+        """Count anew: all of it comes again."""
+        self.count = self.rev_sum = 0
+        self._past.clear()
+        self.is_matched = self.has_matched = False
+
+    def has_all(self, since_s: float | None = None) -> bool:
+        """Whether what has come is what it says: now, or at some moment after `since_s`."""
+        if self.summary is None:
+            return False
+        wanted = (self.summary.count, self.summary.rev_sum)
+        if wanted == (self.count, self.rev_sum):
+            return True
+        return since_s is not None and any(wanted == past[1:] for past in self._past if past[0] >= since_s)
+
+
+class Mirror(Generic[K, M]):
+    """Fed by the bus; read from any thread. Keys are strings, or tuples where a topic has two variables.
+
+    What is cleared is removed at once; what went while we were away, as soon as the rest is complete. A
+    broker that has forgotten everything removes nothing: its writers' presences are gone with it.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        channel: Channel[M],
+        *,
+        wanted: Callable[[K], bool] | None = None,
+        notify: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        **variables: str,
+    ) -> None:
+        """`wanted`: which keys to keep at all; say `reconsider` when its answers have changed.
+
+        `notify` is called on the bus's thread when a change waits; it must only leave a note.
+        `variables` narrow the mirror to some topics. `clock` gives seconds that only go forward.
+        """
+        self._bus = bus
+        self._channel = channel
+        self._wanted = wanted
+        self._notify = notify
+        self._clock = clock
+        self._variables = variables
+        self._lock = threading.RLock()
+        self._items: dict[K, M] = {}
+        self._before: dict[K, M | None] = {}
+        self._unconfirmed: set[K] = set()
+        self._writers: dict[str, _Writer] = {}
+        self._refused: set[K] = set()
+        self._refused_many = False
+        self._ask_for_new = False
+        self._asked_for_new_s = 0.0
+        self._lost = 0
+        self._connected_s: float | None = None
+        self._heard_s = 0.0
+        bus.when_connected(self._on_connected)
+        bus.when_disconnected(self._on_disconnected)
+        bus.subscribe(channel, self._on_message, **variables)
+        self._watch_writers()
+        if bus.connected:
+            self._on_connected()
+
+    # -- reading
+
+    def get(self, key: K) -> M | None:
+        return self._items.get(key)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self) -> dict[K, M]:
+        """A copy of all there is."""
+        with self._lock:
+            return dict(self._items)
+
+    def take_changes(self) -> dict[K, Change[M]]:
+        """What changed since the last call, in the order it first did; a change that was taken back is left out."""
+        with self._lock:
+            before, self._before = self._before, {}
+            changes = {key: Change(old, self._items.get(key)) for key, old in before.items()}
+        return {key: change for key, change in changes.items() if change.before != change.after}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that is retained has come, of every writer that is known."""
+        with self._lock:
+            if self._connected_s is None:
+                return False
+            if not self._is_summed:
+                return self._is_quiet()
+            if not self._is_by_site:
+                return self.is_complete_from(self._channel.writers[0])
+            return all(self.is_complete_from(writer) for writer in self._writers) and (
+                any(writer.summary for writer in self._writers.values()) or self._is_quiet()
+            )
+
+    def is_complete_from(self, writer: str) -> bool:
+        """The same of one writer: a site, for what probers write, else a service."""
+        with self._lock:
+            known = self._writers.get(writer)
+            if self._connected_s is None or known is None:
+                return False
+            if known.summary is None:
+                return known.has_presence and self._is_quiet()
+            since_s = known.differs_since_s
+            return known.has_matched and (since_s is None or self._clock() - since_s < DIFFERS_S)
+
+    # -- care
+
+    def reconsider(self) -> None:
+        """`wanted` may answer otherwise now: let go of what it refuses, ask for what it takes."""
+        if self._wanted is None:
+            return
+        with self._lock:
+            for key in [key for key in self._items if not self._wanted(key)]:
+                self._remove(key)
+            if self._refused_many or any(self._wanted(key) for key in self._refused):
+                self._refused.clear()
+                self._refused_many = False
+                self._ask_for_new = True
+
+    def tick(self) -> None:
+        """Once a second or so: ask again for what is missing, let go of what is gone."""
+        with self._lock:
+            if self._connected_s is None:
+                return
+            now_s = self._clock()
+            lost = self._bus.lost(self._channel)
+            is_lost, self._lost = lost != self._lost, lost
+            differing = [writer for writer in self._writers.values() if self._is_to_ask(writer, now_s)]
+            for writer in differing:
+                writer.asked += 1
+                writer.ask_at_s = now_s + min(_ASK_AGAIN_S[1], _ASK_AGAIN_S[0] * 2**writer.asked)
+            asks_for_new = self._ask_for_new and now_s - self._asked_for_new_s > _ASK_FOR_NEW_S
+            if asks_for_new:
+                self._ask_for_new, self._asked_for_new_s = False, now_s
+            if is_lost:
+                differing = list(self._writers.values())
+            self._count_anew(differing)
+            self._remove_what_quiet_writers_left(now_s)
+        if differing or asks_for_new:
+            self._bus.resubscribe(self._channel, **self._variables)
+
+    def _is_to_ask(self, writer: _Writer, now_s: float) -> bool:
+        since_s = writer.differs_since_s
+        return since_s is not None and now_s - since_s >= DIFFERS_S and now_s >= writer.ask_at_s
+
+    def _count_anew(self, writers: list[_Writer]) -> None:
+        for writer in writers:
+            writer.restart()
+        if writers:
+            self._heard_s = self._clock()
+            self._unconfirmed |= {key for key in self._items if self._writer_of(key) in writers}
+
+    def _remove_what_quiet_writers_left(self, now_s: float) -> None:
+        assert self._connected_s is not None
+        if not self._unconfirmed or not self._is_quiet():
+            return
+        has_been_long = now_s - self._connected_s > _WITHOUT_PRESENCE_S
+        knows_somebody = any(writer.has_presence or writer.count > 0 for writer in self._writers.values())
+        for key in list(self._unconfirmed):
+            writer = self._writer_of(key)
+            if writer.summary is not None:
+                continue
+            # Of a broker that has forgotten, nothing comes: then its silence says nothing.
+            is_told = writer.has_presence and writer.count > 0
+            if is_told or (self._is_by_site and has_been_long and knows_somebody and not writer.has_presence):
+                self._remove(key)
+
+    # -- from the bus
+
+    def _on_connected(self) -> None:
+        with self._lock:
+            self._connected_s = self._heard_s = self._clock()
+
+    def _on_disconnected(self) -> None:
+        with self._lock:
+            self._connected_s = None
+            self._unconfirmed = set(self._items)
+            for writer in self._writers.values():
+                writer.restart()
+                writer.has_presence = False
+                writer.summary = writer.differs_since_s = None
+                writer.asked = 0
+
+    def _on_message(self, message: M | None, variables: dict[str, str]) -> None:
+        key = self._key(variables)
+        with self._lock:
+            self._heard_s = self._clock()
+            if message is None:
+                self._refused.discard(key)
+                self._remove(key)
+            elif self._wanted is not None and not self._wanted(key):
+                self._refuse(key)
+            else:
+                self._keep(key, message)
+            self._compare(self._writer_of(key))
+
+    def _keep(self, key: K, message: M) -> None:
+        writer, before = self._writer_of(key), self._items.get(key)
+        if before is not None and key not in self._unconfirmed:
+            writer.add(-1, -_rev(before), self._clock())
+        self._unconfirmed.discard(key)
+        self._items[key] = message
+        writer.add(1, _rev(message), self._clock())
+        if before != message:
+            self._note(key, before)
+
+    def _remove(self, key: K) -> None:
+        before = self._items.pop(key, None)
+        if before is None:
+            return
+        if key in self._unconfirmed:
+            self._unconfirmed.discard(key)
+        else:
+            self._writer_of(key).add(-1, -_rev(before), self._clock())
+        self._note(key, before)
+
+    def _refuse(self, key: K) -> None:
+        if len(self._refused) < _REFUSED_KEYS:
+            self._refused.add(key)
+        else:
+            self._refused_many = True
+        self._remove(key)
+
+    def _note(self, key: K, before: M | None) -> None:
+        is_first = not self._before
+        self._before.setdefault(key, before)
+        if is_first and self._notify:
+            self._notify()
+
+    # -- from the writers' presences
+
+    @property
+    def _is_by_site(self) -> bool:
+        return self._channel.writers == ("prober",)
+
+    @property
+    def _is_summed(self) -> bool:
+        """Whether its writers say what they have retained; their presences themselves are not summed up."""
+        return issubclass(self._channel.message, Retained)
+
+    def _watch_writers(self) -> None:
+        if not self._is_summed:
+            return
+        if self._is_by_site:
+            site = self._variables.get("site")
+            self._bus.subscribe(PROBERS, self._on_prober, **({"site": site} if site else {}))
+        else:
+            self._bus.subscribe(SERVICES, self._on_service, service=self._channel.writers[0])
+
+    def _on_prober(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
+        self._on_presence(variables["site"], presence)
+
+    def _on_service(self, presence: ServicePresence | None, variables: dict[str, str]) -> None:
+        self._on_presence(variables["service"], presence)
+
+    def _on_presence(self, name: str, presence: ProberPresence | ServicePresence | None) -> None:
+        if presence is not None and presence.silenced:
+            return
+        with self._lock:
+            writer = self._writers.setdefault(name, _Writer())
+            writer.has_presence = presence is not None
+            # Of a narrowed channel only a part comes, so that its sum says nothing.
+            is_whole = not set(self._variables) - {"site"} if self._is_by_site else not self._variables
+            told = presence.retained if presence and is_whole else None
+            writer.summary = told.get(self._channel.name, Summary(count=0, rev_sum=0)) if told is not None else None
+            writer.is_matched = False
+            self._compare(writer, since_s=self._clock() - _OVERTAKEN_S)
+            if writer.summary is None or writer.is_matched:
+                writer.differs_since_s = None
+            elif writer.differs_since_s is None:
+                writer.differs_since_s = self._clock()
+
+    def _compare(self, writer: _Writer, since_s: float | None = None) -> None:
+        if writer.is_matched or not writer.has_all(since_s):
+            return
+        writer.is_matched = writer.has_matched = True
+        writer.differs_since_s = None
+        writer.asked = 0
+        for key in [key for key in self._unconfirmed if self._writer_of(key) is writer]:
+            self._remove(key)
+
+    # --
+
+    def _is_quiet(self) -> bool:
+        return self._clock() - self._heard_s > QUIET_S
+
+    def _key(self, variables: dict[str, str]) -> K:
+        return cast("K", key_of(self._channel, variables))
+
+    def _writer_of(self, key: K) -> _Writer:
+        if not self._is_by_site:
+            return self._writers.setdefault(self._channel.writers[0], _Writer())
+        site = key if isinstance(key, str) else key[self._channel.variables.index("site")]
+        return self._writers.setdefault(site, _Writer())
+
+
+def key_of(channel: Channel[Any], variables: dict[str, str]) -> Any:
+    """How mirrors name a topic: its only variable, or all of them in the topic's order."""
+    values = tuple(variables[name] for name in channel.variables)
+    return values[0] if len(values) == 1 else values
+
+
+def _rev(message: Message) -> int:
+    return cast("int", getattr(message, "rev", None) or 0)

@@ -1,0 +1,198 @@
+"""The writer's side of what is retained: each topic has one owner, whose memory is the truth and the broker's a copy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar, cast
+
+from msgspec.structs import replace
+
+from noc_bus import topic_variables
+from noc_bus.bus import Bus
+from noc_bus.channels import Channel
+from noc_bus.messages import Retained, Summary
+from noc_bus.mirror import REV_MODULUS, key_of
+from noc_bus.time import Time
+
+K = TypeVar("K", bound=str | tuple[str, ...])
+R = TypeVar("R", bound=Retained)
+
+# What is retained comes in a burst after a connection; only after it is it known what is missing or too much.
+_QUIET_S: Final = 1.0
+_QUIET_AT_THE_LATEST_S: Final = 10.0
+_AUDIT_S: Final = 60.0
+_PER_S: Final = 2000
+_MISSING: Final = -1
+
+
+class RevCounter:
+    """Numbers what one process retains. They rise, also over restarts unless the wall clock goes back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = int(Time.now())
+
+    def next(self) -> int:
+        with self._lock:
+            self._last += 1
+            return self._last
+
+    def observe(self, rev: int | None) -> None:
+        """A number in use already, by an earlier start."""
+        with self._lock:
+            self._last = max(self._last, rev or 0)
+
+
+class Published(Generic[K, R]):
+    """What this process keeps retained on one channel. From any thread; `tick` a few times a second.
+
+    It hears its own topics: after a connection, and whenever somebody else has changed one, what is missing,
+    wrong or too much on the broker is put right, spread in time.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        channel: Channel[R],
+        revs: RevCounter,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        **variables: str,
+    ) -> None:
+        """`variables` are those that all of its topics have in common: a prober's own site."""
+        self.channel = channel
+        self._bus = bus
+        self._revs = revs
+        self._clock = clock
+        self._variables = variables
+        self._lock = threading.RLock()
+        self._now: dict[K, R] = {}
+        # Put while nothing could be handed over: what the broker has may be the same already.
+        self._unsent: set[K] = set()
+        self._on_broker: dict[K, R | int | None] = {}
+        self._suspects: set[K] = set()
+        self._connected_s: float | None = None
+        self._heard_s = 0.0
+        self._audit_s: float | None = None
+        self._ticked_s = 0.0
+        bus.when_connected(self._on_connected)
+        bus.when_disconnected(self._on_disconnected)
+        bus.subscribe(channel, self._on_own, **variables)
+        if bus.connected:
+            self._on_connected()
+
+    @property
+    def now(self) -> Mapping[K, R]:
+        """What is, or is to be, retained. Not to be changed."""
+        return self._now
+
+    def put(self, message: R) -> R:
+        """Retain it, unless the same is retained already. The message with its `rev`."""
+        key = self._key(message)
+        with self._lock:
+            before = self._now.get(key)
+            if before is not None and _same(before, message):
+                return before
+            numbered = replace(message, rev=self._revs.next())
+            self._now[key] = numbered
+            if self._bus.publish(self.channel, numbered, **self._given(key)):
+                self._unsent.discard(key)
+            else:
+                self._unsent.add(key)
+            return numbered
+
+    def remove(self, key: K, closing: R | None = None) -> None:
+        """Retain it no more, whoever published it. `closing` is published first, for those who listen now."""
+        with self._lock:
+            self._now.pop(key, None)
+            self._unsent.discard(key)
+            if closing is not None:
+                self._bus.publish_once(self.channel, closing, **self._given(key))
+            self._bus.clear(self.channel, **self._given(key))
+
+    def summary(self) -> Summary:
+        """For this process's presence."""
+        with self._lock:
+            rev_sum = sum(message.rev or 0 for message in self._now.values()) % REV_MODULUS
+            return Summary(count=len(self._now), rev_sum=rev_sum)
+
+    def tick(self) -> None:
+        """Put right what is known to differ on the broker: so many a second, so that nobody is flooded."""
+        with self._lock:
+            now_s = self._clock()
+            elapsed_s, self._ticked_s = min(1.0, now_s - self._ticked_s), now_s
+            if self._connected_s is None:
+                return
+            if self._audit_s is None:
+                is_quiet = now_s - self._heard_s > _QUIET_S and now_s - self._connected_s > _QUIET_S
+                if not is_quiet and now_s - self._connected_s < _QUIET_AT_THE_LATEST_S:
+                    return
+                self._adopt()
+            if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
+                self._audit_s = now_s
+                self._suspects |= self._now.keys() | self._on_broker.keys()
+            for _ in range(max(1, int(_PER_S * elapsed_s))):
+                if not self._suspects:
+                    return
+                self._put_right(self._suspects.pop())
+
+    def _adopt(self) -> None:
+        """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""
+        for key, found in self._on_broker.items():
+            if not isinstance(found, Retained):
+                continue
+            mine = self._now.get(key)
+            if mine is not None and key in self._unsent and _same(found, mine) and found.rev is not None:
+                self._now[key] = found
+                self._unsent.discard(key)
+            self._on_broker[key] = found.rev
+
+    def _put_right(self, key: K) -> None:
+        mine = self._now.get(key)
+        if mine is None:
+            if key in self._on_broker:
+                self._bus.clear(self.channel, **self._given(key))
+        elif self._on_broker.get(key, _MISSING) != mine.rev and self._bus.publish(
+            self.channel, mine, **self._given(key)
+        ):
+            self._unsent.discard(key)
+
+    # -- from the bus
+
+    def _on_connected(self) -> None:
+        with self._lock:
+            self._connected_s = self._clock()
+            self._audit_s = None
+
+    def _on_disconnected(self) -> None:
+        with self._lock:
+            self._connected_s = self._audit_s = None
+            self._on_broker.clear()
+            self._suspects.clear()
+
+    def _on_own(self, message: R | None, variables: dict[str, str]) -> None:
+        key: K = key_of(self.channel, variables)
+        with self._lock:
+            self._heard_s = self._clock()
+            mine = self._now.get(key)
+            if message is None:
+                self._on_broker.pop(key, None)
+            else:
+                self._revs.observe(message.rev)
+                self._on_broker[key] = message if self._audit_s is None else message.rev
+            if (mine.rev if mine else None) != (message.rev if message else None):
+                self._suspects.add(key)
+
+    def _key(self, message: R) -> K:
+        return cast("K", key_of(self.channel, topic_variables.of_message(self.channel, message, self._variables)))
+
+    def _given(self, key: K) -> dict[str, str]:
+        values = (key,) if isinstance(key, str) else key
+        return dict(zip(self.channel.variables, values, strict=True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether they say the same, whatever their numbers."""
+    return bool(replace(one, rev=None) == replace(other, rev=None))

@@ -1,0 +1,530 @@
+"""A mirror ends at what the broker has retained, whatever was missed on the way, and removes nothing that exists."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noc_bus.bus import Bus
+from noc_bus.channels import PROBERS, SERVICES, STATES, TARGETS
+from noc_bus.codec import encode
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import ProberPresence, ServicePresence, SiteState, State, Summary, Target
+from noc_bus.mirror import DIFFERS_S, QUIET_S, Change, Mirror
+from noc_bus.presence import PRESENCE_EVERY_S, SILENT_AFTER_S, Announcer
+from noc_bus.presences import Presences
+from noc_bus.retained import Published, RevCounter
+from noc_bus.time import Time
+from tests.bus.conftest import World
+
+NOW = Time.parse("2026-11-26T12:00:00Z")
+
+
+def target(name: str, note: str = "", rev: int | None = None) -> Target:
+    return Target(id=name, name=name.upper(), address="192.0.2.1", note=note, rev=rev)
+
+
+def state(site: str, name: str, rev: int | None = None) -> SiteState:
+    return SiteState(
+        site=site, target=name, epoch=1, seq=1, state=State.UP, since=NOW, reason="answers", at=NOW, rev=rev
+    )
+
+
+def is_online(probers: Presences[ProberPresence]) -> bool | None:
+    presence = probers.get("paris")
+    return presence.online if presence else None
+
+
+def is_complete(mirror: Mirror[Any, Any]) -> bool:
+    """Asked anew each time, which a type checker does not expect of a property."""
+    return mirror.is_complete
+
+
+class Clock:
+    """Seconds that go forward when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Writer:
+    """A web service as far as its targets go: what it retains, and its presence."""
+
+    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+        self.bus = bus
+        self.targets: Published[str, Target] = Published(bus, TARGETS, RevCounter(), clock=clock)
+        self.announcer: Announcer[ServicePresence] = Announcer(
+            bus, SERVICES, self.presence, [self.targets], clock=clock, service="web"
+        )
+
+    def presence(self) -> ServicePresence:
+        return ServicePresence(service="web", online=True, since=NOW, at=Time.now())
+
+
+# -- on every bus
+
+
+def work(*parts: Any) -> Callable[[], None]:
+    """Do what a service does a few times a second, until told to end."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(0.1):
+            for part in parts:
+                part.tick()
+
+    threading.Thread(target=run, daemon=True).start()
+    return over.set
+
+
+def test_ten_thousand_targets_with_a_stall_in_the_middle_all_arrive_and_none_is_reported_gone(world: World) -> None:
+    writer = Writer(world.client("web"))
+    reader = world.client("reader")
+    mirror: Mirror[str, Target] = Mirror(reader, TARGETS)
+    gone: list[str] = []
+    stalled = threading.Event()
+
+    def stall(message: Target | None, variables: dict[str, str]) -> None:
+        if variables["target"] == "t-5000" and not stalled.is_set():
+            stalled.set()
+            time.sleep(3)
+
+    reader.subscribe(TARGETS, stall)
+    world.start(writer.bus)
+    world.start(reader)
+    end = work(writer.announcer, mirror)
+    for number in range(10_000):
+        writer.targets.put(target(f"t-{number}"))
+        if number % 1000 == 0:
+            gone += [key for key, change in mirror.take_changes().items() if change.after is None]
+    world.until(lambda: len(mirror) == 10_000 and mirror.is_complete, "all targets, and the fact that it is all", 60)
+    end()
+    gone += [key for key, change in mirror.take_changes().items() if change.after is None]
+    assert not gone
+    assert stalled.is_set()
+    assert mirror.items() == dict(writer.targets.now)
+
+
+def test_a_wiped_broker_takes_nothing_from_anybody_and_gets_it_all_back(world: World) -> None:
+    writer = Writer(world.client("web"))
+    reader = world.client("reader")
+    mirror: Mirror[str, Target] = Mirror(reader, TARGETS)
+    world.start(writer.bus)
+    world.start(reader)
+    end = work(writer.announcer, mirror)
+    for number in range(100):
+        writer.targets.put(target(f"t-{number}"))
+    world.until(lambda: len(mirror) == 100 and mirror.is_complete, "all targets")
+    mirror.take_changes()
+    world.wipe()
+    late = world.start(world.client("late"))
+    anew: Mirror[str, Target] = Mirror(late, TARGETS)
+    world.until(lambda: len(anew) == 100, "all targets on the new broker", 30)
+    world.until(lambda: mirror.is_complete, "the mirror complete again", 30)
+    end()
+    assert not [key for key, change in mirror.take_changes().items() if change.after is None]
+
+
+def test_what_was_removed_while_we_were_away_is_removed_when_we_come_back(world: World) -> None:
+    writer = Writer(world.client("web"))
+    world.start(writer.bus)
+    for name in ("a", "b", "c"):
+        writer.targets.put(target(name))
+    reader = world.client("reader")
+    mirror: Mirror[str, Target] = Mirror(reader, TARGETS)
+    world.start(reader)
+    end = work(writer.announcer, mirror)
+    world.until(lambda: len(mirror) == 3 and mirror.is_complete, "all targets")
+    mirror.take_changes()
+    if isinstance(reader, FakeBus):
+        reader.stop()
+    else:
+        reader._client.disconnect()
+        world.until(lambda: not reader.connected, "disconnected")
+    writer.targets.remove("b")
+    writer.targets.put(target("c", note="changed"))
+    if isinstance(reader, FakeBus):
+        reader.start()
+    world.until(lambda: "b" not in mirror and mirror.is_complete, "the removal", 30)
+    end()
+    changes = mirror.take_changes()
+    assert set(changes) == {"b", "c"}
+    assert changes["b"].after is None
+    after = changes["c"].after
+    assert after is not None
+    assert after.note == "changed"
+
+
+def test_what_an_earlier_start_left_is_adopted_where_it_is_right_and_mended_where_it_is_not(world: World) -> None:
+    world.put(TARGETS, target("same", rev=7), target="same")
+    world.put(TARGETS, target("wrong", note="old", rev=8), target="wrong")
+    world.put(TARGETS, target("orphan", rev=9), target="orphan")
+    heard: list[tuple[str, int | None]] = []
+    writer = Writer(world.client("web"))
+    for one in (target("same"), target("wrong", note="new"), target("missing")):
+        writer.targets.put(one)
+    listener = world.client("listener")
+    listener.subscribe(TARGETS, lambda message, variables: heard.append((variables["target"], message and message.rev)))
+    world.start(listener)
+    world.until(lambda: len(heard) == 3, "what is retained")
+    world.start(writer.bus)
+    end = work(writer.announcer)
+    mirror: Mirror[str, Target] = Mirror(listener, TARGETS)
+    world.until(lambda: set(mirror.items()) == {"same", "wrong", "missing"} and mirror.is_complete, "all right", 30)
+    end()
+    assert mirror.items() == dict(writer.targets.now)
+    same = mirror.get("same")
+    assert same is not None
+    assert same.rev == 7, "what is right already is not said again"
+
+
+def test_what_somebody_else_clears_is_put_back(world: World) -> None:
+    writer = Writer(world.client("web"))
+    writer.targets.put(target("a"))
+    world.start(writer.bus)
+    reader = world.client("reader")
+    mirror: Mirror[str, Target] = Mirror(reader, TARGETS)
+    world.start(reader)
+    end = work(writer.announcer, mirror)
+    world.until(lambda: mirror.is_complete and "a" in mirror, "the target")
+    world.put(TARGETS, None, target="a")
+    world.until(lambda: mirror.take_changes() and "a" in mirror, "the target back")
+    end()
+
+
+# -- the rules, with a clock of the test's own
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.hub = Hub()
+        self.bus = FakeBus(self.hub)
+        self.other = FakeBus(self.hub, instance="other")
+
+    def mirror(self, **options: Any) -> Mirror[str, Target]:
+        return Mirror(self.bus, TARGETS, clock=self.clock, **options)
+
+    def start(self) -> None:
+        self.bus.start()
+        self.other.start()
+
+    def announce(self, *, count: int, rev_sum: int, **fields: Any) -> None:
+        """The web service says what it has retained."""
+        self.other.publish(
+            SERVICES,
+            ServicePresence(
+                service="web",
+                online=True,
+                retained={"targets": Summary(count=count, rev_sum=rev_sum)},
+                **fields,
+            ),
+        )
+
+    def miss(self, topic: str, payload: bytes | None) -> None:
+        """The broker retains, or forgets, something of which we hear nothing."""
+        if payload is None:
+            del self.hub.retained[topic]
+        else:
+            self.hub.retained[topic] = payload
+
+    def wait(self, seconds: float, *parts: Any) -> None:
+        for _ in range(round(seconds * 2)):
+            self.clock.now_s += 0.5
+            for part in parts:
+                part.tick()
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_a_missed_message_is_asked_for_after_the_mirror_has_differed_for_five_seconds(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    rig.announce(count=1, rev_sum=1)
+    assert is_complete(mirror)
+    rig.miss("noc/v1/targets/b", encode(target("b", rev=2)))
+    rig.wait(PRESENCE_EVERY_S, mirror)
+    rig.announce(count=2, rev_sum=3)
+    rig.wait(DIFFERS_S - 1, mirror)
+    assert set(mirror.items()) == {"a"}
+    rig.wait(2, mirror)
+    assert set(mirror.items()) == {"a", "b"}
+    assert is_complete(mirror)
+
+
+def test_a_missed_removal_is_noticed_and_the_thing_is_removed(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    for number, name in enumerate(("a", "b"), start=1):
+        rig.other.publish(TARGETS, target(name, rev=number))
+    rig.announce(count=2, rev_sum=3)
+    mirror.take_changes()
+    rig.miss("noc/v1/targets/b", None)
+    rig.wait(PRESENCE_EVERY_S, mirror)
+    rig.announce(count=1, rev_sum=1)
+    rig.wait(DIFFERS_S + 1, mirror)
+    assert mirror.take_changes() == {"b": Change(target("b", rev=2), None)}
+    assert is_complete(mirror)
+
+
+def test_a_summary_that_is_overtaken_by_what_it_sums_up_is_no_difference(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    rig.other.publish(TARGETS, target("a", note="changed", rev=2))
+    rig.announce(count=1, rev_sum=1)
+    assert is_complete(mirror)
+    rig.hub.retained.clear()
+    rig.wait(20, mirror)
+    assert "a" in mirror, "nothing was asked for, so nothing went"
+
+
+def test_a_summary_that_overtakes_what_it_sums_up_is_met_when_that_comes(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.announce(count=1, rev_sum=1)
+    assert not is_complete(mirror)
+    rig.other.publish(TARGETS, target("a", rev=1))
+    assert is_complete(mirror)
+
+
+def test_a_writer_whose_summary_never_fits_is_asked_less_and_less_often(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    asked = 0
+    original = rig.bus.resubscribe
+
+    def counting(*arguments: Any, **variables: Any) -> None:
+        nonlocal asked
+        asked += 1
+        original(*arguments, **variables)
+
+    rig.bus.resubscribe = counting  # type: ignore[method-assign]
+    for _ in range(60):
+        rig.announce(count=5, rev_sum=99)
+        rig.wait(10, mirror)
+    assert 3 <= asked <= 8
+    assert "a" in mirror
+
+
+def test_an_older_writer_that_says_no_sums_is_complete_after_a_quiet_time(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(SERVICES, ServicePresence(service="web", online=True))
+    rig.other.publish(TARGETS, target("a"))
+    assert not is_complete(mirror)
+    rig.wait(QUIET_S + 1, mirror)
+    assert is_complete(mirror)
+    rig.bus.stop()
+    rig.miss("noc/v1/targets/a", None)
+    rig.miss("noc/v1/targets/b", encode(target("b")))
+    rig.bus.start()
+    rig.wait(QUIET_S + 1, mirror)
+    assert set(mirror.items()) == {"b"}
+
+
+def test_without_its_writers_presence_nothing_is_complete_and_nothing_goes(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    rig.announce(count=1, rev_sum=1)
+    assert is_complete(mirror)
+    rig.bus.stop()
+    rig.hub.retained.clear()
+    rig.bus.start()
+    rig.wait(300, mirror)
+    assert not is_complete(mirror)
+    assert "a" in mirror
+
+
+def test_what_nobody_wants_is_kept_nowhere_and_comes_once_it_is_wanted(rig: Rig) -> None:
+    known = {"a"}
+    states: Mirror[tuple[str, str], SiteState] = Mirror(
+        rig.bus, STATES, wanted=lambda key: key[1] in known, clock=rig.clock
+    )
+    rig.start()
+    for number in range(5000):
+        rig.other.publish(STATES, state("paris", f"x{number}", rev=number))
+    rig.other.publish(STATES, state("paris", "a", rev=6000))
+    assert set(states.items()) == {("paris", "a")}
+    known.add("x7")
+    states.reconsider()
+    rig.wait(4, states)
+    assert set(states.items()) == {("paris", "a"), ("paris", "x7")}
+    known.remove("a")
+    states.take_changes()
+    states.reconsider()
+    assert {key: change.after for key, change in states.take_changes().items()} == {("paris", "a"): None}
+
+
+def test_each_site_is_complete_by_itself(rig: Rig) -> None:
+    states: Mirror[tuple[str, str], SiteState] = Mirror(rig.bus, STATES, clock=rig.clock)
+    rig.start()
+    for site, count in (("paris", 1), ("lyon", 2)):
+        summary = {"states": Summary(count=count, rev_sum=count)}
+        rig.other.publish(PROBERS, ProberPresence(site=site, online=True, retained=summary))
+        rig.other.publish(STATES, state(site, "a", rev=1))
+    assert states.is_complete_from("paris")
+    assert not states.is_complete_from("lyon")
+    assert not is_complete(states)
+    rig.other.publish(STATES, state("lyon", "b", rev=1))
+    assert is_complete(states)
+
+
+def test_changes_that_were_taken_back_are_none(rig: Rig) -> None:
+    notes: list[str] = []
+    mirror = rig.mirror(notify=lambda: notes.append("something changed"))
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    rig.other.clear(TARGETS, target="a")
+    assert mirror.take_changes() == {}
+    rig.other.publish(TARGETS, target("a", rev=2))
+    rig.other.publish(TARGETS, target("a", note="more", rev=3))
+    assert mirror.take_changes() == {"a": Change(None, target("a", note="more", rev=3))}
+    assert len(notes) == 2
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("put"), st.sampled_from("abcd"), st.booleans()),
+            st.tuples(st.just("clear"), st.sampled_from("abcd"), st.booleans()),
+            st.tuples(st.just("announce"), st.just(""), st.booleans()),
+            st.tuples(st.just("away"), st.just(""), st.booleans()),
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_is_missed_the_mirror_ends_at_what_is_retained(steps: list[tuple[str, str, bool]]) -> None:
+    """Each step may be missed (its last value true): the broker has it, we were not told."""
+    rig = Rig()
+    mirror = rig.mirror()
+    rig.start()
+    now: dict[str, Target] = {}
+    rev = 0
+
+    def announce() -> None:
+        rig.announce(count=len(now), rev_sum=sum(one.rev or 0 for one in now.values()))
+
+    announce()
+    for what, name, is_missed in steps:
+        if is_missed and rig.bus in rig.hub.clients:
+            rig.hub.clients.remove(rig.bus)
+        if what == "put":
+            rev += 1
+            now[name] = target(name, rev=rev)
+            rig.other.publish(TARGETS, now[name])
+        elif what == "clear":
+            now.pop(name, None)
+            rig.other.clear(TARGETS, target=name)
+        elif what == "announce":
+            announce()
+        elif rig.bus.connected:
+            rig.bus.stop()
+            rig.bus.start()
+        if rig.bus.connected and rig.bus not in rig.hub.clients:
+            rig.hub.clients.append(rig.bus)
+        rig.wait(0.5, mirror)
+    for _ in range(40):
+        announce()
+        rig.wait(PRESENCE_EVERY_S, mirror)
+    assert mirror.items() == now
+    assert is_complete(mirror)
+
+
+# -- presences
+
+
+def test_who_says_nothing_for_long_is_offline_whatever_is_retained(rig: Rig) -> None:
+    probers: Presences[ProberPresence] = Presences(rig.bus, PROBERS, clock=rig.clock)
+    rig.start()
+    rig.other.publish(PROBERS, ProberPresence(site="paris", online=True))
+    rig.wait(SILENT_AFTER_S - 1, probers)
+    assert is_online(probers) is True
+    rig.wait(2, probers)
+    assert is_online(probers) is False
+
+
+def test_the_late_will_of_an_earlier_start_does_not_speak_for_the_present_one(rig: Rig) -> None:
+    probers: Presences[ProberPresence] = Presences(rig.bus, PROBERS, clock=rig.clock)
+    rig.start()
+    rig.other.publish(PROBERS, ProberPresence(site="paris", online=True, instance="old"))
+    rig.other.publish(PROBERS, ProberPresence(site="paris", online=True, instance="new"))
+    rig.other.publish(PROBERS, ProberPresence(site="paris", online=False, instance="old"))
+    assert is_online(probers) is True
+    rig.other.publish(PROBERS, ProberPresence(site="paris", online=False, instance="new"))
+    assert is_online(probers) is False
+
+
+def announcer(bus: FakeBus, clock: Clock, since: Time, host: str) -> Announcer[ProberPresence]:
+    sent = iter(range(10**6))
+
+    def make() -> ProberPresence:
+        return ProberPresence(site="paris", online=True, since=since, clock=Time(since + next(sent)))
+
+    one = Announcer(bus, PROBERS, make, clock=clock, site="paris")
+    one._host = host
+    return one
+
+
+def test_of_two_with_one_name_the_later_keeps_silent_until_the_other_is_gone() -> None:
+    clock, hub = Clock(), Hub()
+    first_bus, second_bus = FakeBus(hub, "first"), FakeBus(hub, "second")
+    witness = FakeBus(hub, "witness")
+    probers: Presences[ProberPresence] = Presences(witness, PROBERS, clock=clock)
+    witness.start()
+    first = announcer(first_bus, clock, NOW, "host-one")
+    second = announcer(second_bus, clock, Time(NOW + 60_000), "host-two")
+
+    def run(seconds: int) -> None:
+        for _ in range(seconds):
+            clock.now_s += 1
+            for one in (first, second):
+                one.tick()
+            probers.tick()
+
+    first_bus.start()
+    run(30)
+    second_bus.start()
+    run(3 * PRESENCE_EVERY_S)
+    assert (first.is_silenced, second.is_silenced) == (False, True)
+    assert not second_bus.publish(TARGETS, target("a"))
+    assert first_bus.publish(TARGETS, target("a"))
+    shown = probers.get("paris")
+    assert shown is not None
+    assert (shown.instance, shown.host, shown.rival) == ("first", "host-one", "host-two")
+    first_bus.stop()
+    hub.put("noc/v1/probers/paris", b'{"site":"paris","online":false,"instance":"first"}', retain=True)
+    run(3)
+    assert (first.is_silenced, second.is_silenced) == (False, False)
+    shown = probers.get("paris")
+    assert shown is not None
+    assert (shown.instance, shown.online) == ("second", True)
+
+
+def test_a_restart_is_no_rival(rig: Rig) -> None:
+    first = announcer(rig.bus, rig.clock, NOW, "host")
+    rig.bus.start()
+    first.announce()
+    rig.bus.stop()
+    again_bus = FakeBus(rig.hub, "again")
+    again = announcer(again_bus, rig.clock, Time(NOW + 1000), "host")
+    again_bus.start()
+    for _ in range(60):
+        rig.clock.now_s += 1
+        again.tick()
+    assert not again.is_silenced
