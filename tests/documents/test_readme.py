@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import noc_alerter.config
 import noc_prober.config
 import noc_recorder.config
 import noc_web.config
+from noc_bus.fake import FakeBus, Hub
 from noc_frame.settings import ALL_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
