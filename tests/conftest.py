@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,8 @@ import pytest
 from noc_netlab import namespace
 from noc_netlab.firewall import Firewall
 from noc_netlab.lab import Netlab
-from noc_netlab.namespace import NoNamespace
-from tests.parts import node
+from noc_netlab.namespace import Namespace, NoNamespace
+from tests.parts import node, workers
 from tests.parts.brokers import Mosquitto, Nats
 from tests.parts.ports import free_port as find_free_port
 from tests.parts.processes import Processes
@@ -32,19 +35,59 @@ hypothesis.settings.load_profile("any machine")
 
 # Who started us in the background had us ignore Ctrl-C, and all that we start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# At import, because a namespace belongs to a thread: there is only one now, and all others inherit from it.
-NAMESPACE = namespace.enter()
 
 MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
 """With NOC_TEST_SKIPS=fail (as in CI) every other skip is a failure: the machine there can do the rest."""
 
 
-def pytest_unconfigure() -> None:
-    NAMESPACE.close()
+_network: Namespace
+_ROOM = pytest.StashKey[Path]()
 
 
-def pytest_report_header() -> str:
-    return f"network: {NAMESPACE.trouble or 'a namespace of its own'}"
+def pytest_configure(config: pytest.Config) -> None:
+    """A network of its own for the process that runs tests: for this one, or for each of the workers."""
+    global _network
+    if config.getoption("numprocesses", None):
+        config.stash[_ROOM] = Path(tempfile.mkdtemp(prefix="noc-tests-"))
+        # A worker has threads from its start on, and with them nobody becomes root any more.
+        with contextlib.suppress(NoNamespace):
+            namespace.become_root()
+        return
+    # Before any test has made a thread: a namespace belongs to a thread, and those made later inherit it.
+    _network = namespace.enter()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["room"] = str(node.config.stash[_ROOM])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _ROOM in config.stash:
+        shutil.rmtree(config.stash[_ROOM], ignore_errors=True)
+    else:
+        _network.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if _ROOM in config.stash:
+        return "network: a namespace for each worker"
+    return f"network: {_network.trouble or 'a namespace of its own'}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = workers.in_order(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Outermost, so that waiting for one's turn is not counted as the test's time."""
+    if "room" not in (shared := getattr(item.config, "workerinput", {})):
+        return (yield)
+    with workers.room(Path(shared["room"]), is_alone=workers.is_alone(item)):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,26 +132,26 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def outside_namespace() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command in the machine's own network, for what needs the package index."""
-    return NAMESPACE.outside
+    return _network.outside
 
 
 @pytest.fixture(scope="session")
 def outside_port() -> Callable[[str, int], int]:
     """`outside_port(host, port)`: a loopback port that leads to a server in the machine's own network."""
-    return functools.cache(NAMESPACE.forward)
+    return functools.cache(_network.forward)
 
 
 @pytest.fixture(scope="session")
 def npm_packages() -> Path:
     """The folder with TypeScript and axe-core, as the lock in tests/javascript names them."""
-    return node.packages(NAMESPACE.outside)
+    return node.packages(_network.outside)
 
 
 @pytest.fixture(scope="session")
 def own_network() -> None:
     """Only where this run has a network namespace of its own."""
-    if NAMESPACE.trouble:
-        pytest.skip(f"needs a network namespace: {NAMESPACE.trouble}")
+    if _network.trouble:
+        pytest.skip(f"needs a network namespace: {_network.trouble}")
 
 
 @pytest.fixture(scope="session")

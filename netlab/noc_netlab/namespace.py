@@ -61,11 +61,16 @@ def enter() -> Namespace:
 
 def leave() -> None:
     """Leave the network for a new, empty one; as an ordinary user, by becoming root of a new user namespace."""
+    become_root()
+    leave_network()
+
+
+def become_root() -> None:
+    """As an ordinary user, become root of a new user namespace. Only before this process has a second thread."""
     user, group = os.getuid(), os.getgid()
     if user == 0:
-        leave_network()
         return
-    _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    _unshare(_CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
     # Root inside, so that the processes we start keep the rights over this network.
     Path("/proc/self/uid_map").write_text(f"0 {user} 1")
