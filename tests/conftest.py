@@ -20,7 +20,7 @@ from noc_netlab import namespace
 from noc_netlab.firewall import Firewall
 from noc_netlab.lab import Netlab
 from noc_netlab.namespace import Namespace, NoNamespace
-from tests.parts import node, workers
+from tests.parts import figures, node, selection, workers
 from tests.parts.brokers import Mosquitto, Nats
 from tests.parts.ports import free_port as find_free_port
 from tests.parts.processes import Processes
@@ -38,6 +38,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
 """With NOC_TEST_SKIPS=fail (as in CI) every other skip is a failure: the machine there can do the rest."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    ours = parser.getgroup("NOC")
+    ours.addoption("--quick", action="store_true", help="only what needs no other process: a minute instead of ten")
+    ours.addoption("--long", action="store_true", help="the durations and sizes that the issues name, not short forms")
 
 
 _network: Namespace
@@ -77,8 +83,20 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        quick = [item for item in items if selection.is_quick(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(quick)])
+        items[:] = quick
     if hasattr(config, "workerinput"):
         items[:] = workers.in_order(items)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    if rows := figures.measured(reports):
+        terminalreporter.section("figures")
+        for line in figures.table(rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -116,6 +134,18 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if not reason.startswith(MAY_SKIP):
         report.outcome = "failed"
         report.longrepr = f"Skipped, and NOC_TEST_SKIPS=fail allows only {' or '.join(MAY_SKIP)}: {reason}"
+
+
+@pytest.fixture
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether this run holds the numbers that the issues name (`--long`), not their short forms."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> figures.Figures:
+    """`figure.at_most("heal_s", 3.2, 15)`: judged, and printed in the table at the end of the run."""
+    return figures.Figures(record_property)
 
 
 @pytest.fixture

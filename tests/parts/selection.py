@@ -1,0 +1,33 @@
+"""`./noc test --quick`: rules, the bus without a broker, stores on SQLite, services inside the test's process."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+_FOLDERS: Final = {"alerter", "bus", "frame", "history", "prober", "recorder", "rules", "web"}
+_SLOW_FILES: Final = {"test_process.py", "test_cli.py"}
+"""Each of their tests starts a Python of its own."""
+_SLOW_FIXTURES: Final = {
+    "chromium",
+    "engine",
+    "internet",
+    "mosquitto",
+    "nats",
+    "noc_processes",
+    "npm_packages",
+    "own_network",
+    "smtp_sink",
+    "workshop",
+}
+"""Whoever takes one of these waits for something outside of its process."""
+
+
+def is_quick(item: pytest.Item) -> bool:
+    if item.get_closest_marker("alone") or item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _FOLDERS:
+        return False
+    # What a parametrized fixture asks for by name, only its parameter tells.
+    parameters = getattr(item, "callspec", None)
+    chosen = {value for value in parameters.params.values() if isinstance(value, str)} if parameters else set()
+    return not (_SLOW_FIXTURES | {"influxd", "influxdb2"}) & (set(getattr(item, "fixturenames", ())) | chosen)

@@ -1,0 +1,66 @@
+"""Who measures the machine runs alone; what was measured is told at the end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.parts import figures
+from tests.parts.figures import Figures
+from tests.parts.workers import room
+
+
+class Guest:
+    """A worker of its own that wants into the room, and leaves when told."""
+
+    def __init__(self, folder: Path, *, is_alone: bool = False) -> None:
+        self.is_in, self._leave = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._stay, args=(folder, is_alone))
+        self._thread.start()
+
+    def _stay(self, folder: Path, is_alone: bool) -> None:
+        with room(folder, is_alone=is_alone):
+            self.is_in.set()
+            self._leave.wait(30)
+
+    def leave(self) -> None:
+        self._leave.set()
+        self._thread.join()
+
+
+def test_others_share_the_room_and_who_is_alone_waits_for_them_and_keeps_newcomers_out(tmp_path: Path) -> None:
+    first, second = Guest(tmp_path), Guest(tmp_path)
+    assert first.is_in.wait(10)
+    assert second.is_in.wait(10)
+    alone = Guest(tmp_path, is_alone=True)
+    assert not alone.is_in.wait(0.3)
+    newcomer = Guest(tmp_path)
+    first.leave()
+    assert not alone.is_in.wait(0.3)
+    assert not newcomer.is_in.is_set(), "it would keep the one who waits outside for ever"
+    second.leave()
+    assert alone.is_in.wait(10)
+    assert not newcomer.is_in.wait(0.3)
+    alone.leave()
+    assert newcomer.is_in.wait(10)
+    newcomer.leave()
+
+
+def test_a_figure_is_told_whether_it_was_held_or_not() -> None:
+    told: list[tuple[str, object]] = []
+    figure = Figures(lambda name, value: told.append((name, value)))
+    figure.at_most("heal_s", 3.5, 15)
+    figure.at_least("coverage_pct", 99, 99)
+    with pytest.raises(AssertionError, match=r"lost +2 +at most 0 +NOT HELD"):
+        figure.at_most("lost", 2, 0)
+    report = pytest.TestReport(
+        "tests/x/test_y.py::test_z@group", ("", 1, ""), {}, "failed", "", "call", user_properties=told
+    )
+    assert [line.split() for line in figures.table(figures.measured([report, "not a report"]))] == [
+        ["test_y.py::test_z"],
+        ["heal_s", "3.5", "at", "most", "15"],
+        ["coverage_pct", "99", "at", "least", "99"],
+        ["lost", "2", "at", "most", "0", "NOT", "HELD"],
+    ]
