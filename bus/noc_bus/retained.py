@@ -69,6 +69,7 @@ class Published(Generic[K, R]):
         self._variables = variables
         self._lock = threading.RLock()
         self._now: dict[K, R] = {}
+        self._rev_sum = 0
         # Put while nothing could be handed over: what the broker has may be the same already.
         self._unsent: set[K] = set()
         self._on_broker: dict[K, R | int | None] = {}
@@ -96,7 +97,7 @@ class Published(Generic[K, R]):
             if before is not None and _same(before, message):
                 return before
             numbered = replace(message, rev=self._revs.next())
-            self._now[key] = numbered
+            self._set(key, numbered)
             if self._bus.publish(self.channel, numbered, **self._given(key)):
                 self._unsent.discard(key)
             else:
@@ -106,7 +107,7 @@ class Published(Generic[K, R]):
     def remove(self, key: K, closing: R | None = None) -> None:
         """Retain it no more, whoever published it. `closing` is published first, for those who listen now."""
         with self._lock:
-            self._now.pop(key, None)
+            self._set(key, None)
             self._unsent.discard(key)
             if closing is not None:
                 self._bus.publish_once(self.channel, closing, **self._given(key))
@@ -115,8 +116,7 @@ class Published(Generic[K, R]):
     def summary(self) -> Summary:
         """For this process's presence."""
         with self._lock:
-            rev_sum = sum(message.rev or 0 for message in self._now.values()) % REV_MODULUS
-            return Summary(count=len(self._now), rev_sum=rev_sum)
+            return Summary(count=len(self._now), rev_sum=self._rev_sum % REV_MODULUS)
 
     def tick(self) -> None:
         """Put right what is known to differ on the broker: so many a second, so that nobody is flooded."""
@@ -145,7 +145,7 @@ class Published(Generic[K, R]):
                 continue
             mine = self._now.get(key)
             if mine is not None and key in self._unsent and _same(found, mine) and found.rev is not None:
-                self._now[key] = found
+                self._set(key, found)
                 self._unsent.discard(key)
             self._on_broker[key] = found.rev
 
@@ -184,6 +184,14 @@ class Published(Generic[K, R]):
                 self._on_broker[key] = message if self._audit_s is None else message.rev
             if (mine.rev if mine else None) != (message.rev if message else None):
                 self._suspects.add(key)
+
+    def _set(self, key: K, message: R | None) -> None:
+        before = self._now.get(key)
+        self._rev_sum += (message.rev or 0 if message else 0) - (before.rev or 0 if before else 0)
+        if message is not None:
+            self._now[key] = message
+        else:
+            self._now.pop(key, None)
 
     def _key(self, message: R) -> K:
         return cast("K", key_of(self.channel, topic_variables.of_message(self.channel, message, self._variables)))
