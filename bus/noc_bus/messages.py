@@ -18,12 +18,48 @@ SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 # `(?!\n)$` and not `$`: Python lets `$` match before a trailing newline.
 SLUG_PATTERN = rf"^{SLUG}(?!\n)$"
 
+# What misleads whoever reads a text: controls, line separators, and what turns the direction of writing around.
+# Joiners, no-break spaces and direction marks are in texts that people really have.
+MISLEADING = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+LINE_PATTERN = rf"^[^{MISLEADING}]*(?!\n)$"
+LINES_PATTERN = rf"^(?:[^{MISLEADING}]|[\t\n\r])*$"
+_VISIBLE = rf"[^{MISLEADING}\s\u200b-\u200f\u2060\ufeff]"
+# Paths of groups are parts of addresses, where browsers and proxies take . and .. away.
+_GROUP_NAME = rf"(?!\.{{1,2}}(?:/|$))[^\s/{MISLEADING}](?:[^/{MISLEADING}]{{0,61}}[^\s/{MISLEADING}])?"
+GROUP_PATTERN = rf"^(?:{_GROUP_NAME}(?:/{_GROUP_NAME})*)?(?!\n)$"
+MAIL_PATTERN = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?!\n)$"
+_HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_PATTERN = rf"^(?:{_HOST_LABEL}\.)*[A-Za-z_](?:[A-Za-z0-9_-]{{0,61}}[A-Za-z0-9_])?\.?$"
+
 Slug = Annotated[str, Meta(pattern=SLUG_PATTERN, description="lower-case letters, digits and hyphens, at most 63")]
 Text = Annotated[str, Meta(max_length=500)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 RttMs = Annotated[float, Meta(ge=0, le=600_000)]
-Address = Annotated[str, Meta(min_length=1, max_length=253)]
+
+
+def _form(pattern: str, accepts: str | None = None) -> Meta:
+    """What whoever sets a text is held to, and documents say; readers take what an older version let through."""
+    return Meta(extra_json_schema={"pattern": pattern} | ({"x-accepts": accepts} if accepts else {}))
+
+
+Address = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        extra_json_schema={
+            "x-accepts": "an IPv4 address, an IPv6 address or a host name",
+            "anyOf": [
+                {"type": "string", "format": "ipv4"},
+                {"type": "string", "format": "ipv6"},
+                {"type": "string", "pattern": _HOST_PATTERN},
+            ],
+        },
+    ),
+]
+MailAddress = Annotated[str, Meta(max_length=254), _form(MAIL_PATTERN, "a mail address")]
+Line = Annotated[str, Meta(min_length=1), _form(rf"^[^{MISLEADING}]*{_VISIBLE}[^{MISLEADING}]*(?!\n)$")]
 Code = Annotated[
     str,
     Meta(
@@ -109,70 +145,174 @@ class Presence(Message, kw_only=True, frozen=True):
     retained: Summaries = None
 
 
-class Target(Retained, kw_only=True, frozen=True):
-    """A thing to ping, with every option resolved: what its groups set is already applied."""
+def _option(section: str, inherited: Literal["nearest", "added", "level"] | None = None) -> Meta:
+    """Where forms show an option of a target, and how groups hand it down; None: it is the target's own affair.
 
-    id: Slug
-    name: Annotated[str, Meta(min_length=1, max_length=120, description="what people call it")]
-    address: Annotated[Address, Meta(description="IPv4 address, IPv6 address or host name")]
+    nearest: the nearest that sets it wins; added: all that is set from the root down adds up, where no `replace_` of the
+    same name cuts it off; level: it holds where it is set and is not handed down.
+    """
+    return Meta(extra_json_schema={"x-section": section} | ({"x-inherited": inherited} if inherited else {}))
+
+
+_WHAT, _PINGED, _JUDGED, _TOLD = "What", "How it is pinged", "How it is judged", "Who is told"
+
+
+class Target(Retained, kw_only=True, frozen=True):
+    """A thing to ping, with every option resolved: what its groups set is already applied.
+
+    An option is declared here and nowhere else: title, unit (the end of its name), limits, and how groups hand it down.
+    """
+
+    id: Annotated[Slug, Meta(title="Id"), _option(_WHAT)]
+    name: Annotated[Line, Meta(max_length=120, title="Name", description="what people call it"), _option(_WHAT)]
+    address: Annotated[
+        Address, Meta(title="Address", description="IPv4 address, IPv6 address or host name"), _option(_WHAT)
+    ]
     family: Annotated[
         Literal["auto", "4", "6", "both"],
-        Meta(description="which addresses of a name are pinged; auto takes the first the resolver gives"),
+        Meta(
+            title="Family", description="which addresses of a name are pinged; auto takes the first the resolver gives"
+        ),
+        _option(_PINGED, "nearest"),
     ] = "auto"
-    interval_s: Annotated[float, Meta(ge=1, le=3600, description="seconds between the starts of two cycles")] = 10
-    packets: Annotated[int, Meta(ge=1, le=100, description="echo requests in a cycle, per address")] = 5
-    packet_gap_ms: Annotated[float, Meta(ge=1, le=60_000, description="between two echo requests of a cycle")] = 200
-    timeout_ms: Annotated[float, Meta(ge=10, le=60_000, description="an echo reply later than this is lost")] = 1000
-    size_bytes: Annotated[int, Meta(ge=24, le=1472, description="ICMP payload")] = 56
+    interval_s: Annotated[
+        float,
+        Meta(ge=1, le=3600, title="Interval", description="seconds between the starts of two cycles"),
+        _option(_PINGED, "nearest"),
+    ] = 10
+    packets: Annotated[
+        int,
+        Meta(ge=1, le=100, title="Packets", description="echo requests in a cycle, per address"),
+        _option(_PINGED, "nearest"),
+    ] = 5
+    packet_gap_ms: Annotated[
+        float,
+        Meta(ge=1, le=60_000, title="Packet gap", description="between two echo requests of a cycle"),
+        _option(_PINGED, "nearest"),
+    ] = 200
+    timeout_ms: Annotated[
+        float,
+        Meta(ge=10, le=60_000, title="Timeout", description="an echo reply later than this is lost"),
+        _option(_PINGED, "nearest"),
+    ] = 1000
+    size_bytes: Annotated[
+        int, Meta(ge=24, le=1472, title="Size", description="ICMP payload"), _option(_PINGED, "nearest")
+    ] = 56
     ttl: Annotated[
-        Annotated[int, Meta(ge=1, le=255)] | None, Meta(description="IP time to live or hop limit; null: the system's")
+        Annotated[int, Meta(ge=1, le=255)] | None,
+        Meta(title="TTL", description="IP time to live or hop limit; null: the system's"),
+        _option(_PINGED, "nearest"),
     ] = None
-    down_after: Annotated[int, Meta(ge=1, le=100, description="unanswered checks in a row until DOWN")] = 5
-    up_after: Annotated[int, Meta(ge=1, le=100, description="answered checks in a row until DOWN ends")] = 2
+    down_after: Annotated[
+        int,
+        Meta(ge=1, le=100, title="Down after", description="unanswered checks in a row until DOWN"),
+        _option(_JUDGED, "nearest"),
+    ] = 5
+    up_after: Annotated[
+        int,
+        Meta(ge=1, le=100, title="Up after", description="answered checks in a row until DOWN ends"),
+        _option(_JUDGED, "nearest"),
+    ] = 2
     degraded_loss_pct: Annotated[
         Percent | None,
-        Meta(description="loss over the last five cycles from which the target is DEGRADED; null: never"),
+        Meta(
+            title="Degraded from loss",
+            description="loss over the last five cycles from which the target is DEGRADED; null: never",
+        ),
+        _option(_JUDGED, "nearest"),
     ] = 20
     degraded_rtt_ms: Annotated[
-        RttMs | None, Meta(description="median RTT over the last five cycles from which it is DEGRADED; null: never")
+        RttMs | None,
+        Meta(
+            title="Degraded from RTT",
+            description="median RTT over the last five cycles from which it is DEGRADED; null: never",
+        ),
+        _option(_JUDGED, "nearest"),
     ] = None
     sites: Annotated[
-        Annotated[list[Slug], Meta(max_length=1000)] | None, Meta(description="the sites that ping it; null: all sites")
+        Annotated[list[Slug], Meta(max_length=1000)] | None,
+        Meta(title="Sites", description="the sites that ping it; null: all sites"),
+        _option(_PINGED, "nearest"),
     ] = None
     policy: Annotated[
         str,
         Meta(
             pattern=r"^(majority|any|all|[1-9][0-9]{0,2})(?!\n)$",
+            title="Policy",
             description="how many of the seeing sites must say DOWN: majority, any, all, or a number",
+            examples=["majority", "any", "all", "1", "2"],
+            extra_json_schema={"x-accepts": "majority, any, all or a number of sites"},
         ),
+        _option(_JUDGED, "nearest"),
     ] = "majority"
     parents: Annotated[
-        list[Slug], Meta(max_length=100, description="targets on the path; all of them DOWN makes this UNREACHABLE")
+        list[Slug],
+        Meta(
+            max_length=100,
+            title="Parents",
+            description="targets on the path; all of them DOWN makes this UNREACHABLE",
+        ),
+        _option(_JUDGED),
     ] = []
     group: Annotated[
-        str, Meta(max_length=250, description="path in the group tree, like core/routers; empty: none")
+        str,
+        Meta(
+            max_length=250,
+            title="Group",
+            description="path in the group tree, like core/routers; empty: none",
+        ),
+        _form(GROUP_PATTERN, "a path of names with slashes between, like core/routers, at most 250 characters"),
+        _option(_WHAT),
     ] = ""
-    tags: Annotated[list[Slug], Meta(max_length=100)] = []
-    critical: Annotated[bool, Meta(description="mailed at once, whatever grouping says")] = False
-    contacts: Annotated[
-        list[Annotated[str, Meta(max_length=254)]],
-        Meta(max_length=100, description="mail addresses told of its incidents; empty: those of NOC_MAIL_TO"),
+    tags: Annotated[
+        list[Slug],
+        Meta(max_length=100, title="Tags", description="words to find it by; those of its groups are added"),
+        _option(_WHAT, "added"),
     ] = []
-    paused: Annotated[bool, Meta(description="true: not pinged, not judged")] = False
-    note: Annotated[str, Meta(max_length=2000)] = ""
+    replace_tags: Annotated[
+        bool,
+        Meta(title="Replace tags", description="true: without the tags of the groups above"),
+        _option(_WHAT, "level"),
+    ] = False
+    critical: Annotated[
+        bool, Meta(title="Critical", description="mailed at once, whatever grouping says"), _option(_TOLD, "nearest")
+    ] = False
+    contacts: Annotated[
+        list[MailAddress],
+        Meta(
+            max_length=100,
+            title="Contacts",
+            description="mail addresses told of its incidents, those of its groups added; none: those of NOC_MAIL_TO",
+        ),
+        _option(_TOLD, "added"),
+    ] = []
+    replace_contacts: Annotated[
+        bool,
+        Meta(title="Replace contacts", description="true: without the contacts of the groups above"),
+        _option(_TOLD, "level"),
+    ] = False
+    paused: Annotated[
+        bool, Meta(title="Paused", description="true: not pinged, not judged"), _option(_WHAT, "nearest")
+    ] = False
+    note: Annotated[
+        str,
+        Meta(max_length=2000, title="Note", description="several lines for people"),
+        _form(LINES_PATTERN),
+        _option(_TOLD),
+    ] = ""
 
 
 class Site(Retained, kw_only=True, frozen=True):
     """A place from which targets are pinged."""
 
     id: Slug
-    label: Annotated[str, Meta(min_length=1, max_length=120)]
-    location: Annotated[str, Meta(max_length=120)] = ""
+    label: Annotated[Line, Meta(max_length=120)]
+    location: Annotated[str, Meta(max_length=120), _form(LINE_PATTERN)] = ""
     anchors: Annotated[
         list[Address],
         Meta(max_length=20, description="addresses that answer whenever this site has a network; all silent: isolated"),
     ] = []
-    expected: Annotated[bool, Meta(description="true: its silence is an incident")] = True
+    expected: Annotated[bool, Meta(description="true: an incident opens when this site goes silent")] = True
 
 
 class ProberPresence(Presence, kw_only=True, frozen=True):

@@ -94,7 +94,7 @@ def targets_export(arguments: Arguments) -> int:
     form: Literal["csv", "json"] = arguments.format or ("json" if arguments.file.endswith(".json") else "csv")
     text = admin.export_targets(_folder(arguments), form)
     if arguments.file == "-":
-        print(text, end="")
+        print(text.removeprefix("\ufeff"), end="")
         return 0
     try:
         Path(arguments.file).write_text(text, encoding="utf-8")

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_type_hints
 
-# What a group can set for its members. What names or describes one target is its own affair.
-OPTIONS: Final = (
-    "family",
-    "interval_s",
-    "packets",
-    "packet_gap_ms",
-    "timeout_ms",
-    "size_bytes",
-    "ttl",
-    "down_after",
-    "up_after",
-    "degraded_loss_pct",
-    "degraded_rtt_ms",
-    "sites",
-    "policy",
-    "tags",
-    "critical",
-    "contacts",
-    "paused",
-)
+from noc_bus.messages import Target, fields_of
+
+
+def _inherited() -> dict[str, str]:
+    """What a group can set for its members, and how it is handed down: as the options are declared."""
+    types = get_type_hints(Target, include_extras=True)
+    found = {}
+    for name in fields_of(Target):
+        for meta in types[name].__metadata__:
+            if how := (meta.extra_json_schema or {}).get("x-inherited"):
+                found[name] = how
+    return found
+
+
+_INHERITED: Final = _inherited()
+OPTIONS: Final = tuple(_INHERITED)
+"""What a group can set for its members. What names or describes one target is its own affair."""
+_ADDED: Final = tuple(name for name, how in _INHERITED.items() if how == "added")
+_NEAREST: Final = tuple(name for name, how in _INHERITED.items() if how == "nearest")
 
 
 def chain(group: str) -> list[str]:
@@ -35,7 +34,24 @@ def chain(group: str) -> list[str]:
 
 def resolve(own: Mapping[str, object], group: str, groups: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """The options in force, those nobody sets left out. An option is set where its key is present."""
+    levels = [groups[path] for path in reversed(chain(group)) if path in groups]
     effective: dict[str, object] = {}
-    for path in reversed(chain(group)):
-        effective |= {name: value for name, value in groups.get(path, {}).items() if name in OPTIONS}
-    return effective | dict(own)
+    for options in levels:
+        effective |= {name: options[name] for name in _NEAREST if name in options}
+    effective |= own
+    for name in _ADDED:
+        if (total := _added(name, [*levels, own])) is not None:
+            effective[name] = total
+    return effective
+
+
+def _added(name: str, levels: list[Mapping[str, object]]) -> list[object] | None:
+    """All that is set of a list from the root down, each once; None: nobody says anything about it."""
+    total: list[object] | None = None
+    for options in levels:
+        if options.get(f"replace_{name}"):
+            total = []
+        more = options.get(name)
+        if isinstance(more, list):
+            total = [*(total or []), *(one for one in more if one not in (total or []))]
+    return total

@@ -12,6 +12,11 @@ GROUPS: dict[str, dict[str, object]] = {
     "core": {"interval_s": 30, "packets": 10},
     "core/routers": {"interval_s": 5, "address": "192.0.2.9"},
 }
+ADDING: dict[str, dict[str, object]] = {
+    "": {"tags": ["all"], "contacts": ["noc@example.org"]},
+    "core": {"tags": ["core", "all"]},
+    "core/lab": {"tags": ["lab"], "replace_tags": True, "replace_contacts": True},
+}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,35 @@ GROUPS: dict[str, dict[str, object]] = {
 )
 def test_the_nearest_setting_wins(own: dict[str, object], group: str, effective: dict[str, object]) -> None:
     assert resolve(own, group, GROUPS) == effective
+
+
+@pytest.mark.parametrize(
+    ("own", "group", "tags", "contacts"),
+    [
+        pytest.param({}, "", ["all"], ["noc@example.org"], id="the root's hold for all"),
+        pytest.param({}, "core", ["all", "core"], ["noc@example.org"], id="added from the root down, each once"),
+        pytest.param(
+            {"tags": ["own"]}, "core", ["all", "core", "own"], ["noc@example.org"], id="the target's come last"
+        ),
+        pytest.param({"tags": []}, "core", ["all", "core"], ["noc@example.org"], id="nothing adds nothing"),
+        pytest.param(
+            {"tags": ["own"], "replace_tags": True}, "core", ["own"], ["noc@example.org"], id="cut off by itself"
+        ),
+        pytest.param({"replace_tags": True}, "core", [], ["noc@example.org"], id="cut off and empty"),
+        pytest.param({}, "core/lab", ["lab"], [], id="cut off by a group"),
+        pytest.param({"contacts": ["a@b"]}, "core/lab/x", ["lab"], ["a@b"], id="a cut is not handed down"),
+    ],
+)
+def test_tags_and_contacts_add_up_down_the_tree(
+    own: dict[str, object], group: str, tags: list[str], contacts: list[str]
+) -> None:
+    effective = resolve(own, group, ADDING)
+    assert (effective["tags"], effective["contacts"]) == (tags, contacts)
+    assert effective.get("replace_tags") == own.get("replace_tags")
+
+
+def test_a_list_nobody_sets_is_left_out() -> None:
+    assert "tags" not in resolve({}, "core", GROUPS)
 
 
 def test_a_chain_runs_from_the_group_to_the_root() -> None:

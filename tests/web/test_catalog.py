@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
-import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Target, fields_of
+from noc_bus.time import Time
 from noc_rules.inheritance import OPTIONS
+from noc_web.auth.accounts import Accounts
 from noc_web.catalog import options, table
-from noc_web.catalog.catalog import Catalog
-from noc_web.database.opening import Database
+from noc_web.catalog.catalog import Catalog, Imported
+from noc_web.catalog.contents import find_circle
+from noc_web.catalog.table import Listing
+from noc_web.database.models import AuditRow
+from noc_web.database.opening import FILE_NAME, Database
 from noc_web.problem import ProblemError
 from tests.web.conftest import at_once
 
@@ -35,6 +43,16 @@ def refusal(act: Callable[[], Any]) -> ProblemError:
     with pytest.raises(ProblemError) as caught:
         act()
     return caught.value
+
+
+def import_rows(catalog: Catalog, rows: list[Any], who: str, *, replace: bool) -> tuple[int, int]:
+    done = catalog.import_listing(Listing(rows), who, replace=replace)
+    return done.added, done.changed
+
+
+def take(catalog: Catalog, text: str | bytes, *, replace: bool = False) -> Imported:
+    data = text.encode() if isinstance(text, str) else text
+    return catalog.import_listing(table.read(data), WHO, replace=replace)
 
 
 # -- one option at a time
@@ -81,6 +99,13 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("critical", True),
     ("contacts", ["noc@example.org", "o'neill+x@host"]),
     ("paused", True),
+    ("replace_tags", True),
+    ("replace_contacts", False),
+    ("name", "Familie \U0001f468\u200d\U0001f469\u200d\U0001f467"),
+    ("name", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+    ("name", "10\u00a0Gbit"),
+    ("note", "mit\u00a0\u200b\u00adTrennstellen"),
+    ("group", "K\u00f6ln\u00a0S\u00fcd/2. Stock/.versteckt"),
     ("note", "several\nlines"),
     ("note", "n" * 2000),
 ]
@@ -152,6 +177,15 @@ REFUSED: list[tuple[str, Any]] = [
     ("contacts", ["a@b\nBcc: x@y"]),
     ("contacts", ["<a@b>"]),
     ("paused", 0),
+    ("replace_tags", "yes"),
+    ("replace_contacts", 1),
+    ("group", ".."),
+    ("group", "core/./x"),
+    ("address", "10.0.0.1-20"),
+    ("address", "10.0.0.0/24"),
+    ("address", "https://example.org/"),
+    ("name", "a\u2028b"),
+    ("name", "\u200d\u00a0"),
     ("note", "n" * 2001),
     ("note", "a\x00b"),
     ("note", "a\x1b[31m"),
@@ -254,13 +288,130 @@ def test_options_that_do_not_fit_into_the_interval_together_are_refused(
 def test_a_target_has_its_own_options_then_those_of_the_nearest_group(catalog: Catalog) -> None:
     catalog.put_group("core", {"interval_s": 30, "packets": 3, "tags": ["core"]}, WHO)
     catalog.put_group("core/routers", {"packets": 4}, WHO)
-    target = catalog.add_target({"address": "10.0.0.1", "group": "core/routers/a", "tags": []}, WHO)
-    assert (target.interval_s, target.packets, target.tags) == (30, 4, [])
+    target = catalog.add_target({"address": "10.0.0.1", "group": "core/routers/a", "tags": ["own"]}, WHO)
+    assert (target.interval_s, target.packets, target.tags) == (30, 4, ["core", "own"])
     assert catalog.contents().targets[target.id].keys() == {"id", "name", "address", "group", "tags"}
+    assert catalog.patch_target(target.id, {"replace_tags": True}, WHO).tags == ["own"]
     catalog.put_group("core", {"interval_s": 60}, WHO)
-    assert catalog.contents().resolved()[target.id].interval_s == 60
+    assert catalog.contents().resolved[target.id].interval_s == 60
     catalog.delete_group("core", WHO)
-    assert catalog.contents().resolved()[target.id].interval_s == 10
+    assert catalog.contents().resolved[target.id].interval_s == 10
+
+
+def test_defaults_for_all_targets_are_the_options_of_the_root(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    catalog.put_group("", {"interval_s": 60, "contacts": ["noc@example.org"]}, WHO)
+    assert catalog.contents().resolved["a"].interval_s == 60
+    assert catalog.contents().resolved["a"].contacts == ["noc@example.org"]
+
+
+def test_more_tags_than_a_target_may_have_with_those_of_its_groups_are_refused_by_number(catalog: Catalog) -> None:
+    catalog.put_group("core", {"tags": [f"g{number}" for number in range(60)]}, WHO)
+    body = {"id": "a", "address": "10.0.0.1", "group": "core", "tags": [f"t{number}" for number in range(60)]}
+    problem = refusal(lambda: catalog.add_target(body, WHO))
+    assert "tags: 120 together with those of its groups are not accepted; use at most 100." in problem.detail
+    assert problem.code == "does-not-fit"
+
+
+def test_the_same_address_twice_is_accepted_with_a_warning_that_names_the_other(catalog: Catalog) -> None:
+    first = catalog.add_target({"id": "a", "name": "Shop", "address": "10.0.0.1"}, WHO)
+    assert catalog.warnings_about(first) == []
+    second = catalog.add_target({"id": "b", "address": "10.0.0.1"}, WHO)
+    assert catalog.warnings_about(second) == ["address: 10.0.0.1 is also the address of Shop (a)."]
+
+
+# -- beside other processes
+
+
+def test_what_another_process_changes_is_read_alone_and_what_it_leaves_alone_stays_the_same(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as one, closing(Database(tmp_path)) as other:
+        told: list[int] = []
+        here, there = Catalog(one, lambda: told.append(1)), Catalog(other)
+        for number in range(20):
+            there.add_target({"id": f"t{number}", "address": "10.0.0.1", "group": "core"}, WHO)
+        here.follow()
+        before, resolved_before = here.contents(), here.resolved_total
+        there.patch_target("t3", {"packets": 2}, WHO)
+        there.delete_target("t4", WHO)
+        there.put_site("here", {}, WHO)
+        here.follow()
+        after = here.contents()
+        assert here.resolved_total - resolved_before == 1
+        assert after.resolved == there.contents().resolved
+        same = [name for name in after.resolved if after.resolved[name] is before.resolved[name]]
+        assert sorted(same) == sorted({f"t{number}" for number in range(20)} - {"t3", "t4"})
+        assert len(told) == 2
+        here.follow()
+        assert len(told) == 2
+
+
+def test_changes_of_two_processes_build_on_each_other(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as one, closing(Database(tmp_path)) as other:
+        here, there = Catalog(one), Catalog(other)
+        here.add_target({"id": "a", "address": "10.0.0.1", "group": "core"}, WHO)
+        there.put_group("core", {"packets": 2}, WHO)
+        assert here.patch_target("a", {"note": "x"}, WHO).packets == 2
+        assert refusal(lambda: there.add_target({"id": "a", "address": "10.0.0.1"}, WHO)).code == "exists"
+        there.follow()
+        assert here.contents() == there.contents()
+
+
+def test_whoever_is_far_behind_or_ahead_reads_everything_again(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as one, closing(Database(tmp_path)) as other:
+        here, there = Catalog(one), Catalog(other)
+        here.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+        for number in range(1100):
+            there.patch_target("a", {"note": str(number)}, WHO)
+        here.follow()
+        assert here.contents() == there.contents()
+        with other.begin() as session:
+            session.execute(sqlalchemy.text("DELETE FROM catalog_change"))
+            session.execute(sqlalchemy.text("UPDATE target SET own = json_set(own, '$.note', 'restored')"))
+            session.execute(sqlalchemy.text("INSERT INTO catalog_change VALUES ('groups', '', 5)"))
+        here.follow()
+        assert here.contents().resolved["a"].note == "restored"
+
+
+def test_log_ins_sessions_and_notes_cost_the_catalogue_nothing(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as database:
+        told: list[int] = []
+        catalog, accounts = Catalog(database, lambda: told.append(1)), Accounts(database)
+        accounts.add_user("anna", "viewer", "seventeen green bottles")
+        catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+        before, calls, resolved = catalog.contents(), len(told), catalog.resolved_total
+        found = accounts.log_in("anna", "seventeen green bottles")
+        assert found
+        assert accounts.who(found[0])
+        catalog.note(WHO, "log in", "anna")
+        catalog.follow()
+        assert catalog.contents() is before
+        assert (len(told), catalog.resolved_total) == (calls, resolved)
+
+
+def test_lists_that_replaced_those_above_them_before_an_upgrade_go_on_replacing(tmp_path: Path) -> None:
+    """Until revision 0002 the nearest list was the only one in force."""
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as old, old:
+        old.executescript((Path(__file__).parent / "web-0001.sql").read_text())
+    with closing(Database(tmp_path)) as database:
+        resolved = Catalog(database).contents().resolved
+    assert {name: target.tags for name, target in resolved.items()} == {
+        "inherits": ["core"],
+        "replaces": ["own"],
+        "empties": [],
+        "alone": ["own"],
+    }
+    assert resolved["replaces"].contacts == ["root@example.org"]
+
+
+def test_the_audit_is_kept_for_as_long_as_is_set(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as database:
+        with database.begin() as session:
+            for days in (5, 15):
+                at = int(Time.now()) - days * 86_400_000
+                session.add(AuditRow(at=at, who="anna", act=f"{days} days ago", subject="", detail={}))
+        catalog = Catalog(database, keep_audit_days=10)
+        catalog.note(WHO, "now", "")
+        assert [row["act"] for row in catalog.audit()] == ["now", "5 days ago"]
 
 
 def test_a_patch_with_null_gives_an_option_back_to_the_group(catalog: Catalog) -> None:
@@ -301,26 +452,24 @@ def test_a_parent_that_is_no_target_is_refused(catalog: Catalog) -> None:
 
 def test_a_target_cannot_be_its_own_parent(catalog: Catalog) -> None:
     problem = refusal(lambda: catalog.add_target({"id": "a", "address": "10.0.0.1", "parents": ["a"]}, WHO))
-    assert "a → a is a circle" in problem.detail
+    assert "circular dependency: a → a;" in problem.detail
 
 
 def test_a_circle_of_parents_is_refused_and_shown(catalog: Catalog) -> None:
     for name, parents in (("a", []), ("b", ["a"]), ("c", ["a", "b"]), ("d", ["c"])):
         catalog.add_target({"id": name, "address": "10.0.0.1", "parents": parents}, WHO)
     problem = refusal(lambda: catalog.patch_target("a", {"parents": ["d"]}, WHO))
-    assert "a → d → c → a is a circle" in problem.detail
+    assert "circular dependency: a → d → c → a;" in problem.detail
     assert "parents" not in catalog.contents().targets["a"] or catalog.contents().targets["a"]["parents"] == []
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3, unique=True)))
 def test_parents_are_accepted_exactly_where_each_path_has_an_end(parents: dict[str, list[str]]) -> None:
-    from noc_web.catalog.catalog import _circle
-
     graph = {name: parents.get(name, []) for name in "abcdef"}
     alive = set(graph)
     while ends := {name for name in alive if not alive & set(graph[name])}:
         alive -= ends
-    circle = _circle(graph)
+    circle = find_circle(graph, graph)
     assert bool(circle) == bool(alive)
     assert all(after in graph[before] for before, after in itertools.pairwise(circle))
     assert not circle or circle[0] == circle[-1]
@@ -355,7 +504,7 @@ def test_of_many_who_add_the_same_target_at_once_one_does(catalog: Catalog) -> N
     added = [one for one in outcomes if isinstance(one, Target)]
     assert (len(refused), len(added)) == (7, 1)
     assert {one.status for one in refused} == {409}
-    assert catalog.contents().resolved() == {"a": added[0]}
+    assert catalog.contents().resolved == {"a": added[0]}
 
 
 def test_changes_of_different_options_at_once_are_all_kept(catalog: Catalog) -> None:
@@ -377,7 +526,7 @@ def test_changes_of_different_options_at_once_are_all_kept(catalog: Catalog) -> 
 def test_every_change_is_in_the_audit_with_who_made_it(catalog: Catalog) -> None:
     catalog.add_target({"id": "a", "address": "10.0.0.1"}, "anna")
     catalog.patch_target("a", {"note": "x"}, "bert")
-    catalog.import_targets([{"id": "b", "address": "10.0.0.2"}], "carl", replace=False)
+    import_rows(catalog, [{"id": "b", "address": "10.0.0.2"}], "carl", replace=False)
     catalog.delete_target("a", "dora")
     refusal(lambda: catalog.delete_target("a", "emil"))
     audit = catalog.audit()
@@ -387,7 +536,7 @@ def test_every_change_is_in_the_audit_with_who_made_it(catalog: Catalog) -> None
         ("bert", "change target", "a"),
         ("anna", "add target", "a"),
     ]
-    assert audit[1]["detail"] == {"added": 1, "changed": 0}
+    assert audit[1]["detail"] == {"added": 1, "changed": 0, "groups": 0, "sites": 0}
     assert audit[2]["detail"]["note"] == "x"
 
 
@@ -403,19 +552,19 @@ def test_an_import_is_made_whole_or_not_at_all_and_names_every_bad_row(catalog: 
         "no object",
         {"id": "d", "address": "10.0.0.5", "interval_s": 1},
     ]
-    problem = refusal(lambda: catalog.import_targets(rows, WHO, replace=True))
+    problem = refusal(lambda: import_rows(catalog, rows, WHO, replace=True))
     assert [error.field for error in problem.errors] == ["row 2", "row 3", "row 4", "row 5", "row 6"]
     assert all(error.detail.startswith(f"Row {error.field[4:]}: ") for error in problem.errors)
     assert "row 1" in problem.errors[2].detail
     assert catalog.contents().targets == {}
-    assert catalog.import_targets(rows[:1], WHO, replace=False) == (1, 0)
+    assert import_rows(catalog, rows[:1], WHO, replace=False) == (1, 0)
 
 
 def test_an_import_changes_what_exists_only_when_told_to(catalog: Catalog) -> None:
     catalog.add_target({"id": "a", "address": "10.0.0.1", "note": "old"}, WHO)
     rows = [{"id": "a", "address": "10.0.0.2"}, {"id": "b", "address": "10.0.0.3", "parents": ["a"]}]
-    assert "exists already" in refusal(lambda: catalog.import_targets(rows, WHO, replace=False)).detail
-    assert catalog.import_targets(rows, WHO, replace=True) == (1, 1)
+    assert "exists already" in refusal(lambda: import_rows(catalog, rows, WHO, replace=False)).detail
+    assert import_rows(catalog, rows, WHO, replace=True) == (1, 1)
     assert catalog.contents().targets["a"] == {"id": "a", "name": "10.0.0.2", "address": "10.0.0.2"}
 
 
@@ -439,7 +588,7 @@ def test_an_import_changes_what_exists_only_when_told_to(catalog: Catalog) -> No
 def test_a_file_that_is_not_what_it_should_be_is_refused_in_a_sentence(
     catalog: Catalog, text: str, sentence: str
 ) -> None:
-    problem = refusal(lambda: catalog.import_targets(table.read(text), WHO, replace=False))
+    problem = refusal(lambda: take(catalog, text))
     assert sentence in problem.detail
     assert problem.status == 422
 
@@ -457,14 +606,13 @@ def test_a_file_that_is_not_what_it_should_be_is_refused_in_a_sentence(
     ],
 )
 def test_a_cell_that_cannot_be_read_is_refused_by_name(catalog: Catalog, cell: str, value: str) -> None:
-    rows = table.read(f"address,{cell}\n10.0.0.1,{value}\n")
-    problem = refusal(lambda: catalog.import_targets(rows, WHO, replace=False))
+    problem = refusal(lambda: take(catalog, f"address,{cell}\n10.0.0.1,{value}\n"))
     assert f'Row 1: {cell}: "{value}" is not accepted' in problem.detail
 
 
 def test_a_csv_of_another_country_s_spreadsheet_is_read(catalog: Catalog) -> None:
     text = '\ufeffaddress;name;tags;critical;note\r\n10.0.0.1;"a;b";x, y;YES;"two\r\nlines"\r\n\r\n'
-    catalog.import_targets(table.read(text), WHO, replace=False)
+    take(catalog, text)
     own = catalog.contents().targets["a-b"]
     assert (own["tags"], own["critical"], own["note"]) == (["x", "y"], True, "two\nlines")
 
@@ -477,7 +625,7 @@ def test_no_cell_of_an_export_is_a_formula_and_none_comes_back_changed(text: str
     own = options.target_body({"address": "10.0.0.1", "note": text})
     written = table.to_csv({own["id"]: own})
     assert table.guarded(text)[0] == "'"
-    (row,) = table.read(written)
+    (row,) = table.read(written.encode()).targets
     assert options.target_body(row) == own
 
 
@@ -508,20 +656,106 @@ OWN = st.fixed_dictionaries(
 @settings(deadline=None)
 def test_what_is_exported_comes_back_the_same_from_csv_and_json(bodies: list[dict[str, Any]]) -> None:
     targets = {own["id"]: own for own in map(options.target_body, bodies)}
-    for text in (table.to_csv(targets), table.to_json(targets, {})):
-        assert {own["id"]: own for own in map(options.target_body, table.read(text))} == targets
+    for text in (table.to_csv(targets), table.to_json(targets, {}, {})):
+        assert {own["id"]: own for own in map(options.target_body, table.read(text.encode()).targets)} == targets
 
 
-def test_a_json_export_is_what_the_import_reads(catalog: Catalog) -> None:
-    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
-    catalog.add_target({"id": "b", "address": "10.0.0.2", "parents": ["a"]}, WHO)
-    before = catalog.contents().targets
-    text = table.to_json(before, {})
-    assert json.loads(text)["groups"] == {}
-    catalog.delete_target("b", WHO)
-    catalog.delete_target("a", WHO)
-    assert catalog.import_targets(table.read(text), WHO, replace=False) == (2, 0)
-    assert catalog.contents().targets == before
+def test_round_trips_lose_nothing_an_empty_noc_becomes_the_same(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    with closing(Database(tmp_path / "old")) as old, closing(Database(tmp_path / "new")) as new:
+        before, after = Catalog(old), Catalog(new)
+        before.put_group("", {"interval_s": 30, "contacts": ["noc@example.org"]}, WHO)
+        before.put_group("core/routers", {"tags": ["core"], "sites": [], "replace_contacts": True}, WHO)
+        before.put_site("berlin", {"label": "Berlin", "anchors": ["10.0.0.9"], "expected": False}, WHO)
+        before.add_target({"id": "z", "address": "10.0.0.1", "note": "one\ntwo"}, WHO)
+        before.add_target({"id": "a", "address": "10.0.0.2", "parents": ["z"], "group": "core/routers/x"}, WHO)
+        kept = before.contents()
+        text = table.to_json(kept.targets, kept.groups, kept.sites)
+        assert take(after, text) == Imported(added=2, changed=0, groups=2, sites=1)
+        found = after.contents()
+        assert (found.targets, found.groups, found.sites) == (kept.targets, kept.groups, kept.sites)
+        assert found.resolved == kept.resolved
+        assert take(after, text, replace=True) == Imported(added=0, changed=2)
+        assert table.to_json(found.targets, found.groups, found.sites) == text
+
+
+def test_a_group_or_site_that_is_there_and_differs_is_changed_only_when_told_to(catalog: Catalog) -> None:
+    catalog.put_group("core", {"packets": 3}, WHO)
+    catalog.put_site("here", {"label": "Here"}, WHO)
+    text = '{"targets": [], "groups": {"core": {"packets": 4}}, "sites": [{"id": "here", "label": "There"}]}'
+    problem = refusal(lambda: take(catalog, text))
+    assert [error.field for error in problem.errors] == ["group core", "site 1"]
+    assert catalog.contents().groups == {"core": {"packets": 3}}
+    assert take(catalog, text, replace=True) == Imported(groups=1, sites=1)
+    assert catalog.contents().sites["here"].label == "There"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"targets": [], "users": []}', "'users' is not part"),
+        ('{"targets": [], "groups": {"a": {"colour": "red"}}}', "Group a: 'colour' is not an option"),
+        ('{"targets": [], "groups": {"..": {}}}', "'..' cannot be the name of a group"),
+        ('{"targets": [], "sites": [{"id": "x", "planet": 3}]}', "Site 1: 'planet' is not an option"),
+        ('{"targets": [], "sites": [{"label": "x"}]}', "Site 1: id is missing"),
+        ('{"targets": [], "sites": {}}', "sites a list"),
+        ('[{"address": "a", "colour": "red"}]', "Row 1: 'colour' is not an option"),
+        ("address,colour\na,red\n", "'colour', which is no option"),
+    ],
+)
+def test_round_trips_lose_nothing_what_is_not_known_is_refused(catalog: Catalog, text: str, sentence: str) -> None:
+    assert sentence in refusal(lambda: take(catalog, text)).detail
+    assert catalog.contents().groups == {}
+
+
+# -- files for people
+
+
+def test_files_for_people_open_right_in_a_spreadsheet(catalog: Catalog) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1", "name": "Köln Süd"}, WHO)
+    written = table.to_csv(catalog.contents().targets).encode()
+    assert written.startswith(codecs.BOM_UTF8)
+    assert take(catalog, written, replace=True) == Imported(changed=1)
+    assert catalog.contents().targets["a"]["name"] == "Köln Süd"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_for_people_come_back_as_spreadsheets_write_them(
+    catalog: Catalog, encoding: str, separator: str, end: str
+) -> None:
+    rows = [
+        ["address", "name", "critical", "paused", "interval_s", "degraded_loss_pct", "tags", "note"],
+        ["10.0.0.1", "Köln", "TRUE", "FALSE", "15", '"2,5"', "a b", '"x ""y"""'],
+        ["", "", "", "", "", "", "", ""],
+    ]
+    text = end.join(separator.join(row) for row in rows) + end
+    assert take(catalog, text.encode(encoding)) == Imported(added=1)
+    own = catalog.contents().targets["koln"]
+    assert (own["critical"], own["paused"], own["interval_s"], own["degraded_loss_pct"]) == (True, False, 15, 2.5)
+    assert (own["name"], own["tags"], own["note"]) == ("Köln", ["a", "b"], 'x "y"')
+
+
+def test_files_for_people_may_say_their_separator(catalog: Catalog) -> None:
+    assert take(catalog, "sep=;\r\naddress;name\r\n10.0.0.1;a,b,c,d\r\n") == Imported(added=1)
+    assert catalog.contents().targets["a-b-c-d"]["name"] == "a,b,c,d"
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("name,address\nKöln,10.0.0.1\n".encode("cp1252"), "no UTF-8 text"),
+        (codecs.BOM_UTF16_LE + b"a", "no UTF-16 text"),
+        (b"address;critical\n10.0.0.1;WAHR\n", 'critical: "WAHR" is not accepted'),
+        (b"address;interval_s\n10.0.0.1;1.000,5\n", 'interval_s: "1.000,5" is not accepted'),
+    ],
+)
+def test_files_for_people_that_cannot_be_taken_are_refused_by_name(
+    catalog: Catalog, data: bytes, sentence: str
+) -> None:
+    assert sentence in refusal(lambda: take(catalog, data)).detail
 
 
 # -- sites

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from noc_web.api import ROUTES
 from noc_web.api.route import ROOT
+from noc_web.problem import ProblemCode
 from tests.web.conftest import PASSWORD, Browser, Service, field
 
 STATIC: Final = "js/main.js"
@@ -27,8 +28,9 @@ def is_problem(answer: TestResponse) -> bool:
     assert document["status"] == answer.status_code
     assert document["type"] == "about:blank"
     assert document["title"]
+    assert document["code"] in set(ProblemCode)
     assert document["detail"].strip().endswith((".", "?", "!")) or len(document["detail"]) > 10
-    assert all(error.keys() == {"field", "detail"} for error in document.get("errors", []))
+    assert all(error.keys() == {"field", "detail", "code"} for error in document.get("errors", []))
     assert "Traceback" not in answer.text
     return True
 
@@ -180,7 +182,7 @@ def test_a_hostile_body_is_refused_as_a_problem_and_changes_nothing(shared_servi
     for body in HOSTILE:
         answer = admin.ask(route.method, path, data=body)
         if body == b"[]" and route.path == "/targets/import":
-            assert answer.get_json() == {"added": 0, "changed": 0}
+            assert answer.get_json() == {"added": 0, "changed": 0, "groups": 0, "sites": 0}
         else:
             assert answer.status_code in (403, 404, 409, 422), body[:40]
             assert is_problem(answer)

@@ -37,7 +37,7 @@ def test_what_is_in_the_database_at_the_start_is_published(new_service: Callable
     service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core"}, "test")
     service.parts.catalog.put_site("here", {"label": "Here"}, "test")
     service.start()
-    assert on_the_bus(service) == service.parts.catalog.contents().resolved()
+    assert on_the_bus(service) == service.parts.catalog.contents().resolved
     assert on_the_bus(service)["a"].packets == 3
     assert [site.label for site in service.hub.now(SITES)] == ["Here"]
 
@@ -87,7 +87,7 @@ def test_what_a_stranger_left_on_the_bus_is_cleared_and_what_it_changed_is_put_r
     service.others.publish(TARGETS, foreign("left-after"))
     service.others.publish(SITES, Site(id="here", label="elsewhere"))
     tidy(service)
-    assert on_the_bus(service) == service.parts.catalog.contents().resolved()
+    assert on_the_bus(service) == service.parts.catalog.contents().resolved
     assert [site.label for site in service.hub.now(SITES)] == ["Here"]
 
 

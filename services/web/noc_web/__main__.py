@@ -100,7 +100,6 @@ class Keeper:
         self._parts = parts
         self._database = database
         self._live = live
-        self._version = -1
         self._since = Time.now()
 
     def run(self) -> None:
@@ -116,10 +115,7 @@ class Keeper:
             gevent.sleep(0.2)
 
     def follow_database(self) -> None:
-        version = self._database.version()
-        if version != self._version:
-            self._version = version
-            self._parts.catalog.changed()
+        self._parts.catalog.follow()
 
     def _announce(self) -> None:
         figures: dict[str, float] = {

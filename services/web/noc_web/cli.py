@@ -137,7 +137,8 @@ def _export_targets(folder: Path, arguments: argparse.Namespace) -> None:
     file = arguments.file
     text = inventory.export_text(folder, arguments.format or ("json" if file.endswith(".json") else "csv"))
     if file == "-":
-        print(text, end="")
+        # The mark is for spreadsheets that open a file; the next program has no use for it.
+        print(text.removeprefix("\ufeff"), end="")
         return
     try:
         Path(file).write_text(text, encoding="utf-8")

@@ -34,14 +34,19 @@ def add_first_targets(folder: Path, targets: Sequence[Mapping[str, Any]], who: s
 
 
 def import_file(folder: Path, path: Path, who: str, *, replace: bool) -> tuple[int, int]:
-    """How many targets were added and changed. Raises ProblemError, SettingError, OSError, UnicodeDecodeError."""
-    rows = table.read(path.read_text(encoding="utf-8-sig"))
+    """How many targets were added and changed. Raises ProblemError, SettingError, OSError."""
+    listing = table.read(path.read_bytes())
     with closing(Database(folder)) as database:
-        return Catalog(database).import_targets(rows, who, replace=replace)
+        done = Catalog(database).import_listing(listing, who, replace=replace)
+    return done.added, done.changed
 
 
 def export_text(folder: Path, form: str) -> str:
     """All targets as `csv` or `json`. Raises SettingError."""
     with closing(Database(folder)) as database:
         contents = Catalog(database).contents()
-    return table.to_csv(contents.targets) if form == "csv" else table.to_json(contents.targets, contents.groups)
+    return (
+        table.to_csv(contents.targets)
+        if form == "csv"
+        else table.to_json(contents.targets, contents.groups, contents.sites)
+    )

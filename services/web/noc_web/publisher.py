@@ -47,11 +47,11 @@ class Publisher:
         """Bring the broker to what the database says now."""
         with self._lock:
             contents = catalog.contents()
-            targets = contents.resolved()
+            targets = dict(contents.resolved)
             gone_targets, gone_sites = self._targets.keys() - targets.keys(), self._sites.keys() - contents.sites.keys()
-            news = [target for target in targets.values() if self._targets.get(target.id) != target]
-            new_sites = [site for site in contents.sites.values() if self._sites.get(site.id) != site]
-            self._targets, self._sites = targets, contents.sites
+            news = [target for target in targets.values() if self._targets.get(target.id) is not target]
+            new_sites = [site for site in contents.sites.values() if self._sites.get(site.id) is not site]
+            self._targets, self._sites = targets, dict(contents.sites)
             for target in news:
                 self._bus.publish(TARGETS, target)
             for site in new_sites:

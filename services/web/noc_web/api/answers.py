@@ -89,11 +89,6 @@ class Targets(TypedDict):
     targets: list[DefinedTarget]
 
 
-class Imported(TypedDict):
-    added: int
-    changed: int
-
-
 class Group(TypedDict):
     path: str
     options: dict[str, Any]

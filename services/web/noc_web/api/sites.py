@@ -10,7 +10,7 @@ from noc_web.api.bodies import SiteFields
 from noc_web.api.route import ROOT, Ask, Route
 from noc_web.json import encode
 from noc_web.parts import Parts
-from noc_web.problem import FieldError, ProblemError, invalid
+from noc_web.problem import ProblemError
 
 
 def list_sites(parts: Parts, ask: Ask) -> object:
@@ -25,15 +25,9 @@ def get_site(parts: Parts, ask: Ask) -> object:
 
 
 def add_site(parts: Parts, ask: Ask) -> object:
-    body = ask.body
-    name = body.get("id") if isinstance(body, dict) else None
-    if not isinstance(name, str):
-        raise invalid([FieldError("id", "id is missing; use lower-case letters, digits and hyphens.")])
-    if name in parts.catalog.contents().sites:
-        raise ProblemError(409, f"A site {name!r} exists already; choose another id.")
-    site = parts.catalog.put_site(name, body, ask.actor.signature)
+    site = parts.catalog.add_site(ask.body, ask.actor.signature)
     answer = Response(encode(site), 201, mimetype="application/json")
-    answer.headers["Location"] = f"{ROOT}/sites/{name}"
+    answer.headers["Location"] = f"{ROOT}/sites/{site.id}"
     return answer
 
 

@@ -15,8 +15,7 @@ from noc_web.problem import ProblemError
 
 def list_targets(parts: Parts, ask: Ask) -> object:
     contents = parts.catalog.contents()
-    resolved = contents.resolved()
-    return {"targets": [own | {"resolved": resolved[name]} for name, own in contents.targets.items()]}
+    return {"targets": [own | {"resolved": contents.resolved[name]} for name, own in sorted(contents.targets.items())]}
 
 
 def get_target(parts: Parts, ask: Ask) -> object:
@@ -24,7 +23,7 @@ def get_target(parts: Parts, ask: Ask) -> object:
     own = contents.targets.get(ask["target"])
     if own is None:
         raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
-    return own | {"resolved": contents.resolved()[ask["target"]]}
+    return own | {"resolved": contents.resolved[ask["target"]]}
 
 
 def add_target(parts: Parts, ask: Ask) -> object:

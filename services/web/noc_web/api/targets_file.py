@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from flask import Response
 
-from noc_web.api import answers
 from noc_web.api.route import Ask, Query, Route, Text
 from noc_web.catalog import table
+from noc_web.catalog.catalog import Imported
 from noc_web.parts import Parts
-from noc_web.problem import ProblemError
 
 _LARGEST_FILE = 16_000_000
 
 
 def import_targets(parts: Parts, ask: Ask) -> object:
-    try:
-        text = ask.raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ProblemError(422, f"The file is not UTF-8 text ({error.reason} at byte {error.start}).") from None
     replace = ask.word("replace", "false", ("true", "false")) == "true"
-    added, changed = parts.catalog.import_targets(table.read(text), ask.actor.signature, replace=replace)
-    return {"added": added, "changed": changed}
+    return parts.catalog.import_listing(table.read(ask.raw), ask.actor.signature, replace=replace)
 
 
 def export_targets(parts: Parts, ask: Ask) -> object:
@@ -29,7 +23,7 @@ def export_targets(parts: Parts, ask: Ask) -> object:
     if form == "csv":
         text, media_type = table.to_csv(contents.targets), "text/csv"
     else:
-        text, media_type = table.to_json(contents.targets, contents.groups), "application/json"
+        text, media_type = table.to_json(contents.targets, contents.groups, contents.sites), "application/json"
     answer = Response(text, mimetype=media_type)
     answer.headers["Content-Disposition"] = f'attachment; filename="noc-targets.{form}"'
     return answer
@@ -40,10 +34,10 @@ ROUTES = (
         "POST",
         "/targets/import",
         "operator",
-        "Add all targets of a CSV or JSON text, or none; every row that is not accepted is named.",
+        "Add all targets (of a JSON text also groups and sites), or none; every row that is not accepted is named.",
         import_targets,
         body=Text(("text/csv", "application/json")),
-        answer=answers.Imported,
+        answer=Imported,
         query=(
             Query(
                 "replace",

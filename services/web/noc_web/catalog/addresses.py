@@ -6,7 +6,6 @@ import ipaddress
 import re
 from typing import Final
 
-ACCEPTED: Final = "an IPv4 address, an IPv6 address or a host name"
 _LONGEST_NAME: Final = 253
 _ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -15,6 +14,8 @@ _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 def checked(text: str) -> str:
     """The address in its usual form. Raises ValueError with the reason."""
     text = text.strip()
+    if "/" in text:
+        raise ValueError("is no host name; a network or a URL is not one address")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -43,6 +44,8 @@ def _checked_name(text: str) -> str:
     labels = name.split(".")
     if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("is no address and no host name")
+    if re.fullmatch(r"[\d-]+", labels[-1]) and "-" in labels[-1]:
+        raise ValueError("looks like a range; every target is one address")
     # Resolvers take 127.1, 0x7f.1 and 2130706433 for addresses; nobody who reads them does.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         raise ValueError("looks like a number; write an IPv4 address with four parts")

@@ -1,9 +1,10 @@
-"""The list of targets, groups and sites in the database: every change is checked as a whole, or not made."""
+"""The catalogue: targets, groups and sites. Every change is checked as a whole, or not made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, select
@@ -12,144 +13,195 @@ from sqlalchemy.orm import Session
 from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
 from noc_bus.time import Time
-from noc_web.catalog import options
-from noc_web.database.models import AuditRow, GroupRow, SiteRow, TargetRow
+from noc_web.catalog import options, rows
+from noc_web.catalog.contents import Contents, Draft, Own
+from noc_web.catalog.table import MOST_ROWS, Listing
+from noc_web.database.models import AuditRow
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
-Own = dict[str, Any]
 R = TypeVar("R")
 # Whoever sends another kind of file learns that from the first rows.
 _MOST_ERRORS: Final = 100
+_SITE_NAMES: Final = "lower-case letters, digits and hyphens, and not the name of a service"
+_DAY_MS: Final = 24 * 3_600_000
+KEEP_AUDIT_DAYS: Final = 400
 
 
-@dataclass(frozen=True)
-class Contents:
-    """Everything, as it is defined: targets by id with their own options, groups by path, sites by id."""
+@dataclass
+class Imported:
+    """How many targets a file added, how many it changed, and how many groups and sites it set."""
 
-    targets: dict[str, Own]
-    groups: dict[str, Own]
-    sites: dict[str, Site]
-
-    def resolved(self) -> dict[str, Target]:
-        return {name: options.resolved(own, self.groups) for name, own in self.targets.items()}
+    added: int = 0
+    changed: int = 0
+    groups: int = 0
+    sites: int = 0
 
 
 class Catalog:
-    """`changed` is called after every change that was made. `who` is written into the audit."""
+    """Safe to use from any thread, and beside other processes that change the same database.
 
-    def __init__(self, database: Database, changed: Callable[[], None] = lambda: None) -> None:
+    `changed` is called after every change, also of another process once `follow` has noticed it. What is read
+    comes from memory; a change costs what it touches. `who` is written into the audit.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        changed: Callable[[], None] = lambda: None,
+        keep_audit_days: int = KEEP_AUDIT_DAYS,
+    ) -> None:
         self._database = database
         self.changed = changed
+        self._keep_audit_ms = keep_audit_days * _DAY_MS
+        self._audit_cut_at = 0
+        self._lock = threading.Lock()
+        self._contents = Contents()
+        self.resolved_total = 0
+        """How often a target's options were resolved: a figure of what changes cost."""
 
     def contents(self) -> Contents:
-        with self._database.session() as session:
-            return _contents(session)
+        """As they were last read or changed here."""
+        if not self._contents.revision:
+            self.follow()
+        return self._contents
+
+    def follow(self) -> None:
+        """Often: notice what other processes have changed. Costs one look at a number where nothing has."""
+        if self._database.catalog_revision() == self._contents.revision:
+            return
+        with self._lock, self._database.session() as session:
+            self._contents = self._caught_up(session)
+        self.changed()
 
     # -- targets
 
     def add_target(self, body: object, who: str) -> Target:
         """Raises ProblemError: 409 for an id that exists, 422 for anything that is not accepted."""
         own = options.target_body(body)
-        return self._change(who, "add target", own["id"], own, lambda contents: self._put_new(contents, own))
+
+        def add(draft: Draft) -> Target:
+            if own["id"] in draft.targets:
+                error = FieldError("id", f"id: {own['id']!r} exists already; choose another.", ProblemCode.EXISTS)
+                raise ProblemError(409, f"A target {own['id']!r} exists already; choose another id.", [error])
+            return draft.put_target(own)
+
+        return self._change(who, "add target", own["id"], own, add)
 
     def put_target(self, name: str, body: object, who: str) -> Target:
         """Replace a target's own options. Raises ProblemError 404, 422."""
         own = options.target_body(_with_id(body, name))
-        return self._change(who, "change target", name, own, lambda contents: self._put_known(contents, name, own))
+        return self._change(who, "change target", name, own, lambda draft: _put_known(draft, name, own))
 
     def patch_target(self, name: str, body: object, who: str) -> Target:
         """Change some options; null gives one back to the group. Raises ProblemError 404, 422."""
         detail: Own = {}
 
-        def patch(contents: Contents) -> Target:
-            before = contents.targets.get(name)
+        def patch(draft: Draft) -> Target:
+            before = draft.targets.get(name)
             if before is None:
                 raise _no_target(name)
             if not isinstance(body, dict):
                 raise invalid([FieldError("", "The body is not a JSON object.")])
             detail.update(options.target_body(_with_id(before | body, name)))
-            return self._put_known(contents, name, dict(detail))
+            return _put_known(draft, name, dict(detail))
 
         return self._change(who, "change target", name, detail, patch)
 
     def delete_target(self, name: str, who: str) -> None:
         """Raises ProblemError 404, or 409 while another target names it as a parent."""
 
-        def remove(contents: Contents) -> None:
-            if name not in contents.targets:
+        def remove(draft: Draft) -> None:
+            if name not in draft.targets:
                 raise _no_target(name)
-            children = [child for child, own in contents.targets.items() if name in own.get("parents", ())]
+            children = [child for child, own in draft.targets.items() if name in own.get("parents", ())]
             if children:
-                raise ProblemError(409, f"{name} is a parent of {', '.join(children[:5])}; change those first.")
-            del contents.targets[name]
+                sentence = f"{name} is a parent of {', '.join(children[:5])}; change those first."
+                raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
+            draft.remove("targets", name)
 
         self._change(who, "delete target", name, {}, remove)
 
-    def import_targets(self, bodies: Iterable[object], who: str, *, replace: bool) -> tuple[int, int]:
-        """All or none. How many were added, and how many existing ones changed (only with `replace`).
+    def import_listing(self, listing: Listing, who: str, *, replace: bool) -> Imported:
+        """All of a file or nothing. What exists and differs is changed only with `replace`.
 
         Raises ProblemError 422 with an error for every row that is not accepted (the first 100), numbered from 1.
         """
-        errors: list[FieldError] = []
-        counted = {"added": 0, "changed": 0}
+        if len(listing.targets) + len(listing.groups) + len(listing.sites) > MOST_ROWS:
+            raise ProblemError(422, f"The file has more than {MOST_ROWS} targets; import it in parts.")
+        # Tried before anybody has to wait for it: most refusals need no lock.
+        tried = Draft(self.contents())
+        done = _put_listing(tried, listing, replace=replace)
+        detail = asdict(done)
 
-        def put(contents: Contents) -> None:
-            rows: dict[str, int] = {}
-            for number, body in enumerate(bodies, start=1):
-                try:
-                    own = options.target_body(body)
-                    known = _put_imported(contents, own, rows.setdefault(own["id"], number), number, replace=replace)
-                    counted["changed" if known else "added"] += 1
-                except ProblemError as problem:
-                    errors.append(FieldError(f"row {number}", f"Row {number}: {problem.detail}"))
-            if len(errors) > _MOST_ERRORS:
-                more = FieldError("", f"{len(errors) - _MOST_ERRORS} more rows are not accepted.")
-                errors[_MOST_ERRORS:] = [more]
-            if errors:
-                raise invalid(errors)
+        def put(draft: Draft) -> Imported:
+            if draft.before.revision == tried.before.revision:
+                draft.take_over(tried)
+                return done
+            again = _put_listing(draft, listing, replace=replace)
+            detail.update(asdict(again))
+            return again
 
-        self._change(who, "import targets", "", counted, put)
-        return counted["added"], counted["changed"]
+        return self._change(who, "import targets", "", detail, put)
+
+    def warnings_about(self, target: Target) -> list[str]:
+        """What is accepted, and still worth a second look."""
+        twins = [
+            one for one in self._contents.resolved.values() if one.address == target.address and one.id != target.id
+        ]
+        if not twins:
+            return []
+        names = ", ".join(f"{one.name} ({one.id})" for one in twins[:3])
+        more = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
+        return [f"address: {target.address} is also the address of {names}{more}."]
 
     # -- groups
 
     def put_group(self, path: str, body: object, who: str) -> Own:
         """Raises ProblemError 422, also where a member would no longer fit together."""
-        if not options.is_group(path):
-            raise invalid([FieldError("group", f"{path[:80]!r} is not a group; use names with slashes between.")])
+        options.check_group(path)
         own = options.group_body(body)
-        self._change(who, "change group", path, own, lambda contents: contents.groups.update({path: own}))
+        self._change(who, "change group", path, own, lambda draft: draft.put_group(path, own))
         return own
 
     def delete_group(self, path: str, who: str) -> None:
         """Forget a group's options; its targets stay, in the group of that name. Raises ProblemError 404."""
 
-        def remove(contents: Contents) -> None:
-            if contents.groups.pop(path, None) is None:
+        def remove(draft: Draft) -> None:
+            if path not in draft.groups:
                 raise ProblemError(404, f"No options are set for the group {path[:80]!r}.")
+            draft.remove("groups", path)
 
         self._change(who, "delete group", path, {}, remove)
 
     # -- sites
 
+    def add_site(self, body: object, who: str) -> Site:
+        """Raises ProblemError 409 for one that is there, 422."""
+        site = _site(body)
+
+        def add(draft: Draft) -> None:
+            if site.id in draft.sites:
+                sentence = f"A site {site.id!r} exists already; choose another id."
+                raise ProblemError(409, sentence, code=ProblemCode.EXISTS)
+            draft.sites[site.id] = site
+
+        self._change(who, "add site", site.id, {"label": site.label}, add)
+        return site
+
     def put_site(self, name: str, body: object, who: str) -> Site:
         """Raises ProblemError 422."""
-        try:
-            parse_site(name)
-        except ValueError:
-            sentence = f"{name[:80]!r} cannot name a site; use lower-case letters, digits, hyphens."
-            raise invalid([FieldError("id", sentence)]) from None
-        site = options.site_body(body, name)
-        self._change(
-            who, "change site", name, {"label": site.label}, lambda contents: contents.sites.update({name: site})
-        )
+        site = _site(_with_id(body, name))
+        self._change(who, "change site", name, {"label": site.label}, lambda draft: draft.sites.update({name: site}))
         return site
 
     def delete_site(self, name: str, who: str) -> None:
-        def remove(contents: Contents) -> None:
-            if contents.sites.pop(name, None) is None:
+        """Raises ProblemError 404."""
+
+        def remove(draft: Draft) -> None:
+            if name not in draft.sites:
                 raise ProblemError(404, f"No site {name[:80]!r} is set up.")
+            draft.remove("sites", name)
 
         self._change(who, "delete site", name, {}, remove)
 
@@ -158,7 +210,7 @@ class Catalog:
     def note(self, who: str, act: str, subject: str, detail: Own | None = None) -> None:
         """Write an act that changed something elsewhere into the audit."""
         with self._database.begin() as session:
-            session.add(_audit(who, act, subject, detail or {}))
+            self._write_audit(session, who, act, subject, detail or {})
 
     def audit(self, most: int = 500) -> list[Own]:
         with self._database.session() as session:
@@ -168,46 +220,138 @@ class Catalog:
             for row in rows
         ]
 
+    def _write_audit(self, session: Session, who: str, act: str, subject: str, detail: Own) -> None:
+        now = int(Time.now())
+        session.add(AuditRow(at=now, who=who, act=act, subject=subject, detail=detail))
+        if now - self._audit_cut_at > _DAY_MS:
+            session.execute(delete(AuditRow).where(AuditRow.at < now - self._keep_audit_ms))
+            self._audit_cut_at = now
+
     # -- how a change is made
 
-    def _change(self, who: str, act: str, subject: str, detail: Own, change: Callable[[Contents], R]) -> R:
-        """Apply to a copy, check the whole, write what differs: one transaction."""
-        with self._database.begin() as session:
-            before, after = _contents(session), _contents(session)
-            answer = change(after)
-            _check(after)
-            _write(session, before, after)
-            session.add(_audit(who, act, subject, detail))
+    def _change(self, who: str, act: str, subject: str, detail: Own, change: Callable[[Draft], R]) -> R:
+        """Apply to a draft, check it, write what differs: one transaction."""
+        with self._lock:
+            with self._database.begin() as session:
+                draft = Draft(self._caught_up(session))
+                answer = change(draft)
+                draft.check_parents()
+                revision = draft.before.revision + 1
+                rows.write(session, draft, revision)
+                self._write_audit(session, who, act, subject, detail)
+            self.resolved_total += draft.resolved_total
+            self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.
         self.changed()
         return answer
 
-    def _put_new(self, contents: Contents, own: Own) -> Target:
-        if own["id"] in contents.targets:
-            raise ProblemError(
-                409, f"A target {own['id']!r} exists already; choose another id.",
-                [FieldError("id", f"id: {own['id']!r} exists already; choose another.")],
-            )  # fmt: skip
-        contents.targets[own["id"]] = own
-        return options.resolved(own, contents.groups)
-
-    def _put_known(self, contents: Contents, name: str, own: Own) -> Target:
-        if name not in contents.targets:
-            raise _no_target(name)
-        contents.targets[name] = own
-        return options.resolved(own, contents.groups)
+    def _caught_up(self, session: Session) -> Contents:
+        revision = rows.newest_revision(session)
+        if revision == self._contents.revision:
+            return self._contents
+        draft = rows.caught_up(session, self._contents, revision)
+        self.resolved_total += draft.resolved_total
+        return draft.finished(revision)
 
 
-def _put_imported(contents: Contents, own: Own, first_row: int, row: int, *, replace: bool) -> bool:
+class _Errors:
+    """What is wrong with the rows of a file; the first of them in sentences, the others counted."""
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+        self._more = 0
+
+    def kept(self, where: str, check: Callable[..., R], *arguments: Any) -> R | None:
+        """What the check gives; None where it refuses, which is noted."""
+        try:
+            return check(*arguments)
+        except ProblemError as problem:
+            if len(self._errors) < _MOST_ERRORS:
+                self._errors.append(
+                    FieldError(where, f"{where[:1].upper()}{where[1:]}: {problem.detail}", problem.code)
+                )
+            else:
+                self._more += 1
+        return None
+
+    def raise_if_any(self) -> None:
+        if self._more:
+            self._errors.append(FieldError("", f"{self._more} more rows are not accepted."))
+        if self._errors:
+            raise invalid(self._errors)
+
+
+def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:
+    """Raises ProblemError 422 with what is wrong with every row."""
+    done = Imported()
+    errors = _Errors()
+    for path, body in listing.groups.items():
+        done.groups += errors.kept(f"group {path[:60]}", _put_imported_group, draft, path, body, replace) or False
+    for number, body in enumerate(listing.sites, start=1):
+        done.sites += errors.kept(f"site {number}", _put_imported_site, draft, body, replace) or False
+    first_rows: dict[str, int] = {}
+    for number, body in enumerate(listing.targets, start=1):
+        known = errors.kept(f"row {number}", _put_imported, draft, body, first_rows, number, replace)
+        done.changed += known is True
+        done.added += known is False
+    errors.raise_if_any()
+    return done
+
+
+def _put_known(draft: Draft, name: str, own: Own) -> Target:
+    if name not in draft.targets:
+        raise _no_target(name)
+    return draft.put_target(own)
+
+
+def _put_imported(draft: Draft, body: object, first_rows: dict[str, int], row: int, replace: bool) -> bool:
     """Whether it was there before. Raises ProblemError."""
+    own = options.target_body(body)
+    first_row = first_rows.setdefault(own["id"], row)
     if first_row != row:
-        raise ProblemError(409, f"{own['id']} is the id of row {first_row} too.")
-    known = own["id"] in contents.targets
+        raise ProblemError(409, f"{own['id']} is the id of row {first_row} too.", code=ProblemCode.EXISTS)
+    known = own["id"] in draft.before.targets
     if known and not replace:
-        raise ProblemError(409, f"{own['id']} exists already.")
-    contents.targets[own["id"]] = own
-    options.resolved(own, contents.groups)
+        raise ProblemError(409, f"{own['id']} exists already.", code=ProblemCode.EXISTS)
+    draft.put_target(own)
     return known
+
+
+def _put_imported_group(draft: Draft, path: str, body: object, replace: bool) -> bool:
+    """Whether it differs from what was there. Raises ProblemError."""
+    options.check_group(path)
+    group = options.group_body(body)
+    before = draft.before.groups.get(path)
+    if before == group:
+        return False
+    if before is not None and not replace:
+        raise ProblemError(409, f"{path!r} has other options already.", code=ProblemCode.EXISTS)
+    draft.put_group(path, group)
+    return True
+
+
+def _put_imported_site(draft: Draft, body: object, replace: bool) -> bool:
+    """Whether it differs from what was there. Raises ProblemError."""
+    site = _site(body)
+    before = draft.before.sites.get(site.id)
+    if before == site:
+        return False
+    if before is not None and not replace:
+        raise ProblemError(409, f"{site.id} is set up differently already.", code=ProblemCode.EXISTS)
+    draft.sites[site.id] = site
+    return True
+
+
+def _site(body: object) -> Site:
+    """Raises ProblemError 422."""
+    name = body.get("id") if isinstance(body, dict) else None
+    if name is None:
+        raise invalid([FieldError("id", f"id is missing; use {_SITE_NAMES}.")])
+    try:
+        parse_site(str(name))
+    except ValueError:
+        raise invalid([FieldError("id", f"id: {str(name)[:63]!r} cannot name a site; use {_SITE_NAMES}.")]) from None
+    return options.site_body(body, str(name))
 
 
 def _with_id(body: object, name: str) -> object:
@@ -222,77 +366,3 @@ def _with_id(body: object, name: str) -> object:
 
 def _no_target(name: str) -> ProblemError:
     return ProblemError(404, f"There is no target {name[:80]!r}.")
-
-
-def _contents(session: Session) -> Contents:
-    return Contents(
-        {row.id: dict(row.own) for row in session.scalars(select(TargetRow).order_by(TargetRow.id))},
-        {row.path: dict(row.options) for row in session.scalars(select(GroupRow).order_by(GroupRow.path))},
-        {
-            row.id: Site(id=row.id, label=row.label, location=row.location, anchors=row.anchors, expected=row.expected)
-            for row in session.scalars(select(SiteRow).order_by(SiteRow.id))
-        },
-    )
-
-
-def _check(contents: Contents) -> None:
-    """What holds for all of them together. Raises ProblemError 422."""
-    for name, own in contents.targets.items():
-        try:
-            options.resolved(own, contents.groups)
-        except ProblemError as problem:
-            raise ProblemError(422, f"{name}: {problem.detail}", problem.errors) from None
-        unknown = [parent for parent in own.get("parents", ()) if parent not in contents.targets]
-        if unknown:
-            raise invalid(
-                [FieldError("parents", f"parents: {unknown[0]!r} of {name} is no target; use ids of targets.")]
-            )
-    circle = _circle({name: own.get("parents", ()) for name, own in contents.targets.items()})
-    if circle:
-        raise invalid([FieldError("parents", f"parents: {' → '.join(circle)} is a circle; a path has an end.")])
-
-
-def _circle(parents: Mapping[str, Iterable[str]]) -> list[str]:
-    """Some chain of parents that comes back to its begin; empty where there is none."""
-    done: set[str] = set()
-    for start in parents:
-        path: list[str] = []
-        stack = [(start, iter(parents[start]))] if start not in done else []
-        while stack:
-            name, rest = stack[-1]
-            if len(path) < len(stack):
-                path.append(name)
-            following = next((one for one in rest if one not in done), None)
-            if following is None:
-                done.add(name)
-                stack.pop()
-                path.pop()
-            elif following in path:
-                return [*path[path.index(following) :], following]
-            else:
-                stack.append((following, iter(parents[following])))
-    return []
-
-
-def _write(session: Session, before: Contents, after: Contents) -> None:
-    for name in before.targets.keys() - after.targets.keys():
-        session.execute(delete(TargetRow).where(TargetRow.id == name))
-    for name, own in after.targets.items():
-        if before.targets.get(name) != own:
-            session.merge(TargetRow(id=name, own=own))
-    for path in before.groups.keys() - after.groups.keys():
-        session.execute(delete(GroupRow).where(GroupRow.path == path))
-    for path, own in after.groups.items():
-        if before.groups.get(path) != own:
-            session.merge(GroupRow(path=path, options=own))
-    for name in before.sites.keys() - after.sites.keys():
-        session.execute(delete(SiteRow).where(SiteRow.id == name))
-    for name, site in after.sites.items():
-        if before.sites.get(name) != site:
-            session.merge(
-                SiteRow(id=name, label=site.label, location=site.location, anchors=site.anchors, expected=site.expected)
-            )
-
-
-def _audit(who: str, act: str, subject: str, detail: Own) -> AuditRow:
-    return AuditRow(at=int(Time.now()), who=who, act=act, subject=subject, detail=detail)

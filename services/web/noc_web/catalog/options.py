@@ -1,78 +1,96 @@
-"""What a target or a group may be set to: every mistake is one sentence about one field."""
+"""What a target or a group may be set to: every mistake is one sentence about one field.
+
+Names, kinds, limits and the words for them come from the declarations in `noc_bus.messages`.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from noc_bus.messages import Site, Target, fields_of
+from noc_bus.messages import GROUP_PATTERN, LINES_PATTERN, MISLEADING, Retained, Site, Target, fields_of
+from noc_bus.time import Time
 from noc_rules.inheritance import OPTIONS, resolve
-from noc_rules.mail_address import is_mail_address
 from noc_web.catalog import addresses
-from noc_web.problem import FieldError, invalid
+from noc_web.problem import FieldError, ProblemCode, invalid
 
-_ACCEPTS: Final = {
-    "id": "lower-case letters, digits and hyphens, at most 63, a letter or digit first",
-    "name": "1 to 120 characters",
-    "address": addresses.ACCEPTED,
-    "family": "auto, 4, 6 or both",
-    "interval_s": "a number of seconds from 1 to 3600",
-    "packets": "a whole number from 1 to 100",
-    "packet_gap_ms": "a number of milliseconds from 1 to 60000",
-    "timeout_ms": "a number of milliseconds from 10 to 60000",
-    "size_bytes": "a whole number from 24 to 1472",
-    "ttl": "a whole number from 1 to 255",
-    "down_after": "a whole number from 1 to 100",
-    "up_after": "a whole number from 1 to 100",
-    "degraded_loss_pct": "a percentage from 0 to 100",
-    "degraded_rtt_ms": "a number of milliseconds from 0 to 600000",
-    "sites": "a list of site ids; an empty list for all sites",
-    "policy": "majority, any, all or a number of sites",
-    "parents": "a list of ids of other targets",
-    "group": "a path of names with slashes between, like core/routers, at most 250 characters",
-    "tags": "a list of lower-case words with digits and hyphens",
-    "critical": "true or false",
-    "contacts": "a list of mail addresses",
-    "paused": "true or false",
-    "note": "at most 2000 characters",
-    "label": "1 to 120 characters",
-    "location": "at most 120 characters",
-    "anchors": f"a list of at most 20, each {addresses.ACCEPTED}",
-    "expected": "true or false",
-}
-_TYPES: Final = get_type_hints(Target, include_extras=True)
-_SITE_TYPES: Final = get_type_hints(Site, include_extras=True)
-_LONGEST_NAME: Final = 120
-_NOTE: Final = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f]*")
-_GROUP: Final = re.compile(r"(?:[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?(?:/[^\s/](?:[^/\x00-\x1f]{0,61}[^\s/])?)*)?")
+_UNITS: Final = {"s": "seconds", "ms": "milliseconds", "pct": "percent", "bytes": "bytes"}
+_LONGEST_SHOWN: Final = 80
+# Whoever sends another kind of thing learns that from the first names.
+_MOST_UNKNOWN: Final = 10
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option as it is declared: its type, and its JSON schema."""
+
+    name: str
+    type: Any
+    schema: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """array, boolean, integer, number or string."""
+        return str(self._value.get("type", "string"))
+
+    @property
+    def accepts(self) -> str:
+        return _accepts(self.name, self._value)
+
+    @property
+    def _value(self) -> Mapping[str, Any]:
+        """The schema of a value that is there, where null stands for something too."""
+        return _not_null(self.schema)
+
+
+def fields(message: type[Retained]) -> dict[str, Field]:
+    """Every option of a message, in the order declared."""
+    (_, *_), components = msgspec.json.schema_components([message], schema_hook=_schema_of_time)
+    properties = components[message.__name__]["properties"]
+    types = get_type_hints(message, include_extras=True)
+    return {name: Field(name, types[name], properties[name]) for name in fields_of(message)}
+
+
+def _schema_of_time(kind: type) -> dict[str, Any]:
+    if kind is Time:
+        return {"type": "string", "format": "date-time"}
+    raise NotImplementedError
+
+
+TARGET: Final = fields(Target)
+GROUP: Final = {name: TARGET[name] for name in OPTIONS}
+SITE: Final = fields(Site)
+_LONGEST_NAME: Final = int(TARGET["name"].schema["maxLength"])
+_GROUP: Final = re.compile(GROUP_PATTERN)
+_MISLEADING: Final = re.compile(rf"[{MISLEADING}]")
+_LONGEST_GROUP: Final = int(TARGET["group"].schema["maxLength"])
 
 
 def target_body(body: object) -> dict[str, Any]:
     """A target's own options, checked one by one. Null is as good as absent: inherited. Raises ProblemError 422."""
-    own = _checked(body, {name: _TYPES[name] for name in fields_of(Target)})
-    missing = [FieldError("address", f"address is missing; use {addresses.ACCEPTED}.")] if "address" not in own else []
-    if missing:
-        raise invalid(missing)
+    own = _checked(body, TARGET)
+    if "address" not in own:
+        raise invalid([FieldError("address", f"address is missing; use {TARGET['address'].accepts}.")])
     own.setdefault("name", own["address"][:_LONGEST_NAME])
     own.setdefault("id", slug(own["name"]) or slug(own["address"]))
     if not own["id"]:
-        raise invalid([FieldError("id", f"No id can be made of the name and address; use {_ACCEPTS['id']}.")])
+        raise invalid([FieldError("id", f"No id can be made of the name and address; use {TARGET['id'].accepts}.")])
     return own
 
 
 def group_body(body: object) -> dict[str, Any]:
     """A group's options, checked. Raises ProblemError 422."""
-    return _checked(body, {name: _TYPES[name] for name in OPTIONS})
+    return _checked(body, GROUP)
 
 
 def site_body(body: object, site: str) -> Site:
     """A site, checked. Raises ProblemError 422."""
-    fields = _checked(body, {name: _SITE_TYPES[name] for name in fields_of(Site)})
-    return Site(**({"label": site} | fields | {"id": site}))
+    return Site(**({"label": site} | _checked(body, SITE) | {"id": site}))
 
 
 def resolved(own: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> Target:
@@ -80,6 +98,13 @@ def resolved(own: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) ->
     effective = resolve(own, own.get("group", ""), groups)
     if not effective.get("sites"):
         effective.pop("sites", None)
+    too_many = [
+        _too_many(name, len(value))
+        for name, value in effective.items()
+        if isinstance(value, list) and len(value) > _most(name)
+    ]
+    if too_many:
+        raise invalid(too_many)
     target = msgspec.convert(effective, Target)
     errors = list(_misfits(target))
     if errors:
@@ -93,80 +118,158 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].rstrip("-")
 
 
-def is_group(path: str) -> bool:
-    return len(path) <= 250 and path.isprintable() and _GROUP.fullmatch(path) is not None
+def check_group(path: str) -> None:
+    """Raises ProblemError 422 for what cannot be the path of a group."""
+    reason = _group_reason(path)
+    if reason or len(path) > _LONGEST_GROUP:
+        error = ValueError(reason or f"it has {len(path)} characters")
+        raise invalid([FieldError("group", _sentence(TARGET["group"], path, error))])
 
 
-def _checked(body: object, types: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid([FieldError("", "The body is not a JSON object.")])
-    errors: list[FieldError] = []
+    unknown = [str(name) for name in body if name not in known]
+    errors = [
+        FieldError(name[:60], f"{name[:60]!r} is not an option; there are {', '.join(known)}.")
+        for name in unknown[:_MOST_UNKNOWN]
+    ]
+    if len(unknown) > _MOST_UNKNOWN:
+        errors.append(FieldError("", f"{len(unknown) - _MOST_UNKNOWN} more are not options."))
     checked: dict[str, Any] = {}
-    for name, value in body.items():
-        if name not in types:
-            errors.append(FieldError(str(name), f"{str(name)[:60]!r} is not an option; there are {', '.join(types)}."))
-        elif value is not None:
+    for name, field in known.items():
+        if body.get(name) is not None:
             try:
-                checked[name] = _value(name, msgspec.convert(value, types[name]))
+                checked[name] = _value(field, body[name])
             except (msgspec.ValidationError, ValueError) as error:
-                errors.append(FieldError(name, _sentence(name, value, error)))
+                errors.append(FieldError(name, _sentence(field, body[name], error)))
     if errors:
         raise invalid(errors)
     return checked
 
 
-def _value(name: str, value: Any) -> Any:
-    """What the declared type cannot say. Raises ValueError with the reason."""
-    if name == "address":
-        return addresses.checked(value)
-    if name == "anchors":
-        return [addresses.checked(one) for one in value]
-    if name == "note":
-        return _note(value)
-    if name == "contacts" and (wrong := [one for one in value if not is_mail_address(one)]):
-        raise ValueError(f"has {wrong[0][:60]!r}, no mail address")
-    if name == "group":
-        if not is_group(value):
-            raise ValueError("is no path")
-    elif name in ("name", "label", "location") and not value.isprintable():
-        raise ValueError("has control characters")
-    elif name in ("name", "label") and not value.strip():
-        raise ValueError("is blank")
-    return value.strip() if name in ("name", "label", "location") else value
+def _value(field: Field, value: Any) -> Any:
+    """The value in its usual form. Raises ValueError with the reason, msgspec.ValidationError without one."""
+    value = msgspec.convert(value, field.type)
+    schema = _not_null(field.schema)
+    if isinstance(value, list):
+        return [_text(one, schema["items"]) for one in value]
+    if not isinstance(value, str):
+        return value
+    return _text(value, schema)
 
 
-def _note(text: str) -> str:
-    """Several lines, as every system ends them. Raises ValueError."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not _NOTE.fullmatch(text):
-        raise ValueError("has control characters")
-    return text
+def _text(text: str, schema: Mapping[str, Any]) -> str:
+    """What the declared form says of a text. Raises ValueError with the reason."""
+    if _is_address(schema):
+        return addresses.checked(text)
+    pattern = schema.get("pattern")
+    if pattern == GROUP_PATTERN:
+        if reason := _group_reason(text):
+            raise ValueError(reason)
+        return text
+    if pattern and not re.search(pattern, text):
+        raise ValueError(_text_reason(text))
+    if pattern == LINES_PATTERN:
+        # Every system ends a line in its own way.
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip()
 
 
-def _sentence(name: str, value: object, error: Exception) -> str:
-    shown = msgspec.json.encode(value).decode()[:80]
+def _is_address(schema: Mapping[str, Any]) -> bool:
+    return any(one.get("format") == "ipv4" for one in schema.get("anyOf", ()))
+
+
+def _text_reason(text: str) -> str:
+    if found := _MISLEADING.search(text):
+        character = found.group()
+        return f"has U+{ord(character):04X}, {unicodedata.name(character, 'a control character').lower()}"
+    return "is blank" if not text.strip() else "is not of this form"
+
+
+def _group_reason(path: str) -> str:
+    """Why this is no path; empty: it is one."""
+    if _GROUP.search(path):
+        return ""
+    for name in path.split("/"):
+        if name in (".", ".."):
+            return f"{name!r} cannot be the name of a group: browsers take it out of an address"
+        if not name:
+            return "it has an empty name in it"
+        if len(name) > 63:
+            return f"{name[:20]!r}… is longer than 63 characters"
+        if name != name.strip():
+            return f"{name[:63]!r} begins or ends with a space"
+    return _text_reason(path)
+
+
+def _sentence(field: Field, value: object, error: Exception) -> str:
     reason = "" if isinstance(error, msgspec.ValidationError) else f" ({error})"
-    return f"{name}: {shown} is not accepted{reason}; use {_ACCEPTS[name]}."
+    return f"{field.name}: {_shown(value)} is not accepted{reason}; use {field.accepts}."
 
 
-def _misfits(target: Target) -> list[FieldError]:
+def _shown(value: object) -> str:
+    """A value as short as a sentence can bear; what is long is cut before it is made text."""
+    if isinstance(value, str | list):
+        value = value[:_LONGEST_SHOWN]
+    elif isinstance(value, dict):
+        return f"an object with {len(value)} members"
+    return msgspec.json.encode(value).decode()[:_LONGEST_SHOWN]
+
+
+def _not_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema without its null."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    return options[0] if {"type": "null"} in schema.get("anyOf", ()) else schema
+
+
+def _accepts(name: str, schema: Mapping[str, Any]) -> str:
+    """In words what a declaration accepts."""
+    if "x-accepts" in schema:
+        return str(schema["x-accepts"])
+    if "enum" in schema:
+        *others, last = schema["enum"]
+        return f"{', '.join(others)} or {last}"
+    kind = schema.get("type")
+    if kind == "boolean":
+        return "true or false"
+    if kind == "array":
+        return f"a list of at most {schema['maxItems']}, each {_accepts('', schema['items'])}"
+    if kind in ("integer", "number"):
+        what = "a whole number" if kind == "integer" else "a number"
+        if unit := _UNITS.get(name.rpartition("_")[2]):
+            what += f" of {unit}"
+        return f"{what} from {schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        return f"{schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    return str(schema["description"])
+
+
+def _most(name: str) -> int:
+    return int(_not_null(TARGET[name].schema)["maxItems"])
+
+
+def _too_many(name: str, count: int) -> FieldError:
+    sentence = f"{name}: {count} together with those of its groups are not accepted; use at most {_most(name)}."
+    return FieldError(name, sentence, ProblemCode.DOES_NOT_FIT)
+
+
+def _misfits(target: Target) -> Iterator[FieldError]:
     """Options that are fine alone and not together."""
     interval_ms = target.interval_s * 1000
     if target.timeout_ms >= interval_ms:
-        return [
-            FieldError(
-                "timeout_ms",
-                f"timeout_ms: {target.timeout_ms:g} is not accepted; use less than the interval, {interval_ms:g} ms.",
-            )
-        ]
+        yield FieldError(
+            "timeout_ms",
+            f"timeout_ms: {target.timeout_ms:g} is not accepted; use less than the interval, {interval_ms:g} ms.",
+            ProblemCode.DOES_NOT_FIT,
+        )
+        return
     takes_ms = (target.packets - 1) * target.packet_gap_ms + target.timeout_ms
     if takes_ms > interval_ms:
-        return [
-            FieldError(
-                "packets",
-                f"{target.packets} packets {target.packet_gap_ms:g} ms apart with a timeout of {target.timeout_ms:g} ms "
-                f"take {takes_ms:g} ms, longer than the interval of {interval_ms:g} ms; use fewer packets, a smaller "
-                "gap or timeout, or a longer interval.",
-            )
-        ]
-    return []
+        yield FieldError(
+            "packets",
+            f"{target.packets} packets {target.packet_gap_ms:g} ms apart with a timeout of {target.timeout_ms:g} ms "
+            f"take {takes_ms:g} ms, longer than the interval of {interval_ms:g} ms; use fewer packets, a smaller "
+            "gap or timeout, or a longer interval.",
+            ProblemCode.DOES_NOT_FIT,
+        )

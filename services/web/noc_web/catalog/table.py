@@ -2,85 +2,181 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
-from noc_bus.messages import Target, fields_of
+from noc_bus.messages import Site
+from noc_web.catalog.options import SITE, TARGET
+from noc_web.json import plain
 from noc_web.problem import ProblemError
 
-COLUMNS: Final = fields_of(Target)
-_LISTS: Final = ("sites", "parents", "tags", "contacts")
-_TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+COLUMNS: Final = tuple(TARGET)
+MOST_ROWS: Final = 50_000
+_LISTS: Final = tuple(name for name, option in TARGET.items() if option.kind == "array")
+_TRUTHS: Final = tuple(name for name, option in TARGET.items() if option.kind == "boolean")
+_NUMBERS: Final = tuple(name for name, option in TARGET.items() if option.kind in ("integer", "number"))
+_WORDS_OF_TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EMPTY_LIST: Final = "[]"
-"""Overrides what the groups say with nothing, where an empty cell inherits it."""
+"""Sets a list to nothing, where an empty cell inherits it."""
 # A spreadsheet would take what begins so for a formula; the apostrophe is here so that it is told from a guard.
 _GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
-_WORDS: Final = ("id", "name", "address", "family", "policy", "group", "note")
+# Spreadsheets of many countries write a comma before the decimals.
+_NUMBER: Final = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?", re.ASCII)
+_SEPARATORS: Final = ",;\t"
+_BOM: Final = "\ufeff"
+_JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
+# A target has a few lists; whatever has more lists and objects than this is something else.
+_MOST_CONTAINERS: Final = 6 * MOST_ROWS
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a file says, not checked yet."""
+
+    targets: list[object]
+    groups: dict[str, object] = field(default_factory=dict)
+    sites: list[object] = field(default_factory=list)
 
 
 def to_csv(targets: Mapping[str, Mapping[str, Any]]) -> str:
     """One row a target, its own options only; an empty cell is inherited."""
     out = io.StringIO()
+    # Without the mark, Excel takes the text for that of a country's old code page.
+    out.write(_BOM)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for own in targets.values():
+    for _, own in sorted(targets.items()):
         writer.writerow([_cell(own.get(name)) for name in COLUMNS])
     return out.getvalue()
 
 
-def to_json(targets: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Mapping[str, Any]]) -> str:
-    return json.dumps({"groups": groups, "targets": list(targets.values())}, indent=2, ensure_ascii=False) + "\n"
+def to_json(
+    targets: Mapping[str, Mapping[str, Any]],
+    groups: Mapping[str, Mapping[str, Any]],
+    sites: Mapping[str, Site],
+) -> str:
+    """All that the import reads: it gives another NOC the same targets, groups with their options, and sites."""
+    described = [{name: plain(site)[name] for name in SITE} for _, site in sorted(sites.items())]
+    whole = {
+        "groups": {path: _in_order(options) for path, options in sorted(groups.items())},
+        "sites": described,
+        "targets": [_in_order(own) for _, own in sorted(targets.items())],
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def read(text: str) -> list[object]:
-    """The targets of a CSV or JSON text, not checked yet. Raises ProblemError 422 for what is neither."""
-    text = text.lstrip("\ufeff")
+def _in_order(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in COLUMNS if name in options}
+
+
+def read(data: bytes) -> Listing:
+    """What a CSV or JSON file lists. Raises ProblemError 422 for what is neither, or too much."""
+    text = _decoded(data)
     if text.lstrip()[:1] in ("{", "["):
         return _read_json(text)
-    return _read_csv(text)
+    return Listing(_read_csv(text))
 
 
-def _read_json(text: str) -> list[object]:
+def _decoded(data: bytes) -> str:
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8").removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        raise ProblemError(
+            422,
+            f"The file is no {'UTF-16' if wide else 'UTF-8'} text ({error.reason} at byte {error.start}); "
+            "save it as CSV UTF-8.",
+        ) from None
+
+
+def _read_json(text: str) -> Listing:
+    _check_size_of_json(text)
     try:
         # Stricter than Python's own: no NaN, and no half characters that could not be written again.
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ProblemError(422, f"This is not JSON: {error}.") from None
-    rows = found.get("targets") if isinstance(found, dict) else found
-    if not isinstance(rows, list):
+    if isinstance(found, list):
+        return Listing(found)
+    if not isinstance(found.get("targets"), list):
         raise ProblemError(422, 'The JSON has no list of targets; use {"targets": […]} or […].')
-    return rows
+    unknown = [name for name in found if name not in ("targets", "groups", "sites")]
+    if unknown:
+        raise ProblemError(422, f"{unknown[0][:60]!r} is not part of such a file; there are targets, groups and sites.")
+    groups, sites = found.get("groups", {}), found.get("sites", [])
+    if not isinstance(groups, dict) or not isinstance(sites, list):
+        raise ProblemError(422, "groups is an object of options by path, and sites a list.")
+    return Listing(found["targets"], groups, sites)
+
+
+def _check_size_of_json(text: str) -> None:
+    """Counts before anything is made of it: objects cost many times their text. Raises ProblemError 422."""
+    containers = 0
+    for token in _JSON_TOKEN.finditer(text):
+        containers += token.group() in ("[", "{")
+        if containers > _MOST_CONTAINERS:
+            raise _too_many()
 
 
 def _read_csv(text: str) -> list[object]:
+    hint = re.match(r"sep=(.)\r?\n", text)
+    text = text[hint.end() :] if hint else text
     first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        names, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row] or [[]]
-    except csv.Error as error:
-        raise ProblemError(422, f"This is not CSV: {error}.") from None
-    names = [name.strip() for name in names]
-    if "address" not in names:
-        raise ProblemError(422, f"The first line has no column address; the columns are {', '.join(COLUMNS)}.")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ProblemError(422, f"The first line has the column {twice[0][:60]!r} twice; name each once.")
-    too_long = [f"row {number}" for number, row in enumerate(rows, start=1) if len(row) > len(names)]
+    delimiter = hint.group(1) if hint else max(_SEPARATORS, key=first.count)
+    rows = _rows_of_csv(text, delimiter)
+    names = [name.strip() for name in next(rows, [])]
+    _check_columns(names)
+    found: list[object] = []
+    too_long: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        if number > MOST_ROWS:
+            raise _too_many()
+        if len(row) > len(names) and len(too_long) < 20:
+            too_long.append(f"row {number}")
+        # Spreadsheets leave rows without anything in them.
+        if any(row):
+            found.append({name: _value(name, cell) for name, cell in zip(names, row, strict=False)})
     if too_long:
         raise ProblemError(
             422,
-            f"There are more cells than the {len(names)} columns in {', '.join(too_long[:20])}; "
+            f"There are more cells than the {len(names)} columns in {', '.join(too_long)}; "
             "put a text with a separator in it into double quotes.",
         )
-    return [{name: _value(name, cell) for name, cell in zip(names, row, strict=False)} for row in rows]
+    return found
+
+
+def _rows_of_csv(text: str, delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
+    except csv.Error as error:
+        raise ProblemError(422, f"This is not CSV: {error}.") from None
+
+
+def _check_columns(names: list[str]) -> None:
+    """Raises ProblemError 422."""
+    known = f"the columns are {', '.join(COLUMNS)}."
+    if "address" not in names:
+        raise ProblemError(422, f"The first line has no column address; {known}")
+    seen: set[str] = set()
+    for name in names:
+        if name not in COLUMNS:
+            raise ProblemError(422, f"The first line has the column {name[:60]!r}, which is no option; {known}")
+        if name in seen:
+            raise ProblemError(422, f"The first line has the column {name!r} twice; name each once.")
+        seen.add(name)
+
+
+def _too_many() -> ProblemError:
+    return ProblemError(422, f"The file has more than {MOST_ROWS} targets; import it in parts.")
 
 
 def _value(name: str, cell: str) -> object:
@@ -91,15 +187,15 @@ def _value(name: str, cell: str) -> object:
     if not text:
         return None
     if name in _LISTS:
-        if text == _EMPTY_LIST:
-            return []
-        return [one for one in text.replace(",", " ").split() if one]
-    if name in _WORDS:
-        return text
-    if text.lower() in _TRUTHS and name in ("critical", "paused"):
-        return _TRUTHS[text.lower()]
+        return [] if text == _EMPTY_LIST else text.replace(",", " ").split()
+    if name in _TRUTHS:
+        return _WORDS_OF_TRUTH.get(text.lower(), text)
+    return _number(text) if name in _NUMBERS else text
+
+
+def _number(text: str) -> object:
     # Python's own float takes nan, 1_000 and the digits of every script too.
-    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    number = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(number):
         return text
     return int(number) if number.is_integer() else number

@@ -76,6 +76,16 @@ class SiteRow(Base):
     expected: Mapped[bool]
 
 
+class ChangeRow(Base):
+    """The newest revision of the catalogue that touched a target, group or site, also one that took it out."""
+
+    __tablename__ = "catalog_change"
+
+    kind: Mapped[str] = mapped_column(String(7), primary_key=True)
+    name: Mapped[str] = mapped_column(String(250), primary_key=True)
+    revision: Mapped[int] = mapped_column(index=True)
+
+
 class AuditRow(Base):
     """Who changed what, when."""
 

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import logging
 import os
+import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,8 +46,9 @@ class Database:
                 f"NOC_DATA: {self.path} cannot be used ({reason}); fix its rights or move it away."
             ) from None
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        # Counts the commits of others only on a connection that makes none itself.
-        self._watch = self._engine.connect()
+        # Asked five times a second: without the layers that make objects of rows.
+        self._watch = sqlite3.connect(self.path, timeout=10, check_same_thread=False, isolation_level=None)
+        self._watch_lock = threading.Lock()
 
     def session(self) -> Session:
         """A session; `with` it, or better its `begin()`, which commits at the end."""
@@ -59,11 +62,11 @@ class Database:
             session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
 
-    def version(self) -> int:
-        """Another number after every commit, of this process or another."""
-        version: int = self._watch.exec_driver_sql("PRAGMA data_version").scalar_one()
-        self._watch.rollback()
-        return version
+    def catalog_revision(self) -> int:
+        """The number of the catalogue's newest change, of this process or another. Safe to ask from any thread."""
+        with self._watch_lock:
+            found: int = self._watch.execute("SELECT max(revision) FROM catalog_change").fetchone()[0]
+        return found
 
     def close(self) -> None:
         self._watch.close()

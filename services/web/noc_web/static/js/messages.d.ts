@@ -240,7 +240,7 @@ export interface Site {
   location: string;
   /** addresses that answer whenever this site has a network; all silent: isolated */
   anchors: string[];
-  /** true: its silence is an incident */
+  /** true: an incident opens when this site goes silent */
   expected: boolean;
 }
 
@@ -279,7 +279,7 @@ export interface Summary {
   rev_sum: number;
 }
 
-/** A thing to ping, with every option resolved: what its groups set is already applied. */
+/** A thing to ping, with every option resolved: what its groups set is already applied. An option is declared here and nowhere else: title, unit (the end of its name), limits, and how groups hand it down. */
 export interface Target {
   /** rises with every retained message of its writer; null: an older writer's */
   rev: number | null;
@@ -319,13 +319,19 @@ export interface Target {
   parents: string[];
   /** path in the group tree, like core/routers; empty: none */
   group: string;
+  /** words to find it by; those of its groups are added */
   tags: string[];
+  /** true: without the tags of the groups above */
+  replace_tags: boolean;
   /** mailed at once, whatever grouping says */
   critical: boolean;
-  /** mail addresses told of its incidents; empty: those of NOC_MAIL_TO */
+  /** mail addresses told of its incidents, those of its groups added; none: those of NOC_MAIL_TO */
   contacts: string[];
+  /** true: without the contacts of the groups above */
+  replace_contacts: boolean;
   /** true: not pinged, not judged */
   paused: boolean;
+  /** several lines for people */
   note: string;
 }
 

@@ -1,0 +1,131 @@
+"""All that is in the catalogue at one moment, and a change of it in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from noc_bus.messages import Site, Target
+from noc_web.catalog import options
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+
+Own = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Targets by id with their own options, groups by path, sites by id. Never changed: a change makes another one.
+
+    What a change leaves alone is the same object in both, so that readers find what differs by identity.
+    """
+
+    targets: Mapping[str, Own] = field(default_factory=dict)
+    groups: Mapping[str, Own] = field(default_factory=dict)
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    resolved: Mapping[str, Target] = field(default_factory=dict)
+    """By target id, with every option that is in force."""
+    revision: int = 0
+
+
+class Draft:
+    """What a change makes of some contents; nothing of it counts before it is checked and written."""
+
+    def __init__(self, before: Contents, *, is_empty: bool = False) -> None:
+        """`is_empty`: begin with nothing, where everything is put in again."""
+        basis = Contents() if is_empty else before
+        self.before = before
+        self.targets = dict(basis.targets)
+        self.groups = dict(basis.groups)
+        self.sites = dict(basis.sites)
+        self.resolved = dict(basis.resolved)
+        self.resolved_total = 0
+        """How often options were resolved for it."""
+
+    def put_target(self, own: Own) -> Target:
+        """Raises ProblemError 422 where its options do not fit together."""
+        name = own["id"]
+        self.resolved[name] = self._resolve(own)
+        self.targets[name] = own
+        return self.resolved[name]
+
+    def put_group(self, path: str, group: Own) -> None:
+        """Raises ProblemError 422, with its name, where a member does not bear it."""
+        self.groups[path] = group
+        self._resolve_members(path)
+
+    def remove(self, kind: str, name: str) -> None:
+        """Take one out of `targets`, `groups` or `sites`. Nothing happens where it is not there."""
+        getattr(self, kind).pop(name, None)
+        if kind == "targets":
+            self.resolved.pop(name, None)
+        if kind == "groups":
+            self._resolve_members(name)
+
+    def take_over(self, other: Draft) -> None:
+        """Become another draft over the same contents."""
+        self.targets, self.groups, self.sites = other.targets, other.groups, other.sites
+        self.resolved, self.resolved_total = other.resolved, other.resolved_total
+
+    def check_parents(self) -> None:
+        """That every path has an end and leads over targets. Raises ProblemError 422."""
+        touched = [name for name, own in self.targets.items() if self.before.targets.get(name) is not own]
+        for name in touched:
+            for parent in self.targets[name].get("parents", ()):
+                if parent not in self.targets:
+                    sentence = f"parents: {parent!r} of {name} is no target; use ids of targets."
+                    raise invalid([FieldError("parents", sentence, ProblemCode.UNKNOWN_PARENT)])
+        circle = find_circle({name: own.get("parents", ()) for name, own in self.targets.items()}, touched)
+        if circle:
+            sentence = f"parents: circular dependency: {' → '.join(circle)}; remove one of these parents."
+            raise invalid([FieldError("parents", sentence, ProblemCode.CIRCULAR_PARENTS)])
+
+    def changes(self) -> Iterator[tuple[str, str, Any]]:
+        """Kind, name and new value of what differs; None: it is gone."""
+        for kind in ("targets", "groups", "sites"):
+            before, after = getattr(self.before, kind), getattr(self, kind)
+            yield from ((kind, name, None) for name in before if name not in after)
+            yield from ((kind, name, value) for name, value in after.items() if before.get(name) != value)
+
+    def finished(self, revision: int) -> Contents:
+        return Contents(self.targets, self.groups, self.sites, self.resolved, revision)
+
+    def _resolve_members(self, path: str) -> None:
+        for name, own in self.targets.items():
+            if _is_below(own.get("group", ""), path):
+                try:
+                    self.resolved[name] = self._resolve(own)
+                except ProblemError as problem:
+                    raise ProblemError(422, f"{name}: {problem.detail}", problem.errors) from None
+
+    def _resolve(self, own: Own) -> Target:
+        self.resolved_total += 1
+        target = options.resolved(own, self.groups)
+        before = self.before.resolved.get(target.id)
+        return before if before == target else target
+
+
+def _is_below(group: str, path: str) -> bool:
+    return not path or group == path or group.startswith(f"{path}/")
+
+
+def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:
+    """A chain of parents from one of `starts` on that comes back to where it began; empty where there is none."""
+    done: set[str] = set()
+    for start in starts:
+        path: list[str] = []
+        stack = [(start, iter(parents[start]))] if start not in done else []
+        while stack:
+            name, rest = stack[-1]
+            if len(path) < len(stack):
+                path.append(name)
+            following = next((one for one in rest if one not in done), None)
+            if following is None:
+                done.add(name)
+                stack.pop()
+                path.pop()
+            elif following in path:
+                return [*path[path.index(following) :], following]
+            else:
+                stack.append((following, iter(parents[following])))
+    return []
