@@ -351,7 +351,7 @@ def test_results_arrive_live_on_the_page_of_a_target_just_added(page: Page) -> N
     page.wait(lambda: page.driver.current_url.endswith("/targets/fresh"), "its page")
     heard = """
         const done = arguments[0];
-        import(new URL("live.js", document.querySelector("script[type=module]").src)).then(({ live }) => live.on("result", (said) => done(said.target)));
+        import(new URL("wiring.js", document.querySelector("script[type=module]").src)).then(({ live }) => live.on("result", (said) => done(said.target)));
     """
     assert page.driver.execute_async_script(heard) == "fresh"
     page.noc.ask("DELETE", "targets/fresh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -10,16 +11,17 @@ import pytest
 import noc_web
 
 SHEET = (Path(noc_web.__file__).parent / "static/css/tokens.css").read_text()
-DARK = re.search(r':root\[data-theme="dark"\] \{(.*?)\}', SHEET, re.DOTALL)
-LIGHT = re.search(r":root \{(.*?)\}", SHEET, re.DOTALL)
-AUTO = re.search(r':root\[data-theme="auto"\] \{(.*?)\}', SHEET, re.DOTALL)
+PAIRS = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", SHEET)
+THEMES = {
+    "light": {name: light for name, light, _ in PAIRS},
+    "dark": {name: dark for name, _, dark in PAIRS},
+}
 STATES = ("up", "degraded", "partial", "down", "unreachable", "unknown", "maintenance", "paused")
+# From a lane without loss to one where all is lost, each drawn beside the other.
+LOSSES = ("loss-2", "loss-3", "loss-4", "loss-5", "loss-all")
 TEXT = 4.5
-
-
-def colours(block: re.Match[str] | None) -> dict[str, str]:
-    assert block
-    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block[1]))
+APART = 1.1
+LOSS_APART = 1.15
 
 
 def channels(colour: str) -> list[int]:
@@ -44,9 +46,9 @@ def mixed(colour: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{round(one * share + other * (1 - share)):02x}" for one, other in both)
 
 
-@pytest.mark.parametrize("block", [LIGHT, DARK], ids=["light", "dark"])
-def test_every_text_is_legible_on_every_ground(block: re.Match[str] | None) -> None:
-    found = colours(block)
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_text_is_legible_on_every_ground(theme: str) -> None:
+    found = THEMES[theme]
     poor = []
     for name in ("text", "text-2", "accent", *STATES):
         grounds = {ground: found[ground] for ground in ("ground", "panel", "panel-2")}
@@ -58,5 +60,24 @@ def test_every_text_is_legible_on_every_ground(block: re.Match[str] | None) -> N
     assert contrast(found["panel"], found["down"]) >= TEXT, "the badge of open incidents"
 
 
-def test_the_machines_dark_theme_is_the_chosen_one() -> None:
-    assert colours(AUTO) == colours(DARK)
+@pytest.mark.parametrize("theme", THEMES)
+def test_states_and_losses_differ_also_without_their_hue(theme: str) -> None:
+    found = THEMES[theme]
+    alike = [pair for pair in itertools.combinations(STATES, 2) if contrast(*(found[one] for one in pair)) < APART]
+    every = (*LOSSES, "loss-none", "loss-unknown")
+    alike += [pair for pair in itertools.combinations(every, 2) if contrast(*(found[one] for one in pair)) < LOSS_APART]
+    assert not alike
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_what_nobody_saw_is_the_faintest_bar_of_a_strip(theme: str) -> None:
+    found = THEMES[theme]
+    assert contrast(found["unknown-bar"], found["lane"]) == min(
+        contrast(found[name], found["lane"]) for name in ("unknown-bar", *STATES)
+    )
+
+
+def test_every_colour_is_written_once() -> None:
+    names = [name for name, *_ in PAIRS]
+    assert len(names) == len(set(names))
+    assert not re.findall(r"#[0-9a-f]{6}", re.sub(r"light-dark\([^)]*\)", "", SHEET))

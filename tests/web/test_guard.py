@@ -59,7 +59,7 @@ MAY: Final = {
 PAGES: Final[dict[str, tuple[int, int]]] = {
     # What is answered to nobody, and to anybody who is logged in.
     "GET /": (302, 200),
-    "GET /targets/<target>": (302, 200),
+    "GET /targets/<id>": (302, 200),
     "GET /incidents": (302, 200),
     "GET /reports": (302, 200),
     "GET /groups": (302, 200),

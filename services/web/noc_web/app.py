@@ -82,7 +82,14 @@ def add_routes(app: OffLoop, parts: Parts) -> None:
         app.register_blueprint(source.blueprint(parts))
     static = StaticFiles(Path(app.root_path) / "static", _headers(parts.config), app.wsgi_app)
     app.wsgi_app = static  # type: ignore[method-assign]  # Flask's own way of putting something before it
+
+    def theme() -> str:
+        """Of whoever looks; a page that refuses is one like the others."""
+        actor = parts.guard.actor(request)
+        return actor.theme if actor else "auto"
+
     given = {
+        "theme": theme,
         "static": static.url,
         "stylesheets": [static.url(name) for name in static.names("", ".css")],
         "scripts": [static.url(name) for name in static.names("", ".js")],

@@ -1,7 +1,9 @@
-"""The page of the browser's application: one shell for all its addresses."""
+"""The pages of the browser's application: one table of them, and one shell for all their addresses."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from typing import Final
 from urllib.parse import quote
 
 from flask import Blueprint, redirect, render_template, request
@@ -9,21 +11,41 @@ from werkzeug.wrappers import Response
 
 from noc_web.parts import Parts
 
-# The browser's router knows the same addresses.
-_ADDRESSES = ("/", "/targets/<target>", "/incidents", "/reports", "/groups", "/settings")
+
+@dataclass(frozen=True)
+class Page:
+    """One page. Its view is what `static/js/views/{name}.js` exports as default."""
+
+    name: str
+    address: str
+    title: str
+    is_linked: bool = True
+    """Whether the header links to it."""
+
+
+# The browser reads the same table from the shell.
+PAGES: Final = (
+    Page("overview", "/", "Overview"),
+    Page("target", "/targets/<id>", "Target", is_linked=False),
+    Page("incidents", "/incidents", "Incidents"),
+    Page("reports", "/reports", "Reports"),
+    Page("groups", "/groups", "Groups"),
+    Page("settings", "/settings", "Settings"),
+)
 
 
 def blueprint(parts: Parts) -> Blueprint:
     pages = Blueprint("pages", __name__)
+    table = [asdict(page) for page in PAGES]
 
-    def shell(target: str = "") -> Response | str:
+    def shell(id: str = "") -> Response | str:  # noqa: A002  # named as in the address
         actor = parts.guard.actor(request)
         if actor is None:
             return redirect(f"/login?next={quote(request.full_path.rstrip('?'))}")
         if actor.must_change_password:
             return redirect("/password")
-        return render_template("shell.html", actor=actor, theme=actor.theme)
+        return render_template("shell.html", actor=actor, pages=table)
 
-    for address in _ADDRESSES:
-        pages.add_url_rule(address, "shell", shell)
+    for page in PAGES:
+        pages.add_url_rule(page.address, "shell", shell)
     return pages

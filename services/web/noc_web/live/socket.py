@@ -190,7 +190,7 @@ class LiveSocket:
         actor = off_loop(self._parts.guard.actor, request)
         # Machines have MQTT; of a token it is not known here when it is deleted.
         if actor is None or actor.session is None or actor.must_change_password:
-            raise flask_socketio.ConnectionRefusedError("log in")
+            raise flask_socketio.ConnectionRefusedError("log in", {"code": "log-in"})
         if sum(viewer.name == actor.name for viewer in self._viewers.values()) >= _MOST_OF_ONE:
             raise flask_socketio.ConnectionRefusedError(f"{actor.name} has {_MOST_OF_ONE} pages open already")
         self._viewers[_sid()] = Viewer(actor.name, actor.session)

@@ -163,8 +163,5 @@ function times(chart, all) {
   });
 }
 
-/** @param {string} hex like #35c3ac @param {number} alpha */
-function faded(hex, alpha) {
-  const number = parseInt(hex.slice(1), 16);
-  return `rgba(${number >> 16}, ${(number >> 8) & 255}, ${number & 255}, ${alpha})`;
-}
+/** @param {string} rgb like rgb(53, 195, 172) @param {number} alpha */
+const faded = (rgb, alpha) => rgb.replace("rgb(", "rgba(").replace(")", `, ${alpha})`);

@@ -1,5 +1,5 @@
 // @ts-check
-// Values as people read them. Times are in the browser's zone; `utc` is for their title.
+// Values as people read them. Every time is in the viewer's own zone. Pure but for that.
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "2-digit", day: "2-digit" });
@@ -28,8 +28,23 @@ export function moment(at) {
  * @param {string|number|null|undefined} at */
 export const full = (at) => (date(at) ? `${DAY.format(/** @type {Date} */ (date(at)))} ${clock(at)}` : NONE);
 
-/** @param {string|number|null|undefined} at */
-export const utc = (at) => (date(at) ? `${/** @type {Date} */ (date(at)).toISOString().slice(0, 19).replace("T", " ")} UTC` : "");
+/** Day and time with the zone's offset, for titles.
+ * @param {string|number|null|undefined} at */
+export const exact = (at) => (date(at) ? `${full(at)} ${offset(/** @type {Date} */ (date(at)))}` : "");
+
+/** How far the viewer's zone is from UTC at a time. @param {Date} when */
+function offset(when) {
+  const minutes = -when.getTimezoneOffset();
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return minutes ? `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}` : "UTC";
+}
+
+/** The viewer's zone, in which every time of the page is. */
+export function zone() {
+  const name = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const now = offset(new Date());
+  return name === "UTC" || !name ? now : `${name} (${now})`;
+}
 
 const UNITS = /** @type {const} */ ([[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]]);
 

@@ -3,7 +3,7 @@
 
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { api } from "./api.js";
-import { live, store } from "./live.js";
+import { live, store } from "./wiring.js";
 
 const PATIENCE_MS = 60_000;
 
@@ -72,6 +72,27 @@ export function useAction(act) {
     }
   };
   return { run, busy, error };
+}
+
+/** Which of a list's things is being edited or removed, for the dialogs that do it.
+ * @param {(one: any) => Promise<any>} remove @param {() => void} [changed] called after either is done */
+export function useEditing(remove, changed = () => undefined) {
+  const [editing, edit] = useState(/** @type {any} */ (null));
+  const [removing, askToRemove] = useState(/** @type {any} */ (null));
+  const removal = useAction(async () => {
+    await remove(removing);
+    askToRemove(null);
+    changed();
+  });
+  return {
+    editing,
+    removing,
+    removal,
+    edit,
+    askToRemove,
+    close: () => (edit(null), askToRemove(null)),
+    saved: () => (edit(null), changed()),
+  };
 }
 
 /** A command to a site: `take` gets its reply; an error in it, or no reply in time, becomes the refusal.

@@ -1,46 +1,30 @@
 // @ts-check
 // Which page is shown: the address is the truth, history goes back and forth.
 
+import { PAGES, pageOf } from "./pages.js";
 import { useEffect, useState } from "./ui.js";
 
 const CHANGED = "noc:navigated";
-const OURS = /^\/(?:$|\?|targets\/|incidents|reports|groups|settings)/;
 
-/** The page and its variable that an address names. @param {string} path @returns {{page: string, id: string}} */
-export function route(path) {
-  const [first = "", second = ""] = path.split("/").filter(Boolean);
-  if (first === "targets" && second) return { page: "target", id: decoded(second) };
-  return { page: first || "overview", id: "" };
-}
-
-/** What is no encoded text names nothing, as it stands. @param {string} text */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** @param {string} address @param {{replace?: boolean}} [how] */
-export function navigate(address, { replace = false } = {}) {
+/** @param {string} address @param {{replace?: boolean, isZoom?: boolean}} [how] `isZoom`: going back is what undoes it */
+export function navigate(address, { replace = false, isZoom = false } = {}) {
   if (address === location.pathname + location.search) return;
   const before = location.pathname;
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  history[replace ? "replaceState" : "pushState"]({ isZoom }, "", address);
   if (address.split("?")[0] !== before) window.scrollTo(0, 0);
   window.dispatchEvent(new Event(CHANGED));
 }
 
 /** Change some parts of the query; empty ones leave it. `replace`: not worth a step of its own in the history.
- * @param {Record<string, string|null>} changes @param {{replace?: boolean}} [how] */
-export function setQuery(changes, { replace = false } = {}) {
+ * @param {Record<string, string|null>} changes @param {{replace?: boolean, isZoom?: boolean}} [how] */
+export function setQuery(changes, how = {}) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value) query.set(name, value);
     else query.delete(name);
   }
   const text = query.toString();
-  navigate(location.pathname + (text ? `?${text}` : ""), { replace });
+  navigate(location.pathname + (text ? `?${text}` : ""), how);
 }
 
 /** The present address, followed. @returns {{path: string, query: URLSearchParams}} */
@@ -66,8 +50,11 @@ export function followLinks() {
     if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
     const address = link?.getAttribute("href") ?? "";
-    if (!link || link.hasAttribute("download") || link.hasAttribute("target") || !OURS.test(address)) return;
+    if (!link || link.hasAttribute("download") || link.hasAttribute("target") || !isOurs(address)) return;
     event.preventDefault();
     navigate(address);
   });
 }
+
+/** @param {string} address */
+const isOurs = (address) => address.startsWith("/") && pageOf(address.split("?")[0], PAGES).page !== undefined;

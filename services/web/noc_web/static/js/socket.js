@@ -7,7 +7,10 @@ import { isGap } from "./store.js";
 const STALE_MS = 15_000;
 const REFRESH_MS = 10_000;
 const REFUSED_MS = 5_000;
-const ASK_AGAIN_MS = 2_000;
+/** A greeting that nobody has answered for so long is given up. */
+const HELLO_MS = 30_000;
+/** With the random half that the library adds, no wait between two attempts is longer than 10 s. */
+const LONGEST_WAIT_MS = 6_600;
 const REPLIES_KEPT = 20;
 
 export class Live {
@@ -20,16 +23,18 @@ export class Live {
     /** The last ones: a reply may be here before the page knows the name of its request.
      * @type {any[]} */
     this.replies = [];
+    /** When hello was said that has no answer yet; 0: none. */
     this.askedAt = 0;
     this.patience = 0;
-    this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: 5000 });
+    this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: LONGEST_WAIT_MS, randomizationFactor: 0.5 });
     this.socket.on("connect", () => this.greet());
-    this.socket.on("connect_error", (/** @type {Error} */ error) => {
+    this.socket.on("connect_error", (/** @type {Error & {data?: {code?: string}}} */ error) => {
       this.lose();
-      if (error.message === "log in") refused();
+      const isLoggedOut = error.data?.code === "log-in";
+      if (isLoggedOut) refused();
       if (this.socket.active) return;
       // The server itself refused, after which the library waits to be told; what hinders may pass.
-      store.happen({ kind: "refused", sentence: error.message === "log in" ? "you are logged out" : error.message });
+      store.happen({ kind: "refused", sentence: isLoggedOut ? "you are logged out" : error.message });
       setTimeout(() => this.socket.connect(), REFUSED_MS);
     });
     this.socket.on("disconnect", (/** @type {string} */ reason) => {
@@ -37,13 +42,18 @@ export class Live {
       // After a disconnection by the server the library waits to be told.
       if (reason === "io server disconnect") setTimeout(() => this.socket.connect(), 1000);
     });
-    this.socket.on("snapshot", (/** @type {any} */ said) => this.hear("snapshot", said));
+    this.socket.on("snapshot", (/** @type {any} */ said) => {
+      this.askedAt = 0;
+      this.hear("snapshot", said);
+    });
     this.socket.on("delta", (/** @type {any} */ said) => {
       if (isGap(store.state, said)) this.ask();
+      else this.askedAt = 0;
       this.hear("delta", said);
     });
     this.socket.on("tick", (/** @type {any} */ said) => {
-      if (store.state.boot !== null && said.revision > store.state.revision) this.ask();
+      if (said.revision === store.state.revision) this.askedAt = 0;
+      else if (store.state.boot !== null && said.revision > store.state.revision) this.ask();
       this.hear("tick", said);
     });
     this.socket.on("result", (/** @type {any} */ said) => this.tell("result", said));
@@ -62,10 +72,10 @@ export class Live {
     if (this.watched) this.socket.emit("watch", { target: this.watched });
   }
 
-  /** Have what was missed sent, or everything. */
+  /** Have what was missed sent, or everything: once, until it is here. */
   ask() {
     const nowMs = Date.now();
-    if (nowMs - this.askedAt < ASK_AGAIN_MS) return;
+    if (nowMs - this.askedAt < HELLO_MS) return;
     this.askedAt = nowMs;
     const { revision, boot } = this.store.state;
     this.socket.emit("hello", { revision, boot });

@@ -2,16 +2,12 @@
 // What the page knows. `reduce` is pure: the next state from the present one and something that happened.
 
 /**
- * @typedef {{state: string, since: string|null, reason: string, rtt_ms: number|null, loss_pct: number|null, at: string|null}} Cell
- * @typedef {{id: string, name: string, address: string, group: string, tags: string[], critical: boolean, paused: boolean,
- *   state: string, since: string|null, reason: string, sites: Record<string, Cell>, rtt_ms: number|null,
- *   loss_pct: number|null, incident: string|null}} Row
- * @typedef {{id: string, label: string, location: string, anchors: string[], expected: boolean, configured: boolean,
- *   online: boolean, isolated: boolean, since: string|null, targets: number, echoes_per_s: number, lateness_ms: number,
- *   drops: number, journal_depth: number, version: string}} SiteRow
+ * @typedef {import("./live.d.ts").SiteCell} Cell
+ * @typedef {import("./live.d.ts").TargetRow} Row
+ * @typedef {import("./live.d.ts").SiteRow} SiteRow
  * @typedef {"connecting"|"live"|"lost"} Connection
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
- *   skewMs: number, kpis: Record<string, number>|null, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
+ *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
  *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
@@ -26,6 +22,7 @@ export const INITIAL = {
   at: null,
   skewMs: 0,
   kpis: null,
+  allWell: false,
   rows: new Map(),
   sites: [],
   incidents: [],
@@ -65,8 +62,10 @@ export const isGap = (state, said) => state.boot !== null && said.revision > sta
 
 /** @param {State} state @param {Happening} happening */
 function heard(state, { said, nowMs }) {
+  // Before the first snapshot there is nothing that could be live.
+  const connection = /** @type {Connection} */ (state.boot === null ? "connecting" : "live");
   const skewMs = said?.at ? nowMs - Date.parse(said.at) : state.skewMs;
-  return { ...state, heardAt: nowMs, connection: /** @type {Connection} */ ("live"), refusal: "", skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
+  return { ...state, heardAt: nowMs, connection, refusal: "", skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
 }
 
 /** @param {State} state @param {any} said */
@@ -77,6 +76,7 @@ function snapshot(state, said) {
     revision: said.revision,
     at: said.at,
     kpis: said.kpis,
+    allWell: said.all_well,
     rows: new Map(said.targets.map((/** @type {Row} */ row) => [row.id, row])),
     sites: said.sites,
     incidents: said.incidents,
@@ -91,7 +91,7 @@ function snapshot(state, said) {
 /** @param {State} state @param {any} said */
 function delta(state, said) {
   if (state.boot === null || said.revision !== state.revision + 1) return state;
-  const next = { ...state, revision: said.revision, at: said.at, kpis: said.kpis };
+  const next = { ...state, revision: said.revision, at: said.at, kpis: said.kpis, allWell: said.all_well };
   if (said.targets.length || said.removed.length) {
     const rows = new Map(state.rows);
     for (const row of said.targets) rows.set(row.id, row);

@@ -29,5 +29,14 @@ export function onColours(listener) {
   };
 }
 
-/** A colour of the style sheets, for what is drawn on canvas. @param {string} name */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const probe = document.createElement("i");
+
+/** A colour of the style sheets as rgb(…) in the present theme, for what is drawn on canvas. @param {string} name */
+export function colour(name) {
+  if (!probe.isConnected) {
+    probe.hidden = true;
+    document.body.append(probe);
+  }
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+}

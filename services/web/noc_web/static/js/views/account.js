@@ -54,7 +54,7 @@ function Password() {
     <form class="narrow-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
       <input hidden name="username" value=${me.name} autocomplete="username" readonly />
       ${field("Current password", "current", current, setCurrent, "current-password")} ${field("New password", "new", next, setNext, "new-password")}
-      ${field("The same again", "again", again, setAgain, "new-password")}
+      ${field("Repeat new password", "again", again, setAgain, "new-password")}
       ${differs ? html`<small class="wrong" role="alert">The two new passwords differ.</small>` : null}
       <${Trouble} error=${error} fields=${["current", "new"]} />
       ${done ? html`<p class="good" role="status">Changed. All your other sessions have ended.</p>` : null}

@@ -1,32 +1,27 @@
 // @ts-check
 // The frame of every page: header, warnings, and the page that the address names.
 
+import { zone } from "../format.js";
 import { useStore } from "../hooks.js";
-import { route, useAddress } from "../router.js";
+import { PAGES, pageOf } from "../pages.js";
+import { useAddress } from "../router.js";
 import { html, useEffect, useRef } from "../ui.js";
 import { Banners } from "./banners.js";
-import { Groups } from "./groups.js";
 import { Header } from "./header.js";
-import { Incidents } from "./incidents.js";
-import { Overview } from "./overview.js";
-import { Reports } from "./reports.js";
-import { Settings } from "./settings.js";
-import { TargetPage } from "./target.js";
 
-/** @type {Record<string, any>} */
-const PAGES = { overview: Overview, target: TargetPage, incidents: Incidents, reports: Reports, groups: Groups, settings: Settings };
-
-export function App() {
+/** @param {{views: Record<string, any>}} given by the name of their page */
+export function App({ views }) {
   const { path, query } = useAddress();
-  const { page, id } = route(path);
+  const { page, id } = pageOf(path, PAGES);
   const connection = useStore((state) => state.connection);
   const bad = useStore((state) => (state.kpis ? state.kpis.down + state.kpis.partial : 0));
-  const name = useStore((state) => (page === "target" ? (state.rows.get(id)?.name ?? id) : ""));
-  const title = name || (PAGES[page] ? page.charAt(0).toUpperCase() + page.slice(1) : "No such page");
+  const name = useStore((state) => (id ? (state.rows.get(id)?.name ?? id) : ""));
+  const isKnown = useStore((state) => state.kpis !== null);
+  const title = name || page?.title || "No such page";
   useEffect(() => {
     document.title = `${bad ? `(${bad}) ` : ""}${title} – NOC`;
   }, [bad, title]);
-  const here = page + id;
+  const here = path;
   const shown = useRef(here);
   useEffect(() => {
     if (shown.current === here) return;
@@ -34,14 +29,15 @@ export function App() {
     // As after loading a page: the keyboard and screen readers go on at its content, not where a link was.
     document.getElementById("main")?.focus({ preventScroll: true });
   }, [here]);
-  const Page = PAGES[page] ?? Missing;
+  const View = page ? views[page.name] : Missing;
   return html`
     <a class="skip" href="#main">Skip to the content</a>
-    <${Header} page=${page} />
+    <${Header} page=${page?.name ?? ""} />
     <${Banners} />
-    <main id="main" class=${`page page-${page} ${connection === "lost" ? "is-stale" : ""}`} tabindex="-1">
-      <${Page} key=${here} id=${id} query=${query} />
+    <main id="main" class=${`page page-${page?.name ?? "missing"} ${connection === "lost" ? "is-stale" : ""}`} tabindex="-1">
+      ${isKnown || !page ? html`<${View} key=${here} id=${id} query=${query} />` : html`<p class="empty">Loading…</p>`}
     </main>
+    <footer class="foot">Times are in ${zone()}.</footer>
   `;
 }
 

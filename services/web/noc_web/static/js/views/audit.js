@@ -1,7 +1,7 @@
 // @ts-check
 // Who changed what, when, for administrators.
 
-import { full, utc } from "../format.js";
+import { full, exact } from "../format.js";
 import { useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
@@ -14,7 +14,7 @@ export function Audit() {
   return html`
     <div class="tools">
       <input type="search" placeholder="Filter" aria-label="Filter the audit" value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
-      <button class="quiet" disabled=${busy} onClick=${again}>Load anew</button>
+      <button class="quiet" disabled=${busy} onClick=${again}>Reload</button>
     </div>
     <${Trouble} error=${error} />
     ${entries.length
@@ -25,7 +25,7 @@ export function Audit() {
               ${entries.map(
                 (/** @type {any} */ one) => html`
                   <tr key=${one.at + one.act + one.subject}>
-                    <td><time title=${utc(one.at)}>${full(one.at)}</time></td>
+                    <td><time title=${exact(one.at)}>${full(one.at)}</time></td>
                     <td>${one.who}</td>
                     <td>${one.act}</td>
                     <td>${one.subject}</td>

@@ -1,8 +1,9 @@
 // @ts-check
-// What a person must know before trusting the page: not live, a site that is blind, a service in trouble.
+// What a person must know before trusting the page: not live, a site that is blind, a service with a problem.
 
-import { full, utc } from "../format.js";
+import { exact, full } from "../format.js";
 import { useStore } from "../hooks.js";
+import { isBlind, mistakes, whyBlind } from "../siteproblems.js";
 import { html } from "../ui.js";
 
 export function Banners() {
@@ -11,23 +12,25 @@ export function Banners() {
   const refusal = useStore((state) => state.refusal);
   const trouble = useStore((state) => state.trouble);
   const sites = useStore((state) => state.sites);
-  const blind = sites.filter((site) => site.expected && (!site.online || site.isolated));
+  const blind = sites.filter((site) => site.expected && isBlind(site));
+  const wrong = sites.flatMap(mistakes);
+  const isTrusted = connection !== "lost";
   return html`
     ${connection === "lost"
       ? html`<div class="banner is-bad" role="alert">
-          <strong>Not live since <time title=${utc(heardAt)}>${full(heardAt)}</time>.</strong> What you see is how things were then. Connecting again…
+          <strong>Not live since <time title=${exact(heardAt)}>${full(heardAt)}</time>.</strong> You see how things were then. Reconnecting…
         </div>`
       : null}
-    ${connection !== "live" && refusal ? html`<div class="banner is-bad" role="alert"><strong>The server lets this page have no live connection:</strong> ${refusal}.</div>` : null}
-    ${connection !== "lost" && trouble.length
-      ? html`<div class="banner is-warning" role="status"><strong>NOC itself has trouble:</strong> ${trouble.join("; ")}.</div>`
+    ${connection !== "live" && refusal ? html`<div class="banner is-bad" role="alert"><strong>The server refuses this page a live connection:</strong> ${refusal}.</div>` : null}
+    ${isTrusted && trouble.length
+      ? html`<div class="banner is-warning" role="status"><strong>NOC has a problem:</strong> ${trouble.join("; ")}.</div>`
       : null}
-    ${connection !== "lost" && blind.length
+    ${isTrusted && blind.length
       ? html`<div class="banner is-blind" role="status">
-          <strong>${blind.length === 1 ? "A site is blind:" : "Sites are blind:"}</strong>${" "}
-          ${blind.map((site) => `${site.label} (${site.online ? "isolated: none of its anchors answers" : "its prober is offline"})`).join(", ")}. ${blind.length === 1 ? "It has" : "They have"} no vote
-          meanwhile.
+          <strong>${blind.length === 1 ? "A site is blind:" : "Sites are blind:"}</strong> ${blind.map((site) => `${site.label} (${whyBlind(site)})`).join(", ")}.
+          ${blind.length === 1 ? "It casts" : "They cast"} no vote.
         </div>`
       : null}
+    ${isTrusted && wrong.length ? html`<div class="banner is-warning" role="status">${wrong.map((sentence) => html`<p key=${sentence}>${sentence}</p>`)}</div>` : null}
   `;
 }

@@ -64,9 +64,30 @@ export const Confirm = ({ title, verb, busy, error, onYes, onClose, children }) 
   <//>
 `;
 
+/** Asks before the thing that `useEditing` is to remove goes. @param {{of: any, title: (one: any) => string, verb?: string, children?: any}} given */
+export const Removal = ({ of: { removing, removal, close }, title, verb = "Delete", children }) =>
+  removing
+    ? html`<${Confirm} title=${title(removing)} verb=${verb} busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>${children}<//>`
+    : null;
+
+/** A labelled field of a form with what the server said about it.
+ * @param {{name: string, label: string, error: any, children: (given: Record<string, any>) => any}} given `children` draws the input with what it is given */
+export function Field({ name, label, error, children }) {
+  const wrong = /** @type {string[]} */ (error?.of?.(name) ?? []);
+  const id = `field-${name}`;
+  return html`
+    <div class=${`field ${wrong.length ? "is-wrong" : ""}`}>
+      <label for=${id}>${label}</label>
+      ${children({ id, name, "aria-invalid": wrong.length ? true : undefined, "aria-describedby": wrong.length ? `${id}-wrong` : undefined })}
+      ${wrong.length ? html`<div id=${`${id}-wrong`} role="alert">${wrong.map((sentence) => html`<small class="wrong">${sentence}</small>`)}</div>` : null}
+    </div>
+  `;
+}
+
 /** A list of words, typed one by one.
- * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[], wrong?: boolean}} given */
-export function Chips({ id, values, onChange, placeholder = "", suggestions = [], wrong = false }) {
+ * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[],
+ *   "aria-invalid"?: boolean, "aria-describedby"?: string}} given */
+export function Chips({ id, values, onChange, placeholder = "", suggestions = [], ...described }) {
   const [text, setText] = useState("");
   const add = (/** @type {string} */ typed) => {
     const news = typed.split(/[\s,;]+/).filter((one) => one && !values.includes(one));
@@ -102,8 +123,8 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
         onInput=${onInput}
         onKeyDown=${onKeyDown}
         onBlur=${() => text.trim() && add(text)}
-        aria-invalid=${wrong || undefined}
-        aria-describedby=${wrong ? `${id}-wrong` : undefined}
+        aria-invalid=${described["aria-invalid"]}
+        aria-describedby=${described["aria-describedby"]}
         autocomplete="off"
       />
       ${suggestions.length

@@ -4,39 +4,33 @@
 import { api, encoded } from "../api.js";
 import { defaults } from "../defaults.js";
 import { counted } from "../format.js";
-import { useAction, useLoaded, useStore } from "../hooks.js";
+import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { GROUP_SECTIONS, inherited, inWords, own, typed } from "../options.js";
 import { html, useEffect, useState } from "../ui.js";
-import { Confirm, Dialog, Trouble } from "./bits.js";
+import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
 
 const FIELDS = GROUP_SECTIONS.flatMap((section) => section.fields);
 const NAMES = FIELDS.map((field) => field.name);
 
-export function Groups() {
+export default function Groups() {
   const { answer, error, again } = useLoaded("/groups");
-  const [editing, setEditing] = useState(/** @type {any} */ (null));
-  const [removing, setRemoving] = useState(/** @type {any} */ (null));
-  const removal = useAction(async () => {
-    await api.delete(`/groups/${encoded(removing.path)}`);
-    setRemoving(null);
-    again();
-  });
+  const editing = useEditing((group) => api.delete(`/groups/${encoded(group.path)}`), again);
   const groups = answer?.groups ?? [];
   return html`
     <section class="panel" aria-label="Groups">
       <div class="tools">
         <h1>Groups</h1>
         <span class="spring"></span>
-        ${may("operator") ? html`<button class="primary" data-testid="add-group" onClick=${() => setEditing({ path: "", options: {}, isNew: true })}>Set options of a group</button>` : null}
+        ${may("operator") ? html`<button class="primary" data-testid="add-group" onClick=${() => editing.edit({ path: "", options: {}, isNew: true })}>Set options of a group</button>` : null}
       </div>
       <p class="help">A target inherits each option that it does not set from its own group, else from the groups above. A group exists as soon as a target names it.</p>
       <${Trouble} error=${error} />
       ${groups.length
         ? html`<div class="scroll">
             <table class="list">
-              <thead><tr><th>Path</th><th class="is-number">Targets</th><th>Options</th><th></th></tr></thead>
+              <thead><tr><th>Path</th><th class="is-number">Targets</th><th>Options</th><th><span class="unseen">Actions</span></th></tr></thead>
               <tbody>
                 ${groups.map(
                   (/** @type {any} */ group) => html`
@@ -46,8 +40,8 @@ export function Groups() {
                       <td>${summary(group.options) || "–"}</td>
                       <td class="acts">
                         ${may("operator")
-                          ? html`<button onClick=${() => setEditing(group)}>Edit</button>
-                              ${Object.keys(group.options).length ? html`<button class="danger" onClick=${() => setRemoving(group)}>Clear</button>` : null}`
+                          ? html`<button aria-label=${`Edit ${group.path || "all targets"}`} onClick=${() => editing.edit(group)}>Edit</button>
+                              ${Object.keys(group.options).length ? html`<button class="danger" aria-label=${`Clear ${group.path || "all targets"}`} onClick=${() => editing.askToRemove(group)}>Clear</button>` : null}`
                           : null}
                       </td>
                     </tr>
@@ -60,12 +54,10 @@ export function Groups() {
           ? html`<p class="empty">No group yet. Give a target a group like core/routers, or set options of one here.</p>`
           : html`<p class="empty">Loading…</p>`}
     </section>
-    ${editing ? html`<${GroupForm} group=${editing} groups=${groups} onClose=${() => setEditing(null)} onSaved=${() => (setEditing(null), again())} />` : null}
-    ${removing
-      ? html`<${Confirm} title=${`Clear the options of ${removing.path}?`} verb="Clear" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${() => setRemoving(null)}>
-          <p>${counted(removing.targets, "target")} will inherit from the groups above instead.</p>
-        <//>`
-      : null}
+    ${editing.editing ? html`<${GroupForm} group=${editing.editing} groups=${groups} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+    <${Removal} of=${editing} title=${(/** @type {any} */ group) => `Clear the options of ${group.path}?`} verb="Clear">
+      <p>${counted(editing.removing?.targets ?? 0, "target")} will inherit from the groups above instead.</p>
+    <//>
   `;
 }
 

@@ -1,22 +1,15 @@
 // @ts-check
 // What every page has at its top: where to go, how live this is, refresh, theme, log out.
 
-import { clock, utc } from "../format.js";
+import { clock, exact } from "../format.js";
 import { useStore } from "../hooks.js";
-import { live } from "../live.js";
+import { live } from "../wiring.js";
 import { me } from "../me.js";
+import { PAGES } from "../pages.js";
 import { CHANGED, nextTheme, setTheme, theme } from "../theme.js";
 import { html, useEffect, useState } from "../ui.js";
 
 const ICON = new URL("../../icon.svg", import.meta.url).pathname;
-const LINKS = [
-  ["overview", "/", "Overview"],
-  ["incidents", "/incidents", "Incidents"],
-  ["reports", "/reports", "Reports"],
-  ["groups", "/groups", "Groups"],
-  ["settings", "/settings", "Settings"],
-];
-
 /** @param {{page: string}} given */
 export function Header({ page }) {
   const open = useStore((state) => state.incidents.length);
@@ -24,10 +17,10 @@ export function Header({ page }) {
     <header class="top">
       <a class="brand" href="/"><img src=${ICON} alt="" width="24" height="24" />NOC</a>
       <nav aria-label="Pages">
-        ${LINKS.map(
-          ([name, address, text]) => html`
+        ${PAGES.filter((one) => one.is_linked).map(
+          ({ name, address, title }) => html`
             <a key=${name} href=${address} aria-current=${page === name || (page === "target" && name === "overview") ? "page" : undefined}>
-              ${text}${name === "incidents" && open ? html`<span class="badge" title=${`${open} open`}>${open}</span>` : null}
+              ${title}${name === "incidents" && open ? html`<span class="badge" title=${`${open} open`}>${open}</span>` : null}
             </a>
           `,
         )}
@@ -46,6 +39,7 @@ export function Header({ page }) {
   `;
 }
 
+/** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting", live: "Live", lost: "Not live" };
 
 function Connection() {
@@ -63,10 +57,10 @@ function Refresh() {
   const at = useStore((state) => state.refreshedAt);
   return html`
     <span class="refresh">
-      <button class="quiet" data-testid="refresh" disabled=${refreshing} onClick=${() => live.refresh()} title="Ask the server for everything anew">
+      <button class="quiet" data-testid="refresh" disabled=${refreshing} onClick=${() => live.refresh()} title="Ask the server for everything again">
         ${refreshing ? "Refreshing…" : "Refresh"}
       </button>
-      <time data-testid="refreshed-at" dateTime=${at ?? undefined} title=${utc(at)} role="status">
+      <time data-testid="refreshed-at" dateTime=${at ?? undefined} title=${exact(at)} role="status">
         ${failed ? "no answer" : at ? clock(at) : ""}
       </time>
     </span>

@@ -3,7 +3,7 @@
 
 import { draw, joined, LANE_REM, siteColour } from "../chart.js";
 import { LOSS_CLASSES, nearest } from "../chartseries.js";
-import { full, ms, percent, utc } from "../format.js";
+import { full, ms, percent, exact } from "../format.js";
 import { useMedia, useSize } from "../hooks.js";
 import { onColours } from "../theme.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
@@ -68,8 +68,8 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
           <span>Lanes: loss by site</span>
           <span><i class="loss-none"></i>none</span>
           ${[...LOSS_CLASSES].reverse().map((one) => html`<span key=${one.label}><i class=${one.colour.slice(2)}></i>${one.label}</span>`)}
-          <span><i class="loss-unknown"></i>proves nothing</span>
-          <span>blank: not looked at</span>
+          <span><i class="loss-unknown"></i>not measurable</span>
+          <span>blank: no data</span>
           <span class="spring"></span>
           <span class="help">Drag to zoom, double-click to go back.</span>
         </p>
@@ -84,7 +84,7 @@ function Readout({ sites, names, hidden, toggle, places, cursor }) {
     <table class="readout">
       <thead>
         <tr>
-          <th title=${utc(cursor)}>${cursor === null ? "latest" : full(cursor)}</th>
+          <th title=${exact(cursor)}>${cursor === null ? "latest" : full(cursor)}</th>
           <th>min</th>
           <th>mean</th>
           <th>max</th>
@@ -105,7 +105,7 @@ function Readout({ sites, names, hidden, toggle, places, cursor }) {
               <td>${ms(point?.[1])}</td>
               <td>${ms(point?.[2])}</td>
               <td>${ms(point?.[3])}</td>
-              <td class=${point?.[4] ? "is-lossy" : ""}>${point ? (point[4] === null ? "proves nothing" : percent(point[4])) : "no cycle"}</td>
+              <td class=${point?.[4] ? "is-lossy" : ""}>${point ? (point[4] === null ? "not measurable" : percent(point[4])) : "no cycle"}</td>
             </tr>
           `;
         })}

@@ -27,7 +27,7 @@ export function ImportDialog({ onClose }) {
       <form class="dialog-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), setDone(null), run())}>
         <div class="dialog-body">
           <p>
-            CSV with a first line that names its columns (at least <code>address</code>), or JSON as the export gives it. An empty cell is inherited. Either all
+            CSV with a first line that names its columns (at least <code>address</code>), or JSON as the export gives it. A blank cell is inherited. Either all
             rows are taken or none.
           </p>
           <label class="field">File<input type="file" accept=".csv,.json,text/csv,application/json" onClick=${forget} onChange=${read} /></label>

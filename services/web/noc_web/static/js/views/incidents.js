@@ -1,8 +1,8 @@
 // @ts-check
-// Incidents, open and over; an open one can be taken on with a comment.
+// Incidents, open and over; an open one can be acknowledged with a comment.
 
 import { api } from "../api.js";
-import { counted, duration, moment, utc } from "../format.js";
+import { counted, duration, moment, exact } from "../format.js";
 import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { DAY_MS } from "../period.js";
@@ -14,7 +14,7 @@ const DAYS = [1, 7, 30, 90, 365];
 const SHOWN_TARGETS = 6;
 
 /** @param {{query: URLSearchParams}} given */
-export function Incidents({ query }) {
+export default function Incidents({ query }) {
   const shown = query.get("show") === "all" ? "all" : "open";
   const days = DAYS.includes(Number(query.get("days"))) ? Number(query.get("days")) : 30;
   const open = useStore((state) => state.incidents);
@@ -55,14 +55,14 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
     <div class="scroll">
       <table class="list as-cards incidents" data-testid="incidents">
         <thead>
-          <tr><th>Status</th><th>Since</th><th class="is-number">Lasted</th>${brief ? null : html`<th>What</th>`}<th>Cause</th><th>Taken on</th></tr>
+          <tr><th>Status</th><th>Since</th><th class="is-number">Lasted</th>${brief ? null : html`<th>What</th>`}<th>Cause</th><th>Acknowledged</th></tr>
         </thead>
         <tbody>
           ${incidents.map(
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
                 <td>${one.resolved_at ? html`<span class="status is-over">over</span>` : html`<span class="status is-open">open</span>`}</td>
-                <td><time title=${utc(one.opened_at)}>${moment(one.opened_at)}</time></td>
+                <td><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></td>
                 <td class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
                 <td class="cause">
@@ -75,13 +75,13 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
                 </td>
                 <td>
                   ${one.acknowledged
-                    ? html`<span title=${utc(one.acknowledged.at)}>${one.acknowledged.by}, ${moment(one.acknowledged.at)}</span>
+                    ? html`<span title=${exact(one.acknowledged.at)}>${one.acknowledged.by}, ${moment(one.acknowledged.at)}</span>
                         ${one.acknowledged.comment ? html`<q>${one.acknowledged.comment}</q>` : null}`
                     : one.resolved_at
                       ? "–"
                       : may("operator")
                         ? html`<button data-testid="acknowledge" onClick=${() => setTaking(one)}>Acknowledge</button>`
-                        : "nobody yet"}
+                        : "not yet"}
                 </td>
               </tr>
             `,

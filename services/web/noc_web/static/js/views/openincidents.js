@@ -23,7 +23,7 @@ export function OpenIncidents() {
                     ${one.site ? `Site ${one.site}` : one.targets.length === 1 ? (rows.get(one.targets[0])?.name ?? one.targets[0]) : `${one.targets.length} targets`}
                   </a>
                   <${Since} since=${one.opened_at} now=${now} />
-                  <small>${one.cause}${one.acknowledged ? `; taken on by ${one.acknowledged.by}` : ""}</small>
+                  <small>${one.cause}${one.acknowledged ? `; acknowledged by ${one.acknowledged.by}` : ""}</small>
                 </li>
               `,
             )}

@@ -16,7 +16,7 @@ import { TargetForm } from "./targetform.js";
 import { TargetTable } from "./targettable.js";
 
 /** @param {{query: URLSearchParams}} given */
-export function Overview({ query }) {
+export default function Overview({ query }) {
   const state = (query.get("state") ?? "").toUpperCase();
   return html`
     <${Kpis} chosen=${state} onChoose=${(/** @type {string} */ chosen) => setQuery({ state: chosen || null })} />

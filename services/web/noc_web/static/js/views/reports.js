@@ -2,7 +2,7 @@
 // The uptime report: any period, any group, the worst first.
 
 import { address } from "../api.js";
-import { duration, full, uptime, utc } from "../format.js";
+import { duration, full, uptime, exact } from "../format.js";
 import { useLoaded, useStore } from "../hooks.js";
 import { named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
@@ -13,7 +13,7 @@ import { Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 
 /** @param {{query: URLSearchParams}} given */
-export function Reports({ query }) {
+export default function Reports({ query }) {
   const rows = useStore((state) => state.rows);
   const paths = useMemo(() => groups(rows.values()), [rows.size]);
   const preset = PRESETS.find((one) => one.name === (query.get("period") ?? "7d")) ?? PRESETS[2];
@@ -50,13 +50,13 @@ export function Reports({ query }) {
       ${answer
         ? html`
             <p class="report-period">
-              <time title=${utc(answer.from)}>${full(answer.from)}</time> to <time title=${utc(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${busy ? ", loading…" : ""}
+              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${busy ? ", loading…" : ""}
             </p>
             ${answer.rows.length ? html`<${Table} answer=${answer} />` : html`<p class="empty">${group ? `No target is in the group ${group}.` : "There is no target yet: add one on the overview."}</p>`}
           `
         : error
           ? null
-          : html`<p class="empty">Adding up…</p>`}
+          : html`<p class="empty">Calculating…</p>`}
     </section>
   `;
 }

@@ -20,7 +20,7 @@ const PARTS = [
 ];
 
 /** @param {{query: URLSearchParams}} given */
-export function Settings({ query }) {
+export default function Settings({ query }) {
   const parts = PARTS.filter((part) => may(part.role));
   const part = parts.find((one) => one.name === query.get("part")) ?? parts[0];
   return html`

@@ -1,16 +1,10 @@
 // @ts-check
 // The sites and how their probers are, in short.
 
-import { counted } from "../format.js";
+import { counted, percent } from "../format.js";
 import { useStore } from "../hooks.js";
+import { presence } from "../siteproblems.js";
 import { html } from "../ui.js";
-
-/** How a site is, in a word and a state's colour. @param {import("../store.js").SiteRow} site @returns {[string, string]} */
-export function presence(site) {
-  if (!site.online) return ["offline", "DOWN"];
-  if (site.isolated) return ["isolated", "UNKNOWN"];
-  return ["online", "UP"];
-}
 
 export function SitesHealth() {
   const sites = useStore((state) => state.sites);
@@ -27,13 +21,7 @@ export function SitesHealth() {
                 <li key=${site.id} class=${`state-${state}`} data-site=${site.id} data-presence=${text}>
                   <span class="site-name" title=${site.location}>${site.label}</span>
                   <span class="state">${text}</span>
-                  <small>
-                    ${site.online
-                      ? `${counted(site.targets, "target")}, ${Math.round(site.echoes_per_s)} echoes/s, late ${site.lateness_ms.toFixed(1)} ms` +
-                        (site.drops ? `, ${site.drops} dropped` : "") +
-                        (site.journal_depth > 100 ? `, ${site.journal_depth} not stored yet` : "")
-                      : "no prober there says anything"}
-                  </small>
+                  <small>${site.online ? figures(site).join(", ") : "its prober sends nothing"}</small>
                 </li>
               `;
             })}
@@ -41,9 +29,20 @@ export function SitesHealth() {
         : html`<p class="empty">No prober has been seen yet. Start one with <code>noc prober</code> at each place you want to ping from.</p>`}
       ${known.length
         ? html`<p class="services">
-            ${known.map(([name, online]) => html`<span key=${name} class=${online ? "is-well" : "is-bad"}>${name} ${online ? "runs" : "is not running"}</span>`)}
+            ${known.map(([name, online]) => html`<span key=${name} class=${online ? "is-well" : "is-bad"}>${name}: ${online ? "running" : "not running"}</span>`)}
           </p>`
         : null}
     </section>
   `;
 }
+
+/** @param {import("../store.js").SiteRow} site */
+const figures = (site) =>
+  [
+    counted(site.targets, "target"),
+    `${Math.round(site.echoes_per_s)} echoes/s`,
+    `late ${site.lateness_ms.toFixed(1)} ms`,
+    typeof site.coverage_pct === "number" && site.coverage_pct < 100 ? `coverage ${percent(site.coverage_pct)}` : "",
+    site.drops ? `${site.drops} dropped` : "",
+    site.journal_depth > 100 ? `${site.journal_depth} not stored yet` : "",
+  ].filter(Boolean);

@@ -1,7 +1,7 @@
 // @ts-check
 // A state as people see it: a shape, a colour and a word.
 
-import { duration, moment, percent, ms, utc } from "../format.js";
+import { duration, exact, ms, percent } from "../format.js";
 import { MEANING, SHAPES, word } from "../states.js";
 import { html } from "../ui.js";
 
@@ -19,7 +19,7 @@ export const Badge = ({ state }) => html`
 
 /** @param {{since: string|null, now: number}} given */
 export const Since = ({ since, now }) =>
-  since ? html`<time class="since" dateTime=${since} title=${`since ${moment(since)} (${utc(since)})`}>${duration((now - Date.parse(since)) / 1000)}</time>` : null;
+  since ? html`<time class="since" dateTime=${since} title=${`since ${exact(since)}`}>${duration((now - Date.parse(since)) / 1000)}</time>` : null;
 
 /** @param {string} site @param {import("../store.js").Cell} cell */
 export const cellTitle = (site, cell) =>

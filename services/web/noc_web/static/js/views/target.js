@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { appended, point } from "../chartseries.js";
 import { counted, ms, percent } from "../format.js";
 import { useAction, useCommand, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
-import { live, store } from "../live.js";
+import { live, store } from "../wiring.js";
 import { may } from "../me.js";
 import { named, RANGES } from "../period.js";
 import { navigate, setQuery } from "../router.js";
@@ -21,7 +21,7 @@ import { Outages, Timeline, Uptime } from "./timeline.js";
 import { Traceroute } from "./traceroute.js";
 
 /** @param {{id: string, query: URLSearchParams}} given */
-export function TargetPage({ id, query }) {
+export default function TargetPage({ id, query }) {
   const row = useStore((state) => state.rows.get(id));
   const known = useStore((state) => state.kpis !== null);
   // A target that was just added is not there at once, and the server knows it no sooner.

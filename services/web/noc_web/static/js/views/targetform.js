@@ -60,7 +60,7 @@ export function TargetForm({ id, onClose, onSaved }) {
             : html`<p class="empty">Loading…</p>`}
         </div>
         <footer>
-          <small class="help">An empty field is inherited from its group; grey text shows what that is.</small>
+          <small class="help">A blank field is inherited from its group; grey text shows its value.</small>
           <span class="spring"></span>
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
           <button class="primary" disabled=${busy || !typedIn} data-testid="save-target">${busy ? "Saving…" : "Save"}</button>

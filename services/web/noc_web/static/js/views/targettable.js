@@ -1,7 +1,7 @@
 // @ts-check
 // The live table of targets: sorted, filtered, and fluid with thousands of rows.
 
-import { duration, ms, percent, utc, moment } from "../format.js";
+import { duration, exact, ms, percent } from "../format.js";
 import { useMedia, useNow, useStore } from "../hooks.js";
 import { setQuery } from "../router.js";
 import { severity } from "../states.js";
@@ -111,7 +111,7 @@ function Row({ row, place, style, now }) {
       data-state=${row.state}
     >
       <span class="c-state" role="cell"><${Badge} state=${row.state} /></span>
-      <span class="c-since" role="cell" title=${row.since ? `since ${moment(row.since)} (${utc(row.since)})` : row.reason}>
+      <span class="c-since" role="cell" title=${row.since ? `since ${exact(row.since)}` : row.reason}>
         ${row.since ? duration((now - Date.parse(row.since)) / 1000) : "–"}
       </span>
       <span class="c-name" role="cell">

@@ -1,7 +1,7 @@
 // @ts-check
 // States over a period: a strip for all sites together and one for each, the sums, and the outages.
 
-import { duration, full, moment, uptime, utc } from "../format.js";
+import { duration, full, moment, uptime, exact } from "../format.js";
 import { STATES, word } from "../states.js";
 import { runs } from "../strip.js";
 import { html } from "../ui.js";
@@ -20,7 +20,7 @@ export function Timeline({ found }) {
   return html`
     <div class="strips">
       ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
-      <div class="strip-ends"><time title=${utc(found.from)}>${full(found.from)}</time><time title=${utc(found.to)}>${full(found.to)}</time></div>
+      <div class="strip-ends"><time title=${exact(found.from)}>${full(found.from)}</time><time title=${exact(found.to)}>${full(found.to)}</time></div>
     </div>
   `;
 }
@@ -47,7 +47,7 @@ function summary(intervals) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const one of intervals) sums[one.state] = (sums[one.state] ?? 0) + one.seconds;
-  return STATES.filter((state) => sums[state]).map((state) => `${word(state)} ${duration(sums[state])}`).join(", ") || "nothing is known";
+  return STATES.filter((state) => sums[state]).map((state) => `${word(state)} ${duration(sums[state])}`).join(", ") || "no data";
 }
 
 /** @param {{found: any}} given */
@@ -72,7 +72,7 @@ export function Uptime({ found }) {
   `;
 }
 
-/** What touches an end of the period may have begun before it, or go on. @param {{found: any}} given the API's answer */
+/** What touches an end of the period may have started before it, or be ongoing. @param {{found: any}} given the API's answer */
 export function Outages({ found }) {
   const { outages } = found;
   if (!outages.length) return html`<p class="empty" data-testid="outages">No outage in this period.</p>`;
@@ -87,8 +87,8 @@ export function Outages({ found }) {
             (one) => html`
               <tr key=${one.start}>
                 <td><${Badge} state=${one.state} /></td>
-                <td>${Date.parse(one.start) <= Date.parse(found.from) ? "before " : ""}<time title=${utc(one.start)}>${full(one.start)}</time></td>
-                <td>${Date.parse(one.end) >= Date.parse(found.to) ? "goes on" : html`<time title=${utc(one.end)}>${full(one.end)}</time>`}</td>
+                <td>${Date.parse(one.start) <= Date.parse(found.from) ? "before " : ""}<time title=${exact(one.start)}>${full(one.start)}</time></td>
+                <td>${Date.parse(one.end) >= Date.parse(found.to) ? "ongoing" : html`<time title=${exact(one.end)}>${full(one.end)}</time>`}</td>
                 <td class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
                 <td class="cause">${one.reason}</td>
               </tr>

@@ -2,10 +2,10 @@
 // Tokens for machines, for administrators; the secret is shown once.
 
 import { api } from "../api.js";
-import { moment, utc } from "../format.js";
-import { useAction, useLoaded } from "../hooks.js";
+import { moment, exact } from "../format.js";
+import { useAction, useEditing, useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
-import { Confirm, Trouble } from "./bits.js";
+import { Removal, Trouble } from "./bits.js";
 import { ROLES } from "./users.js";
 
 export function Tokens() {
@@ -13,17 +13,12 @@ export function Tokens() {
   const [name, setName] = useState("");
   const [role, setRole] = useState("viewer");
   const [made, setMade] = useState(/** @type {any} */ (null));
-  const [removing, setRemoving] = useState(/** @type {any} */ (null));
   const creation = useAction(async () => {
     setMade(await api.post("/tokens", { name: name.trim(), role }));
     setName("");
     again();
   });
-  const removal = useAction(async () => {
-    await api.delete(`/tokens/${encodeURIComponent(removing.name)}`);
-    setRemoving(null);
-    again();
-  });
+  const editing = useEditing((token) => api.delete(`/tokens/${encodeURIComponent(token.name)}`), again);
   const tokens = answer?.tokens ?? [];
   return html`
     <p class="help">A program sends its token as <code>Authorization: Bearer …</code> and may do what the token's role may.</p>
@@ -39,7 +34,7 @@ export function Tokens() {
     ${tokens.length
       ? html`<div class="scroll">
           <table class="list">
-            <thead><tr><th>Name</th><th>Role</th><th>Begins with</th><th>Created</th><th>Last used</th><th></th></tr></thead>
+            <thead><tr><th>Name</th><th>Role</th><th>Starts with</th><th>Created</th><th>Last used</th><th><span class="unseen">Actions</span></th></tr></thead>
             <tbody>
               ${tokens.map(
                 (/** @type {any} */ token) => html`
@@ -47,9 +42,9 @@ export function Tokens() {
                     <td>${token.name}</td>
                     <td>${token.role}</td>
                     <td><code>${token.begins_with}…</code></td>
-                    <td><time title=${utc(token.created_at)}>${moment(token.created_at)}</time></td>
-                    <td>${token.used_at ? html`<time title=${utc(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
-                    <td class="acts"><button class="danger" onClick=${() => setRemoving(token)}>Delete</button></td>
+                    <td><time title=${exact(token.created_at)}>${moment(token.created_at)}</time></td>
+                    <td>${token.used_at ? html`<time title=${exact(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
+                    <td class="acts"><button class="danger" aria-label=${`Delete ${token.name}`} onClick=${() => editing.askToRemove(token)}>Delete</button></td>
                   </tr>
                 `,
               )}
@@ -57,10 +52,6 @@ export function Tokens() {
           </table>
         </div>`
       : html`<p class="empty">No token yet.</p>`}
-    ${removing
-      ? html`<${Confirm} title=${`Delete the token ${removing.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${() => setRemoving(null)}>
-          <p>Whoever uses it is refused from now on.</p>
-        <//>`
-      : null}
+    <${Removal} of=${editing} title=${(/** @type {any} */ token) => `Delete the token ${token.name}?`}><p>Whoever uses it is refused from now on.</p><//>
   `;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // The path to a target: followed now from a site of choice, or as it was last known.
 
-import { moment, ms, utc } from "../format.js";
+import { moment, ms, exact } from "../format.js";
 import { useCommand, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
@@ -31,7 +31,7 @@ export function Traceroute({ id, sites }) {
               ${asked ? `Following from ${asked.site}…` : "Trace now"}
             </button>`
           : null}
-        ${trace ? html`<small>${trace.address}, <time title=${utc(trace.at)}>${moment(trace.at)}</time>: ${trace.reached ? "reached" : "not reached"}</small>` : null}
+        ${trace ? html`<small>${trace.address}, <time title=${exact(trace.at)}>${moment(trace.at)}</time>: ${trace.reached ? "reached" : "not reached"}</small>` : null}
       </div>
       <${Trouble} error=${error ?? known.error} />
       ${refusal ? html`<p class="error" role="alert">${refusal}</p>` : null}

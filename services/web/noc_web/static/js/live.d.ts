@@ -1,0 +1,123 @@
+// Rendered from noc_web.live.rows by `python -m noc_web.live.render`; do not edit.
+import type { Incident, State, VerdictState } from "./messages.d.ts";
+
+/** What changed since the revision before. */
+export interface Delta {
+  revision: number;
+  at: string;
+  /** total and a count for every state; total is their sum */
+  kpis: Record<string, number>;
+  /** true: something is measured, nothing is wrong, and everything is known */
+  all_well: boolean;
+  targets: TargetRow[];
+  removed: string[];
+  sites: SiteRow[];
+  removed_sites: string[];
+  incidents: Incident[];
+  removed_incidents: string[];
+  /** null: as before */
+  trouble: string[] | null;
+  /** null: as before */
+  services: Record<string, boolean> | null;
+}
+
+/** How one site sees one target. */
+export interface SiteCell {
+  state: State;
+  since: string | null;
+  reason: string;
+  /** of `reason` */
+  code: string | null;
+  /** median of the last valid cycle; null: nothing answered it */
+  rtt_ms: number | null;
+  /** of the last valid cycle */
+  loss_pct: number | null;
+  /** of the last valid cycle: the age of the figures */
+  at: string | null;
+}
+
+export interface SiteRow {
+  id: string;
+  label: string;
+  location: string;
+  anchors: string[];
+  expected: boolean;
+  /** false: known only because its prober announced itself */
+  configured: boolean;
+  online: boolean;
+  isolated: boolean;
+  /** true: it loses cycles to its own lateness or drops */
+  overloaded: boolean;
+  /** share of the last minute's cycles that could be measured; null: none was due */
+  coverage_pct: number | null;
+  since: string | null;
+  targets: number;
+  echoes_per_s: number;
+  lateness_ms: number;
+  drops: number;
+  journal_depth: number;
+  version: string;
+  /** how far its clock is ahead of this server's; negative: behind; null: not known */
+  clock_ahead_ms: number | null;
+  /** true: it differs by more than 2 s */
+  clock_wrong: boolean;
+  /** machines whose probers speak for this site; more than one is a mistake */
+  hosts: string[];
+}
+
+/** Everything, as of a revision. */
+export interface Snapshot {
+  revision: number;
+  at: string;
+  /** total and a count for every state; total is their sum */
+  kpis: Record<string, number>;
+  /** true: something is measured, nothing is wrong, and everything is known */
+  all_well: boolean;
+  /** names this start of the server: revisions count from it */
+  boot: string;
+  /** false: not everything that is retained has arrived yet */
+  complete: boolean;
+  targets: TargetRow[];
+  sites: SiteRow[];
+  /** open ones, newest first */
+  incidents: Incident[];
+  /** what keeps the system itself from its work now */
+  trouble: string[];
+  /** by central service: is it online */
+  services: Record<string, boolean>;
+}
+
+export interface TargetRow {
+  id: string;
+  name: string;
+  address: string;
+  group: string;
+  tags: string[];
+  critical: boolean;
+  paused: boolean;
+  interval_s: number;
+  state: VerdictState;
+  since: string | null;
+  reason: string;
+  /** of `reason` */
+  code: string | null;
+  sites: Record<string, SiteCell>;
+  /** of the worst site that sees it, `rtt_site`; null: it answers none */
+  rtt_ms: number | null;
+  rtt_site: string | null;
+  /** of the best site that sees it */
+  rtt_min_ms: number | null;
+  /** of the worst site that sees it */
+  rtt_max_ms: number | null;
+  /** of the worst site that sees it, `loss_site` */
+  loss_pct: number | null;
+  loss_site: string | null;
+  /** the open incident it is part of */
+  incident: string | null;
+}
+
+/** A sign of life where nothing changes. */
+export interface Tick {
+  at: string;
+  revision: number;
+}

@@ -1,0 +1,36 @@
+// @ts-check
+// What is wrong with a site, for banners, lists and tables: in one word, a state's colour, and a sentence. Pure.
+
+import { duration, percent } from "./format.js";
+
+/** @typedef {import("./live.d.ts").SiteRow} SiteRow */
+
+/** How a site is, in a word and a state's colour. @param {SiteRow} site @returns {[string, string]} */
+export function presence(site) {
+  if (!site.online) return ["offline", "DOWN"];
+  if (site.isolated) return ["isolated", "UNKNOWN"];
+  if (site.overloaded) return ["overloaded", "UNKNOWN"];
+  return ["online", "UP"];
+}
+
+/** Whether it casts no vote now. @param {SiteRow} site */
+export const isBlind = (site) => !site.online || site.isolated || site.overloaded;
+
+/** Why it is blind. @param {SiteRow} site */
+export function whyBlind(site) {
+  if (!site.online) return "its prober is offline";
+  if (site.isolated) return "isolated: none of its anchors answers";
+  return `overloaded: it could measure ${percent(site.coverage_pct)} of the last minute's cycles`;
+}
+
+/** What else is wrong, in sentences; none of it takes its vote. @param {SiteRow} site @returns {string[]} */
+export function mistakes(site) {
+  const found = [];
+  const hosts = site.hosts ?? [];
+  if (hosts.length > 1) found.push(`Two probers use the site name ${site.id}: on ${hosts.join(" and ")}. Stop one of them, or give it a name of its own.`);
+  if (site.clock_wrong && site.clock_ahead_ms !== null) {
+    const off = duration(Math.abs(site.clock_ahead_ms) / 1000);
+    found.push(`The clock of ${site.label} is ${off} ${site.clock_ahead_ms > 0 ? "ahead" : "behind"}. Set it right: times from there are wrong until then.`);
+  }
+  return found;
+}
