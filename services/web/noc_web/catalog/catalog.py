@@ -236,8 +236,7 @@ class Catalog:
                 draft = Draft(self._caught_up(session))
                 answer = change(draft)
                 draft.check_parents()
-                revision = draft.before.revision + 1
-                rows.write(session, draft, revision)
+                revision = rows.write(session, draft)
                 self._write_audit(session, who, act, subject, detail)
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)

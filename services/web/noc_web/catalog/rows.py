@@ -82,9 +82,11 @@ def _put(draft: Draft, row: TargetRow | GroupRow | SiteRow) -> str:
     return row.id
 
 
-def write(session: Session, draft: Draft, revision: int) -> None:
-    """Every row that differs, and that this revision touched it."""
-    for kind, name, value in draft.changes():
+def write(session: Session, draft: Draft) -> int:
+    """Every row that differs, and that this revision touched it. The revision: the old one where nothing differs."""
+    changes = list(draft.changes())
+    revision = draft.before.revision + bool(changes)
+    for kind, name, value in changes:
         if value is None:
             session.execute(delete(_KEYS[kind].class_).where(_KEYS[kind] == name))
         elif kind == "targets":
@@ -104,3 +106,4 @@ def write(session: Session, draft: Draft, revision: int) -> None:
         note = insert(ChangeRow).values(kind=kind, name=name, revision=revision)
         session.execute(note.on_conflict_do_update(index_elements=["kind", "name"], set_={"revision": revision}))
     session.execute(delete(ChangeRow).where(ChangeRow.revision < revision - _REVISIONS_KEPT))
+    return revision
