@@ -54,8 +54,8 @@ class Page:
         return [one for one in self.find("button") if one.text.strip() == word]
 
     def type(self, field: str, text: str) -> None:
-        """Replace what a field of a form holds."""
-        element = self.driver.find_element(By.NAME, field)
+        """Replace what a field of a form holds, once it is there."""
+        element = self.wait(lambda: self.driver.find_element(By.NAME, field), f"the field {field}")
         element.clear()
         element.send_keys(text)
 

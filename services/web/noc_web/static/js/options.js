@@ -1,61 +1,82 @@
 // @ts-check
-// The options of targets and groups as form fields, and how they are read from what was typed. Pure.
+// The options of targets and groups: form fields from the API's own description of them, what is typed into these, and
+// what is in force where groups hand options down. Pure.
 
-/** @typedef {{name: string, label: string, kind: "text"|"number"|"choice"|"truth"|"words"|"sites"|"note", unit?: string, help?: string,
- *   choices?: readonly string[], group?: boolean, required?: boolean}} Field */
+/**
+ * @typedef {"text"|"number"|"choice"|"truth"|"words"|"sites"|"note"} Kind
+ * @typedef {{name: string, label: string, kind: Kind, section: string, unit: string, help: string, choices: readonly string[],
+ *   suggestions: readonly string[], required: boolean, inherited: "nearest"|"added"|"level"|null}} Field
+ * @typedef {{title: string, fields: readonly Field[]}} Section
+ * @typedef {{target: readonly Section[], group: readonly Section[], defaults: Record<string, any>}} Declared
+ * @typedef {{from: string, options: Record<string, any>}} Level `from`: a group's path; DEFAULT and OWN are no paths
+ * @typedef {{value: any, from: string}} Origin
+ */
 
-/** `group`: a group can set it for its members.
- * @type {readonly {title: string, fields: readonly Field[]}[]} */
-export const SECTIONS = [
-  {
-    title: "What",
-    fields: [
-      { name: "address", label: "Address", kind: "text", required: true, help: "IPv4, IPv6 or host name" },
-      { name: "name", label: "Name", kind: "text", help: "empty: the address" },
-      { name: "id", label: "Id", kind: "text", help: "empty: made from the name; stays for good" },
-      { name: "group", label: "Group", kind: "text", help: "a path like core/routers" },
-      { name: "tags", label: "Tags", kind: "words", group: true },
-      { name: "paused", label: "Paused", kind: "truth", group: true, help: "not pinged, not judged" },
-    ],
-  },
-  {
-    title: "How it is pinged",
-    fields: [
-      { name: "interval_s", label: "Interval", kind: "number", unit: "s", group: true },
-      { name: "packets", label: "Packets", kind: "number", group: true, help: "echo requests in a cycle" },
-      { name: "packet_gap_ms", label: "Packet gap", kind: "number", unit: "ms", group: true },
-      { name: "timeout_ms", label: "Timeout", kind: "number", unit: "ms", group: true },
-      { name: "size_bytes", label: "Size", kind: "number", unit: "bytes", group: true },
-      { name: "ttl", label: "TTL", kind: "number", group: true, help: "empty: the system's" },
-      { name: "family", label: "Family", kind: "choice", choices: ["auto", "4", "6", "both"], group: true },
-      { name: "sites", label: "Sites", kind: "sites", group: true, help: "those that ping it" },
-    ],
-  },
-  {
-    title: "How it is judged",
-    fields: [
-      { name: "down_after", label: "Down after", kind: "number", unit: "checks", group: true },
-      { name: "up_after", label: "Up after", kind: "number", unit: "checks", group: true },
-      { name: "degraded_loss_pct", label: "Degraded from loss", kind: "number", unit: "%", group: true },
-      { name: "degraded_rtt_ms", label: "Degraded from RTT", kind: "number", unit: "ms", group: true },
-      { name: "policy", label: "Policy", kind: "text", group: true, choices: ["majority", "any", "all", "1", "2", "3"], help: "how many sites must say DOWN" },
-      { name: "parents", label: "Parents", kind: "words", help: "targets on the way to it; all down: unreachable" },
-    ],
-  },
-  {
-    title: "Who is told",
-    fields: [
-      { name: "critical", label: "Critical", kind: "truth", group: true, help: "mailed at once" },
-      { name: "contacts", label: "Contacts", kind: "words", group: true, help: "mail addresses" },
-      { name: "note", label: "Note", kind: "note" },
-    ],
-  },
-];
+/** Of what nobody sets, and of what the target sets itself: no group has such a path. */
+export const DEFAULT = "/default";
+export const OWN = "/own";
 
-export const FIELDS = SECTIONS.flatMap((section) => section.fields);
+/** What names a target comes first in its form. */
+const FIRST = ["address", "name", "id", "group"];
+const UNITS = /** @type {const} */ ([["_ms", "ms"], ["_s", "s"], ["_pct", "%"], ["_bytes", "bytes"]]);
+const LONG_TEXT = 1000;
 
-/** The sections of what a group can set. */
-export const GROUP_SECTIONS = SECTIONS.map(({ title, fields }) => ({ title, fields: fields.filter((field) => field.group) }));
+/** Forms and defaults, as the OpenAPI document declares them. @param {any} described @returns {Declared} */
+export function declared(described) {
+  const { Target, OwnOptions, GroupOptions } = described.components.schemas;
+  const defaults = Object.entries(Target.properties).filter(([, one]) => "default" in /** @type {any} */ (one));
+  return {
+    target: sections(Object.entries(OwnOptions.properties).map(([name, schema]) => field(name, schema))),
+    group: sections(Object.entries(GroupOptions.properties).map(([name, schema]) => field(name, schema))),
+    defaults: Object.fromEntries(defaults.map(([name, one]) => [name, /** @type {any} */ (one).default])),
+  };
+}
+
+/** @param {string} name @param {any} schema @returns {Field} */
+function field(name, schema) {
+  const found = withoutNull(schema);
+  const limits = [found.minimum, found.maximum].every((one) => one !== undefined) ? `; ${found.minimum} to ${found.maximum}` : "";
+  return {
+    name,
+    label: found.title ?? name,
+    kind: kindOf(name, found),
+    section: found["x-section"] ?? "Others",
+    unit: UNITS.find(([end]) => name.endsWith(end))?.[1] ?? "",
+    help: (found.description ?? "") + limits,
+    choices: found.enum ?? [],
+    suggestions: found.examples ?? [],
+    required: name === FIRST[0],
+    inherited: found["x-inherited"] ?? null,
+  };
+}
+
+/** A schema that null may stand for as well, without that. @param {any} schema @returns {any} */
+function withoutNull(schema) {
+  const others = (schema.anyOf ?? []).filter((/** @type {any} */ one) => one.type !== "null");
+  if (others.length !== 1) return schema;
+  const { anyOf, ...rest } = schema;
+  return withoutNull({ ...rest, ...others[0] });
+}
+
+/** @param {string} name @param {any} schema @returns {Kind} */
+function kindOf(name, schema) {
+  if (schema.enum) return "choice";
+  if (schema.type === "boolean") return "truth";
+  if (schema.type === "number" || schema.type === "integer") return "number";
+  if (schema.type === "array") return name === "sites" ? "sites" : "words";
+  return (schema.maxLength ?? 0) >= LONG_TEXT ? "note" : "text";
+}
+
+/** In the order in which they are declared, but for what names a target. @param {Field[]} fields @returns {Section[]} */
+function sections(fields) {
+  const rank = (/** @type {Field} */ one) => (FIRST.includes(one.name) ? FIRST.indexOf(one.name) : FIRST.length);
+  const ordered = [...fields].sort((one, other) => rank(one) - rank(other));
+  const titles = [...new Set(ordered.map((one) => one.section))];
+  return titles.map((title) => ({ title, fields: ordered.filter((one) => one.section === title) }));
+}
+
+/** @param {readonly Section[]} all @returns {Field[]} */
+export const fieldsOf = (all) => all.flatMap((section) => section.fields);
 
 /** What is typed in a field for a stored value; empty where it is inherited. @param {Field} field @param {any} value */
 export function typed(field, value) {
@@ -64,6 +85,9 @@ export function typed(field, value) {
   if (value === null || value === undefined) return "";
   return String(value);
 }
+
+/** Every field as it is typed for what is stored. @param {readonly Field[]} fields @param {Record<string, any>} stored */
+export const allTyped = (fields, stored) => Object.fromEntries(fields.map((field) => [field.name, typed(field, stored[field.name])]));
 
 /** The value of what was typed; undefined: inherited. What is no number is sent as it is: the server says what is wrong.
  * @param {Field} field @param {any} text */
@@ -90,20 +114,45 @@ export function changed(before, now) {
   return Object.fromEntries(names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name])).map((name) => [name, now[name] ?? null]));
 }
 
-/** What a member of `group` inherits, the nearest group winning.
- * @param {Record<string, any>} defaults @param {readonly {path: string, options: Record<string, any>}[]} groups @param {string} group */
-export function inherited(defaults, groups, group) {
-  const path = group.split("/").filter(Boolean);
+/** Who may set an option of a member of `group`, from the defaults down to its nearest group.
+ * @param {Record<string, any>} defaults @param {readonly {path: string, options: Record<string, any>}[]} groups @param {string} group @returns {Level[]} */
+export function levels(defaults, groups, group) {
+  const parts = group.split("/").filter(Boolean);
   const known = new Map(groups.map((one) => [one.path, one.options]));
-  let found = { ...defaults, ...(known.get("") ?? {}) };
-  for (let length = 1; length <= path.length; length += 1) found = { ...found, ...(known.get(path.slice(0, length).join("/")) ?? {}) };
-  return found;
+  const paths = ["", ...parts.map((_, place) => parts.slice(0, place + 1).join("/"))];
+  return [{ from: DEFAULT, options: defaults }, ...paths.filter((path) => known.has(path)).map((path) => ({ from: path, options: known.get(path) ?? {} }))];
 }
 
-/** An inherited value in words. @param {Field} field @param {any} found */
+/** What is in force after all levels, and where each part of it comes from: several parts only of lists that add up.
+ * @param {Field} field @param {readonly Level[]} all from the defaults down @returns {Origin[]} */
+export function inForce({ name, inherited }, all) {
+  if (inherited === "added") return added(name, all);
+  const setters = inherited === "nearest" ? all : all.filter((level) => level.from === DEFAULT || level.from === OWN);
+  const found = setters.filter((level) => level.options[name] !== undefined && level.options[name] !== null).pop() ?? setters.find((level) => name in level.options);
+  return found ? [{ value: found.options[name], from: found.from }] : [];
+}
+
+/** @param {string} name @param {readonly Level[]} all @returns {Origin[]} */
+function added(name, all) {
+  /** @type {Origin[]} */
+  let total = [];
+  for (const { from, options } of all) {
+    if (options[`replace_${name}`]) total = [];
+    const known = total.flatMap((one) => one.value);
+    const more = (options[name] ?? []).filter((/** @type {any} */ one) => !known.includes(one));
+    if (more.length) total.push({ value: more, from });
+  }
+  return total;
+}
+
+/** The whole value of what is in force. @param {Field} field @param {readonly Origin[]} origins */
+export const whole = (field, origins) => (field.inherited === "added" ? origins.flatMap((one) => one.value) : origins[0]?.value);
+
+/** A value in words. @param {Field} field @param {any} found */
 export function inWords(field, found) {
   if (field.kind === "truth") return found ? "yes" : "no";
   if (field.kind === "sites") return found?.length ? found.join(", ") : "all sites";
   if (Array.isArray(found)) return found.length ? found.join(", ") : "none";
-  return found === null || found === undefined || found === "" ? "none" : String(found);
+  if (found === null || found === undefined || found === "") return "none";
+  return `${found}${field.unit ? ` ${field.unit}` : ""}`;
 }

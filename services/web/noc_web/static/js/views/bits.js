@@ -37,10 +37,17 @@ export function Dialog({ title, onClose, wide = false, children, testid }) {
   useEffect(() => {
     const dialog = /** @type {HTMLDialogElement} */ (ref.current);
     dialog.showModal();
-    /** @type {HTMLElement|null} */ (dialog.querySelector(FIRST_FIELD))?.focus();
     // Closing gives the focus back to what opened it; taking it off the page would not.
     return () => dialog.close();
   }, []);
+  const isFocused = useRef(false);
+  useEffect(() => {
+    // Some forms are loaded first.
+    const field = isFocused.current ? null : /** @type {HTMLElement|null} */ (ref.current?.querySelector(FIRST_FIELD) ?? null);
+    if (!field) return;
+    field.focus();
+    isFocused.current = true;
+  });
   return html`
     <dialog ref=${ref} class=${wide ? "wide" : ""} onClose=${onClose} aria-label=${title} data-testid=${testid}>
       <header>

@@ -2,22 +2,21 @@
 // Groups: the options that everything below a path inherits.
 
 import { api, encoded } from "../api.js";
-import { defaults } from "../defaults.js";
+import { useDeclared } from "../declared.js";
 import { counted } from "../format.js";
 import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
-import { GROUP_SECTIONS, inherited, inWords, own, typed } from "../options.js";
-import { html, useEffect, useState } from "../ui.js";
+import { allTyped, fieldsOf, inWords, levels, own } from "../options.js";
+import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
-
-const FIELDS = GROUP_SECTIONS.flatMap((section) => section.fields);
-const NAMES = FIELDS.map((field) => field.name);
 
 export default function Groups() {
   const { answer, error, again } = useLoaded("/groups");
   const editing = useEditing((group) => api.delete(`/groups/${encoded(group.path)}`), again);
   const groups = answer?.groups ?? [];
+  const { options } = useDeclared();
+  const fields = fieldsOf(options?.group ?? []);
   return html`
     <section class="panel" aria-label="Groups">
       <div class="tools">
@@ -37,7 +36,7 @@ export default function Groups() {
                     <tr key=${group.path} data-group=${group.path}>
                       <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "(all)"}</a></td>
                       <td class="is-number">${group.targets}</td>
-                      <td>${summary(group.options) || "–"}</td>
+                      <td>${summary(fields, group.options) || "–"}</td>
                       <td class="acts">
                         ${may("operator")
                           ? html`<button aria-label=${`Edit ${group.path || "all targets"}`} onClick=${() => editing.edit(group)}>Edit</button>
@@ -61,46 +60,53 @@ export default function Groups() {
   `;
 }
 
-/** @param {Record<string, any>} options */
-const summary = (options) => FIELDS.filter((field) => field.name in options).map((field) => `${field.label} ${inWords(field, options[field.name])}${field.unit ? ` ${field.unit}` : ""}`).join(", ");
+/** @param {readonly import("../options.js").Field[]} fields @param {Record<string, any>} options */
+const summary = (fields, options) =>
+  fields
+    .filter((field) => field.name in options)
+    .map((field) => `${field.label} ${inWords(field, options[field.name])}`)
+    .join(", ");
 
 /** @param {{group: any, groups: any[], onClose: () => void, onSaved: () => void}} given */
 function GroupForm({ group, groups, onClose, onSaved }) {
   const [path, setPath] = useState(group.path);
-  const [basis, setBasis] = useState({});
-  const [typedIn, setTypedIn] = useState(Object.fromEntries(FIELDS.map((field) => [field.name, typed(field, group.options[field.name])])));
+  const [typedIn, setTypedIn] = useState(/** @type {Record<string, any>|null} */ (null));
+  const { options, error: refusal } = useDeclared();
+  const fields = useMemo(() => fieldsOf(options?.group ?? []), [options]);
   const sites = useStore((state) => state.sites);
   useEffect(() => {
-    defaults().then(setBasis);
-  }, []);
+    if (options) setTypedIn(allTyped(fields, group.options));
+  }, [options]);
   const { run, busy, error } = useAction(async () => {
-    await api.put(`/groups/${encoded(path.trim())}`, own(FIELDS, typedIn));
+    await api.put(`/groups/${encoded(path.trim())}`, own(fields, typedIn ?? {}));
     onSaved();
   });
   return html`
-    <${Dialog} title=${group.isNew ? "Options of a group" : `Options of ${group.path}`} onClose=${onClose} wide>
+    <${Dialog} title=${group.isNew ? "Options of a group" : `Options of ${group.path || "all targets"}`} onClose=${onClose} wide>
       <form class="dialog-form" noValidate data-testid="group-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <${Trouble} error=${error} fields=${NAMES} />
+          <${Trouble} error=${refusal ?? error} fields=${fields.map((field) => field.name)} />
           ${group.isNew
             ? html`<label class="field">Path<input name="path" value=${path} onInput=${(/** @type {any} */ event) => setPath(event.currentTarget.value)} placeholder="core/routers" required /></label>`
             : null}
-          <div class="options">
-            <${OptionFields}
-              sections=${GROUP_SECTIONS}
-              typedIn=${typedIn}
-              onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
-              inherited=${inherited(basis, groups.filter((one) => one.path !== path), path)}
-              error=${error}
-              sites=${sites.map((site) => site.id)}
-              suggestions=${{}}
-            />
-          </div>
+          ${typedIn && options
+            ? html`<div class="options">
+                <${OptionFields}
+                  sections=${options.group}
+                  typedIn=${typedIn}
+                  onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
+                  above=${levels(options.defaults, groups.filter((one) => one.path !== path), path)}
+                  error=${error}
+                  sites=${sites.map((site) => site.id)}
+                  suggestions=${{}}
+                />
+              </div>`
+            : html`<p class="empty">Loading…</p>`}
         </div>
         <footer>
           <span class="spring"></span>
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
-          <button class="primary" disabled=${busy || !path.trim()}>Save</button>
+          <button class="primary" disabled=${busy || !typedIn || (group.isNew && !path.trim())}>Save</button>
         </footer>
       </form>
     <//>

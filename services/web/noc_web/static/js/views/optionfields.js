@@ -1,7 +1,7 @@
 // @ts-check
 // The fields of a target's or a group's options; an empty one shows what is inherited.
 
-import { inWords } from "../options.js";
+import { inForce, inWords, whole } from "../options.js";
 import { html } from "../ui.js";
 import { Chips } from "./bits.js";
 
@@ -9,9 +9,9 @@ import { Chips } from "./bits.js";
 
 /**
  * @param {{sections: readonly {title: string, fields: readonly Field[]}[], typedIn: Record<string, any>, onChange: (name: string, text: any) => void,
- *   inherited: Record<string, any>, error: any, sites: readonly string[], suggestions: Record<string, readonly string[]>, fixed?: readonly string[]}} given
+ *   above: readonly import("../options.js").Level[], error: any, sites: readonly string[], suggestions: Record<string, readonly string[]>, fixed?: readonly string[]}} given
  */
-export const OptionFields = ({ sections, typedIn, onChange, inherited, error, sites, suggestions, fixed = [] }) =>
+export const OptionFields = ({ sections, typedIn, onChange, above, error, sites, suggestions, fixed = [] }) =>
   sections
     .filter((section) => section.fields.length)
     .map(
@@ -21,6 +21,8 @@ export const OptionFields = ({ sections, typedIn, onChange, inherited, error, si
           ${section.fields.map((field) => {
             const wrong = error?.of ? error.of(field.name) : [];
             const id = `option-${field.name}`;
+            const from = inForce(field, above);
+            const inherited = inWords(field, whole(field, from));
             return html`
               <div class=${`field kind-${field.kind} ${wrong.length ? "is-wrong" : ""}`} key=${field.name}>
                 <label for=${id}>${field.label}${field.unit ? html` <small>${field.unit}</small>` : null}</label>
@@ -29,16 +31,16 @@ export const OptionFields = ({ sections, typedIn, onChange, inherited, error, si
                   field=${field}
                   value=${typedIn[field.name]}
                   onChange=${(/** @type {any} */ text) => onChange(field.name, text)}
-                  inherited=${inWords(field, inherited[field.name])}
+                  inherited=${inherited}
                   sites=${sites}
-                  suggestions=${suggestions[field.name] ?? field.choices ?? []}
+                  suggestions=${suggestions[field.name] ?? field.suggestions}
                   fixed=${fixed.includes(field.name)}
                   wrong=${wrong.length > 0}
                 />
                 ${wrong.length
                   ? wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" id=${`${id}-wrong`} role="alert">${sentence}</small>`)
                   : field.help
-                    ? html`<small class="help">${field.help}</small>`
+                    ? html`<small class="help">${field.help}${field.inherited === "added" && from.length ? html`<br />From its groups: ${inherited}` : null}</small>`
                     : null}
               </div>
             `;
@@ -51,11 +53,11 @@ export const OptionFields = ({ sections, typedIn, onChange, inherited, error, si
 function Input({ id, field, value, onChange, inherited, sites, suggestions, fixed, wrong }) {
   const onInput = (/** @type {any} */ event) => onChange(event.currentTarget.value);
   const common = { id, name: field.name, disabled: fixed, "aria-invalid": wrong || undefined, "aria-describedby": wrong ? `${id}-wrong` : undefined };
-  if (field.kind === "words") return html`<${Chips} id=${id} values=${value} onChange=${onChange} placeholder=${inherited} suggestions=${suggestions} wrong=${wrong} />`;
+  if (field.kind === "words") return html`<${Chips} ...${common} values=${value} onChange=${onChange} placeholder=${field.inherited === "added" || inherited === "none" ? "" : inherited} suggestions=${suggestions} />`;
   if (field.kind === "sites") return html`<${SitesInput} id=${id} value=${value} onChange=${onChange} inherited=${inherited} sites=${sites} wrong=${wrong} />`;
   if (field.kind === "note") return html`<textarea ...${common} rows="2" value=${value} onInput=${onInput}></textarea>`;
   if (field.kind === "choice" || field.kind === "truth") {
-    const choices = field.kind === "truth" ? [["true", "yes"], ["false", "no"]] : (field.choices ?? []).map((one) => [one, one]);
+    const choices = field.kind === "truth" ? [["true", "yes"], ["false", "no"]] : field.choices.map((one) => [one, one]);
     return html`
       <select ...${common} value=${value} onChange=${onInput}>
         <option value="">inherited: ${inherited}</option>

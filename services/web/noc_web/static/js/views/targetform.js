@@ -2,14 +2,12 @@
 // Adding and changing a target with all its options.
 
 import { api } from "../api.js";
+import { useDeclared } from "../declared.js";
 import { useAction, useLoaded, useStore } from "../hooks.js";
-import { defaults } from "../defaults.js";
-import { changed, FIELDS, inherited, own, SECTIONS, typed } from "../options.js";
+import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
-
-const NAMES = FIELDS.map((field) => field.name);
 
 /** @param {{id?: string, onClose: () => void, onSaved: (saved: any) => void}} given without `id`: a new one */
 export function TargetForm({ id, onClose, onSaved }) {
@@ -17,18 +15,17 @@ export function TargetForm({ id, onClose, onSaved }) {
   const groups = useLoaded("/groups").answer?.groups ?? [];
   const rows = useStore((state) => state.rows);
   const sites = useStore((state) => state.sites);
-  const [basis, setBasis] = useState({});
-  const [typedIn, setTypedIn] = useState(/** @type {Record<string, any>|null} */ (id ? null : blank({})));
+  const { options, error: refusal } = useDeclared();
+  const fields = useMemo(() => fieldsOf(options?.target ?? []), [options]);
+  const [typedIn, setTypedIn] = useState(/** @type {Record<string, any>|null} */ (null));
+  const stored = id ? found.answer : {};
   useEffect(() => {
-    defaults().then(setBasis);
-  }, []);
-  useEffect(() => {
-    if (found.answer) setTypedIn(blank(found.answer));
-  }, [found.answer]);
+    if (stored && options) setTypedIn(allTyped(fields, stored));
+  }, [found.answer, options]);
   const { run, busy, error } = useAction(async () => {
-    const body = own(FIELDS, typedIn ?? {});
+    const body = own(fields, typedIn ?? {});
     // Only what was changed here: somebody else may have changed another option meanwhile.
-    const changes = () => changed(own(FIELDS, blank(found.answer)), body);
+    const changes = () => changed(own(fields, allTyped(fields, stored)), body);
     onSaved(id ? await api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : await api.post("/targets", body));
   });
   const suggestions = useMemo(
@@ -43,14 +40,14 @@ export function TargetForm({ id, onClose, onSaved }) {
     <${Dialog} title=${id ? `Change ${id}` : "Add a target"} onClose=${onClose} wide>
       <form class="dialog-form" data-testid="target-form" noValidate onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <${Trouble} error=${found.error ?? error} fields=${NAMES} />
-          ${typedIn
+          <${Trouble} error=${found.error ?? refusal ?? error} fields=${fields.map((field) => field.name)} />
+          ${typedIn && options
             ? html`<div class="options">
                 <${OptionFields}
-                  sections=${SECTIONS}
+                  sections=${options.target}
                   typedIn=${typedIn}
                   onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
-                  inherited=${inherited(basis, groups, String(typedIn.group ?? ""))}
+                  above=${levels(options.defaults, groups, String(typedIn.group ?? ""))}
                   error=${error}
                   sites=${sites.map((site) => site.id)}
                   suggestions=${suggestions}
@@ -69,6 +66,3 @@ export function TargetForm({ id, onClose, onSaved }) {
     <//>
   `;
 }
-
-/** @param {Record<string, any>} stored */
-const blank = (stored) => Object.fromEntries(FIELDS.map((field) => [field.name, typed(field, stored[field.name])]));
