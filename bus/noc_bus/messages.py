@@ -31,7 +31,14 @@ MAIL_PATTERN = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9
 _HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_PATTERN = rf"^(?:{_HOST_LABEL}\.)*[A-Za-z_](?:[A-Za-z0-9_-]{{0,61}}[A-Za-z0-9_])?\.?$"
 
-Slug = Annotated[str, Meta(pattern=SLUG_PATTERN, description="lower-case letters, digits and hyphens, at most 63")]
+Slug = Annotated[
+    str,
+    Meta(
+        pattern=SLUG_PATTERN,
+        description="lower-case letters, digits and hyphens, at most 63",
+        extra_json_schema={"x-accepts": "lower-case letters, digits and hyphens, at most 63"},
+    ),
+]
 Text = Annotated[str, Meta(max_length=500)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -163,7 +170,7 @@ class Target(Retained, kw_only=True, frozen=True):
     An option is declared here and nowhere else: title, unit (the end of its name), limits, and how groups hand it down.
     """
 
-    id: Annotated[Slug, Meta(title="Id"), _option(_WHAT)]
+    id: Annotated[Slug, Meta(title="Id", description="names it in topics and addresses, for good"), _option(_WHAT)]
     name: Annotated[Line, Meta(max_length=120, title="Name", description="what people call it"), _option(_WHAT)]
     address: Annotated[
         Address, Meta(title="Address", description="IPv4 address, IPv6 address or host name"), _option(_WHAT)

@@ -16,6 +16,7 @@ import noc_recorder.config
 import noc_web.config
 from noc_bus.fake import FakeBus, Hub
 from noc_frame.settings import ALL_NAMES
+from noc_web.catalog import options
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -105,3 +106,7 @@ def test_the_arguments_of_up_are_those_of_the_command() -> None:
     command = [sys.executable, "-m", "noc_launcher", "up", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
     assert shown <= set(re.findall(r"--[a-z]+", told))
+
+
+def test_the_table_of_options_is_what_the_code_declares() -> None:
+    assert options.described() in TEXT, "`.venv/bin/python -m noc_web.catalog.options` prints what belongs there"

@@ -13,7 +13,7 @@ const field = (/** @type {string} */ name) => FIELDS.find((/** @type {any} */ on
 test("every option of the API's description has its field, with its label, section and limits", () => {
   const schemas = DESCRIBED.components.schemas;
   const names = (/** @type {any} */ fields) => fields.map((/** @type {any} */ one) => one.name).sort();
-  assert.deepEqual(names(FIELDS), Object.keys(schemas.OwnOptions.properties).sort());
+  assert.deepEqual(names(FIELDS), Object.keys(schemas.NewTarget.properties).sort());
   assert.deepEqual(names(fieldsOf(OPTIONS.group)), Object.keys(schemas.GroupOptions.properties).sort());
   assert.deepEqual(FIELDS.filter((/** @type {any} */ one) => one.section === "Others" || !one.label), []);
   assert.match(field("interval_s").help, /; 1 to 3600$/);
@@ -21,7 +21,7 @@ test("every option of the API's description has its field, with its label, secti
 
 test("an option added to the description appears in the form by itself", () => {
   const described = structuredClone(DESCRIBED);
-  described.components.schemas.OwnOptions.properties.jitter_ms = { anyOf: [{ title: "Jitter", "x-section": "How it is judged", type: "number", minimum: 0, maximum: 9 }, { type: "null" }] };
+  described.components.schemas.NewTarget.properties.jitter_ms = { anyOf: [{ title: "Jitter", "x-section": "How it is judged", type: "number", minimum: 0, maximum: 9 }, { type: "null" }] };
   const found = fieldsOf(declared(described).target).find((/** @type {any} */ one) => one.name === "jitter_ms");
   assert.deepEqual([found.label, found.kind, found.unit, found.section], ["Jitter", "number", "ms", "How it is judged"]);
 });

@@ -31,6 +31,8 @@ MAY: Final = {
     "POST /targets/{target}/trace": OPERATOR,
     "GET /targets/{target}/traces": VIEWER,
     "GET /groups": VIEWER,
+    "PUT /groups": OPERATOR,
+    "DELETE /groups": OPERATOR,
     "GET /groups/{path}": VIEWER,
     "PUT /groups/{path}": OPERATOR,
     "DELETE /groups/{path}": OPERATOR,

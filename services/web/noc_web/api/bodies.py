@@ -11,15 +11,25 @@ from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 
 
-def _optional(name: str, of: type[Struct], fields: tuple[str, ...]) -> type[Struct]:
-    """A struct of those fields, each of which may be left out or null."""
+def _optional(name: str, of: type[Struct], fields: tuple[str, ...], required: tuple[str, ...] = ()) -> type[Struct]:
+    """A struct of those fields, each of which may be left out or null unless it is required."""
     types: dict[str, Any] = get_type_hints(of, include_extras=True)
-    return defstruct(name, [(field, types[field] | None | UnsetType, UNSET) for field in fields], kw_only=True)
+    needed: list[Any] = [(field, types[field]) for field in required]
+    others: list[Any] = [(field, types[field] | None | UnsetType, UNSET) for field in fields if field not in required]
+    return defstruct(name, [*needed, *others], kw_only=True, forbid_unknown_fields=True)
 
 
-OwnOptions: Final = _optional("OwnOptions", Target, fields_of(Target))
+NewTarget: Final = _optional("NewTarget", Target, fields_of(Target), ("address",))
+TargetChanges: Final = _optional("TargetChanges", Target, fields_of(Target))
 GroupOptions: Final = _optional("GroupOptions", Target, OPTIONS)
+NewSite: Final = _optional("NewSite", Site, fields_of(Site), ("id",))
 SiteFields: Final = _optional("SiteFields", Site, fields_of(Site))
+SavedTarget: Final = defstruct(
+    "SavedTarget",
+    [("warnings", Annotated[list[str], Meta(description="what was accepted, and deserves a second look")])],
+    bases=(Target,),
+    kw_only=True,
+)
 
 _Comment = Annotated[str, Meta(max_length=500)]
 

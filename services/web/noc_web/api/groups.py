@@ -17,15 +17,12 @@ def list_groups(parts: Parts, ask: Ask) -> object:
 
 
 def get_group(parts: Parts, ask: Ask) -> object:
-    for group in _groups(parts):
-        if group["path"] == ask["path"]:
-            return group
-    raise ProblemError(404, f"There is no group {ask['path'][:80]!r}.")
+    return _group(parts, ask["path"])
 
 
 def put_group(parts: Parts, ask: Ask) -> object:
     parts.catalog.put_group(ask["path"], ask.body, ask.actor.signature)
-    return get_group(parts, ask)
+    return _group(parts, ask["path"])
 
 
 def delete_group(parts: Parts, ask: Ask) -> object:
@@ -33,18 +30,46 @@ def delete_group(parts: Parts, ask: Ask) -> object:
     return None
 
 
+def put_defaults(parts: Parts, ask: Ask) -> object:
+    parts.catalog.put_group("", ask.body, ask.actor.signature)
+    return _group(parts, "")
+
+
+def delete_defaults(parts: Parts, ask: Ask) -> object:
+    parts.catalog.delete_group("", ask.actor.signature)
+    return None
+
+
+def _group(parts: Parts, path: str) -> dict[str, object]:
+    """Raises ProblemError 404."""
+    for group in _groups(parts):
+        if group["path"] == path:
+            return group
+    raise ProblemError(404, f"There is no group {path[:80]!r}.")
+
+
 def _groups(parts: Parts) -> list[dict[str, object]]:
-    """Those with options and those that targets are in."""
+    """The root, those with options and those that targets are in."""
     contents = parts.catalog.contents()
-    members = Counter(path for own in contents.targets.values() for path in chain(own.get("group", "")) if path)
+    members = Counter(path for own in contents.targets.values() for path in chain(own.get("group", "")))
     return [
         {"path": path, "options": contents.groups.get(path, {}), "targets": members[path]}
-        for path in sorted(members.keys() | contents.groups.keys())
+        for path in sorted({"", *members, *contents.groups})
     ]
 
 
 ROUTES = (
     Route("GET", "/groups", "viewer", "All groups with the options they set.", list_groups, answer=answers.Groups),
+    Route(
+        "PUT",
+        "/groups",
+        "operator",
+        "Set the defaults for all targets: the options of the root, from which every group inherits.",
+        put_defaults,
+        body=GroupOptions,
+        answer=answers.Group,
+    ),
+    Route("DELETE", "/groups", "operator", "Forget the defaults for all targets.", delete_defaults, status=204),
     Route("GET", "/groups/{path}", "viewer", "One group.", get_group, answer=answers.Group),
     Route(
         "PUT",

@@ -6,7 +6,7 @@ from flask import Response
 
 from noc_bus.messages import Site
 from noc_web.api import answers
-from noc_web.api.bodies import SiteFields
+from noc_web.api.bodies import NewSite, SiteFields
 from noc_web.api.route import ROOT, Ask, Route
 from noc_web.json import encode
 from noc_web.parts import Parts
@@ -42,7 +42,7 @@ def delete_site(parts: Parts, ask: Ask) -> object:
 
 ROUTES = (
     Route("GET", "/sites", "viewer", "All sites and how their probers are.", list_sites, answer=answers.Sites),
-    Route("POST", "/sites", "operator", "Set up a site.", add_site, body=SiteFields, answer=Site, status=201),
+    Route("POST", "/sites", "operator", "Set up a site.", add_site, body=NewSite, answer=Site, status=201),
     Route("GET", "/sites/{site}", "viewer", "One site.", get_site, answer=answers.SiteStatus),
     Route(
         "PUT",

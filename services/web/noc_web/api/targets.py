@@ -6,9 +6,9 @@ from flask import Response
 
 from noc_bus.messages import Target
 from noc_web.api import answers
-from noc_web.api.bodies import OwnOptions
+from noc_web.api.bodies import NewTarget, SavedTarget, TargetChanges
 from noc_web.api.route import ROOT, Ask, Route
-from noc_web.json import encode
+from noc_web.json import encode, plain
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
 
@@ -28,22 +28,26 @@ def get_target(parts: Parts, ask: Ask) -> object:
 
 def add_target(parts: Parts, ask: Ask) -> object:
     target = parts.catalog.add_target(ask.body, ask.actor.signature)
-    answer = Response(encode(target), 201, mimetype="application/json")
+    answer = Response(encode(_saved(parts, target)), 201, mimetype="application/json")
     answer.headers["Location"] = f"{ROOT}/targets/{target.id}"
     return answer
 
 
 def put_target(parts: Parts, ask: Ask) -> object:
-    return parts.catalog.put_target(ask["target"], ask.body, ask.actor.signature)
+    return _saved(parts, parts.catalog.put_target(ask["target"], ask.body, ask.actor.signature))
 
 
 def patch_target(parts: Parts, ask: Ask) -> object:
-    return parts.catalog.patch_target(ask["target"], ask.body, ask.actor.signature)
+    return _saved(parts, parts.catalog.patch_target(ask["target"], ask.body, ask.actor.signature))
 
 
 def delete_target(parts: Parts, ask: Ask) -> object:
     parts.catalog.delete_target(ask["target"], ask.actor.signature)
     return None
+
+
+def _saved(parts: Parts, target: Target) -> object:
+    return plain(target) | {"warnings": parts.catalog.warnings_about(target)}
 
 
 def target_in_force(parts: Parts, ask: Ask) -> Target:
@@ -62,8 +66,8 @@ ROUTES = (
         "operator",
         "Add a target; without an id, one is made of its name or address.",
         add_target,
-        body=OwnOptions,
-        answer=Target,
+        body=NewTarget,
+        answer=SavedTarget,
         status=201,
     ),
     Route("GET", "/targets/{target}", "viewer", "One target.", get_target, answer=answers.DefinedTarget),
@@ -73,8 +77,8 @@ ROUTES = (
         "operator",
         "Set a target's own options; those left out are inherited.",
         put_target,
-        body=OwnOptions,
-        answer=Target,
+        body=NewTarget,
+        answer=SavedTarget,
     ),
     Route(
         "PATCH",
@@ -82,8 +86,8 @@ ROUTES = (
         "operator",
         "Change some of a target's options; null gives one back to its group.",
         patch_target,
-        body=OwnOptions,
-        answer=Target,
+        body=TargetChanges,
+        answer=SavedTarget,
     ),
     Route("DELETE", "/targets/{target}", "operator", "Delete a target; its history stays.", delete_target, status=204),
 )

@@ -5,6 +5,7 @@ Names, kinds, limits and the words for them come from the declarations in `noc_b
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from noc_web.catalog import addresses
 from noc_web.problem import FieldError, ProblemCode, invalid
 
 _UNITS: Final = {"s": "seconds", "ms": "milliseconds", "pct": "percent", "bytes": "bytes"}
+_HANDED_DOWN: Final = {"nearest": "the nearest wins", "added": "add up", "level": "not handed down", "": "cannot"}
 _LONGEST_SHOWN: Final = 80
 # Whoever sends another kind of thing learns that from the first names.
 _MOST_UNKNOWN: Final = 10
@@ -37,6 +39,11 @@ class Field:
     def kind(self) -> str:
         """array, boolean, integer, number or string."""
         return str(self._value.get("type", "string"))
+
+    @property
+    def handed_down(self) -> str:
+        """nearest, added, level, or nothing where a group cannot set it."""
+        return str(self.schema.get("x-inherited", ""))
 
     @property
     def accepts(self) -> str:
@@ -273,3 +280,23 @@ def _misfits(target: Target) -> Iterator[FieldError]:
             "gap or timeout, or a longer interval.",
             ProblemCode.DOES_NOT_FIT,
         )
+
+
+def described() -> str:
+    """All options as the rows of a Markdown table, as the README has them."""
+    rows = ["| option | meaning | accepts | default | groups |", "|---|---|---|---|---|"]
+    for name, field in TARGET.items():
+        default = json.dumps(field.schema["default"]) if "default" in field.schema else "none"
+        cells = (
+            f"`{name}`",
+            field.schema.get("description", ""),
+            field.accepts,
+            default,
+            _HANDED_DOWN[field.handed_down],
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(described())

@@ -283,7 +283,7 @@ export interface Summary {
 export interface Target {
   /** rises with every retained message of its writer; null: an older writer's */
   rev: number | null;
-  /** lower-case letters, digits and hyphens, at most 63 */
+  /** names it in topics and addresses, for good */
   id: string;
   /** what people call it */
   name: string;

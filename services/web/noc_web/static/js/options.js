@@ -23,10 +23,10 @@ const LONG_TEXT = 1000;
 
 /** Forms and defaults, as the OpenAPI document declares them. @param {any} described @returns {Declared} */
 export function declared(described) {
-  const { Target, OwnOptions, GroupOptions } = described.components.schemas;
+  const { Target, NewTarget, GroupOptions } = described.components.schemas;
   const defaults = Object.entries(Target.properties).filter(([, one]) => "default" in /** @type {any} */ (one));
   return {
-    target: sections(Object.entries(OwnOptions.properties).map(([name, schema]) => field(name, schema))),
+    target: sections(Object.entries(NewTarget.properties).map(([name, schema]) => field(name, schema))),
     group: sections(Object.entries(GroupOptions.properties).map(([name, schema]) => field(name, schema))),
     defaults: Object.fromEntries(defaults.map(([name, one]) => [name, /** @type {any} */ (one).default])),
   };

@@ -11,9 +11,12 @@ import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
 
+/** Where a group's options are; the root's are the defaults for all targets. @param {string} path */
+const place = (path) => (path ? `/groups/${encoded(path)}` : "/groups");
+
 export default function Groups() {
   const { answer, error, again } = useLoaded("/groups");
-  const editing = useEditing((group) => api.delete(`/groups/${encoded(group.path)}`), again);
+  const editing = useEditing((group) => api.delete(place(group.path)), again);
   const groups = answer?.groups ?? [];
   const { options } = useDeclared();
   const fields = fieldsOf(options?.group ?? []);
@@ -34,7 +37,7 @@ export default function Groups() {
                 ${groups.map(
                   (/** @type {any} */ group) => html`
                     <tr key=${group.path} data-group=${group.path}>
-                      <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "(all)"}</a></td>
+                      <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "all targets"}</a></td>
                       <td class="is-number">${group.targets}</td>
                       <td>${summary(fields, group.options) || "–"}</td>
                       <td class="acts">
@@ -78,7 +81,7 @@ function GroupForm({ group, groups, onClose, onSaved }) {
     if (options) setTypedIn(allTyped(fields, group.options));
   }, [options]);
   const { run, busy, error } = useAction(async () => {
-    await api.put(`/groups/${encoded(path.trim())}`, own(fields, typedIn ?? {}));
+    await api.put(place(path.trim()), own(fields, typedIn ?? {}));
     onSaved();
   });
   return html`
