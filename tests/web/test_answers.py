@@ -43,6 +43,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "POST /targets/{target}/trace": ("targets/a/trace", {"site": "here"}),
     "GET /targets/{target}/traces": ("targets/a/traces", None),
     "GET /groups": ("groups", None),
+    "PUT /groups": ("groups", {"up_after": 2}),
+    "DELETE /groups": ("groups", None),
     "GET /groups/{path}": ("groups/core/routers", None),
     "PUT /groups/{path}": ("groups/core", {"packets": 2}),
     "DELETE /groups/{path}": ("groups/old", None),
@@ -76,6 +78,7 @@ def furnished(shared_service: Service) -> Service:
     catalog = service.parts.catalog
     catalog.put_group("core", {"tags": ["core"]}, "test")
     catalog.put_group("old", {}, "test")
+    catalog.put_group("", {"down_after": 5}, "test")
     for name in ("a", "b", "c"):
         catalog.add_target({"id": name, "address": "10.0.0.1", "group": "core/routers"}, "test")
     catalog.add_target({"id": "elsewhere", "address": "10.0.0.2", "paused": True}, "test")
