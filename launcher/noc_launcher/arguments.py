@@ -15,6 +15,7 @@ Who is reachable, from where, since when, and how well.
 
 on this machine
   noc up                     everything: broker, store, prober, recorder, alerter, web
+  noc demo                   the same on a simulated company, to look at
   noc doctor                 what is missing here, and the cure
 
 in the terminal

@@ -1,7 +1,8 @@
-"""What only a checkout of the repository can do: run its tests, and lock its dependencies."""
+"""What only a checkout of the repository can do: run its tests or the demonstration, and lock its dependencies."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -27,6 +28,13 @@ def run_tests(arguments: Sequence[str]) -> int:
     # Tests wait more than they work: more processes than processors.
     parallel = [f"-n{min(8, 2 * len(os.sched_getaffinity(0)))}", "--dist=loadgroup", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel, *arguments])  # noqa: S606  # the developer's own arguments
+
+
+def run_demo(arguments: Sequence[str]) -> int:
+    """Become the demonstration, which is in no site's and no server's installation."""
+    if importlib.util.find_spec("noc_demo") is None:
+        raise Complaint("The demonstration is not installed here: run ./noc demo in a checkout of the repository.")
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "noc_demo", *arguments])  # noqa: S606  # the user's own arguments
 
 
 def write_lock() -> Path:

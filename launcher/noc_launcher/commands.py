@@ -25,6 +25,12 @@ def _test(words: list[str]) -> int:
     return run_tests(words)
 
 
+def _demo(words: list[str]) -> int:
+    from noc_launcher.checkout import run_demo
+
+    return run_demo(words)
+
+
 def _ping(words: list[str]) -> int:
     from noc_prober.terminal import ping
 
@@ -43,6 +49,7 @@ def _service(name: str) -> Callable[[list[str]], int]:
 
 OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "test": _test,
+    "demo": _demo,
     "ping": _ping,
     "trace": _trace,
     **{name: _service(name) for name in services.SERVICES},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ class Behaviour:
     delay_ms: float = 10.0
     jitter_ms: float = 0.0
     """Up to this much more delay, evenly spread; more than the packet gap makes replies overtake each other."""
+    tail_ms: float = 0.0
+    """The mean of a further delay that is mostly small and now and then large, as in a queue."""
     loss_pct: float = 0.0
     burst_enter_pct: float = 0.0
     """Gilbert-Elliott: chance, at each request, that a burst begins in which everything is lost …"""
@@ -43,6 +46,12 @@ class Behaviour:
     """Somebody says unreachable, and then the host answers all the same."""
     hops: int = 0
     """Routers on the way: the n-th answers what has only n hops to live."""
+    limit_per_s: float = 0.0
+    """Answers no more echo requests than this, as many a router does; 0: as many as come."""
+    path: Sequence[str] = ()
+    """These routers instead, nearest first; of the path to an IPv6 host also IPv6 addresses."""
+    limited: Sequence[str] = ()
+    """Those of `path` that say only one thing a second, and let all else die in silence."""
 
     @classmethod
     def read(cls, options: dict[str, Any]) -> Behaviour:
@@ -59,25 +68,44 @@ class Host:
         self._rng = rng
         self._in_burst = False
         self._answers = 0
+        self._answered_s = float("-inf")
+        self._spoke_s: dict[bytes, float] = {}
+        self._path = [ipaddress.ip_address(one).packed for one in behaviour.path]
+        self._limited = {ipaddress.ip_address(one).packed for one in behaviour.limited}
 
-    def answer(self, request: Request) -> tuple[bool, list[tuple[float, bytes]]]:
-        """Whether the target itself answered well, and what to send after how many milliseconds."""
+    def answer(self, request: Request, now_s: float) -> tuple[bool, list[tuple[float, bytes]]]:
+        """Whether the target itself answered well, and what to send after how many milliseconds.
+
+        `now_s` is any clock that only goes forward.
+        """
         how = self.behaviour
-        delay_ms = how.delay_ms + (self._rng.random() * how.jitter_ms if how.jitter_ms else 0.0)
-        if request.ttl <= how.hops:
-            return False, [(delay_ms, packets.time_exceeded(request, router(request.ttl, request.is_ipv6)))]
-        if how.silent or self._is_lost():
+        delay_ms = delay(how, self._rng)
+        hops = len(self._path) or how.hops
+        if request.ttl <= hops:
+            return False, self._die(request, hops, delay_ms, now_s)
+        if how.silent or self._is_lost() or (how.limit_per_s and now_s - self._answered_s < 1 / how.limit_per_s):
             return False, []
+        self._answered_s = now_s
         if how.unreachable:
-            return False, [(delay_ms, packets.unreachable(request, router(how.hops + 1, request.is_ipv6)))]
+            last = self._path[-1] if self._path else router(how.hops + 1, request.is_ipv6)
+            return False, [(delay_ms, packets.unreachable(request, last))]
         self._answers += 1
         if how.late_every and self._answers % how.late_every == 0:
             delay_ms += how.late_ms
         packet = self._spoil(packets.reply(request))
         due = [(delay_ms + copy, packet) for copy in range(1 + how.duplicates)]
         if how.forged_error:
-            due.insert(0, (0.0, packets.unreachable(request, router(how.hops + 1, request.is_ipv6))))
+            due.insert(0, (0.0, packets.unreachable(request, router(hops + 1, request.is_ipv6))))
         return not (how.source or how.bad_checksum or how.altered_payload), due
+
+    def _die(self, request: Request, hops: int, delay_ms: float, now_s: float) -> list[tuple[float, bytes]]:
+        """What the router says in whose hands a request has no hops left to live."""
+        speaker = self._path[request.ttl - 1] if self._path else router(request.ttl, request.is_ipv6)
+        if speaker in self._limited:
+            if now_s - self._spoke_s.get(speaker, float("-inf")) < 1.0:
+                return []
+            self._spoke_s[speaker] = now_s
+        return [(delay_ms * request.ttl / (hops + 1), packets.time_exceeded(request, speaker))]
 
     def _is_lost(self) -> bool:
         how = self.behaviour
@@ -98,6 +126,16 @@ class Host:
         if how.bad_checksum:
             packet = packets.with_bad_checksum(packet)
         return packet
+
+
+def delay(how: Behaviour, rng: random.Random) -> float:
+    """One round-trip time in milliseconds."""
+    delay_ms = how.delay_ms
+    if how.jitter_ms:
+        delay_ms += rng.random() * how.jitter_ms
+    if how.tail_ms:
+        delay_ms += rng.expovariate(1 / how.tail_ms)
+    return delay_ms
 
 
 def router(ttl: int, is_ipv6: bool) -> bytes:

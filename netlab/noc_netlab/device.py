@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import os
 import socket
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,7 @@ IPV6: Final = "fd99::/64"
 # Where our own packets come from: the last address of each network.
 OWN_IPV4: Final = "10.99.255.254"
 OWN_IPV6: Final = "fd99::ffff:ffff:ffff:ffff"
+LAB: Final = (f"{OWN_IPV4}/16", f"{OWN_IPV6}/64")
 
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN_NO_PI: Final = 0x1001
@@ -27,8 +30,12 @@ _SIOCSIFTXQLEN: Final = 0x8943
 _QUEUE_PACKETS: Final = 20_000
 
 
-def open_device() -> int:
-    """A file descriptor to read what is sent to the networks, and to write what comes from them."""
+def open_device(own: Sequence[str] = LAB) -> int:
+    """A file descriptor to read what is sent to the networks, and to write what comes from them.
+
+    `own`: addresses of ours with the length of their network's prefix; all else in those networks lies behind the device.
+    Raises NoNamespace.
+    """
     path = Path("/dev/net/tun")
     try:
         if not path.exists():
@@ -36,23 +43,29 @@ def open_device() -> int:
             os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(10, 200))
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH14x", NAME.encode(), _IFF_TUN_NO_PI))
+        _set_addresses([ipaddress.ip_interface(one) for one in own])
     except OSError as error:
-        raise NoNamespace(f"no TUN device can be made here ({error})") from None
-    _set_addresses()
+        raise NoNamespace(
+            f"no TUN device can be made here ({error}); run this as root, load the module (modprobe tun), "
+            "or let users have it (chmod 666 /dev/net/tun)"
+        ) from None
     return fd
 
 
-def _set_addresses() -> None:
-    name = NAME.encode()
+def _set_addresses(own: Sequence[ipaddress.IPv4Interface | ipaddress.IPv6Interface]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for request, address in ((_SIOCSIFADDR, OWN_IPV4), (_SIOCSIFNETMASK, "255.255.0.0")):
-            sockaddr = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
-            fcntl.ioctl(sock, request, struct.pack("16s16s", name, sockaddr))
+        for number, one in enumerate(one for one in own if one.version == 4):
+            # Further addresses have a label of their own.
+            label = (f"{NAME}:{number}" if number else NAME).encode()
+            for request, address in ((_SIOCSIFADDR, one.ip), (_SIOCSIFNETMASK, one.netmask)):
+                sockaddr = struct.pack("HH4s8x", socket.AF_INET, 0, address.packed)
+                fcntl.ioctl(sock, request, struct.pack("16s16s", label, sockaddr))
         # The default of 500 packets would be a drop of the lab's own making at a thousand targets.
-        fcntl.ioctl(sock, _SIOCSIFTXQLEN, struct.pack("16si12x", name, _QUEUE_PACKETS))
+        fcntl.ioctl(sock, _SIOCSIFTXQLEN, struct.pack("16si12x", NAME.encode(), _QUEUE_PACKETS))
     lift(NAME)
     if socket.has_ipv6 and Path("/proc/net/if_inet6").exists():
         index = socket.if_nametoindex(NAME)
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-            request6 = struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, OWN_IPV6), 64, index)
-            fcntl.ioctl(sock, _SIOCSIFADDR, request6)
+            for six in (one for one in own if one.version == 6):
+                request6 = struct.pack("16sIi", six.ip.packed, six.network.prefixlen, index)
+                fcntl.ioctl(sock, _SIOCSIFADDR, request6)

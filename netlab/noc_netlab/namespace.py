@@ -20,6 +20,10 @@ _CLONE_NEWNET: Final = 0x40000000
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
+_CURE: Final = (
+    "run this as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+    "or on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)"
+)
 
 
 class NoNamespace(Exception):
@@ -71,10 +75,15 @@ def become_root() -> None:
     if user == 0:
         return
     _unshare(_CLONE_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")
-    # Root inside, so that the processes we start keep the rights over this network.
-    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        # Root inside, so that the processes we start keep the rights over this network.
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    except OSError as error:
+        raise NoNamespace(
+            f"the kernel refuses the rights over a network namespace ({error.strerror}); {_CURE}"
+        ) from None
 
 
 def leave_network() -> None:
@@ -93,7 +102,4 @@ def _unshare(flags: int) -> None:
     if sys.platform != "linux":
         raise NoNamespace(f"{sys.platform} has no network namespaces")
     if ctypes.CDLL(None, use_errno=True).unshare(flags):
-        raise NoNamespace(
-            f"the kernel refuses a network namespace ({os.strerror(ctypes.get_errno())}); "
-            "run this as root, or allow unprivileged user namespaces"
-        )
+        raise NoNamespace(f"the kernel refuses a network namespace ({os.strerror(ctypes.get_errno())}); {_CURE}")

@@ -1,4 +1,4 @@
-"""The simulated internet's process: reads the TUN device, answers as told, and records what it did.
+"""The simulated internet's process: reads TUN devices, answers as told, and records what it did.
 
 Orders come as lines of JSON on standard input and are confirmed on standard output; end of input ends it.
 """
@@ -12,73 +12,92 @@ import os
 import random
 import select
 import signal
+import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from noc_netlab import oracle, packets
+from noc_netlab import dns, oracle, packets
 from noc_netlab.behaviour import Behaviour, Host
 from noc_netlab.device import open_device
 
 _BATCH: Final = 256
+_DATAGRAM_BYTES: Final = 1500
 
 
 class Responder:
-    def __init__(self, device: int, record: BinaryIO, seed: int) -> None:
-        self._device = device
+    """`devices` by the name of the site that sends through them; `name_servers` are UDP sockets that are asked for names."""
+
+    def __init__(
+        self, devices: Mapping[str, int], record: BinaryIO, seed: int, name_servers: tuple[socket.socket, ...] = ()
+    ) -> None:
+        self._devices = {fd: site for site, fd in devices.items()}
         self._record = record
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # a simulation
         self._default = Behaviour()
-        self._hosts: dict[bytes, Host] = {}
-        self._due: list[tuple[float, int, bytes]] = []
+        self._hosts: dict[tuple[int, bytes], Host] = {}
+        self._cut: set[int] = set()
+        self._due: list[tuple[float, int, int, bytes]] = []
         self._pushed = 0
         self._orders = b""
+        self._name_servers = {one.fileno(): one for one in name_servers}
+        self._zone = dns.Zone({})
         self.requests = 0
         self.worst_late_ms = 0.0
 
     def run(self) -> None:
         orders = sys.stdin.fileno()
         os.set_blocking(orders, False)
+        watched = [*self._devices, *self._name_servers, orders]
         while True:
             wait_s = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 1.0
-            readable, _, _ = select.select([self._device, orders], [], [], min(wait_s, 1.0))
-            if orders in readable and not self._obey(os.read(orders, 65536)):
-                return
-            if self._device in readable:
-                self._take()
+            readable, _, _ = select.select(watched, [], [], min(wait_s, 1.0))
+            for fd in readable:
+                if fd in self._devices:
+                    self._take(fd)
+                elif fd in self._name_servers:
+                    self._resolve(self._name_servers[fd])
+                elif not self._obey(os.read(orders, 65536)):
+                    return
             self._send()
 
-    def _take(self) -> None:
+    def _take(self, device: int) -> None:
         for _ in range(_BATCH):
             try:
-                packet = os.read(self._device, 65536)
+                packet = os.read(device, 65536)
             except BlockingIOError:
                 return
             request = packets.read(packet)
             if request is None:
                 continue
             self.requests += 1
-            host = self._hosts.get(request.target)
+            host = self._hosts.get((device, request.target))
             if host is None:
-                host = self._hosts[request.target] = Host(self._default, self._rng)
-            is_answered, answers = host.answer(request)
+                host = self._hosts[device, request.target] = Host(self._default, self._rng)
+            now_s = time.monotonic()
+            is_answered, answers = (False, []) if device in self._cut else host.answer(request, now_s)
             self._record.write(
                 oracle.pack(
                     time.time_ns(), request.source, request.target, request.ident, request.seq, is_answered=is_answered
                 )
             )
-            now_s = time.monotonic()
             for delay_ms, answer in answers:
                 self._pushed += 1
-                heapq.heappush(self._due, (now_s + delay_ms / 1000, self._pushed, answer))
+                heapq.heappush(self._due, (now_s + delay_ms / 1000, self._pushed, device, answer))
 
     def _send(self) -> None:
         now_s = time.monotonic()
         while self._due and self._due[0][0] <= now_s:
-            due_s, _, packet = heapq.heappop(self._due)
+            due_s, _, device, packet = heapq.heappop(self._due)
             self.worst_late_ms = max(self.worst_late_ms, (now_s - due_s) * 1000)
-            os.write(self._device, packet)
+            os.write(device, packet)
+
+    def _resolve(self, name_server: socket.socket) -> None:
+        query, asker = name_server.recvfrom(_DATAGRAM_BYTES)
+        if answer := dns.answer(query, self._zone):
+            name_server.sendto(answer, asker)
 
     def _obey(self, received: bytes) -> bool:
         """False at the end of input."""
@@ -89,19 +108,31 @@ class Responder:
             print(json.dumps(self._do(**json.loads(line))), flush=True)
         return True
 
-    def _do(self, order: str, addresses: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    def _do(self, order: str, **options: Any) -> dict[str, Any]:
         self._record.flush()
         if order == "figures":
             answer = {"requests": self.requests, "worst_late_ms": self.worst_late_ms, "waiting": len(self._due)}
             self.worst_late_ms = 0.0
             return answer
+        if order == "names":
+            self._zone = dns.Zone(options["names"])
+        elif order == "cut":
+            (self._cut.add if options["is_cut"] else self._cut.discard)(self._device(options["site"]))
+        else:
+            self._behave(**options)
+        return {"at_ns": time.time_ns()}
+
+    def _behave(self, addresses: list[str] | None = None, site: str | None = None, **options: Any) -> None:
         behaviour = Behaviour.read(options)
         if addresses is None:
             self._default = behaviour
             self._hosts.clear()
-        for address in addresses or ():
-            self._hosts[ipaddress.ip_address(address).packed] = Host(behaviour, self._rng)
-        return {"at_ns": time.time_ns()}
+        for device in self._devices if site is None else (self._device(site),):
+            for address in addresses or ():
+                self._hosts[device, ipaddress.ip_address(address).packed] = Host(behaviour, self._rng)
+
+    def _device(self, site: str) -> int:
+        return next(fd for fd, name in self._devices.items() if name == site)
 
 
 def main() -> int:
@@ -110,7 +141,7 @@ def main() -> int:
     device = open_device()
     with path.open("wb") as record:
         print(json.dumps({"ready": True}), flush=True)
-        Responder(device, record, seed).run()
+        Responder({"": device}, record, seed).run()
     return 0
 
 

@@ -84,7 +84,9 @@ def test_the_topics_of_the_page_are_the_channels_of_the_code() -> None:
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "CHANGELOG.md"])
 def test_every_path_a_document_names_exists(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    named = re.findall(r"`((?:frame|bus|rules|history|services|launcher|tests|benchmarks|docs)/[\w./-]+)`", text)
+    named = re.findall(
+        r"`((?:frame|bus|rules|history|services|launcher|netlab|demo|tests|benchmarks|docs)/[\w./-]+)`", text
+    )
     named += [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not link.startswith("http")]
     missing = [path for path in named if not (REPOSITORY / path).exists()]
     assert not missing

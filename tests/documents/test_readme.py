@@ -95,15 +95,24 @@ def test_every_command_exists_and_explains_itself() -> None:
         assert "usage" in done.stdout
 
 
-def test_the_readme_begins_with_what_it_is_a_screenshot_and_the_two_commands() -> None:
+def test_the_readme_begins_with_what_it_is_a_screenshot_and_the_three_commands() -> None:
     picture = TEXT.index("![")
-    assert picture < TEXT.index("./noc up") < TEXT.index("./noc test") < TEXT.index("## What you get")
+    assert (
+        picture
+        < TEXT.index("./noc demo")
+        < TEXT.index("./noc up")
+        < TEXT.index("./noc test")
+        < TEXT.index("## What you get")
+    )
     assert (REPOSITORY / TEXT[picture:].partition("](")[2].partition(")")[0]).stat().st_size > 20_000
 
 
-def test_the_arguments_of_up_are_those_of_the_command() -> None:
-    shown = set(re.findall(r"--[a-z]+", next(line for line in TEXT.splitlines() if line.startswith("| `./noc up"))))
-    command = [sys.executable, "-m", "noc_launcher", "up", "--help"]
+@pytest.mark.parametrize("name", ["up", "demo"])
+def test_the_arguments_of_the_table_are_those_of_the_command(name: str) -> None:
+    shown = set(
+        re.findall(r"--[a-z]+", next(line for line in TEXT.splitlines() if line.startswith(f"| `./noc {name}")))
+    )
+    command = [sys.executable, "-m", "noc_launcher", name, "--help"]
     told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
     assert shown <= set(re.findall(r"--[a-z]+", told))
 

@@ -20,6 +20,7 @@ TYPED = [
     "services/web/noc_web",
     "launcher/noc_launcher",
     "netlab/noc_netlab",
+    "demo/noc_demo",
     "benchmarks",
     "tests",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import sys
 import threading
@@ -24,6 +25,7 @@ from noc_web.auth.guard import Guard
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
+from noc_web.extension import Extension
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
@@ -36,7 +38,7 @@ _CHECK_S: Final = 0.5
 _STOP_S: Final = 3
 
 
-def run(config: Config, stop: threading.Event) -> None:
+def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] = ()) -> None:
     """Serve until stopped. Raises SettingError for a port or folder that cannot be used, SessionDied."""
     listener = _listen(config)
     database = Database(config.data)
@@ -64,7 +66,7 @@ def run(config: Config, stop: threading.Event) -> None:
         requests=Requests(session),
         store=config.history.open(),
     )
-    add_routes(app, parts)
+    add_routes(app, parts, extensions)
     live = LiveSocket(app, parts)
     keeper = Keeper(parts, database, live)
     keeper.follow_database()
@@ -164,9 +166,10 @@ def health(config: Config) -> int:
     return presence.service_health("web", config.broker)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, extensions: Sequence[Extension] = ()) -> int:
     about = "Shows the network live, and keeps its targets."
-    return process.main("web", about, SETTINGS, Config.read, run, health, argv)
+    serve = functools.partial(run, extensions=extensions)
+    return process.main("web", about, SETTINGS, Config.read, serve, health, argv)
 
 
 if __name__ == "__main__":

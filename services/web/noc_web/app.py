@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from noc_web.api import serving
 from noc_web.api.route import ROOT
 from noc_web.auth import pages as auth_pages
 from noc_web.config import SHORTEST_PASSWORD, Config
+from noc_web.extension import Extension
 from noc_web.off_loop import off_loop
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
@@ -76,10 +78,12 @@ def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
     return app, CSRFProtect(app)
 
 
-def add_routes(app: OffLoop, parts: Parts) -> None:
+def add_routes(app: OffLoop, parts: Parts, extensions: Sequence[Extension] = ()) -> None:
     app.most_bytes = serving.most_bytes()
     for source in (serving, auth_pages, pages, health):
         app.register_blueprint(source.blueprint(parts))
+    for extension in extensions:
+        app.register_blueprint(extension.blueprint(parts.guard))
     static = StaticFiles(Path(app.root_path) / "static", _headers(parts.config), app.wsgi_app)
     app.wsgi_app = static  # type: ignore[method-assign]  # Flask's own way of putting something before it
 
@@ -93,6 +97,7 @@ def add_routes(app: OffLoop, parts: Parts) -> None:
         "static": static.url,
         "stylesheets": [static.url(name) for name in static.names("", ".css")],
         "scripts": [static.url(name) for name in static.names("", ".js")],
+        "extensions": extensions,
         "shortest_password": SHORTEST_PASSWORD,
     }
     app.context_processor(lambda: given)
