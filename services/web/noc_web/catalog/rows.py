@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, inspect, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -85,25 +85,35 @@ def _put(draft: Draft, row: TargetRow | GroupRow | SiteRow) -> str:
 def write(session: Session, draft: Draft) -> int:
     """Every row that differs, and that this revision touched it. The revision: the old one where nothing differs."""
     changes = list(draft.changes())
-    revision = draft.before.revision + bool(changes)
-    for kind, name, value in changes:
-        if value is None:
-            session.execute(delete(_KEYS[kind].class_).where(_KEYS[kind] == name))
-        elif kind == "targets":
-            session.merge(TargetRow(id=name, own=value))
-        elif kind == "groups":
-            session.merge(GroupRow(path=name, options=value))
-        else:
-            session.merge(
-                SiteRow(
-                    id=name,
-                    label=value.label,
-                    location=value.location,
-                    anchors=value.anchors,
-                    expected=value.expected,
-                )
-            )
-        note = insert(ChangeRow).values(kind=kind, name=name, revision=revision)
-        session.execute(note.on_conflict_do_update(index_elements=["kind", "name"], set_={"revision": revision}))
+    if not changes:
+        return draft.before.revision
+    revision = draft.before.revision + 1
+    for kind, key in _KEYS.items():
+        gone = [name for of, name, value in changes if of == kind and value is None]
+        for start in range(0, len(gone), _NAMES_AT_ONCE):
+            session.execute(delete(key.class_).where(key.in_(gone[start : start + _NAMES_AT_ONCE])))
+        _put_rows(
+            session,
+            key.class_,
+            [_row(kind, name, value) for of, name, value in changes if of == kind and value is not None],
+        )
+    _put_rows(session, ChangeRow, [{"kind": kind, "name": name, "revision": revision} for kind, name, _ in changes])
     session.execute(delete(ChangeRow).where(ChangeRow.revision < revision - _REVISIONS_KEPT))
     return revision
+
+
+def _row(kind: str, name: str, value: Any) -> dict[str, Any]:
+    if kind == "targets":
+        return {"id": name, "own": value}
+    if kind == "groups":
+        return {"path": name, "options": value}
+    return {column: getattr(value, column) for column in ("id", "label", "location", "anchors", "expected")}
+
+
+def _put_rows(session: Session, model: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert, or replace what has the same key."""
+    if rows:
+        put = insert(model)
+        keys = [column.name for column in inspect(model).primary_key]
+        others = {name: put.excluded[name] for name in rows[0] if name not in keys}
+        session.execute(put.on_conflict_do_update(index_elements=keys, set_=others), rows)
