@@ -22,12 +22,11 @@ from typing import Any
 
 from icmplib import async_multiping
 
-from noc_bus.time import Time
 from noc_netlab import namespace
 from noc_netlab.lab import Netlab
 from noc_netlab.namespace import NoNamespace
 from noc_prober.addresses import literal
-from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally
 from noc_prober.ping import Pinger
 from noc_prober.schedule import spread
 from noc_prober.sockets import open_all
@@ -51,27 +50,30 @@ async def ours(addresses: list[str]) -> Round:
     """As the service does it: every host in its own place of a ten-second round."""
     loop = asyncio.get_running_loop()
     pinger = Pinger(open_all())
-    outcomes: list[Outcome] = []
+    findings: list[Findings] = []
     over = asyncio.Event()
 
-    def done(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        if len(outcomes) == len(addresses):
+    def done(found: Findings) -> None:
+        findings.append(found)
+        if len(findings) == len(addresses):
             over.set()
 
-    begin_s = loop.time() + 0.1
+    start_s = loop.time() + 0.1
     for slot, address in enumerate(addresses):
         to = literal(address)
         assert to is not None
-        start_s = begin_s + spread(slot) * (ROUND_S - PACKETS * GAP_S - TIMEOUT_S)
-        plan = Plan(start_s, Time.now(), (to,), PACKETS, GAP_S, TIMEOUT_S * 1000, 56, None, TIMEOUT_S)
-        loop.call_at(start_s, lambda plan=plan: Cycle(pinger, plan, Tally(), done).start())  # type: ignore[misc]
+        due_s = start_s + spread(slot) * (ROUND_S - PACKETS * GAP_S - TIMEOUT_S)
+        plan = CheckPlan(
+            start_s=due_s, destinations=(to,), packets=PACKETS, gap_s=GAP_S, timeout_ms=TIMEOUT_S * 1000,
+            lateness_limit_s=TIMEOUT_S,
+        )  # fmt: skip
+        loop.call_at(due_s, lambda plan=plan: Check(pinger, plan, Tally(), done).start())  # type: ignore[misc]
     await over.wait()
     pinger.close()
     return Round(
-        sum(outcome.sent for outcome in outcomes),
-        [rtt_ms for outcome in outcomes for rtt_ms in outcome.rtts_ms],
-        sum(not outcome.rtts_ms for outcome in outcomes),
+        sum(found.sent for found in findings),
+        [rtt_ms for found in findings for rtt_ms in found.rtts_ms],
+        sum(not found.rtts_ms for found in findings),
     )
 
 

@@ -102,7 +102,8 @@ RESULTS: Final = Channel(
     "One cycle of echo requests, as it ends.",
 )  # fmt: skip
 REPLAYS: Final = Channel(
-    "replays", "replays/{site}", m.Replay, ("prober",), ("recorder",), False, 1,
+    # Not to be sent again by a client library: what the mark does not reach is sent again from the journal.
+    "replays", "replays/{site}", m.Replay, ("prober",), ("recorder",), False, 0,
     "A batch of journal records the mark has not reached.",
 )  # fmt: skip
 MARKS: Final = Channel(

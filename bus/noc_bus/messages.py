@@ -336,6 +336,10 @@ class ProberPresence(Presence, kw_only=True, frozen=True):
     drops: Annotated[Count, Meta(description="packets the kernel dropped from the ICMP sockets since the start")] = 0
     isolated: Annotated[bool, Meta(description="true: none of its anchors answers, so it casts no vote")] = False
     journal_depth: Annotated[Count, Meta(description="records the recorder's mark has not reached")] = 0
+    lost_records: Annotated[
+        Count,
+        Meta(description="records lost since the start: the journal was full, or could not be written fast enough"),
+    ] = 0
     clock: Annotated[
         Time | None, Meta(description="the site's wall clock as this was sent, to compare with your own")
     ] = None
@@ -497,8 +501,22 @@ class Command(Message, kw_only=True, frozen=True):
     at: Annotated[Time, Meta(description="a command older than 60 s is not carried out")]
 
 
+class Router(Message, kw_only=True, frozen=True):
+    """One of those who answered at a step of the way."""
+
+    address: Annotated[str, Meta(max_length=64)]
+    name: Annotated[
+        Annotated[str, Meta(max_length=253)] | None, Meta(description="reverse name of the address, where known")
+    ] = None
+    rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
+    code: Annotated[
+        Code | None, Meta(description="why it let the packet go no further, where that was not its time to live")
+    ] = None
+    reason: Annotated[Text | None, Meta(description="the same in words")] = None
+
+
 class Hop(Message, kw_only=True, frozen=True):
-    """One step on the way to a target."""
+    """One step on the way to a target. Address, name and times are those of the first that answered."""
 
     ttl: Annotated[int, Meta(ge=1, le=64)]
     address: Annotated[Annotated[str, Meta(max_length=64)] | None, Meta(description="null: nobody answered")] = None
@@ -506,6 +524,10 @@ class Hop(Message, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=253)] | None, Meta(description="reverse name of the address, where known")
     ] = None
     rtts_ms: Annotated[list[RttMs], Meta(max_length=10)] = []
+    routers: Annotated[
+        Annotated[list[Router], Meta(max_length=10)] | None,
+        Meta(description="all that answered, in the order heard; null: an older prober's"),
+    ] = None
 
 
 class Trace(Retained, kw_only=True, frozen=True):

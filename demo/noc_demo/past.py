@@ -24,7 +24,7 @@ from noc_history.store import Batch, StateRecord, Store
 from noc_history.stores import in_folder
 from noc_rules import site_state
 from noc_rules.inheritance import resolve
-from noc_rules.site_state import Check, SiteView
+from noc_rules.site_state import Outcome, Reason, SiteView, StateCode
 from noc_rules.timeline import Interval, overall, site_intervals
 
 WEEK_S: Final = 7 * 86_400
@@ -38,6 +38,7 @@ _DENSE_S: Final = 10
 _AROUND_S: Final = 120
 _SLICE_S: Final = 12 * 3600
 _EPOCH: Final = 1
+_ISOLATED: Final = Reason(StateCode.ISOLATED, "site is isolated: no anchor answers")
 
 
 def troubles(end_s: float) -> list[Trouble]:
@@ -99,7 +100,7 @@ class Past:
         self.lines = [self._line(site.id, host, seed) for site in SITES for host in HOSTS]
 
     def _line(self, site: str, host: Host, seed: int) -> Line:
-        view = SiteView(State.UP, self.start, "answers", self.start, seen=True)
+        view = SiteView(State.UP, self.start, Reason(StateCode.ANSWERS, "answers"), self.start, seen=True)
         line = Line(site, host, resolved(host), random.Random(f"{seed} {site} {host.id}"), view)
         line.states.append(self._state(line))
         return line
@@ -163,22 +164,23 @@ class Past:
 
     def _judge(self, line: Line, result: ProbeResult) -> None:
         before = line.view
-        check = Check(result.at, result.sent, result.received, tuple(result.rtts_ms), is_cycle=True)
-        line.view = site_state.judge(before, check, line.target)
+        outcome = Outcome(result.at, result.sent, tuple(result.rtts_ms), is_cycle=True)
+        line.view = site_state.judge(before, outcome, line.target)
         if site_state.changed(before, line.view):
             line.states.append(self._state(line))
 
     def _blind(self, line: Line, at_s: float) -> None:
         before = line.view
-        line.view = site_state.blind(before, Time(int(at_s * 1000)), "site is isolated: no anchor answers")
+        line.view = site_state.blind(before, int(at_s * 1000), _ISOLATED)
         if site_state.changed(before, line.view):
             line.states.append(self._state(line))
 
     def _state(self, line: Line) -> SiteState:
         view = line.view
         return SiteState(
-            site=line.site, target=line.host.id, epoch=_EPOCH, seq=self._seq(line.site), state=view.state, since=view.since,
-            reason=view.reason, at=view.at, rtt_ms=view.rtt_ms, loss_pct=view.loss_pct,
+            site=line.site, target=line.host.id, epoch=_EPOCH, seq=self._seq(line.site), state=view.state,
+            since=Time(view.since), reason=view.reason.text, code=view.reason.code, at=Time(view.at), rtt_ms=view.rtt_ms,
+            loss_pct=view.loss_pct,
         )  # fmt: skip
 
     def _seq(self, site: str) -> int:

@@ -31,16 +31,13 @@ def _demo(words: list[str]) -> int:
     return run_demo(words)
 
 
-def _ping(words: list[str]) -> int:
-    from noc_prober.terminal import ping
+def _prober(command: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        from noc_prober.cli import main
 
-    return ping(words)
+        return main([command, *words])
 
-
-def _trace(words: list[str]) -> int:
-    from noc_prober.terminal import trace
-
-    return trace(words)
+    return run
 
 
 def _service(name: str) -> Callable[[list[str]], int]:
@@ -50,8 +47,8 @@ def _service(name: str) -> Callable[[list[str]], int]:
 OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "test": _test,
     "demo": _demo,
-    "ping": _ping,
-    "trace": _trace,
+    "ping": _prober("ping"),
+    "trace": _prober("trace"),
     **{name: _service(name) for name in services.SERVICES},
 }
 

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from noc_bus.time import Time
 from noc_prober.addresses import BadAddress, literal
-from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally
 from noc_prober.ping import Pinger
 from noc_prober.sockets import open_all
 
@@ -110,12 +109,9 @@ async def _answers_once(pinger: Pinger, address: str) -> bool:
         return False
     assert to, "gateways and resolvers are addresses"
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[Outcome] = loop.create_future()
-    plan = Plan(
-        loop.time(), Time.now(), (to,), packets=2, gap_s=0.2, timeout_ms=1000, size_bytes=56, ttl=None,
-        lateness_limit_s=1.0,
-    )  # fmt: skip
-    Cycle(pinger, plan, Tally(), over.set_result).start()
+    over: asyncio.Future[Findings] = loop.create_future()
+    plan = CheckPlan(start_s=loop.time(), destinations=(to,), packets=2, gap_s=0.2)
+    Check(pinger, plan, Tally(), over.set_result).start()
     return bool((await over).rtts_ms)
 
 

@@ -9,9 +9,8 @@ import socket
 import pytest
 
 import noc_prober.ping
-from noc_bus.time import Time
 from noc_prober.addresses import Destination
-from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally
 from noc_prober.ping import Pinger
 from noc_prober.sockets import IcmpSocket, open_one
 
@@ -27,30 +26,30 @@ def a_small_socket() -> IcmpSocket:
 def overflow(pinger: Pinger) -> None:
     """More answers than the socket takes, and nobody reads."""
     for _ in range(200):
-        pinger.send(HOST, Cycle(pinger, plan(), Tally(), print), timeout_ms=1000, size_bytes=56, ttl=None)
+        pinger.send(HOST, Check(pinger, plan(), Tally(), print), timeout_ms=1000, size_bytes=56, ttl=None)
     assert pinger.drops() > 0
 
 
-def plan() -> Plan:
-    now_s = asyncio.get_running_loop().time()
-    return Plan(now_s, Time.now(), (HOST,), 1, 0.0, 100.0, 56, None, 1.0)
+def plan() -> CheckPlan:
+    return CheckPlan(start_s=asyncio.get_running_loop().time(), destinations=(HOST,), timeout_ms=100)
 
 
 def test_a_cycle_whose_answer_was_dropped_is_invalid_and_not_lossy(icmp: None) -> None:
-    async def cycle() -> Outcome:
+    async def cycle() -> Findings:
         pinger = Pinger({4: a_small_socket()})
         try:
             overflow(pinger)
-            over: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            Cycle(pinger, plan(), Tally(), over.set_result).start()
+            over: asyncio.Future[Findings] = asyncio.get_running_loop().create_future()
+            Check(pinger, plan(), Tally(), over.set_result).start()
             return await over
         finally:
             pinger.close()
 
-    outcome = asyncio.run(cycle())
-    assert (outcome.sent, outcome.rtts_ms) == (1, [])
-    assert outcome.invalid is not None
-    assert "ICMP packets unread" in outcome.invalid
+    found = asyncio.run(cycle())
+    assert (found.sent, found.rtts_ms) == (1, [])
+    assert found.invalid is not None
+    assert found.invalid.code == "dropped"
+    assert "ICMP packets unread" in found.invalid.text
 
 
 def test_drops_are_counted_on_when_a_socket_is_exchanged(icmp: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from noc_bus.messages import Mark, ProbeResult, SiteState, State
 from noc_bus.time import Time
 from noc_prober.database import open_database
-from noc_prober.journal import Journal
+from noc_prober.journal import Journal, SignOfLife
 from tests.prober.conftest import journal_in
 
 NOW = Time.parse("2026-11-24T12:00:00Z")
@@ -35,7 +35,7 @@ def append(journal: Journal, count: int, now: Time = NOW) -> None:
     with journal.transaction():
         for number in range(count):
             journal.append(result(number), now)
-        journal.sign(now)
+        journal.sign(SignOfLife(now, 0, 0), now)
 
 
 def test_records_are_numbered_without_gaps_across_restarts(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_records_are_numbered_without_gaps_across_restarts(tmp_path: Path) -> No
     with journal_in(tmp_path) as (journal, _):
         with journal.transaction():
             told = journal.append(state(), NOW)
-            journal.sign(NOW)
+            journal.sign(SignOfLife(NOW, 5, 7), NOW)
         assert (told.epoch, told.seq) == (epoch, 3)
         run = journal.read(0, 1_000_000)
     assert run is not None
@@ -85,13 +85,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from noc_bus.time import Time
 from noc_prober.database import open_database
-from noc_prober.journal import Journal
+from noc_prober.journal import Journal, SignOfLife
 from tests.prober.test_journal import result
 journal = Journal(open_database(Path(sys.argv[1])), Time.now())
 while True:
     with journal.transaction():
         told = [journal.append(result(), Time.now()).seq for _ in range(7)]
-        journal.sign(Time.now())
+        journal.sign(SignOfLife(Time.now(), 0, 0), Time.now())
     print(told[-1], flush=True)
 """
 
@@ -211,8 +211,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_journal_begins(tmp_path: Path) ->
 
 def test_it_remembers_when_it_was_last_alive(tmp_path: Path) -> None:
     with journal_in(tmp_path) as (journal, _):
-        assert journal.alive_at is None
+        assert journal.sign_of_life is None
         with journal.transaction():
-            journal.sign(NOW)
+            journal.sign(SignOfLife(NOW, 5, 7), NOW)
     with journal_in(tmp_path) as (journal, _):
-        assert journal.alive_at == NOW
+        assert journal.sign_of_life == SignOfLife(NOW, 5, 7)

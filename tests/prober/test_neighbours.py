@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from noc_bus.time import Time
 from noc_netlab.site import Site
 from noc_prober.addresses import Destination, literal
-from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally
 from noc_prober.ping import Pinger
 from noc_prober.sockets import IcmpSocket, open_one
 
@@ -19,20 +18,20 @@ def a_socket_with_room_for_few_requests() -> IcmpSocket:
     return own
 
 
-async def check(pinger: Pinger, address: str) -> Outcome:
+async def check(pinger: Pinger, address: str) -> Findings:
     to = literal(address)
     assert isinstance(to, Destination)
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[Outcome] = loop.create_future()
-    plan = Plan(loop.time(), Time.now(), (to,), 1, 0.0, 200.0, 56, None, 10.0)
-    Cycle(pinger, plan, Tally(), over.set_result).start()
+    over: asyncio.Future[Findings] = loop.create_future()
+    plan = CheckPlan(start_s=loop.time(), destinations=(to,), timeout_ms=200, lateness_limit_s=10)
+    Check(pinger, plan, Tally(), over.set_result).start()
     return await over
 
 
 def test_requests_to_silent_neighbours_do_not_hold_up_those_to_others(icmp: None, own_network: None) -> None:
     """The kernel keeps them in the socket's buffer while it asks for link addresses, for seconds."""
 
-    async def checks() -> list[Outcome]:
+    async def checks() -> list[Findings]:
         pinger = Pinger({4: a_socket_with_room_for_few_requests()})
         silent = [check(pinger, f"10.98.1.{host}") for host in range(100, 150)]
         try:
@@ -42,5 +41,5 @@ def test_requests_to_silent_neighbours_do_not_hold_up_those_to_others(icmp: None
 
     with Site(1):
         *silent, other = asyncio.run(checks())
-    assert {(outcome.sent, outcome.invalid, len(outcome.rtts_ms)) for outcome in silent} == {(1, None, 0)}
+    assert {(found.sent, found.invalid, len(found.rtts_ms)) for found in silent} == {(1, None, 0)}
     assert (other.sent, other.invalid, len(other.rtts_ms)) == (1, None, 1)

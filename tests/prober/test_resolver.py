@@ -78,11 +78,10 @@ def test_a_new_address_is_taken_and_told_once(server: NameServer) -> None:
     resolver.want(["a.example"])
     for addresses in (["192.0.2.1"], ["192.0.2.1"], ["192.0.2.9"]):
         server.table["a.example"] = addresses
-        asked = len(server.asked)
-        resolver.tick()
-        resolver.tick()
-        soon(lambda: len(server.asked) == asked + 1)  # noqa: B023  # called before the next round
         clock[0] += REFRESH_S + 1
+        resolver.tick()
+        resolver.tick()
+        soon(lambda: resolver.answer("a.example") == Answer(tuple(server.table["a.example"]), clock[0]))
     soon(lambda: len(learnt) == 2)
     assert learnt == [("a.example", ("192.0.2.1",)), ("a.example", ("192.0.2.9",))]
     assert len(server.asked) == 3

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from noc_prober import terminal
+from noc_prober import cli
 from noc_prober.addresses import literal
 from noc_prober.trace import Path, trace
 
@@ -20,7 +20,7 @@ from noc_prober.trace import Path, trace
 def follow(address: str, names: dict[str, str] | None = None) -> Path:
     to = literal(address)
     assert to is not None
-    return trace(to, (names or {}).get)
+    return trace(to, name_of=(names or {}).get)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1"])
@@ -42,25 +42,25 @@ def test_a_slow_name_server_does_not_hold_up_the_path() -> None:
 
     to = literal("127.0.0.1")
     assert to is not None
-    began_s = time.monotonic()
-    path = trace(to, name_of)
+    started_s = time.monotonic()
+    path = trace(to, name_of=name_of)
     is_over.set()
-    assert time.monotonic() - began_s < 30
+    assert time.monotonic() - started_s < 30
     assert path.hops[0].name is None
 
 
 def test_noc_trace_prints_the_path(capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.trace(["-n", "127.0.0.1"]) == 0
+    assert cli.trace(["-n", "127.0.0.1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "127.0.0.1 (127.0.0.1)"
     assert re.fullmatch(r"  1  127\.0\.0\.1(  \d+\.\d{3} ms){3}", lines[1])
     assert lines[-1] == "reached"
-    assert terminal.trace(["-n", "--json", "::1"]) == 0
+    assert cli.trace(["-n", "--json", "::1"]) == 0
     assert json.loads(capsys.readouterr().out)["hops"][0]["address"] == "::1"
 
 
 def test_noc_ping_prints_a_line_for_each_host(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.ping(["-c", "2", "-i", "0.01", "127.0.0.1", "224.0.0.1"]) == 0
+    assert cli.ping(["-c", "2", "-i", "0.01", "127.0.0.1", "224.0.0.1"]) == 0
     out = capsys.readouterr().out
     figures = r"2 sent, 2 received, 0 % lost; min/avg/max (\d+\.\d{3}/?){3} ms"
     assert re.search(rf"^127\.0\.0\.1 \(127\.0\.0\.1\): {figures}$", out, re.MULTILINE)
@@ -68,19 +68,19 @@ def test_noc_ping_prints_a_line_for_each_host(icmp: None, capsys: pytest.Capture
 
 
 def test_noc_ping_as_json(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.ping(["--json", "-c", "3", "-i", "0.01", "127.0.0.1"]) == 0
+    assert cli.ping(["--json", "-c", "3", "-i", "0.01", "127.0.0.1"]) == 0
     (host,) = json.loads(capsys.readouterr().out)
     assert (host["sent"], host["received"], host["loss_pct"]) == (3, 3, 0)
     assert len(host["rtts_ms"]) == 3
 
 
 def test_noc_ping_ends_with_1_when_nobody_answered(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.ping(["0.0.0.0"]) == 1
+    assert cli.ping(["0.0.0.0"]) == 1
     assert "0.0.0.0 is the unspecified address" in capsys.readouterr().out
 
 
 def test_noc_ping_claims_no_loss_where_nothing_could_be_sent(icmp: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.ping(["-c", "1", "-t", "10", "127.255.255.255"]) == 1  # a broadcast, which the system forbids
+    assert cli.ping(["-c", "1", "-t", "10", "127.255.255.255"]) == 1  # a broadcast, which the system forbids
     out = capsys.readouterr().out
     assert out.startswith("127.255.255.255 (127.255.255.255): nothing sent; ")
 
@@ -89,11 +89,11 @@ def test_noc_ping_claims_no_loss_where_nothing_could_be_sent(icmp: None, capsys:
 def test_ctrl_c_does_not_wait_for_a_name_server_that_says_nothing(icmp: None, command: str) -> None:
     program = f"""
 import sys, time
-from noc_prober import terminal
+from noc_prober import cli
 def look_up(name):
     print("asked", flush=True)
     time.sleep(60)
-sys.exit(terminal.{command}(["host.example"], look_up))
+sys.exit(cli.{command}(["host.example"], look_up))
 """
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -122,6 +122,6 @@ def test_a_wrong_option_is_answered_with_what_is_accepted(
     argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        terminal.ping(argv)
+        cli.ping(argv)
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err

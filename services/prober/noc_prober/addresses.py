@@ -8,7 +8,9 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
+from noc_prober.codes import InvalidCode
 from noc_prober.packets import Family
+from noc_rules.site_state import Reason
 
 # A last label that is a number would make inet_aton read "127.1", "2130706433" or "0x7f000001" as an address.
 _NAME: Final = re.compile(
@@ -19,6 +21,10 @@ _NAME: Final = re.compile(
 
 class BadAddress(Exception):
     """Not to be pinged. The text says why, naming the address."""
+
+    @property
+    def reason(self) -> Reason:
+        return Reason(InvalidCode.BAD_ADDRESS, str(self)[:200])
 
 
 class NoInterface(BadAddress):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from noc_prober.packets import Family, IcmpError, error_text
+from noc_prober.packets import Family, IcmpError, error_code, error_text
 from noc_prober.sockets import IP_RECVERR, IPV6_RECVERR, SO_TIMESTAMPNS
 
 ORIGIN_ICMP: Final = 2
@@ -37,7 +37,8 @@ class QueuedError:
         if len(self.payload) < 8:
             return None
         seq = int.from_bytes(self.payload[6:8], "big")
-        return IcmpError(self.destination, ident, seq, error_text(self.family, self.kind, self.code))
+        text = error_text(self.family, self.kind, self.code)
+        return IcmpError(self.destination, ident, seq, text, error_code(self.family, self.kind, self.code))
 
 
 def read_errors(sock: socket.socket, family: Family) -> Iterator[QueuedError | None]:

@@ -20,10 +20,21 @@ from noc_bus.time import Time
 
 Record = ProbeResult | SiteState
 
+# Hours in which this prober ran: a wall clock gone wrong for a minute must not make everything old.
 KEPT_MS: Final = 72 * 3_600_000
 KEPT_BYTES: Final = 2_000_000_000
 _KINDS: Final[dict[str, type[ProbeResult | SiteState]]] = {"result": ProbeResult, "state": SiteState}
 _DROP_AT_ONCE: Final = 5000
+_REASONABLE_BYTES: Final = 100
+
+
+@dataclass(frozen=True)
+class SignOfLife:
+    """When the journal was last written: on the wall clock, and since the start of the machine of that name."""
+
+    at: Time
+    boot_ms: int
+    boot_number: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Journal:
         self._connection = connection
         self.epoch = self._meta("epoch", int(now))
         self.next_seq = self._meta("next_seq", 0)
+        # Journals that have no time of their own yet have the wall clock's in their records.
+        self._ran_ms = self._meta("ran_ms", int(now))
         self._refresh()
 
     @property
@@ -55,10 +68,15 @@ class Journal:
         return self.next_seq - self._oldest_seq
 
     @property
-    def alive_at(self) -> Time | None:
+    def sign_of_life(self) -> SignOfLife | None:
         """When this journal was last written before it was opened, or since."""
-        value = self._meta("alive_at", 0)
-        return Time(value) if value else None
+        at = self._meta("alive_at", 0)
+        return SignOfLife(Time(at), self._meta("alive_boot_ms", 0), self._meta("alive_boot", 0)) if at else None
+
+    @property
+    def ran_ms(self) -> int:
+        """The journal's own time, by which records get old, as it was last signed: it stands still while nobody runs."""
+        return self._ran_ms
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -76,22 +94,28 @@ class Journal:
                 self._refresh()
             raise
 
-    def append(self, record: Record, now: Time) -> Record:
-        """Number a record and write it, inside a transaction. Returns it with epoch and number."""
+    def append(self, record: Record, ran_ms: int) -> Record:
+        """Number a record and write it, inside a transaction, at the journal's own time. Returns it with epoch and number."""
         numbered = replace(record, epoch=self.epoch, seq=self.next_seq)
         kind = "result" if isinstance(record, ProbeResult) else "state"
         self._connection.execute(
             "INSERT INTO records (seq, at, kind, body) VALUES (?, ?, ?, ?)",
-            (self.next_seq, int(now), kind, encode(numbered)),
+            (self.next_seq, ran_ms, kind, encode(numbered)),
         )
         self.next_seq += 1
         return numbered
 
-    def sign(self, now: Time) -> None:
+    def sign(self, alive: SignOfLife, ran_ms: int) -> None:
         """Inside a transaction that appended, or from time to time: we were alive now, and this number is next."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
-            [("alive_at", int(now)), ("next_seq", self.next_seq)],
+            [
+                ("alive_at", int(alive.at)),
+                ("alive_boot_ms", alive.boot_ms),
+                ("alive_boot", alive.boot_number),
+                ("ran_ms", ran_ms),
+                ("next_seq", self.next_seq),
+            ],
         )
 
     def read(self, first_seq: int, max_bytes: int) -> Run | None:
@@ -125,14 +149,20 @@ class Journal:
         self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
         self.epoch = epoch
 
-    def drop_old(self, now: Time, kept_bytes: int = KEPT_BYTES, kept_ms: int = KEPT_MS) -> int:
-        """Let go of the oldest where the journal is too old or too large. Returns how many were lost."""
+    def drop_old(self, ran_ms: int, kept_bytes: int = KEPT_BYTES, kept_ms: int = KEPT_MS) -> int:
+        """Let go of some of the oldest where the journal is too old or too large, inside a transaction.
+
+        Returns how many were lost; call it again, in another transaction, until none are.
+        """
         before = self._oldest_seq
         (last_old,) = self._connection.execute(
-            "SELECT max(seq) FROM records WHERE at < ? AND seq < ?", (int(now) - kept_ms, before + _DROP_AT_ONCE)
+            "SELECT max(seq) FROM records WHERE at < ? AND seq < ?", (ran_ms - kept_ms, before + _DROP_AT_ONCE)
         ).fetchone()
-        if self._bytes() > kept_bytes:
-            last_old = max(last_old or 0, min(before + _DROP_AT_ONCE, self.next_seq) - 1)
+        if (excess := self._bytes() - kept_bytes) > 0:
+            # As many as take up what is too much, so that the bound holds however fast records come.
+            mean_bytes = max(_REASONABLE_BYTES, self._bytes() // max(1, self.depth))
+            count = min(_DROP_AT_ONCE, max(1, excess // mean_bytes + 1))
+            last_old = max(last_old or 0, min(before + count, self.next_seq) - 1)
         if last_old is not None and last_old >= before:
             self._delete_up_to(last_old)
         return self._oldest_seq - before

@@ -1,4 +1,4 @@
-"""What survives a restart beside the journal: the last states, the targets, the site, good addresses."""
+"""What survives a restart beside the journal: the last states and paths, the targets, the site, good addresses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 import msgspec
 
 from noc_bus.codec import BadMessage, decode
-from noc_bus.messages import Message, Site, SiteState, Target
+from noc_bus.messages import Message, Site, SiteState, Target, Trace
 
-Kind = Literal["state", "target", "site", "address"]
+Kind = Literal["state", "trace", "target", "site", "address"]
 M = TypeVar("M", bound=Message)
 
 
@@ -30,6 +30,9 @@ class Memory:
 
     def states(self) -> dict[str, SiteState]:
         return self._messages("state", SiteState)
+
+    def traces(self) -> dict[str, Trace]:
+        return self._messages("trace", Trace)
 
     def targets(self) -> dict[str, Target]:
         return self._messages("target", Target)

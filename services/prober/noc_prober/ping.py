@@ -19,10 +19,12 @@ from icmplib import ICMPSocketError
 from noc_frame import log
 from noc_prober import packets
 from noc_prober.addresses import Destination
+from noc_prober.codes import InvalidCode
 from noc_prober.errqueue import kernel_stamp_ns, read_errors
 from noc_prober.outstanding import Arrival, Echo, Listener, Outstanding
 from noc_prober.packets import EchoReply, Family
 from noc_prober.sockets import IcmpSocket, open_one
+from noc_rules.site_state import Reason
 
 _READ_AT_ONCE: Final = 256
 # Firewalls remember ICMP flows by this number: a new one now and then leaves a stuck entry behind.
@@ -31,21 +33,25 @@ _IDENT_LASTS_S: Final = 300.0
 # neighbours stay for seconds: then another socket goes on, so that the dead do not silence the living.
 _MOST_SOCKETS: Final = 16
 _FULL: Final = {errno.EAGAIN, errno.ENOBUFS}
-_WORDS: Final = {
-    errno.EPERM: "a local firewall forbids it",
-    errno.EACCES: "the system forbids it (a broadcast address?)",
-    errno.ENETUNREACH: "no route to that network",
-    errno.EHOSTUNREACH: "no route to that host",
-    errno.ENOBUFS: "no buffer space left",
-    errno.EAGAIN: "the send buffer is full",
-    errno.EMSGSIZE: "the packet is too large for the path",
-    errno.EADDRNOTAVAIL: "no local address fits",
-    errno.ENETDOWN: "the network is down",
+_REASONS: Final = {
+    errno.EPERM: Reason(InvalidCode.FILTERED, "a local firewall forbids it"),
+    errno.EACCES: Reason(InvalidCode.FILTERED, "the system forbids it (a broadcast address?)"),
+    errno.ENETUNREACH: Reason(InvalidCode.NO_ROUTE, "no route to that network"),
+    errno.EHOSTUNREACH: Reason(InvalidCode.NO_ROUTE, "no route to that host"),
+    errno.ENOBUFS: Reason(InvalidCode.NO_BUFFER, "no buffer space left"),
+    errno.EAGAIN: Reason(InvalidCode.NO_BUFFER, "the send buffer is full"),
+    errno.EMSGSIZE: Reason(InvalidCode.TOO_LARGE, "the packet is too large for the path"),
+    errno.EADDRNOTAVAIL: Reason(InvalidCode.NO_SOURCE, "no local address fits"),
+    errno.ENETDOWN: Reason(InvalidCode.LINK_DOWN, "the network is down"),
 }
 
 
 class NotSent(Exception):
-    """The request did not leave this machine. The text says why."""
+    """The request did not leave this machine. `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
 
 
 class Pinger:
@@ -73,7 +79,7 @@ class Pinger:
         """Send one request now. Raises NotSent."""
         sockets = self._sockets.get(to.family)
         if not sockets:
-            raise NotSent(f"this machine has no IPv{to.family}")
+            raise NotSent(Reason(InvalidCode.NO_FAMILY, f"this machine has no IPv{to.family}"))
         tried = 0
         while True:
             try:
@@ -82,9 +88,7 @@ class Pinger:
                 tried += 1
                 if error.errno in _FULL and self._turn(to.family, tried):
                     continue
-                raise NotSent(
-                    f"{_WORDS.get(error.errno or 0, os.strerror(error.errno or 0))}, to {to.address}"
-                ) from None
+                raise NotSent(_reason(error, to)) from None
             self.sent += 1
             return echo
 
@@ -130,7 +134,8 @@ class Pinger:
         now_ns = time.monotonic_ns()
         cookie = packets.cookie(self._key, to.address, ident, seq, now_ns)
         packet = packets.request(to.family, ident, seq, cookie, size_bytes)
-        echo = Echo(to.address, ident, seq, cookie, now_ns, int(timeout_ms * 1e6), listener)
+        payload = packets.payload_of(cookie, size_bytes)
+        echo = Echo(to, ident, seq, payload, now_ns, int(timeout_ms * 1e6), listener)
         # It is known before it leaves: on loopback the answer is there before the call returns.
         self.outstanding.add(echo, now_ns / 1e9)
         echo.sent_ns = time.monotonic_ns()
@@ -160,7 +165,7 @@ class Pinger:
             ident = self._idents[own.family] if own.is_raw else own.ident
             if self.outstanding.is_free(address, ident, seq):
                 return ident, seq
-        raise NotSent(f"65536 requests to {address} are on their way already")
+        raise NotSent(Reason(InvalidCode.NOT_SENT, f"65536 requests to {address} are on their way already"))
 
     def _renumber(self, family: Family) -> None:
         self._idents[family] = secrets.randbelow(0xFFFF) + 1
@@ -222,3 +227,9 @@ class Pinger:
             if error and quoted:
                 self.outstanding.error(error.offender, quoted)
         return found
+
+
+def _reason(error: OSError, to: Destination) -> Reason:
+    number = error.errno or 0
+    reason = _REASONS.get(number) or Reason(InvalidCode.NOT_SENT, os.strerror(number))
+    return Reason(reason.code, f"{reason.text}, to {to.address}"[:200])

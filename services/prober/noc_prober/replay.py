@@ -1,7 +1,8 @@
 """When to send records again, and how many: flow control towards the recorder's mark. Pure.
 
 Like TCP: the mark acknowledges all before it, a window bounds what is on its way beyond it, and
-where the mark does not move the window shrinks and the waiting doubles.
+where the mark does not move the window shrinks, the waiting doubles, and the batches get smaller:
+a broker drops without a word what is too large for it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ LIVE_WAIT_S: Final = 5.0
 BATCH_BYTES: Final = 180_000
 _WINDOW_BATCHES: Final = 8
 _FIRST_WAIT_S: Final = 2.0
-_LONGEST_WAIT_S: Final = 30.0
+_MAX_WAIT_S: Final = 30.0
+MIN_BATCH_BYTES: Final = 1
+_SMALL_BATCH_BYTES: Final = 1000
+# So long a size that did not pass is not tried again.
+_CEILING_S: Final = 600.0
 
 
-class Replay:
-    """Says which record a batch should begin with next, or None."""
+class FlowControl:
+    """Says which record a batch should begin with next, or None, and how large it may be."""
 
     def __init__(self, now_s: float, next_seq: int) -> None:
         """All that is in the journal at the start was not sent by this process, so it is due at once."""
@@ -28,6 +33,15 @@ class Replay:
         self._window = 1
         self._wait_s = _FIRST_WAIT_S
         self._moved_s = now_s
+        self.batch_bytes = BATCH_BYTES
+        self._has_moved = False
+        self._ceiling_bytes = BATCH_BYTES
+        self._ceiling_until_s = now_s
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether not even a single record at a time moved the mark."""
+        return self.batch_bytes == MIN_BATCH_BYTES and self._wait_s == _MAX_WAIT_S
 
     def marked(self, seq: int, now_s: float) -> None:
         """The recorder has stored everything up to `seq`."""
@@ -37,11 +51,15 @@ class Replay:
         while self._sent and self._sent[0] <= seq:
             self._sent.popleft()
             self._window = min(self._window * 2, _WINDOW_BATCHES)
+            self._grow(now_s)
         self._wait_s = _FIRST_WAIT_S
         self._moved_s = now_s
 
     def restart(self, now_s: float) -> None:
         """After a new connection, or a new epoch: nothing is on its way any more."""
+        # Some brokers end the connection of who sends too much at once.
+        if self._sent and now_s - self._moved_s < self._wait_s:
+            self._shrink(now_s)
         self._sent.clear()
         self._window, self._wait_s, self._moved_s = 1, _FIRST_WAIT_S, now_s
 
@@ -56,9 +74,10 @@ class Replay:
         while self._recent and now_s - self._recent[0][0] >= LIVE_WAIT_S:
             self._due_seq = max(self._due_seq, self._recent.popleft()[1])
         if self._sent and now_s - self._moved_s >= self._wait_s:
+            self._shrink(now_s)
             self._sent.clear()
             self._window = 1
-            self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
+            self._wait_s = min(self._wait_s * 2, _MAX_WAIT_S)
             self._moved_s = now_s
 
     def next_first_seq(self, oldest_seq: int) -> int | None:
@@ -72,3 +91,16 @@ class Replay:
         if not self._sent:
             self._moved_s = now_s
         self._sent.append(last_seq)
+
+    def _grow(self, now_s: float) -> None:
+        self._has_moved = True
+        ceiling_bytes = self._ceiling_bytes if now_s < self._ceiling_until_s else BATCH_BYTES
+        self.batch_bytes = min(max(self.batch_bytes, _SMALL_BATCH_BYTES) * 2, ceiling_bytes)
+
+    def _shrink(self, now_s: float) -> None:
+        smaller = self.batch_bytes // 2
+        self.batch_bytes = smaller if smaller >= _SMALL_BATCH_BYTES else MIN_BATCH_BYTES
+        if self._has_moved:
+            # The mark moved with smaller ones: it is the size that does not pass.
+            self._ceiling_bytes, self._ceiling_until_s = self.batch_bytes, now_s + _CEILING_S
+        self._has_moved = False

@@ -1,7 +1,9 @@
 """Turns host names into addresses beside the probing: a dead DNS server delays nobody.
 
-Names are looked up in a few threads of their own and again every five minutes. The last good
-addresses are kept while a name cannot be resolved.
+The system's resolver is asked, so that /etc/hosts and whatever else this machine knows counts; it keeps
+what it knows for the time that name servers allow. So each name is asked for again every minute, and at
+once when its address is silent or cannot be sent to. Names that could not be resolved have threads of
+their own. The last good addresses are kept while a name cannot be resolved.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from noc_bus.messages import Target
 from noc_prober.addresses import BadAddress, Destination, check_name, literal
+from noc_prober.codes import InvalidCode
+from noc_rules.site_state import Reason
 
-REFRESH_S: Final = 300.0
+REFRESH_S: Final = 60.0
 _RETRY_S: Final = 30.0
-_THREADS: Final = 8
+# How long after an answer doubt may ask again: at once, then less and less often while the answer stays the same.
+DOUBT_S: Final = (2.0, 60.0)
 _KEPT_S: Final = 24 * 3600.0
 
 LookUp = Callable[[str], list[str]]
@@ -28,24 +33,67 @@ LookUp = Callable[[str], list[str]]
 class Unresolved(Exception):
     """There is no address to ping. The text says why."""
 
+    @property
+    def reason(self) -> Reason:
+        return Reason(InvalidCode.NO_ADDRESS, str(self)[:200])
+
 
 class Resolving(Unresolved):
     """The first answer is still awaited."""
 
+    @property
+    def reason(self) -> Reason:
+        return Reason(InvalidCode.RESOLVING, str(self)[:200])
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of a name: its addresses in the resolver's order, or why there are none."""
+    """What is known of a name: its addresses, the one to use first, or why there are none."""
 
     addresses: tuple[str, ...]
     good_at_s: float
     error: str | None = None
 
 
+@dataclass
+class _Wanted:
+    """A name to be kept resolved: when it is due, and what became of it."""
+
+    due_s: float = 0.0
+    is_asked: bool = False
+    doubt_after_s: float = DOUBT_S[0]
+    answered_s: float = float("-inf")
+    set_aside: set[str] = field(default_factory=set)
+
+
 def system_look_up(name: str) -> list[str]:
     """Ask the system's resolver. Raises OSError."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
     return list(dict.fromkeys(_with_scope(entry[4]) for entry in found))
+
+
+class _Lane:
+    """Threads that look names up, as many as there are names waiting, up to a limit."""
+
+    def __init__(self, name: str, max_threads: int, work: Callable[[str], None]) -> None:
+        self._name = name
+        self._max = max_threads
+        self._work = work
+        self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._threads = 0
+        self._idle = threading.Semaphore(0)
+
+    def put(self, name: str) -> None:
+        """Called from one thread."""
+        self._names.put(name)
+        if not self._idle.acquire(blocking=False) and self._threads < self._max:
+            self._threads += 1
+            threading.Thread(target=self._run, name=f"{self._name}-{self._threads}", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._work(self._names.get())
+            self._idle.release()
 
 
 class Resolver:
@@ -62,12 +110,10 @@ class Resolver:
         self._clock = clock
         self._learnt = learnt
         self._answers: dict[str, Answer] = {}
-        self._due: dict[str, float] = {}
-        self._asked: set[str] = set()
-        # One entry a name at most: `_asked` sees to that. Names without any address go first.
-        self._questions: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
+        self._wanted: dict[str, _Wanted] = {}
         self._lock = threading.Lock()
-        self._threads = 0
+        self._lane = _Lane("resolver", 64, self._resolve)
+        self._slow_lane = _Lane("resolver-retry", 8, self._resolve)
 
     def recall(self, known: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """Addresses that were good before a restart."""
@@ -80,19 +126,33 @@ class Resolver:
         with self._lock:
             for name in [name for name in self._answers if name not in wanted]:
                 del self._answers[name]
-            self._due = {name: self._due.get(name, 0.0) for name in wanted}
+            self._wanted = {name: self._wanted.get(name) or _Wanted() for name in wanted}
 
     def tick(self) -> None:
         """Ask what is due, about once a second."""
         now_s = self._clock()
         with self._lock:
-            due = [name for name, at_s in self._due.items() if at_s <= now_s and name not in self._asked]
-            for name in due:
-                self._asked.add(name)
-                self._questions.put((1 if name in self._answers else 0, now_s, name))
-        while due and self._threads < _THREADS:
-            self._threads += 1
-            threading.Thread(target=self._work, name=f"resolver-{self._threads}", daemon=True).start()
+            for name, wanted in self._wanted.items():
+                if wanted.due_s <= now_s:
+                    self._ask(name, wanted)
+
+    def doubt(self, name: str) -> None:
+        """Its address is silent: has it another one by now?"""
+        name, now_s = name.lower(), self._clock()
+        with self._lock:
+            wanted = self._wanted.get(name)
+            if wanted is None or wanted.is_asked or now_s < wanted.answered_s + wanted.doubt_after_s:
+                return
+            wanted.doubt_after_s = min(wanted.doubt_after_s * 2, DOUBT_S[1])
+            self._ask(name, wanted)
+
+    def set_aside(self, name: str, addresses: tuple[str, ...]) -> None:
+        """This machine cannot send to these: others of the same name come first from now on."""
+        name = name.lower()
+        with self._lock:
+            if (wanted := self._wanted.get(name)) and (answer := self._answers.get(name)):
+                wanted.set_aside |= set(addresses)
+                self._answers[name] = replace(answer, addresses=_in_order(answer.addresses, (), wanted.set_aside))
 
     def answer(self, name: str) -> Answer | None:
         """What is known now; None while the first answer is awaited."""
@@ -102,30 +162,41 @@ class Resolver:
             return replace(answer, addresses=())
         return answer
 
-    def _work(self) -> None:
-        while True:
-            _, _, name = self._questions.get()
-            try:
-                addresses, error = tuple(self._look_up(name)), None
-            except (OSError, UnicodeError) as problem:
-                addresses, error = (), getattr(problem, "strerror", None) or str(problem)
-            self._take(name, addresses, error)
+    def _ask(self, name: str, wanted: _Wanted) -> None:
+        if wanted.is_asked:
+            return
+        wanted.is_asked = True
+        before = self._answers.get(name)
+        (self._slow_lane if before and before.error else self._lane).put(name)
 
-    def _take(self, name: str, addresses: tuple[str, ...], error: str | None) -> None:
+    def _resolve(self, name: str) -> None:
+        try:
+            addresses, error = tuple(self._look_up(name)), None
+        except (OSError, UnicodeError) as problem:
+            addresses, error = (), getattr(problem, "strerror", None) or str(problem)
+        self._store_answer(name, addresses, error)
+
+    def _store_answer(self, name: str, addresses: tuple[str, ...], error: str | None) -> None:
         now_s = self._clock()
         with self._lock:
-            self._asked.discard(name)
-            if name not in self._due:
+            wanted = self._wanted.get(name)
+            if wanted is None:
                 return
             before = self._answers.get(name)
+            known = before.addresses if before else ()
             if addresses:
-                self._answers[name] = Answer(addresses, now_s)
+                wanted.set_aside &= set(addresses)
+                self._answers[name] = Answer(_in_order(addresses, known, wanted.set_aside), now_s)
             elif before:
                 self._answers[name] = replace(before, error=error or "no address")
             else:
                 self._answers[name] = Answer((), now_s, error or "no address")
-            self._due[name] = now_s + (REFRESH_S if addresses else _RETRY_S)
-        if self._learnt and addresses and (before is None or before.addresses != addresses):
+            is_new = bool(addresses) and set(addresses) != set(known)
+            if is_new or now_s - wanted.answered_s >= DOUBT_S[1]:
+                wanted.doubt_after_s = DOUBT_S[0]
+            wanted.is_asked, wanted.answered_s = False, now_s
+            wanted.due_s = now_s + (REFRESH_S if addresses else _RETRY_S)
+        if self._learnt and is_new:
             self._learnt(name, addresses)
 
 
@@ -156,6 +227,13 @@ def destinations(target: Target, resolver: Resolver) -> tuple[Destination, ...]:
     if not found:
         raise Unresolved(f"the name {target.address} has no IPv{target.family} address")
     return found
+
+
+def _in_order(addresses: tuple[str, ...], known: tuple[str, ...], set_aside: set[str]) -> tuple[str, ...]:
+    """Those known before first, in their order, so that a name server that takes turns moves nobody."""
+    kept = [address for address in known if address in addresses]
+    new = [address for address in addresses if address not in kept]
+    return tuple(sorted((*kept, *new), key=lambda address: address in set_aside))
 
 
 def _usable(addresses: tuple[str, ...]) -> tuple[Destination, ...]:

@@ -17,15 +17,16 @@ from typing import Final, NamedTuple, Protocol
 
 from icmplib import ICMPSocketError
 
-from noc_bus.messages import Hop
+from noc_bus.messages import Hop, Router
 from noc_prober import packets
 from noc_prober.addresses import Destination
-from noc_prober.errqueue import kernel_stamp_ns, read_errors
+from noc_prober.codes import ErrorCode
+from noc_prober.errqueue import QueuedError, kernel_stamp_ns, read_errors
 from noc_prober.outstanding import Arrival
-from noc_prober.packets import EchoReply, Family
+from noc_prober.packets import EchoReply, Family, error_code, error_text
 from noc_prober.sockets import SO_TIMESTAMPNS, hear_errors, open_one, transmit
 
-MOST_HOPS: Final = 30
+MAX_HOPS: Final = 30
 PROBES: Final = 3
 _GAP_S: Final = 0.01
 _PATIENCE_S: Final = 1.5
@@ -49,34 +50,36 @@ class Path:
     hops: list[Hop]
 
 
-class Heard(NamedTuple):
-    """What came back for one probe. `is_end`: the path goes no further."""
+class Answer(NamedTuple):
+    """What came back for one probe. `is_end`: the path goes no further; `code` and `reason` then say why not."""
 
     number: int
-    offender: str
+    source: str
     is_end: bool
     arrival: Arrival
+    code: ErrorCode | None = None
+    reason: str | None = None
 
 
-class Prober(Protocol):
-    """One kind of probe."""
+class Probes(Protocol):
+    """One kind of probe to one destination."""
 
     sock: socket.socket
 
     def send(self, number: int, ttl: int) -> None: ...
-    def read(self) -> Iterator[Heard]: ...
+    def read(self) -> Iterator[Answer]: ...
     def close(self) -> None: ...
 
 
-def trace(to: Destination, name_of: NameOf | None = None) -> Path:
-    """Follow the path; takes at most about five seconds. Raises CannotTrace."""
+def trace(to: Destination, timeout_s: float = 1.0, name_of: NameOf | None = None) -> Path:
+    """Follow the path; takes a few seconds more than the timeout, which is the target's own. Raises CannotTrace."""
     probes = _open(to)
     try:
-        answers = _walk(probes, to)
+        steps = _walk(probes, to, max(timeout_s, _PATIENCE_S))
     finally:
         probes.close()
-    names = _names({answer.offender for answer in answers if answer}, name_of or reverse_name)
-    return _path(to, answers, names)
+    names = _names({source for step in steps for source in step.routers}, name_of or reverse_name)
+    return _path(to, steps, names)
 
 
 def reverse_name(address: str) -> str | None:
@@ -89,23 +92,25 @@ def reverse_name(address: str) -> str | None:
 
 @dataclass
 class Step:
-    """What is known of one hop."""
+    """What is known of one hop: who answered, in the order heard, and how far the packets got."""
 
-    offender: str = ""
+    routers: dict[str, list[Answer]] = field(default_factory=dict)
+    rtts_ms: dict[str, list[float]] = field(default_factory=dict)
     is_end: bool = False
-    rtts_ms: list[float] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return bool(self.offender)
+    def add(self, answer: Answer, rtt_ms: float) -> None:
+        self.is_end = self.is_end or answer.is_end
+        self.routers.setdefault(answer.source, []).append(answer)
+        self.rtts_ms.setdefault(answer.source, []).append(rtt_ms)
 
 
-def _walk(probes: Prober, to: Destination) -> list[Step]:
+def _walk(probes: Probes, to: Destination, patience_s: float) -> list[Step]:
     """Send every probe that is still of use, and hear them out."""
-    steps = [Step() for _ in range(MOST_HOPS)]
+    steps = [Step() for _ in range(MAX_HOPS)]
     sent_ns: dict[int, int] = {}
     refused: OSError | None = None
-    for number in range(PROBES * MOST_HOPS):
-        ttl = number % MOST_HOPS + 1
+    for number in range(PROBES * MAX_HOPS):
+        ttl = number % MAX_HOPS + 1
         if ttl > _end(steps):
             continue
         sent_ns[number] = time.monotonic_ns()
@@ -117,46 +122,59 @@ def _walk(probes: Prober, to: Destination) -> list[Step]:
         _listen(probes, steps, sent_ns, time.monotonic() + _GAP_S)
     if not sent_ns and refused:
         raise CannotTrace(f"no probe to {to.address} left this machine: {refused.strerror}")
-    until_s = time.monotonic() + _PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while (now_s := time.monotonic()) < until_s and not _is_complete(steps, sent_ns):
         _listen(probes, steps, sent_ns, min(until_s, now_s + 0.05))
     return steps
 
 
-def _listen(probes: Prober, steps: list[Step], sent_ns: dict[int, int], until_s: float) -> None:
+def _listen(probes: Probes, steps: list[Step], sent_ns: dict[int, int], until_s: float) -> None:
     poll = select.poll()
     poll.register(probes.sock, select.POLLIN | select.POLLERR)
     while (left_s := until_s - time.monotonic()) > 0:
         if not poll.poll(left_s * 1000):
             return
-        for heard in probes.read():
-            started_ns = sent_ns.pop(heard.number, None)
-            if started_ns is None:
-                continue
-            step = steps[heard.number % MOST_HOPS]
-            step.offender = step.offender or heard.offender
-            step.is_end = step.is_end or heard.is_end
-            step.rtts_ms.append(round(heard.arrival.since(started_ns) / 1e6, 3))
+        for answer in probes.read():
+            started_ns = sent_ns.pop(answer.number, None)
+            if started_ns is not None:
+                steps[answer.number % MAX_HOPS].add(answer, round(answer.arrival.since(started_ns) / 1e6, 3))
 
 
 def _end(steps: list[Step]) -> int:
     """The time to live beyond which no probe is of use."""
-    return next((ttl for ttl, step in enumerate(steps, 1) if step.is_end), MOST_HOPS)
+    return next((ttl for ttl, step in enumerate(steps, 1) if step.is_end), MAX_HOPS)
 
 
 def _is_complete(steps: list[Step], unanswered: Iterable[int]) -> bool:
     end = _end(steps)
-    return not any(number % MOST_HOPS < end for number in unanswered)
+    return not any(number % MAX_HOPS < end for number in unanswered)
 
 
 def _path(to: Destination, steps: list[Step], names: dict[str, str]) -> Path:
-    last = max((ttl for ttl, step in enumerate(steps, 1) if step), default=0)
+    last = max((ttl for ttl, step in enumerate(steps, 1) if step.routers), default=0)
     end = min(_end(steps), last + 1)
-    hops = [
-        Hop(ttl=ttl, address=step.offender or None, name=names.get(step.offender), rtts_ms=step.rtts_ms)
-        for ttl, step in enumerate(steps[:end], 1)
+    hops = [_hop(ttl, step, names) for ttl, step in enumerate(steps[:end], 1)]
+    answers = steps[end - 1].routers.get(to.address, []) if hops else []
+    # A target that forbids the packet has not answered, though the path ends there.
+    is_reached = any(answer.is_end and answer.code in (None, ErrorCode.PORT_UNREACHABLE) for answer in answers)
+    return Path(to.address, is_reached, hops)
+
+
+def _hop(ttl: int, step: Step, names: dict[str, str]) -> Hop:
+    routers = [
+        Router(
+            address=source,
+            name=names.get(source),
+            rtts_ms=step.rtts_ms[source],
+            code=next((answer.code for answer in answers if answer.code), None),
+            reason=next((answer.reason for answer in answers if answer.reason), None),
+        )
+        for source, answers in step.routers.items()
     ]
-    return Path(to.address, bool(hops) and hops[-1].address == to.address and steps[end - 1].is_end, hops)
+    if not routers:
+        return Hop(ttl=ttl, routers=[])
+    first = routers[0]
+    return Hop(ttl=ttl, address=first.address, name=first.name, rtts_ms=first.rtts_ms, routers=routers)
 
 
 def _names(addresses: set[str], name_of: NameOf) -> dict[str, str]:
@@ -176,7 +194,7 @@ def _names(addresses: set[str], name_of: NameOf) -> dict[str, str]:
     return dict(found)
 
 
-def _open(to: Destination) -> Prober:
+def _open(to: Destination) -> Probes:
     try:
         return _EchoProbes(to)
     except ICMPSocketError:
@@ -200,23 +218,27 @@ class _EchoProbes:
         except OSError:
             self._own.transmit(packet, self._to, ttl)
 
-    def read(self) -> Iterator[Heard]:
+    def read(self) -> Iterator[Answer]:
         for error in read_errors(self.sock, self._to.family):
             if error is None or error.destination != self._to.address or len(error.payload) < packets.HEADER_BYTES:
                 continue
             ident, seq = (int.from_bytes(error.payload[i : i + 2], "big") for i in (4, 6))
             if ident == self._ident and error.offender:
-                is_end = error.kind == _UNREACHABLE[self._to.family] or error.offender == self._to.address
-                yield Heard(seq, error.offender, is_end, _arrival(error.stamp_wall_ns))
+                yield _refusal(seq, error, self._to)
         while (received := _receive(self.sock)) is not None:
             packet, source, stamp = received
             heard = packets.read(self._to.family, packet, has_ip_header=self._own.has_ip_header)
-            if isinstance(heard, EchoReply) and (source, heard.ident, heard.cookie) == (
-                self._to.address,
-                self._ident,
-                self._cookie,
+            if (
+                isinstance(heard, EchoReply)
+                and not heard.is_damaged
+                and (source, heard.ident, heard.payload[: packets.COOKIE_BYTES])
+                == (
+                    self._to.address,
+                    self._ident,
+                    self._cookie,
+                )
             ):
-                yield Heard(heard.seq, source, True, _arrival(stamp))
+                yield Answer(heard.seq, source, True, _arrival(stamp))
 
     def close(self) -> None:
         self._own.close()
@@ -244,16 +266,25 @@ class _UdpProbes:
         except OSError:
             transmit(self.sock, bytes(32), to, ttl)
 
-    def read(self) -> Iterator[Heard]:
+    def read(self) -> Iterator[Answer]:
         for error in read_errors(self.sock, self._to.family):
             if error is not None and error.destination == self._to.address and error.offender:
-                is_end = error.kind == _UNREACHABLE[self._to.family] or error.offender == self._to.address
-                yield Heard(error.port - _UDP_PORT, error.offender, is_end, _arrival(error.stamp_wall_ns))
+                yield _refusal(error.port - _UDP_PORT, error, self._to)
         while _receive(self.sock) is not None:
             continue  # nobody is asked to answer with a datagram
 
     def close(self) -> None:
         self.sock.close()
+
+
+def _refusal(number: int, error: QueuedError, to: Destination) -> Answer:
+    """What an ICMP error says about one probe; the end of its time to live is what a trace lives on."""
+    arrival = _arrival(error.stamp_wall_ns)
+    code = error_code(error.family, error.kind, error.code)
+    if code is ErrorCode.TTL_EXCEEDED:
+        return Answer(number, error.offender, error.offender == to.address, arrival)
+    is_end = error.kind == _UNREACHABLE[error.family] or error.offender == to.address
+    return Answer(number, error.offender, is_end, arrival, code, error_text(error.family, error.kind, error.code))
 
 
 def _receive(sock: socket.socket) -> tuple[bytes, str, int | None] | None:

@@ -11,29 +11,32 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from noc_bus.bus import Bus
-from noc_bus.channels import REPLAYS, RESULTS, STATES
+from noc_bus.channels import REPLAYS, RESULTS, STATES, TRACES
 from noc_bus.codec import encode
-from noc_bus.messages import Mark, ProbeResult, SiteState
-from noc_bus.messages import Replay as ReplayBatch
+from noc_bus.messages import Mark, Replay, SiteState, Trace
+from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_frame import log
-from noc_prober.journal import Journal, Record
+from noc_prober.clock import boot_ms, boot_number
+from noc_prober.journal import Journal, Record, SignOfLife
 from noc_prober.memory import Kind, Memory
-from noc_prober.replay import BATCH_BYTES, Replay
+from noc_prober.replay import FlowControl
 
 GROUP_S: Final = 0.05
 _GROUP_RECORDS: Final = 2000
 _QUEUE: Final = 100_000
 _RETRY_S: Final = 1.0
 _SIGN_EVERY_S: Final = 2.0
-_DROP_EVERY_S: Final = 10.0
+_DROP_EVERY_S: Final = 2.0
+_DROP_FOR_S: Final = 0.5
+_TELL_EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,29 @@ class Writer:
         self._journal = journal
         self._memory = memory
         self._items: queue.Queue[_Item] = queue.Queue(maxsize=_QUEUE)
-        self._states: dict[str, SiteState] = memory.states()
+        revs = RevCounter()
+        self._states: Published[tuple[str, str], SiteState] = Published(bus, STATES, revs, site=site)
+        self._traces: Published[tuple[str, str], Trace] = Published(bus, TRACES, revs, site=site)
+        for state in memory.states().values():
+            self._states.put(state)
+        for trace in memory.traces().values():
+            self._traces.put(trace)
         # A mark covers those before it, so that of many only the newest few matter.
         self._marks: deque[Mark] = deque(maxlen=10)
-        self._replay = Replay(time.monotonic(), journal.next_seq)
+        self._flow = FlowControl(time.monotonic(), journal.next_seq)
+        self._boot_number = boot_number()
+        self._opened_ms, self._ran_before_ms = boot_ms(), journal.ran_ms
         self._failing_since_s: float | None = None
         self._told_s = 0.0
         self._signed_s = self._dropped_s = time.monotonic()
         self._stop = threading.Event()
         self._log = log.get("noc.prober")
         self.refused = 0
+        """Records there was no room for in memory: never numbered, never written."""
+        self.dropped = 0
+        """Records the journal had to let go before they were stored."""
+        self._refused_told = self._dropped_told = 0
+        self._lost_told_s = self._stuck_told_s = float("-inf")
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -81,6 +97,11 @@ class Writer:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+
+    @property
+    def published(self) -> Sequence[Published[Any, Any]]:
+        """What this site has retained; to be ticked by who announces it."""
+        return (self._states, self._traces)
 
     @property
     def is_alive(self) -> bool:
@@ -114,7 +135,7 @@ class Writer:
         """Say again how a target is, with the number of its last change. Nothing is journaled."""
         self._queue(lambda: self._refresh(view))
 
-    def last_word(self, target: str) -> None:
+    def retire(self, target: str) -> None:
         """The target is no longer ours: what is retained of it goes, after all that was submitted before."""
         self._queue(lambda: self._forget(target))
 
@@ -122,9 +143,14 @@ class Writer:
         """Keep something over a restart; None forgets it."""
         self._queue(_Remember(kind, name, body))
 
+    def keep_trace(self, trace: Trace) -> Trace:
+        """Retain the last path to a target; as it is retained."""
+        self.remember("trace", trace.target, encode(trace))
+        return self._traces.put(trace)
+
     def connected(self) -> None:
-        """A new connection: the broker may have forgotten everything."""
-        self._queue(self._republish)
+        """A new connection: what was on its way on the old one is lost."""
+        self._queue(lambda: self._flow.restart(time.monotonic()))
 
     def marked(self, mark: Mark) -> None:
         """The recorder's mark: taken before anything more is numbered, for it may begin a new epoch."""
@@ -147,7 +173,7 @@ class Writer:
                 group = self._next_group()
             try:
                 while self._marks:
-                    self._take(self._marks.popleft())
+                    self._apply(self._marks.popleft())
                 numbered = self._commit(group)
             except sqlite3.Error as error:
                 self._tell(error)
@@ -182,20 +208,20 @@ class Writer:
 
     def _commit(self, group: list[_Item]) -> dict[int, Record]:
         """Everything of a group that belongs on the disk, in one transaction. The records by their place in it."""
-        now, now_s = Time.now(), time.monotonic()
+        ran_ms, now_s = self._ran_ms(), time.monotonic()
         numbered: dict[int, Record] = {}
         if all(callable(item) for item in group) and now_s - self._signed_s < _SIGN_EVERY_S:
             return numbered
         with self._journal.transaction():
             for index, item in enumerate(group):
                 if isinstance(item, _Append):
-                    numbered[index] = self._journal.append(item.record, now)
+                    numbered[index] = self._journal.append(item.record, ran_ms)
                 elif isinstance(item, _Remember):
                     self._keep(item)
             for record in numbered.values():
                 if isinstance(record, SiteState):
                     self._memory.keep("state", record.target, encode(record))
-            self._journal.sign(now)
+            self._journal.sign(SignOfLife(Time.now(), boot_ms(), self._boot_number), ran_ms)
         self._signed_s = now_s
         return numbered
 
@@ -217,8 +243,12 @@ class Writer:
         now_s = time.monotonic()
         if now_s - self._dropped_s >= _DROP_EVERY_S:
             self._dropped_s = now_s
-            self._drop_old(Time.now())
+            self._drop_old(now_s)
+            self._tell_lost(now_s)
         self._send_again(now_s)
+
+    def _ran_ms(self) -> int:
+        return self._ran_before_ms + boot_ms() - self._opened_ms
 
     def _keep(self, item: _Remember) -> None:
         if item.body is None:
@@ -227,33 +257,27 @@ class Writer:
             self._memory.keep(item.kind, item.name, item.body)
 
     def _publish(self, record: Record) -> None:
-        if isinstance(record, ProbeResult):
+        if isinstance(record, SiteState):
+            self._states.put(record)
+        else:
             self._bus.publish(RESULTS, record)
-            return
-        self._states[record.target] = record
-        self._bus.publish(STATES, record)
 
     def _refresh(self, view: SiteState) -> None:
-        last = self._states.get(view.target)
+        last = self._states.now.get((self._site, view.target))
         # A change still on its way is published as itself; this would be about the state before it.
         if last is None or (last.state, last.since) != (view.state, view.since):
             return
-        said = self._states[view.target] = replace(view, epoch=last.epoch, seq=last.seq)
+        said = self._states.put(replace(view, epoch=last.epoch, seq=last.seq))
         self.remember("state", said.target, encode(said))
-        self._bus.publish(STATES, said)
 
     def _forget(self, target: str) -> None:
-        if self._states.pop(target, None):
-            with self._journal.transaction():
-                self._memory.forget("state", target)
-        self._bus.clear(STATES, site=self._site, target=target)
+        with self._journal.transaction():
+            self._memory.forget("state", target)
+            self._memory.forget("trace", target)
+        self._states.remove((self._site, target))
+        self._traces.remove((self._site, target))
 
-    def _republish(self) -> None:
-        for state in self._states.values():
-            self._bus.publish(STATES, state)
-        self._replay.restart(time.monotonic())
-
-    def _take(self, mark: Mark) -> None:
+    def _apply(self, mark: Mark) -> None:
         journal = self._journal
         with journal.transaction():
             is_ours = journal.acknowledge(mark)
@@ -265,26 +289,45 @@ class Writer:
                 "(its folder was lost or put back from a copy; or, where this comes again and again, another "
                 f"prober has the name {self._site} too: give one of them another NOC_SITE)"
             )
-            self._states = {target: replace(state, epoch=journal.epoch) for target, state in self._states.items()}
-            self._replay.forget_mark()
-            self._replay.restart(time.monotonic())
-            self._republish()
+            self._flow.forget_mark()
+            self._flow.restart(time.monotonic())
+            for state in list(self._states.now.values()):
+                self._states.put(replace(state, epoch=journal.epoch))
         elif mark.epoch == journal.epoch:
-            self._replay.marked(mark.seq, time.monotonic())
+            self._flow.marked(mark.seq, time.monotonic())
 
-    def _drop_old(self, now: Time) -> None:
-        with self._journal.transaction():
-            lost = self._journal.drop_old(now)
-        if lost:
-            self._log.error(f"the journal is full: its {lost} oldest records were dropped without having been stored")
+    def _drop_old(self, now_s: float) -> None:
+        until_s = now_s + _DROP_FOR_S
+        while True:
+            with self._journal.transaction():
+                lost = self._journal.drop_old(self._ran_ms())
+            self.dropped += lost
+            if not lost or time.monotonic() > until_s:
+                return
+
+    def _tell_lost(self, now_s: float) -> None:
+        """What was lost is told once a minute, as long as more is being lost."""
+        if now_s - self._lost_told_s < _TELL_EVERY_S:
+            return
+        dropped, refused = self.dropped - self._dropped_told, self.refused - self._refused_told
+        if not dropped and not refused:
+            return
+        self._lost_told_s = now_s
+        self._dropped_told, self._refused_told = self.dropped, self.refused
+        if dropped:
+            self._log.error(
+                f"the journal is full: its {dropped} oldest records were dropped without having been stored"
+            )
+        if refused:
+            self._log.error(f"{refused} records were lost: more of them came than can be written to the journal")
 
     def _send_again(self, now_s: float) -> None:
-        self._replay.tick(now_s, self._journal.next_seq)
-        while self._bus.connected and (first := self._replay.next_first_seq(self._journal.oldest_seq)) is not None:
-            run = self._journal.read(first, BATCH_BYTES)
+        self._flow.tick(now_s, self._journal.next_seq)
+        while self._bus.connected and (first := self._flow.next_first_seq(self._journal.oldest_seq)) is not None:
+            run = self._journal.read(first, self._flow.batch_bytes)
             if run is None:
                 return
-            batch = ReplayBatch(
+            batch = Replay(
                 site=self._site,
                 epoch=self._journal.epoch,
                 oldest_seq=self._journal.oldest_seq,
@@ -295,7 +338,20 @@ class Writer:
             )
             if not self._bus.publish(REPLAYS, batch):
                 return
-            self._replay.sent(run.last_seq, now_s)
+            self._flow.sent(run.last_seq, now_s)
+            self._tell_stuck(batch, now_s)
+
+    def _tell_stuck(self, batch: Replay, now_s: float) -> None:
+        if not self._flow.is_stuck or now_s - self._stuck_told_s < 10 * _TELL_EVERY_S:
+            return
+        self._stuck_told_s = now_s
+        record: Record = batch.results[0] if batch.results else batch.states[0]
+        what = "result" if batch.results else "state"
+        self._log.error(
+            f"the recorder's mark does not move, although its next record, a {what} of {record.target} with "
+            f"{len(encode(batch))} bytes, was sent again alone: no recorder is running, or the broker takes no "
+            "message of that size (message_size_limit in Mosquitto, max_payload in nats-server)"
+        )
 
     def _tell(self, error: sqlite3.Error) -> None:
         now_s = time.monotonic()

@@ -36,7 +36,7 @@ export interface Event {
   text: string;
 }
 
-/** One step on the way to a target. */
+/** One step on the way to a target. Address, name and times are those of the first that answered. */
 export interface Hop {
   ttl: number;
   /** null: nobody answered */
@@ -44,6 +44,8 @@ export interface Hop {
   /** reverse name of the address, where known */
   name: string | null;
   rtts_ms: number[];
+  /** all that answered, in the order heard; null: an older prober's */
+  routers: Router[] | null;
 }
 
 /** Something is wrong, from the moment it was decided until it was over. */
@@ -162,6 +164,8 @@ export interface ProberPresence {
   isolated: boolean;
   /** records the recorder's mark has not reached */
   journal_depth: number;
+  /** records lost since the start: the journal was full, or could not be written fast enough */
+  lost_records: number;
   /** the site's wall clock as this was sent, to compare with your own */
   clock: string | null;
   /** share of the last minute's cycles that could be measured; null: none was due */
@@ -200,6 +204,18 @@ export interface Reply {
   result: ProbeResult | null;
   /** of `trace` */
   trace: Trace | null;
+}
+
+/** One of those who answered at a step of the way. */
+export interface Router {
+  address: string;
+  /** reverse name of the address, where known */
+  name: string | null;
+  rtts_ms: number[];
+  /** why it let the packet go no further, where that was not its time to live */
+  code: string | null;
+  /** the same in words */
+  reason: string | null;
 }
 
 /** Whether a central service is there, and how it is. Also its last will, with online false. */

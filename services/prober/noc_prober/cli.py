@@ -1,4 +1,7 @@
-"""`noc ping` and `noc trace`: the prober's own engine in a terminal, without a broker."""
+"""`noc ping` and `noc trace`: the prober's own engine in a terminal, without a broker.
+
+`python -m noc_prober.cli ping HOST...`; the `noc` command hands its words on to here.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,37 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from noc_bus.messages import Hop
 from noc_bus.time import Time
 from noc_prober.addresses import BadAddress, Destination, check_name, literal
-from noc_prober.cycle import Cycle, Outcome, Plan, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally
 from noc_prober.packets import Family
 from noc_prober.ping import Pinger
 from noc_prober.resolver import LookUp, system_look_up
 from noc_prober.sockets import IcmpSocket, NoIcmp, open_all
 from noc_prober.trace import CannotTrace
 from noc_prober.trace import trace as follow
+
+COMMANDS: Final = ("ping", "trace")
+"""The first words that `main` takes."""
+EXIT_USAGE: Final = 2
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Results for machines alone go to standard output, problems to standard error."""
+    words = sys.argv[1:] if words is None else words
+    match words:
+        case ["ping", *others]:
+            return ping(others)
+        case ["trace", *others]:
+            return trace(others)
+        case _:
+            print("usage: python -m noc_prober.cli ping|trace ...", file=sys.stderr)
+            return EXIT_USAGE
 
 
 def ping(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
@@ -49,7 +71,7 @@ def ping(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
         return 130
     if options.json:
         print(json.dumps([host.as_json() for host in hosts], indent=2))
-    return 0 if any(host.outcome and host.outcome.rtts_ms for host in hosts) else 1
+    return 0 if any(host.findings and host.findings.rtts_ms for host in hosts) else 1
 
 
 def trace(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
@@ -63,19 +85,19 @@ def trace(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
     at = Time.now()
     try:
         to = _finding(options.host, options.family, look_up).result()
-        path = follow(to, (lambda address: None) if options.numeric else None)
+        path = follow(to, name_of=(lambda address: None) if options.numeric else None)
     except (BadAddress, CannotTrace) as error:
         return _complain("noc trace", error)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
     if options.json:
-        hops = [{"ttl": h.ttl, "address": h.address, "name": h.name, "rtts_ms": h.rtts_ms} for h in path.hops]
+        hops = [msgspec.to_builtins(hop) for hop in path.hops]
         print(json.dumps({"address": path.address, "at": str(at), "reached": path.is_reached, "hops": hops}, indent=2))
     else:
         print(f"{options.host} ({path.address})")
         for hop in path.hops:
-            print(_hop_line(hop))
+            print("\n".join(_hop_lines(hop)))
         print("reached" if path.is_reached else "not reached")
     return 0 if path.is_reached else 1
 
@@ -86,38 +108,44 @@ class Host:
 
     name: str
     to: Destination | None = None
-    outcome: Outcome | None = None
+    findings: Findings | None = None
     problem: str | None = None
     late: int = 0
     duplicates: int = 0
 
     def line(self) -> str:
-        if self.outcome is None or self.to is None:
+        if self.findings is None or self.to is None:
             return f"{self.name}: {self.problem}"
-        o, rtts = self.outcome, self.outcome.rtts_ms
+        found, rtts = self.findings, self.findings.rtts_ms
         figures = "nothing sent"
-        if o.sent:
-            lost = 100 * (o.sent - len(rtts)) / o.sent
-            figures = f"{o.sent} sent, {len(rtts)} received, {lost:.0f} % lost"
+        if found.sent:
+            lost = 100 * (found.sent - len(rtts)) / found.sent
+            figures = f"{found.sent} sent, {len(rtts)} received, {lost:.0f} % lost"
         parts = [f"{self.name} ({self.to.address}): {figures}"]
         if rtts:
             parts.append(f"min/avg/max {min(rtts):.3f}/{sum(rtts) / len(rtts):.3f}/{max(rtts):.3f} ms")
         parts += [f"{n} {what}" for n, what in ((self.late, "late"), (self.duplicates, "duplicates")) if n]
-        return "; ".join([*parts, *o.errors, *([o.invalid] if o.invalid and o.invalid not in o.errors else [])])
+        parts += found.evidence.texts
+        if found.invalid and found.invalid.text not in parts:
+            parts.append(found.invalid.text)
+        return "; ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
-        o = self.outcome or Outcome(Time.now(), invalid=self.problem)
+        found = self.findings or Findings(0.0)
+        invalid = found.invalid.text if found.invalid else self.problem
         return {
             "host": self.name,
             "address": self.to.address if self.to else None,
-            "sent": o.sent,
-            "received": len(o.rtts_ms),
-            "loss_pct": round(100 * (o.sent - len(o.rtts_ms)) / o.sent, 2) if o.sent else None,
-            "rtts_ms": o.rtts_ms,
+            "sent": found.sent,
+            "received": len(found.rtts_ms),
+            "loss_pct": round(100 * (found.sent - len(found.rtts_ms)) / found.sent, 2) if found.sent else None,
+            "rtts_ms": found.rtts_ms,
             "late": self.late,
             "duplicates": self.duplicates,
-            "errors": o.errors,
-            "invalid": o.invalid,
+            "errors": found.evidence.texts,
+            "error_codes": found.evidence.codes,
+            "invalid": invalid,
+            "invalid_code": found.invalid.code if found.invalid else None,
         }
 
 
@@ -137,15 +165,21 @@ async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look
         host.problem = str(error)
     else:
         loop = asyncio.get_running_loop()
-        over: asyncio.Future[Outcome] = loop.create_future()
-        plan = Plan(
-            loop.time(), Time.now(), (host.to,), options.count, options.interval, options.timeout, options.size,
-            options.ttl, options.timeout / 1000,
-        )  # fmt: skip
+        over: asyncio.Future[Findings] = loop.create_future()
+        plan = CheckPlan(
+            start_s=loop.time(),
+            destinations=(host.to,),
+            packets=options.count,
+            gap_s=options.interval,
+            timeout_ms=options.timeout,
+            size_bytes=options.size,
+            ttl=options.ttl,
+            lateness_limit_s=options.timeout / 1000,
+        )
         tally = Tally()
-        Cycle(pinger, plan, tally, over.set_result).start()
-        host.outcome = await over
-        host.late, host.duplicates = tally.take()
+        Check(pinger, plan, tally, over.set_result).start()
+        host.findings = await over
+        host.late, host.duplicates = tally.drain()
     if not options.json:
         print(host.line(), flush=True)
     return host
@@ -183,11 +217,17 @@ def _find(name: str, family: str, look_up: LookUp) -> Destination:
     return fitting[0]
 
 
-def _hop_line(hop: Hop) -> str:
-    if hop.address is None:
-        return f"{hop.ttl:3}  *"
-    name = f"{hop.name} ({hop.address})" if hop.name else hop.address
-    return f"{hop.ttl:3}  {name}  {'  '.join(f'{rtt:.3f} ms' for rtt in hop.rtts_ms)}"
+def _hop_lines(hop: Hop) -> list[str]:
+    """A line for each router that answered, with its own times."""
+    if not hop.routers:
+        return [f"{hop.ttl:3}  *"]
+    lines = []
+    for number, router in enumerate(hop.routers):
+        name = f"{router.name} ({router.address})" if router.name else router.address
+        rtts = "  ".join(f"{rtt:.3f} ms" for rtt in router.rtts_ms)
+        reason = f"  {router.reason}" if router.reason else ""
+        lines.append(f"{hop.ttl if number == 0 else '':3}  {name}  {rtts}{reason}")
+    return lines
 
 
 def _family_options(parser: argparse.ArgumentParser) -> None:
@@ -222,3 +262,7 @@ def _seconds(least: float, most: float) -> Any:
         return value
 
     return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())
