@@ -106,9 +106,18 @@ def parse_log(text: str) -> str:
 
 
 def parse_public_url(text: str) -> str:
+    """Scheme, host and port alone: the service answers at the root, and links in mails go to many people."""
     parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+    if not text:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
         raise ValueError("no address")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it has a user or a password in it")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("it has a path; give NOC a host name of its own")
+    if parts.port == 0:
+        raise ValueError("port 0")
     return text.rstrip("/")
 
 
@@ -119,7 +128,7 @@ LOG = Setting("NOC_LOG", parse_log, "debug, info, warning or error", "the least 
 PUBLIC_URL = Setting(
     "NOC_PUBLIC_URL",
     parse_public_url,
-    "http://host or https://host",
+    "http://host or https://host, with a port where it is not the usual one",
     "where browsers reach the web service, when it is behind a proxy; links in mails begin with it",
     default="",
 )
@@ -127,5 +136,6 @@ PUBLIC_URL = Setting(
 # Every setting of every service, so that a misspelt one can be told from another service's.
 ALL_NAMES = (
     "NOC_DATA", "NOC_MQTT_URL", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO",
-    "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_LOG",
+    "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_TRUSTED_PROXIES", "NOC_AUDIT_KEEP_DAYS",
+    "NOC_LOG",
 )  # fmt: skip

@@ -91,7 +91,7 @@ class Service:
             publisher.sync(catalog)
             view.define(publisher.targets, publisher.sites)
 
-        catalog = Catalog(self.database, tell)
+        catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.parts = Parts(
             config=self.config,
             bus=self.bus,

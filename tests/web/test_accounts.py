@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Request
 from sqlalchemy import event, update
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
 
 from noc_bus.time import Time
 from noc_web.auth import passwords
 from noc_web.auth.accounts import FIRST_LOGIN, Accounts
-from noc_web.auth.throttle import FAILURES, WINDOW_S, Throttle
+from noc_web.auth.client import client_address, parse_networks
+from noc_web.auth.pages import FAILURES, FAILURES_OF_ADDRESS
+from noc_web.auth.throttle import WINDOW_S, Throttle
 from noc_web.database.models import Session, Token
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
@@ -341,30 +348,33 @@ def test_the_use_of_a_token_is_noted_once_a_minute(accounts: Accounts, database:
 # -- guessing
 
 
+ANNA = {"anna": FAILURES}
+
+
 def test_after_five_failures_in_15_minutes_a_name_has_to_wait_until_the_first_is_over() -> None:
     throttle = Throttle()
     for second in range(FAILURES):
-        assert throttle.wait_s(["anna"], second) == 0
-        throttle.failed(["anna"], second)
-    assert throttle.wait_s(["anna"], 10) == WINDOW_S - 10
-    assert throttle.wait_s(["bert"], 10) == 0
-    assert throttle.wait_s(["anna", "bert"], WINDOW_S - 1) == 1
-    assert throttle.wait_s(["anna"], WINDOW_S) == 0
+        assert throttle.wait_s(ANNA, second) == 0
+        throttle.failed(ANNA, second)
+    assert throttle.wait_s(ANNA, 10) == WINDOW_S - 10
+    assert throttle.wait_s({"bert": FAILURES}, 10) == 0
+    assert throttle.wait_s(ANNA | {"bert": FAILURES}, WINDOW_S - 1) == 1
+    assert throttle.wait_s(ANNA, WINDOW_S) == 0
 
 
 def test_a_success_forgets_the_failures_before_it() -> None:
     throttle = Throttle()
     for _ in range(FAILURES - 1):
-        throttle.failed(["anna"], 0)
-    throttle.succeeded(["anna"])
-    throttle.failed(["anna"], 1)
-    assert throttle.wait_s(["anna"], 1) == 0
+        throttle.failed(ANNA, 0)
+    throttle.succeeded(ANNA)
+    throttle.failed(ANNA, 1)
+    assert throttle.wait_s(ANNA, 1) == 0
 
 
 def test_many_addresses_do_not_fill_the_memory() -> None:
     throttle = Throttle()
     for number in range(11_000):
-        throttle.failed([str(number)], 0)
+        throttle.failed({str(number): FAILURES}, 0)
     assert len(throttle._failures) == 10_000
 
 
@@ -380,13 +390,96 @@ def test_guessing_one_name_from_many_addresses_is_stopped_even_for_the_right_pas
 def test_guessing_many_names_from_one_address_is_stopped(service: Service) -> None:
     service.add_person("anna", "viewer")
     attacker = service.anonymous("10.0.0.1")
-    for number in range(FAILURES):
+    for number in range(FAILURES_OF_ADDRESS):
         assert attacker.log_in(f"user{number}", "wrong").status_code == 401
     assert attacker.log_in("anna", PASSWORD).status_code == 429
     assert service.anonymous("10.0.0.2").log_in("anna", PASSWORD).status_code == 302
-    acts = [(row["who"], row["act"]) for row in service.by("admin").get("audit")["audit"]]
-    assert ("user0", "log-in failed") in acts
-    assert ("anna", "log in") in acts
+
+
+def test_lock_outs_the_owner_gets_in_from_where_they_have_been(service: Service) -> None:
+    service.add_person("anna", "admin")
+    here = service.anonymous("10.0.0.1")
+    assert here.log_in("anna", PASSWORD).status_code == 302
+    here.ask("POST", "/logout")
+    for number in range(FAILURES):
+        assert service.anonymous(f"10.9.0.{number}").log_in("anna", "wrong").status_code == 401
+    assert service.anonymous("10.9.9.9").log_in("anna", PASSWORD).status_code == 429
+    assert service.anonymous("10.0.0.1").log_in("anna", PASSWORD).status_code == 302, "another browser there"
+    moved = Browser(service, address="10.0.0.77")
+    moved.client = here.client
+    assert moved.log_in("anna", PASSWORD).status_code == 302, "the same browser elsewhere"
+
+
+def test_lock_outs_whoever_guesses_at_a_known_place_has_as_few_tries_as_elsewhere(service: Service) -> None:
+    service.add_person("anna", "admin")
+    here = service.anonymous("10.0.0.1")
+    assert here.log_in("anna", PASSWORD).status_code == 302
+    for _ in range(FAILURES):
+        assert service.anonymous("10.0.0.1").log_in("anna", "wrong").status_code == 401
+    assert service.anonymous("10.0.0.1").log_in("anna", PASSWORD).status_code == 429
+    assert service.anonymous("10.0.0.2").log_in("anna", PASSWORD).status_code == 302
+    here.ask("POST", "/logout")
+    for _ in range(FAILURES):
+        assert here.log_in("anna", "wrong").status_code == 401
+    assert here.log_in("anna", PASSWORD).status_code == 429
+
+
+def test_lock_outs_a_reset_by_another_admin_lets_the_owner_in_from_anywhere(service: Service) -> None:
+    service.add_person("anna", "admin")
+    for number in range(FAILURES):
+        service.anonymous(f"10.9.0.{number}").log_in("anna", "wrong")
+    assert service.anonymous("10.0.0.1").log_in("anna", PASSWORD).status_code == 429
+    service.by("admin").api("PUT", "users/anna", {"password": "another good sentence"})
+    assert service.anonymous("10.0.0.1").log_in("anna", "another good sentence").status_code == 302
+
+
+def test_floods_of_failures_are_one_row_of_the_audit_a_name_and_window(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    for number in range(FAILURES):
+        service.anonymous(f"10.0.0.{number}").log_in("anna", "wrong")
+    service.anonymous("10.0.0.9").log_in("bert", "wrong")
+    failed = [row for row in service.by("admin").get("audit")["audit"] if row["act"] == "log-in failed"]
+    assert [(row["who"], row["subject"]) for row in failed] == [("bert", "10.0.0.9"), ("anna", "10.0.0.0")]
+    assert failed[1]["detail"] == {"times": FAILURES, "last from": f"10.0.0.{FAILURES - 1}"}
+
+
+def test_floods_through_a_trusted_proxy_are_counted_by_where_browsers_are(new_service: Callable[..., Service]) -> None:
+    settings = {"NOC_PUBLIC_URL": "http://noc.example.org", "NOC_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/24"}
+    service = new_service(settings=settings)
+    service.start()
+    service.add_person("anna", "viewer")
+
+    def log_in(name: str, password: str, forwarded: str) -> int:
+        browser = service.anonymous()
+        browser._headers["X-Forwarded-For"] = forwarded
+        return browser.log_in(name, password).status_code
+
+    for number in range(FAILURES_OF_ADDRESS):
+        assert log_in(f"user{number}", "wrong", f"1.2.3.{number}, 192.0.2.7, 10.0.0.5") == 401
+    assert log_in("anna", PASSWORD, "192.0.2.7") == 429
+    assert log_in("anna", PASSWORD, "192.0.2.8") == 302
+    assert service.parts.accounts.was_at("anna", "192.0.2.8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1", "1.1.1.1"),
+        ("10.0.0.1", "6.6.6.6, 1.1.1.1", "1.1.1.1"),
+        ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
+        ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "6.6.6.6, , 10.0.0.2", "10.0.0.2"),
+        ("192.0.2.1", "1.1.1.1", "192.0.2.1"),
+        ("::1", "2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_what_a_header_says_counts_only_where_a_trusted_proxy_has_said_it(
+    peer: str, forwarded: str, client: str
+) -> None:
+    headers = Headers({"X-Forwarded-For": forwarded})
+    environ = EnvironBuilder(environ_base={"REMOTE_ADDR": peer}, headers=headers).get_environ()
+    assert client_address(Request(environ), parse_networks("10.0.0.0/24,::1")) == client
 
 
 def test_behind_a_proxy_nobody_is_locked_out_by_what_others_type(new_service: Callable[..., Service]) -> None:
@@ -415,8 +508,24 @@ def test_where_nothing_can_be_written_people_still_see_and_are_told_why_nothing_
 
     assert operator.get("status")["kpis"]["total"] == machine.get("status")["kpis"]["total"] == 0
     problem = operator.api("POST", "targets", {"address": "10.0.0.1"}, status=503)
-    assert "free disk space in NOC_DATA" in problem["detail"]
+    assert "look at the rights and the disk of NOC_DATA" in problem["detail"]
+    assert problem["code"] == "database-unavailable"
     assert "Nothing can be changed now" in service.anonymous().log_in("some-operator", PASSWORD).text
+
+
+def test_a_database_that_is_locked_is_not_a_full_disk(service: Service) -> None:
+    operator = service.by("operator")
+    service.database._engine.dispose()
+
+    @event.listens_for(service.database._engine, "checkout")
+    def be_impatient(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 50")
+
+    with closing(sqlite3.connect(service.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        problem = operator.api("POST", "targets", {"address": "10.0.0.1"}, status=503)
+    assert problem["detail"] == "Another change is being written; try again in a moment."
+    assert problem["code"] == "busy"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

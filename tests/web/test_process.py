@@ -49,6 +49,11 @@ def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
             "NOC_ADMIN_PASSWORD: the value given is not accepted; use 12 to 128 characters.",
         ),
         ({"NOC_PUBLIC_URL": "noc.example.org"}, "NOC_PUBLIC_URL: 'noc.example.org' is not accepted"),
+        ({"NOC_PUBLIC_URL": "https://noc.example.org/noc"}, "it has a path; give NOC a host name of its own"),
+        ({"NOC_PUBLIC_URL": "https://anna:secret@noc.example.org"}, "it has a user or a password in it"),
+        ({"NOC_PUBLIC_URL": "https://noc.example.org:99999"}, "NOC_PUBLIC_URL: "),
+        ({"NOC_TRUSTED_PROXIES": "proxy.example"}, "NOC_TRUSTED_PROXIES: 'proxy.example' is not accepted"),
+        ({"NOC_AUDIT_KEEP_DAYS": "0"}, "NOC_AUDIT_KEEP_DAYS: '0' is not accepted; use a number of days"),
     ],
     ids=lambda value: "".join(value) if isinstance(value, dict) else None,
 )

@@ -52,7 +52,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         publisher.sync(catalog)
         view.define(publisher.targets, publisher.sites)
 
-    catalog = Catalog(database, tell)
+    catalog = Catalog(database, tell, config.audit_keep_days)
     app, csrf = new_app(config)
     parts = Parts(
         config=config,

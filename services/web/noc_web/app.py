@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
 from noc_web.off_loop import off_loop
 from noc_web.parts import Parts
-from noc_web.problem import ProblemError
+from noc_web.problem import ProblemCode, ProblemError
 from noc_web.static_files import StaticFiles
 
 _POLICY: Final = (
@@ -38,6 +39,8 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 _MOST_BYTES: Final = 1_000_000
+# SQLite's extended codes have what went wrong in their lowest byte.
+_PRIMARY: Final = 0xFF
 _LOGIN_LIFE: Final = timedelta(days=7)
 _log = log.get("noc.web")
 
@@ -122,13 +125,21 @@ def _headers(config: Config) -> dict[str, str]:
 
 
 def _refuse_without_history(error: StoreError) -> Response:
-    return ProblemError(503, f"History cannot be read now: {error}").response()
+    return _problem(ProblemError(503, f"History cannot be read now: {error}", code=ProblemCode.HISTORY_UNAVAILABLE))
 
 
 def _refuse_without_database(error: OperationalError) -> Response:
-    sentence = f"Nothing can be changed now: {error.orig}; free disk space in NOC_DATA or fix its rights."
+    code = getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return _problem(
+            ProblemError(503, "Another change is being written; try again in a moment.", code=ProblemCode.BUSY)
+        )
+    cure = (
+        "free disk space in NOC_DATA" if code == sqlite3.SQLITE_FULL else "look at the rights and the disk of NOC_DATA"
+    )
+    sentence = f"Nothing can be changed now: {error.orig}; {cure}."
     _log.error(sentence, path=request.path)
-    return _refusal(503, sentence)
+    return _problem(ProblemError(503, sentence, code=ProblemCode.DATABASE_UNAVAILABLE))
 
 
 def _refuse_http(error: HTTPException) -> Response:
@@ -139,10 +150,15 @@ def _refuse_http(error: HTTPException) -> Response:
 
 
 def _refusal(status: int, sentence: str) -> Response:
+    return _problem(ProblemError(status, sentence))
+
+
+def _problem(problem: ProblemError) -> Response:
     """For machines and the browser's scripts a problem document, for people a page."""
     if request.path.startswith(ROOT):
-        return ProblemError(status, sentence).response()
-    return Response(render_template("refused.html", status=status, sentence=sentence), status)
+        return problem.response()
+    page = render_template("refused.html", status=problem.status, sentence=problem.detail)
+    return Response(page, problem.status)
 
 
 def _fail(error: Exception) -> Response:

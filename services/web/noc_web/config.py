@@ -9,6 +9,7 @@ from pathlib import Path
 from noc_bus.broker import MQTT_URL, Broker
 from noc_frame.settings import DATA, LOG, PUBLIC_URL, Setting
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
+from noc_web.auth.client import Network, parse_networks
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 128
@@ -16,6 +17,12 @@ LONGEST_PASSWORD = 128
 
 def parse_port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ValueError("")
+    return int(text)
+
+
+def parse_days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 36_500:
         raise ValueError("")
     return int(text)
 
@@ -42,7 +49,28 @@ ADMIN_PASSWORD = Setting(
     default="",
     secret=True,
 )
-SETTINGS = (MQTT_URL, HISTORY_URL, DATA, HTTP_HOST, HTTP_PORT, ADMIN_PASSWORD, PUBLIC_URL, LOG)
+TRUSTED_PROXIES = Setting(
+    "NOC_TRUSTED_PROXIES",
+    parse_networks,
+    "addresses or networks with commas between, like 10.0.0.1,192.168.0.0/16",
+    "the proxies whose X-Forwarded-For says where a browser is",
+    default="",
+)
+AUDIT_KEEP_DAYS = Setting(
+    "NOC_AUDIT_KEEP_DAYS", parse_days, "a number of days from 1 to 36500", "how long the audit is kept", default="400"
+)
+SETTINGS = (
+    MQTT_URL,
+    HISTORY_URL,
+    DATA,
+    HTTP_HOST,
+    HTTP_PORT,
+    ADMIN_PASSWORD,
+    PUBLIC_URL,
+    TRUSTED_PROXIES,
+    AUDIT_KEEP_DAYS,
+    LOG,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +82,8 @@ class Config:
     http_port: int
     admin_password: str = field(repr=False)
     public_url: str
+    trusted_proxies: tuple[Network, ...]
+    audit_keep_days: int
     log: str
 
     @classmethod
@@ -68,6 +98,8 @@ class Config:
             http_port=HTTP_PORT.read(environment),
             admin_password=ADMIN_PASSWORD.read(environment),
             public_url=PUBLIC_URL.read(environment),
+            trusted_proxies=TRUSTED_PROXIES.read(environment),
+            audit_keep_days=AUDIT_KEEP_DAYS.read(environment),
             log=LOG.read(environment),
         )
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from noc_bus.time import Time
 from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
-from noc_web.database.models import Session, Token, User
+from noc_web.database.models import Place, Session, Token, User
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemError, invalid
 
@@ -27,6 +27,8 @@ _IDLE_MS: Final = 12 * 3600 * 1000
 _LONGEST_MS: Final = 7 * 24 * 3600 * 1000
 # When a session or a token was last used need not be known to the second.
 _SEEN_EVERY_MS: Final = 60_000
+_PLACES: Final = 20
+_LONGEST_ADDRESS: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -109,6 +111,30 @@ class Accounts:
     def log_out(self, secret: str) -> None:
         with self._database.begin() as session:
             session.execute(delete(Session).where(Session.id_hash == _hash(secret)))
+
+    # -- where people log in
+
+    def password_print(self, name: str) -> str:
+        """Names a password without telling anything about it: another one after every change; empty for nobody's."""
+        with self._database.session() as session:
+            found = session.scalar(select(User.password_hash).where(User.name == name))
+        return _hash(found)[:16] if found else ""
+
+    def note_place(self, name: str, address: str) -> None:
+        """That this user has logged in from there; the newest places are kept."""
+        with self._database.begin() as session:
+            user_id = session.scalar(select(User.id).where(User.name == name))
+            session.merge(Place(user_id=user_id, address=address[:_LONGEST_ADDRESS], at=int(Time.now())))
+            session.flush()
+            newest = select(Place.address).where(Place.user_id == user_id).order_by(Place.at.desc()).limit(_PLACES)
+            session.execute(delete(Place).where(Place.user_id == user_id, Place.address.not_in(newest)))
+
+    def was_at(self, name: str, address: str) -> bool:
+        with self._database.session() as session:
+            found = session.scalar(
+                select(Place.at).join(User, User.id == Place.user_id).where(User.name == name, Place.address == address)
+            )
+        return found is not None
 
     # -- users
 

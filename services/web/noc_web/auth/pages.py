@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from noc_frame import log
+from noc_web.auth.client import client_address
 from noc_web.auth.guard import COOKIE_KEY
-from noc_web.auth.throttle import Throttle
+from noc_web.auth.throttle import WINDOW_S, Throttle
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
 
 Answer = Response | str | tuple[str, int]
 _MOST_TYPED: Final = 200
+FAILURES: Final = 5
+# More than for one name: a whole office may come from one address.
+FAILURES_OF_ADDRESS: Final = 20
+_BROWSER: Final = "browser"
+_NAMES_OF_BROWSER: Final = 5
 _log = log.get("noc.web")
 
 
@@ -44,35 +51,55 @@ class LoginPages:
     def log_in(self) -> Answer:
         self._parts.guard.check_form(request)
         name = request.form.get("username", "")[:_MOST_TYPED]
-        keys = [f"name {name}"]
-        if not self._parts.config.public_url:
-            # Behind a proxy everybody comes from its address: one who guesses would lock all others out.
-            keys.append(f"address {request.remote_addr}")
-        wait_s = self._throttle.wait_s(keys, time.monotonic())
+        address = client_address(request, self._parts.config.trusted_proxies)
+        limits = self._limits(name, address)
+        wait_s = self._throttle.wait_s(limits, time.monotonic())
         if wait_s:
-            _log.warning(f"log-in of {name!r} from {request.remote_addr} refused: too many failures")
+            _log.warning(f"log-in of {name!r} from {address} refused: too many failures")
             return _refused(name, f"Too many failed attempts; try again in {int(wait_s // 60) + 1} minutes.", 429)
         found = self._parts.accounts.log_in(name, request.form.get("password", ""))
         if found is None:
-            self._throttle.failed(keys, time.monotonic())
-            _log.warning(f"log-in of {name!r} from {request.remote_addr} failed")
-            self._parts.catalog.note(name[:64], "log-in failed", str(request.remote_addr))
+            self._throttle.failed(limits, time.monotonic())
+            _log.warning(f"log-in of {name!r} from {address} failed")
+            self._parts.catalog.note_repeated(name[:64], "log-in failed", address, WINDOW_S * 1000)
             return _refused(name, "Name or password is wrong.", 401)
-        self._throttle.succeeded(keys)
+        self._throttle.succeeded(limits)
         secret, actor = found
-        self._parts.catalog.note(actor.name, "log in", str(request.remote_addr))
+        self._parts.accounts.note_place(actor.name, address)
+        self._parts.catalog.note(actor.name, "log in", address)
         # A new cookie, so that nobody can plant the one they know.
+        browser = _browser()
         cookie.clear()
         cookie.permanent = True
         cookie[COOKIE_KEY] = secret
+        names = [actor.name, *(one for one in browser["names"] if one != actor.name)]
+        cookie[_BROWSER] = browser | {"names": names[:_NAMES_OF_BROWSER]}
         return redirect("/password" if actor.must_change_password else _next())
+
+    def _limits(self, name: str, address: str) -> dict[str, int]:
+        """What counts failures of this attempt, and how many. Whoever guesses elsewhere keeps nobody out where they have been.
+
+        A password that was reset has no failures yet: its print is in the key.
+        """
+        account = self._parts.accounts.password_print(name)
+        browser = _browser()
+        if name in browser["names"]:
+            return {f"name {name} {account} in browser {browser['id']}": FAILURES}
+        if self._parts.config.public_url and not self._parts.config.trusted_proxies:
+            # Behind a proxy that no setting names, everybody comes from its address.
+            return {f"name {name} {account}": FAILURES}
+        if self._parts.accounts.was_at(name, address):
+            return {f"name {name} {account} at {address}": FAILURES}
+        return {f"name {name} {account}": FAILURES, f"address {address}": FAILURES_OF_ADDRESS}
 
     def log_out(self) -> Answer:
         self._parts.guard.check_form(request)
         secret = cookie.get(COOKIE_KEY)
         if isinstance(secret, str):
             self._parts.accounts.log_out(secret)
+        browser = _browser()
         cookie.clear()
+        cookie[_BROWSER] = browser
         return redirect("/login")
 
 
@@ -98,6 +125,12 @@ class PasswordPages:
             return render_template("password.html", actor=actor, problem=problem.detail), problem.status
         self._parts.catalog.note(actor.signature, "change password", actor.name)
         return redirect("/")
+
+
+def _browser() -> dict[str, Any]:
+    """This browser's own name and who has logged in there; the cookie's signature says that we wrote it."""
+    found = cookie.get(_BROWSER)
+    return found if isinstance(found, dict) else {"id": secrets.token_hex(8), "names": []}
 
 
 def _next() -> str:

@@ -212,6 +212,19 @@ class Catalog:
         with self._database.begin() as session:
             self._write_audit(session, who, act, subject, detail or {})
 
+    def note_repeated(self, who: str, act: str, subject: str, window_ms: int) -> None:
+        """Like `note`, but what the same somebody does again within the window is counted in one row."""
+        with self._database.begin() as session:
+            recent = session.scalars(
+                select(AuditRow)
+                .where(AuditRow.at > int(Time.now()) - window_ms, AuditRow.who == who, AuditRow.act == act)
+                .limit(1)
+            ).first()
+            if recent is None:
+                self._write_audit(session, who, act, subject, {"times": 1})
+            else:
+                recent.detail = recent.detail | {"times": recent.detail["times"] + 1, "last from": subject}
+
     def audit(self, most: int = 500) -> list[Own]:
         with self._database.session() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(most)).all()

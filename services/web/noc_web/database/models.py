@@ -36,6 +36,16 @@ class Session(Base):
     seen_at: Mapped[int]
 
 
+class Place(Base):
+    """An address from which a user has logged in."""
+
+    __tablename__ = "place"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[int]
+
+
 class Token(Base):
     """A machine's key. Only its hash is kept."""
 
