@@ -174,6 +174,18 @@ class Mirror(Generic[K, M]):
             since_s = known.differs_since_s
             return known.has_matched and (since_s is None or self._clock() - since_s < DIFFERS_S)
 
+    def agrees_with(self, writer: str) -> bool:
+        """Whether all has come that its last presence says it has retained, with no patience for what is under way.
+
+        Of a site that was away this says that nothing is left from before. A writer that does not tell agrees
+        after a quiet time.
+        """
+        with self._lock:
+            known = self._writers.get(writer)
+            if self._connected_s is None or known is None:
+                return False
+            return known.is_matched if known.summary else known.has_presence and self._is_quiet()
+
     # -- care
 
     def reconsider(self) -> None:

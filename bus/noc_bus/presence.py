@@ -79,6 +79,7 @@ class Announcer(Generic[P]):
         self._host = socket.gethostname()[:253]
         self._announced_s: float | None = None
         self._summaries: dict[str, Summary] = {}
+        self._suspect: P | None = None
         self._rival: P | None = None
         self._rival_s = 0.0
         self._log = log.get("noc.bus")
@@ -139,11 +140,11 @@ class Announcer(Generic[P]):
             if self._rival is not None and self._rival.instance == message.instance:
                 self._rival_s = -SILENT_AFTER_S
             return
-        known, self._rival, self._rival_s = self._rival, message, self._clock()
+        known, self._suspect = self._suspect, message
         # The first presence of another one may be what an earlier start left on the broker; the second is alive.
         if known is None or known.instance != message.instance or _sent(known) == _sent(message):
-            self._rival = message
             return
+        self._rival, self._rival_s = message, self._clock()
         mine = self._make()
         is_later = (mine.since or 0, self._bus.instance) > (message.since or 0, message.instance or "")
         self._silence(to=is_later and not message.silenced)

@@ -104,6 +104,14 @@ class Published(Generic[K, R]):
                 self._unsent.add(key)
             return numbered
 
+    def adopt(self, message: R) -> None:
+        """Take over what an earlier start has retained, as it is, unless we say something else already."""
+        key = self._key(message)
+        with self._lock:
+            if key not in self._now:
+                self._revs.observe(message.rev)
+                self._now[key] = message
+
     def remove(self, key: K, closing: R | None = None) -> None:
         """Retain it no more, whoever published it. `closing` is published first, for those who listen now."""
         with self._lock:

@@ -3,17 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
 
 from noc_bus.messages import ProberPresence, SiteState, State, Target, VerdictState
+from noc_bus.time import Time
+
+STATES_CHANNEL: Final = "states"
+"""Under this name a prober's presence tells what it has retained of its states."""
+NO_ADDRESS: Final = "no-address"
+"""The code of a site's UNKNOWN when it knows no address for the target's name."""
+
+
+class VoteCode(StrEnum):
+    """Why a site casts no vote. Where it does, the code is that of its state."""
+
+    NO_PROBER = "no-prober"
+    OFFLINE = "offline"
+    ISOLATED = "isolated"
+    OVERLOADED = "overloaded"
+    CATCHING_UP = "catching-up"
+    NOT_CHECKED = "not-checked"
+
+
+class VerdictCode(StrEnum):
+    """Why a verdict is what it is."""
+
+    ANSWERS = "answers"
+    DEGRADED = "degraded"
+    PARTLY_DOWN = "partly-down"
+    DOWN = "down"
+    PARENTS_DOWN = "parents-down"
+    NO_SITE = "no-site"
+    NOT_SEEN = "not-seen"
+    NO_ADDRESS = NO_ADDRESS
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a listener knows of a site from all its presences, heard in order: see `heard`."""
+
+    presence: ProberPresence | None = None
+    is_current: bool = False
+    """All that is retained of its states has been said since it came back."""
+    returned_at: Time | None = None
+    """The site's own clock as it came back; only for older probers, which do not tell what they have retained."""
+
+    @property
+    def can_see(self) -> bool:
+        """Whether its prober is there and fit to judge, though it may have to catch up first."""
+        return self.presence is not None and bool(
+            self.presence.online and not self.presence.isolated and not self.presence.overloaded
+        )
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What a site says of a target; UNKNOWN is an abstention, and `reason` says why."""
+    """What a site says of a target; UNKNOWN is an abstention. `reason` and `code` say why."""
 
     state: State
     reason: str
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +75,7 @@ class Decision:
     state: VerdictState
     reason: str
     sites: dict[str, State]
+    code: VerdictCode | None = None
 
 
 def sites_of(target: Target, sites: Iterable[str]) -> list[str]:
@@ -30,17 +83,51 @@ def sites_of(target: Target, sites: Iterable[str]) -> list[str]:
     return sorted(set(sites) if target.sites is None else set(target.sites))
 
 
-def vote(state: SiteState | None, presence: ProberPresence | None) -> Vote:
-    """A site's vote, from its retained view and its prober's presence."""
+def heard(standing: Standing, presence: ProberPresence | None) -> Standing:
+    """A site's standing after one more presence; None: it was cleared.
+
+    A prober that was away, or is another process than before, has to catch up: until all it has
+    retained agrees with what its presence says of it, some of it is from before. Whoever knows that it
+    does calls `caught_up`: a mirror of states answers `agrees_with(site)`, asked after this presence.
+    """
+    if presence is None or not presence.online:
+        return Standing(presence)
+    before = standing.presence
+    if before is not None and before.online and _process(before) == _process(presence):
+        return replace(standing, presence=presence)
+    if presence.retained is not None and STATES_CHANNEL in presence.retained:
+        return Standing(presence)
+    # An older prober. What it says of its own clock is compared with nothing but its own clock.
+    is_first = before is None
+    return Standing(presence, is_current=is_first or presence.clock is None, returned_at=presence.clock)
+
+
+def caught_up(standing: Standing) -> Standing:
+    """The standing of a site all of whose retained states are what it says now."""
+    is_online = standing.presence is not None and standing.presence.online
+    return replace(standing, is_current=True) if is_online and not standing.is_current else standing
+
+
+def vote(state: SiteState | None, standing: Standing) -> Vote:
+    """A site's vote: the one rule for verdicts and for what a page shows of a site.
+
+    It counts only what a site has said since its presence came back. What was retained before proves
+    nothing any more, in whatever order presences and states arrive. No clock but the site's own is asked.
+    """
+    presence = standing.presence
     if presence is None:
-        return Vote(State.UNKNOWN, "no prober has been seen there")
+        return Vote(State.UNKNOWN, "no prober has been seen there", VoteCode.NO_PROBER)
     if not presence.online:
-        return Vote(State.UNKNOWN, "its prober is offline")
+        return Vote(State.UNKNOWN, "its prober is offline", VoteCode.OFFLINE)
     if presence.isolated:
-        return Vote(State.UNKNOWN, "it is isolated: no anchor answers")
+        return Vote(State.UNKNOWN, "it is isolated: no anchor answers", VoteCode.ISOLATED)
+    if presence.overloaded:
+        return Vote(State.UNKNOWN, "it is overloaded: it loses too many of its own cycles", VoteCode.OVERLOADED)
     if state is None:
-        return Vote(State.UNKNOWN, "not checked yet")
-    return Vote(state.state, state.reason)
+        return Vote(State.UNKNOWN, "not checked yet", VoteCode.NOT_CHECKED)
+    if not _counts(state, standing, presence):
+        return Vote(State.UNKNOWN, "it has just come back and is catching up", VoteCode.CATCHING_UP)
+    return Vote(state.state, state.reason, state.code)
 
 
 def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, VerdictState]) -> Decision:
@@ -51,23 +138,37 @@ def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, Verd
     """
     sites = {site: vote.state for site, vote in sorted(votes.items())}
     if target.paused:
-        return Decision(VerdictState.PAUSED, "paused", sites)
+        return Decision(VerdictState.PAUSED, "paused", sites, VerdictCode.PAUSED)
     seeing = [site for site, state in sites.items() if state is not State.UNKNOWN]
     if not seeing:
-        return Decision(VerdictState.UNKNOWN, _why_unseen(votes), sites)
+        return Decision(VerdictState.UNKNOWN, _why_unseen(votes), sites, _unseen_code(votes))
     down = [site for site in seeing if sites[site] is State.DOWN]
     if len(down) >= _needed(target.policy, len(seeing)):
         if blocked_by := _blocking(target, parents):
-            return Decision(VerdictState.UNREACHABLE, f"every path goes through {_names(blocked_by)}, down", sites)
-        return Decision(VerdictState.DOWN, _down_reason(down, seeing, votes), sites)
+            reason = f"every path goes through {_names(blocked_by)}, which is down"
+            return Decision(VerdictState.UNREACHABLE, reason, sites, VerdictCode.PARENTS_DOWN)
+        return Decision(VerdictState.DOWN, _down_reason(down, seeing, votes), sites, VerdictCode.DOWN)
     if down:
         rest = [site for site in seeing if site not in down]
-        return Decision(VerdictState.PARTIAL, f"down from {_names(down)}, not from {_names(rest)}", sites)
+        reason = f"DOWN from {_names(down)}, not from {_names(rest)}"
+        return Decision(VerdictState.PARTIAL, reason, sites, VerdictCode.PARTLY_DOWN)
     degraded = [site for site in seeing if sites[site] is State.DEGRADED]
     if degraded:
         reason = "; ".join(f"{site}: {votes[site].reason}" for site in degraded)
-        return Decision(VerdictState.DEGRADED, reason[:500], sites)
-    return Decision(VerdictState.UP, f"answers from {_names(seeing)}", sites)
+        return Decision(VerdictState.DEGRADED, reason[:500], sites, VerdictCode.DEGRADED)
+    return Decision(VerdictState.UP, f"answers from {_names(seeing)}", sites, VerdictCode.ANSWERS)
+
+
+def _process(presence: ProberPresence) -> tuple[object, ...]:
+    return presence.instance, presence.epoch, presence.since
+
+
+def _counts(state: SiteState, standing: Standing, presence: ProberPresence) -> bool:
+    if presence.epoch is not None and state.epoch != presence.epoch:
+        return False
+    if standing.is_current:
+        return True
+    return standing.returned_at is not None and state.at >= standing.returned_at
 
 
 def _needed(policy: str, seeing: int) -> int:
@@ -90,15 +191,28 @@ def _blocking(target: Target, parents: Mapping[str, VerdictState]) -> list[str]:
 
 def _down_reason(down: list[str], seeing: list[str], votes: Mapping[str, Vote]) -> str:
     witness = votes[down[0]].reason
+    if len(votes) == 1:
+        return witness[:500]
     if len(seeing) == 1:
-        return f"{witness}, from {down[0]}, the only site that sees"[:500]
-    return f"down from {len(down)} of {len(seeing)} sites ({_names(down)}): {witness}"[:500]
+        return f"{witness[:400]} (only {down[0]} could see it)"
+    return f"DOWN from {len(down)} of {len(seeing)} sites ({_names(down)}): {witness}"[:500]
 
 
 def _why_unseen(votes: Mapping[str, Vote]) -> str:
     if not votes:
         return "no site pings it"
     return "; ".join(f"{site}: {vote.reason}" for site, vote in sorted(votes.items()))[:500]
+
+
+def _unseen_code(votes: Mapping[str, Vote]) -> VerdictCode:
+    """No address: of the sites that could look, none knows where."""
+    if not votes:
+        return VerdictCode.NO_SITE
+    absent = set(VoteCode) - {VoteCode.NOT_CHECKED}
+    looking = [vote for vote in votes.values() if vote.code not in absent]
+    if looking and all(vote.code == NO_ADDRESS for vote in looking):
+        return VerdictCode.NO_ADDRESS
+    return VerdictCode.NOT_SEEN
 
 
 def _names(names: list[str]) -> str:

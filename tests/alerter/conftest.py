@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from noc_alerter.alerter import Alerter
-from noc_alerter.database import Database, Mail
-from noc_alerter.mail import Mailer
-from noc_alerter.outbox import Outbox
-from noc_alerter.smtp import NotDelivered
+from noc_alerter.ledger import Ledger, Letter
+from noc_alerter.notify.letter import letters
+from noc_alerter.notify.mail import Mailer
+from noc_alerter.notify.outbox import Outbox
+from noc_alerter.notify.post import Post
+from noc_alerter.notify.sender import Sender
+from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.channels import EVENTS, INCIDENTS, PROBERS, SERVICES, SITES, STATES, TARGETS, VERDICTS
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import Event, Incident, ProberPresence, ServicePresence, Site, SiteState, State, Target, Verdict
+from noc_bus.messages import (
+    Event,
+    Incident,
+    ProberPresence,
+    ServicePresence,
+    Site,
+    SiteState,
+    State,
+    Target,
+    Verdict,
+    VerdictState,
+)
+from noc_bus.presence import offline
+from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
+from noc_rules.correlate import IncidentChange, Why
 
 T0: Final = Time.parse("2026-11-24T12:00:00.000Z")
 FROM: Final = "noc@noc.test"
@@ -32,69 +51,120 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hub = Hub()
-        self.others = FakeBus(self.hub)
+        self.others = FakeBus(self.hub, "others")
         self.others.start()
         self.now = T0
         self.clock_s = 1000.0
         self.mail_to: tuple[str, ...] = (OPS,)
         self.mails: list[EmailMessage] = []
         self.server_trouble: NotDelivered | None = None
+        self.revs = RevCounter()
+        self.targets: Published[str, Target] = Published(self.others, TARGETS, self.revs, clock=self.clock)
+        self.sites: Published[str, Site] = Published(self.others, SITES, self.revs, clock=self.clock)
+        self.states: dict[str, Published[tuple[str, str], SiteState]] = {}
+        self.presences: dict[str, ProberPresence] = {}
         self._seq = 0
+        self.web()
+
+    def clock(self) -> float:
+        return self.clock_s
 
     def start(self, *, mailing: bool = True) -> None:
-        self.bus = FakeBus(self.hub)
-        self.database = Database(self.folder / "alerter.sqlite")
-        self.outbox = Outbox(self.database, self._deliver, "mail.test:25")
-        mailer = Mailer(FROM, "https://noc.test") if mailing else None
-        self.alerter = Alerter(
-            self.bus, self.database, mailer, self.mail_to, self.outbox if mailing else None, lambda: self.clock_s
-        )
+        self.bus = FakeBus(self.hub, f"alerter-{self.clock_s}")
+        self.ledger = Ledger(self.folder / "alerter.sqlite")
+        self.outbox = Outbox(self.ledger.database)
+        self.sender = Sender(self.outbox, Mailer(FROM, "https://noc.test").write, self._deliver, "mail.test:25")
+        post = Post(self.sender) if mailing else None
+        self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.clock)
         self.bus.start()
         self.passes(1.5)
 
     def die(self) -> None:
+        """Killed: the broker publishes its will."""
+        if self.bus.connected:
+            self.bus.stop()
+            self.others.publish(*offline("alerter", self.bus.instance))
+        self.ledger.close()
+
+    def wipe(self) -> None:
+        """The broker starts again with nothing; all but the alerter come back to it at once."""
         self.bus.stop()
-        self.database.close()
+        self.others.stop()
+        self.hub.retained.clear()
+        self.others.start()
+        self.web()
+        for presence in list(self.presences.values()):
+            self.speaks(presence)
 
     def restart(self) -> None:
         self.die()
         self.start()
 
     def passes(self, seconds: float) -> None:
-        """Time goes on, with ticks and the mail being sent; probers that are online say so."""
+        """Time goes on, with ticks and the mail being sent."""
         end_s = self.clock_s + seconds
         while self.clock_s < end_s:
             step_s = min(1.0, end_s - self.clock_s)
             self.clock_s += step_s
             self.now = Time(self.now + round(step_s * 1000))
+            self.targets.tick()
+            self.sites.tick()
+            for states in self.states.values():
+                states.tick()
             self.alerter.tick(self.now)
-            while self.outbox.send_one(self.now):
+            while self.sender.send_one(self.now):
                 pass
+            self.outbox.tell_held_back(self.now)
 
     def stays(self, seconds: float) -> None:
         """As `passes`, every online prober giving its sign of life each ten seconds."""
         for _ in range(round(seconds / 10)):
-            for presence in self.hub.now(PROBERS):
+            for presence in list(self.presences.values()):
                 if presence.online:
-                    self.others.publish(PROBERS, presence)
+                    self.speaks(presence)
+            self.web()
             self.passes(10)
 
     # -- what the others say
 
+    def web(self) -> None:
+        """The web service's sign of life."""
+        retained = {"targets": self.targets.summary(), "sites": self.sites.summary()}
+        web = ServicePresence(service="web", online=True, since=T0, at=self.now, instance="web", retained=retained)
+        self.others.publish(SERVICES, web)
+
     def target(self, name: str = "router", **options: Any) -> None:
-        self.others.publish(TARGETS, Target(id=name, **{"name": name.title(), "address": "192.0.2.1", **options}))
+        self._retain(self.targets, Target(id=name, **{"name": name.title(), "address": "192.0.2.1", **options}))
+        self.web()
 
     def remove(self, name: str = "router") -> None:
-        self.others.clear(TARGETS, target=name)
+        """Its definition goes, and what the sites have said of it."""
+        self.targets.remove(name)
+        self.web()
+        for site, states in self.states.items():
+            states.remove((site, name))
 
     def site(self, name: str, *, expected: bool = True) -> None:
-        self.others.publish(SITES, Site(id=name, label=name, expected=expected))
+        self._retain(self.sites, Site(id=name, label=name, expected=expected))
+        self.web()
 
-    def prober(self, *sites: str, online: bool = True, isolated: bool = False) -> None:
+    def prober(self, *sites: str, **fields: Any) -> None:
         for site in sites:
-            self.others.publish(PROBERS, ProberPresence(site=site, online=online, isolated=isolated, since=T0))
+            self.speaks(ProberPresence(**{"site": site, "online": True, "since": T0, "instance": "one", **fields}))
 
-    def sees(self, state: State, *sites: str, target: str = "router") -> None:
+    def speaks(self, presence: ProberPresence) -> None:
+        """One presence of a prober, with what it has retained."""
+        self.presences[presence.site] = presence
+        retained = {"states": self.of(presence.site).summary()} if presence.online else None
+        self.others.publish(PROBERS, replace(presence, retained=retained, clock=self.now))
+
+    def of(self, site: str) -> Published[tuple[str, str], SiteState]:
+        """What a site has retained of its states."""
+        if site not in self.states:
+            self.states[site] = Published(self.others, STATES, self.revs, clock=self.clock, site=site)
+        return self.states[site]
+
+    def sees(self, state: State, *sites: str, target: str = "router", code: str | None = None) -> None:
         for site in sites:
             self._seq += 1
             view = SiteState(
@@ -104,10 +174,17 @@ class Rig:
                 seq=self._seq,
                 state=state,
                 since=self.now,
-                reason="no answer to 5 checks" if state is State.DOWN else "it answers",
+                reason="5 checks unanswered" if state is State.DOWN else "it answers",
+                code=code,
                 at=self.now,
             )
-            self.others.publish(STATES, view)
+            self._retain(self.of(site), view)
+
+    def _retain(self, published: Published[Any, Any], message: Any) -> None:
+        kept = published.put(message)
+        # A broker that forgot it is told again.
+        if kept not in self.hub.now(published.channel):
+            self.others.publish(published.channel, kept)
 
     # -- what the alerter says
 
@@ -120,27 +197,49 @@ class Rig:
 
     @property
     def open(self) -> list[Incident]:
-        return self.hub.now(INCIDENTS)
+        return [replace(one, rev=None) for one in self.hub.now(INCIDENTS)]
 
     def told(self, kind: str) -> list[Event]:
         return [event for event in self.hub.messages(EVENTS) if event.kind == kind]
 
     @property
     def ended(self) -> list[Incident]:
-        return [one for one in self.hub.messages(INCIDENTS) if one.resolved_at is not None]
+        return [replace(one, rev=None) for one in self.hub.messages(INCIDENTS) if one.resolved_at is not None]
 
     @property
     def subjects(self) -> list[str]:
         return [str(mail["Subject"]) for mail in self.mails]
 
+    @property
+    def words(self) -> list[str]:
+        """The state that each mail's subject tells."""
+        return [re.sub(r"^(Re: )?\[NOC (.*?)( after .*?)?\].*", r"\2", subject) for subject in self.subjects]
+
     def presence(self) -> ServicePresence:
         self.alerter.announce()
         return next(one for one in self.hub.now(SERVICES) if one.service == "alerter")
 
-    def _deliver(self, mail: Mail) -> None:
+    def _deliver(self, recipient: str, content: bytes) -> str:
         if self.server_trouble:
             raise self.server_trouble
-        self.mails.append(parse(mail.content))
+        mail = parse(content)
+        assert mail["To"] == recipient
+        self.mails.append(mail)
+        return "250 taken"
+
+
+def letter(
+    incident: Incident,
+    recipient: str = OPS,
+    *,
+    why: Why = Why.TARGET_WENT_DOWN,
+    text: str = "",
+    state: VerdictState | None = None,
+    target: Target | None = None,
+) -> Letter:
+    """What the alerter queues about a change of an incident."""
+    (one,) = letters(IncidentChange(why, incident, (), text, state, target), (recipient,))
+    return one
 
 
 def parse(content: bytes) -> EmailMessage:

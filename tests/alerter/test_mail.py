@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from noc_alerter.mail import Mailer, duration
-from noc_bus.messages import Incident, Target
+from noc_alerter.notify.mail import Mailer, duration
+from noc_bus.messages import Incident, Member, Target, VerdictState
 from noc_bus.time import Time
-from tests.alerter.conftest import FROM, OPS, T0, parse, part
+from noc_rules.correlate import Why
+from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
 
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}\u202e'
 MAILER = Mailer(FROM, "https://noc.test/sub")
@@ -19,11 +21,31 @@ MAILER = Mailer(FROM, "https://noc.test/sub")
 
 def incident(**fields: object) -> Incident:
     values = {"id": "20261124-120000-000-router", "kind": "target-down", "targets": ["router"], "opened_at": T0}
-    return Incident(**{**values, "cause": "no answer", **fields})  # type: ignore[arg-type]
+    return Incident(**{**values, "cause": "no answer", "members": [member()], "total_members": 1, **fields})  # type: ignore[arg-type]
+
+
+def member(**fields: object) -> Member:
+    """What the target was called when the incident opened."""
+    return Member(**{"target": "router", "name": "Router", "address": "192.0.2.1", "joined_at": T0, **fields})  # type: ignore[arg-type]
 
 
 def target(**fields: object) -> Target:
     return Target(**{"id": "router", "name": "Router", "address": "192.0.2.1", **fields})  # type: ignore[arg-type]
+
+
+def opened(one: Incident, definition: Target | None = None, recipient: str = OPS, mailer: Mailer = MAILER) -> bytes:
+    return mailer.write(letter(one, recipient, target=definition), T0)
+
+
+def resolved(
+    one: Incident,
+    text: str = "UP: answers",
+    state: VerdictState | None = VerdictState.UP,
+    why: Why = Why.TARGET_RECOVERED,
+    mailer: Mailer = MAILER,
+    recipient: str = OPS,
+) -> bytes:
+    return mailer.write(letter(one, recipient, why=why, text=text, state=state), T0)
 
 
 OVER = incident(resolved_at=Time(T0 + 3_725_000))
@@ -46,9 +68,8 @@ class Tags(HTMLParser):
 
 
 def test_a_mail_is_text_and_html_with_the_headers_a_machines_mail_needs() -> None:
-    mail = MAILER.opened(incident(evidence=["north DOWN: no answer"]), target(), OPS, T0)
-    message = parse(mail.content)
-    assert (mail.recipient, mail.incident, mail.transition) == (OPS, incident().id, "opened")
+    content = opened(incident(evidence=["north DOWN: no answer"]))
+    message = parse(content)
     assert message.get_content_type() == "multipart/alternative"
     assert [one.get_content_type() for one in message.iter_parts()] == ["text/plain", "text/html"]
     assert (message["From"], message["To"]) == (FROM, OPS)
@@ -61,67 +82,141 @@ def test_a_mail_is_text_and_html_with_the_headers_a_machines_mail_needs() -> Non
         for fact in ("Router", "192.0.2.1", "no answer", "2026-11-24 12:00:00 UTC", "north DOWN", incident().id):
             assert fact in text
         assert "https://noc.test/sub/targets/router" in text
-    assert all(line.endswith(b"\r\n") for line in mail.content.splitlines(keepends=True))
-    assert all(len(line) <= 1000 for line in mail.content.splitlines())
+    assert all(line.endswith(b"\r\n") for line in content.splitlines(keepends=True))
+    assert all(len(line) <= 1000 for line in content.splitlines())
 
 
-def test_the_mail_of_the_end_tells_how_long_it_was_and_how_it_began() -> None:
-    text = part(parse(MAILER.resolved(OVER, target(), OPS, T0, "it is UP again: answers").content), "plain")
-    for fact in ("UP again: Router", "1 h 2 min", "12:00:00 UTC to 2026-11-24 13:02:05 UTC", "began with: no answer"):
+def test_the_mail_of_the_end_tells_how_long_it_was_and_how_it_started() -> None:
+    text = part(parse(resolved(OVER)), "plain")
+    for fact in ("UP: Router", "1 h 2 min", "12:00:00 UTC to 2026-11-24 13:02:05 UTC", "started with: no answer"):
         assert fact in text
 
 
+@pytest.mark.parametrize("state", [VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL])
+def test_what_a_closing_mail_is_about_is_the_new_state_as_it_is(state: VerdictState) -> None:
+    """PARTIAL is not "UP again"."""
+    message = parse(resolved(OVER, f"{state}: so it is", state))
+    assert message["Subject"] == f"Re: [NOC {state} after 1 h 2 min] Router (192.0.2.1)"
+    assert part(message, "plain").startswith(f"{state}: Router (192.0.2.1)")
+
+
+def test_what_a_closing_mail_is_about_is_named_as_it_was_when_it_opened() -> None:
+    """Renamed and moved to another address meanwhile, or deleted."""
+    for definition in (None, target(name="Something else", address="198.51.100.9", group="elsewhere")):
+        one = letter(OVER, why=Why.TARGET_RECOVERED, state=VerdictState.UP, target=definition)
+        message = parse(MAILER.write(one, T0))
+        assert message["Subject"] == "Re: [NOC UP after 1 h 2 min] Router (192.0.2.1)"
+        assert "Something else" not in part(message, "html")
+
+
 def test_a_thread_is_one_incident_and_one_recipient_and_a_second_try_is_the_same_mail() -> None:
-    opened = parse(MAILER.opened(incident(), target(), OPS, T0).content)
-    again = parse(MAILER.opened(incident(), target(), OPS, Time(T0 + 5)).content)
-    other = parse(MAILER.opened(incident(), target(), "bob@noc.test", T0).content)
-    resolved = parse(MAILER.resolved(OVER, target(), OPS, T0, "it is UP again").content)
-    assert opened["Message-ID"] == again["Message-ID"]
-    assert str(opened["Message-ID"]).endswith("@noc.test>")
-    assert len({opened["Message-ID"], other["Message-ID"], resolved["Message-ID"]}) == 3
-    assert resolved["In-Reply-To"] == resolved["References"] == opened["Message-ID"]
+    first = parse(opened(incident()))
+    again = parse(opened(incident()))
+    other = parse(opened(incident(), recipient="bob@noc.test"))
+    end = parse(resolved(OVER))
+    assert first["Message-ID"] == again["Message-ID"]
+    assert str(first["Message-ID"]).endswith("@noc.test>")
+    assert len({first["Message-ID"], other["Message-ID"], end["Message-ID"]}) == 3
+    assert end["In-Reply-To"] == end["References"] == first["Message-ID"]
+
+
+def headers(content: bytes) -> dict[bytes, bytes]:
+    """As they are on the wire, unfolded; read without Python's own forgiving parser."""
+    head = content.partition(b"\r\n\r\n")[0]
+    unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head)
+    return dict(line.split(b": ", 1) for line in unfolded.split(b"\r\n"))
+
+
+LABEL = st.from_regex(r"[a-z0-9][a-z0-9-]{0,40}[a-z0-9]", fullmatch=True)
+
+
+@given(
+    st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True),
+    st.from_regex(r"[a-z0-9.+-]{1,64}", fullmatch=True),
+    st.lists(LABEL, min_size=1, max_size=5).map(".".join),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=120),
+)
+@example("a" * 63, "n", ".".join(["d" * 62] * 4), "x")
+@example("a" * 20, "noc", "mail.example.org", "Zürich " * 15)
+def test_threading_headers_are_the_bytes_of_the_message_id_for_every_length(
+    number: str, local: str, domain: str, name: str
+) -> None:
+    mailer = Mailer(f"{local}@{domain}", "")
+    members = [member(name=name)]
+    start = headers(opened(incident(id=number, members=members), mailer=mailer))
+    end = headers(resolved(incident(id=number, members=members, resolved_at=Time(T0 + 60_000)), mailer=mailer))
+    assert start[b"Message-ID"].startswith(f"<{number}.opened.".encode())
+    assert end[b"In-Reply-To"] == end[b"References"] == start[b"Message-ID"]
+
+
+def stem(subject: str) -> str:
+    """What mail programs thread by: RFC 5256's base subject, which leaves out Re: and what stands in brackets."""
+    while (shorter := re.sub(r"^(re:|\[[^\[\]]*\])\s*", "", subject, flags=re.IGNORECASE)) != subject:
+        subject = shorter
+    return subject
+
+
+@pytest.mark.parametrize(
+    "kind", ["target-down", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "new"]
+)
+def test_the_subject_of_a_thread_keeps_its_stem(kind: str) -> None:
+    about: dict[str, object] = {"kind": kind}
+    if "target" not in kind:
+        about |= {"targets": [], "members": [], "total_members": 0, "site": "north"}
+    start = parse(opened(incident(**about)))["Subject"]
+    end = parse(resolved(incident(**about, resolved_at=Time(T0 + 1000)), state=None, why=Why.SITE_RECOVERED))["Subject"]
+    assert stem(start) == stem(end) != ""
+    assert start != end
 
 
 def test_hostile_names_are_text_in_the_html_and_nothing_else() -> None:
-    plain = Tags(part(parse(MAILER.opened(incident(), target(), OPS, T0).content), "html"))
-    hostile = incident(cause=HOSTILE, evidence=[HOSTILE])
-    strange = target(name=HOSTILE, address="<b>x</b>", group=HOSTILE, note=f"<script>{HOSTILE}</script>", critical=True)
-    html = part(parse(MAILER.opened(hostile, strange, OPS, T0).content), "html")
+    plain = Tags(part(parse(opened(incident())), "html"))
+    strange = member(name=HOSTILE, address="<b>x</b>", group=HOSTILE, critical=True)
+    hostile = incident(cause=HOSTILE, evidence=[HOSTILE], members=[strange])
+    content = opened(hostile, target(note=f"<script>{HOSTILE}</script>"))
+    html = part(parse(content), "html")
     tags = Tags(html)
     assert tags.names <= plain.names | {"ul", "li"}
     assert tags.handlers == []
     assert tags.links == ["https://noc.test/sub/targets/router"]
     assert "{{7*7}}" in html
-    assert "49" not in part(parse(MAILER.opened(hostile, strange, OPS, T0).content), "plain")
+    assert "49" not in part(parse(content), "plain")
 
 
 @pytest.mark.parametrize("name", ["x\r\nBcc: eve@evil.test", "x\nX-Evil: 1", "x\u2028y", "x\x00y\x1b[31m"])
 def test_a_name_becomes_no_second_header(name: str) -> None:
-    message = parse(MAILER.opened(incident(), target(name=name), OPS, T0).content)
+    message = parse(opened(incident(members=[member(name=name)])))
     assert (message["Bcc"], message["X-Evil"]) == (None, None)
-    assert str(message["Subject"]).startswith("[NOC] DOWN x")
+    assert str(message["Subject"]).startswith("[NOC DOWN] x")
     assert str(message["Subject"]).isprintable()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=120))
 def test_any_name_can_be_mailed_and_the_head_stays_as_long_as_it_is(name: str) -> None:
-    mail = MAILER.opened(incident(cause=name), target(name=name, note=name), OPS, T0)
-    message = parse(mail.content)
-    assert len(message.keys()) == len(parse(MAILER.opened(incident(), target(), OPS, T0).content).keys())
+    message = parse(opened(incident(cause=name, members=[member(name=name)]), target(note=name)))
+    assert len(message.keys()) == len(parse(opened(incident())).keys())
     assert message.get_all("To") == [OPS]
 
 
-def test_an_incident_of_a_site_says_that_it_is_blind_and_then_that_it_sees() -> None:
-    blind = incident(kind="site-blind", targets=[], site="north")
-    opened = parse(MAILER.opened(blind, None, OPS, T0).content)
-    assert opened["Subject"] == "[NOC] BLIND site north"
-    over = incident(kind="site-blind", targets=[], site="north", resolved_at=Time(T0 + 61_000))
-    resolved = parse(MAILER.resolved(over, None, OPS, T0, "the site sees again").content)
-    assert resolved["Subject"] == "[NOC] SEES AGAIN site north after 1 min 1 s"
+def test_an_incident_of_a_site_says_that_it_is_blind_and_then_that_it_recovered() -> None:
+    about: dict[str, object] = {"kind": "site-blind", "targets": [], "members": [], "site": "north"}
+    assert parse(opened(incident(**about)))["Subject"] == "[NOC BLIND] site north"
+    over = incident(**about, resolved_at=Time(T0 + 61_000))
+    end = parse(resolved(over, "the site can see again", None, Why.SITE_RECOVERED))
+    assert end["Subject"] == "Re: [NOC RECOVERED after 1 min 1 s] site north"
+
+
+def test_an_incident_of_an_older_version_that_kept_no_names_is_mailed_by_its_id() -> None:
+    assert parse(opened(incident(members=[], total_members=0)))["Subject"] == "[NOC DOWN] router"
+
+
+def test_an_incident_of_many_targets_names_the_first_and_counts_the_others() -> None:
+    many = incident(targets=["router", "a", "b"], total_members=3)
+    assert "And 2 more." in part(parse(opened(many)), "plain")
 
 
 def test_without_a_public_address_there_is_no_link() -> None:
-    html = part(parse(Mailer(FROM, "").opened(incident(), target(), OPS, T0).content), "html")
+    html = part(parse(opened(incident(), mailer=Mailer(FROM, ""))), "html")
     assert Tags(html).links == []
 
 

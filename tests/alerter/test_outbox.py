@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 import structlog
 
-from noc_alerter.database import Database, Mail
-from noc_alerter.outbox import MOST_PER_HOUR, Outbox, retry_delay_s
-from noc_alerter.smtp import NotDelivered
-from noc_bus.messages import Incident
+from noc_alerter.ledger import Entry, Ledger, Letter, by_about
+from noc_alerter.notify.mail import Mailer
+from noc_alerter.notify.outbox import MAX_PER_HOUR, Outbox, Row
+from noc_alerter.notify.post import Post
+from noc_alerter.notify.sender import Sender, retry_delay_s
+from noc_alerter.notify.smtp import NotDelivered
+from noc_bus.codec import encode
+from noc_bus.messages import Incident, Member
 from noc_bus.time import Time
 from noc_frame import log
-from tests.alerter.conftest import OPS, T0
+from noc_frame.sqlite import DatabaseFault
+from noc_rules.incident import of_site, of_target
+from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
 from tests.parts.waiting import wait_until
 
 LATER = NotDelivered("451 try again later", can_retry=True)
@@ -31,18 +40,27 @@ class PostOffice:
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.refuses: dict[str, NotDelivered] = {}
+        self.slow: dict[str, threading.Event] = {}
 
-    def deliver(self, mail: Mail) -> None:
-        if mail.recipient in self.refuses:
-            raise self.refuses[mail.recipient]
-        self.taken.append(f"{mail.incident} {mail.transition} {mail.recipient}")
+    def deliver(self, recipient: str, content: bytes) -> str:
+        if recipient in self.slow:
+            self.slow[recipient].wait(20)
+        if recipient in self.refuses:
+            raise self.refuses[recipient]
+        self.taken.append(content.decode())
+        return "250 taken"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "alerter.sqlite")
-    yield database
-    database.close()
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "alerter.sqlite")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def outbox(ledger: Ledger) -> Outbox:
+    return Outbox(ledger.database)
 
 
 @pytest.fixture
@@ -60,267 +78,418 @@ def log_lines() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def outbox(database: Database, post: PostOffice) -> Outbox:
-    return Outbox(database, post.deliver, "mail.test:25")
+def sender(outbox: Outbox, post: PostOffice) -> Sender:
+    return new_sender(outbox, post.deliver)
 
 
-def incident(name: str = "one", *, over: bool = False) -> Incident:
+@pytest.fixture
+def running(sender: Sender) -> Iterator[Sender]:
+    """With its threads."""
+    stop = threading.Event()
+    threads = sender.start(stop)
+    yield sender
+    stop.set()
+    sender.wake()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def new_sender(outbox: Outbox, deliver: Callable[[str, bytes], str]) -> Sender:
+    return Sender(outbox, write, deliver, "mail.test:25")
+
+
+def write(one: Letter, queued_at: Time) -> bytes:
+    return f"{one.incident} {one.transition} {one.recipient}".encode()
+
+
+def incident(name: str = "one", *, over: bool = False, critical: bool = False) -> Incident:
     ended = Time(T0 + 60_000) if over else None
-    return Incident(id=name, kind="target-down", targets=["router"], opened_at=T0, resolved_at=ended, cause="silent")
+    member = Member(target=name, name=name, critical=critical, joined_at=T0)
+    return Incident(
+        id=name,
+        kind="target-down",
+        targets=[name],
+        members=[member],
+        total_members=1,
+        opened_at=T0,
+        resolved_at=ended,
+        cause="silent",
+    )
 
 
-def mail(name: str = "one", transition: str = "opened", recipient: str = OPS) -> Mail:
-    return Mail(name, transition, recipient, b"From: noc@noc.test\r\n\r\n")
+def begin(ledger: Ledger, name: str = "one", *recipients: str, now: Time = T0, critical: bool = False) -> None:
+    letters = [Letter(name, "opened", one, b"{}", critical) for one in recipients or (OPS,)]
+    one = incident(name, critical=critical)
+    ledger.keep([Entry(one, (of_target(name),), tuple(letters))], now)
 
 
-def begin(database: Database, name: str = "one", *recipients: str, now: Time = T0) -> None:
-    mails = [mail(name, "opened", one) for one in recipients or (OPS,)]
-    database.save(f"target-{name}", incident(name), mails, now)
+def end(ledger: Ledger, name: str = "one", *recipients: str, now: Time = T0) -> None:
+    letters = [Letter(name, "resolved", one, b"{}") for one in recipients or (OPS,)]
+    ledger.keep([Entry(incident(name, over=True), (of_target(name),), tuple(letters))], now)
 
 
-def end(database: Database, name: str = "one", *recipients: str, now: Time = T0) -> None:
-    mails = [mail(name, "resolved", one) for one in recipients or (OPS,)]
-    database.save(f"target-{name}", incident(name, over=True), mails, now)
-
-
-def send_all(outbox: Outbox, now: Time = T0) -> None:
-    while outbox.send_one(now):
+def send_all(sender: Sender, now: Time = T0) -> None:
+    while sender.send_one(now):
         pass
 
 
 # -- incidents and mails in one transaction
 
 
-def test_an_incident_and_its_mails_are_kept_together_or_not_at_all(database: Database) -> None:
-    begin(database)
-    broken = Mail("two", "opened", OPS, None)  # type: ignore[arg-type]  # the database refuses a mail without content
-    with pytest.raises(sqlite3.Error):
-        database.save("switch", incident("two"), [mail("two"), broken], T0)
-    assert set(database.open_incidents()) == {"target-one"}
-    assert database.mails() == {"queued": 1}
-    with pytest.raises(sqlite3.IntegrityError):
-        database.save("target-one", incident("other"), [mail("other")], T0)
-    assert database.mails() == {"queued": 1}
-    begin(database, "three")
+def test_an_incident_and_its_mails_are_kept_together_or_not_at_all(ledger: Ledger, outbox: Outbox) -> None:
+    begin(ledger)
+    broken = Letter("two", "opened", OPS, None)  # type: ignore[arg-type]  # the database refuses a mail that tells nothing
+    fine = Letter("two", "opened", "bob@noc.test", b"{}")
+    with pytest.raises(DatabaseFault):
+        ledger.keep([Entry(incident("two"), (of_target("two"),), (fine, broken))], T0)
+    assert [entry.incident.id for entry in ledger.open_incidents()] == ["one"]
+    assert outbox.counts() == {"queued": 1}
+    begin(ledger, "three")
 
 
-def test_what_is_kept_is_there_after_a_restart(database: Database, tmp_path: Path) -> None:
-    begin(database)
-    again = Database(tmp_path / "alerter.sqlite")
-    assert again.open_incidents() == {"target-one": incident()}
-    assert again.mails() == {"queued": 1}
+def test_many_incidents_are_kept_together_or_not_at_all(ledger: Ledger, outbox: Outbox) -> None:
+    many = [Entry(incident(name), (of_target(name),)) for name in ("one", "two")]
+    twice = Entry(incident("three"), (of_target("two"),))
+    with pytest.raises(DatabaseFault):
+        ledger.keep([*many, twice], T0)
+    assert ledger.open_incidents() == []
+    ledger.keep(many, T0)
+    assert [entry.incident.id for entry in ledger.open_incidents()] == ["one", "two"]
+
+
+def test_an_incident_of_many_targets_is_about_each_of_them(ledger: Ledger) -> None:
+    many = (of_target("a"), of_target("b"))
+    ledger.keep([Entry(incident(), many)], T0)
+    assert [entry.about for entry in ledger.open_incidents()] == [many]
+    with pytest.raises(DatabaseFault):
+        ledger.keep([Entry(incident("other"), (of_target("b"),))], T0)
+    ledger.keep([Entry(incident(), many[:1])], T0)
+    ledger.keep([Entry(incident("other"), (of_target("b"),))], T0)
+
+
+def test_what_is_kept_is_there_after_a_restart(ledger: Ledger, tmp_path: Path) -> None:
+    begin(ledger)
+    again = Ledger(tmp_path / "alerter.sqlite")
+    assert again.open_incidents() == [Entry(incident(), (of_target("one"),))]
+    assert Outbox(again.database).counts() == {"queued": 1}
     again.close()
 
 
-def test_the_same_word_about_an_incident_is_mailed_to_one_recipient_once(database: Database) -> None:
+def test_the_same_message_about_an_incident_is_mailed_to_one_recipient_once(ledger: Ledger, outbox: Outbox) -> None:
     for _ in range(3):
-        begin(database)
-    assert database.mails() == {"queued": 1}
+        begin(ledger)
+    assert outbox.counts() == {"queued": 1}
 
 
-def test_those_who_were_to_be_told_of_the_begin_are_told_of_the_end(database: Database) -> None:
-    begin(database, "one", "ada@noc.test", "bob@noc.test")
-    assert database.recipients("one") == ["ada@noc.test", "bob@noc.test"]
+def test_those_who_were_to_be_told_of_the_start_are_told_of_the_end(ledger: Ledger) -> None:
+    begin(ledger, "one", "ada@noc.test", "bob@noc.test")
+    assert ledger.recipients("one") == ("ada@noc.test", "bob@noc.test")
 
 
-def test_what_ended_is_no_longer_open_and_can_be_told_again(database: Database) -> None:
-    begin(database)
-    end(database)
-    assert database.open_incidents() == {}
-    assert database.resolved("one") == incident(over=True)
-    assert database.resolved("two") is None
-    assert database.resolved_since(T0) == [incident(over=True)]
-    assert database.resolved_since(Time(T0 + 60_001)) == []
+def test_what_ended_is_no_longer_open_and_can_be_told_again(ledger: Ledger) -> None:
+    begin(ledger)
+    end(ledger)
+    assert ledger.open_incidents() == []
+    assert ledger.resolved("one") == incident(over=True)
+    assert ledger.resolved("two") is None
+    assert ledger.resolved_since(T0) == [incident(over=True)]
+    assert ledger.resolved_since(Time(T0 + 60_001)) == []
 
 
-def test_a_mail_of_the_begin_is_withdrawn_when_it_is_over_before_it_was_sent(
-    database: Database, outbox: Outbox, post: PostOffice
+def test_a_mail_of_the_start_is_withdrawn_when_it_is_over_before_it_was_sent(
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
-    begin(database)
-    end(database)
-    send_all(outbox)
+    begin(ledger)
+    end(ledger)
+    send_all(sender)
     assert post.taken == ["one resolved ops@noc.test"]
 
 
-def test_a_mail_of_the_begin_that_failed_while_the_incident_ended_is_not_sent_after_it(
-    database: Database, outbox: Outbox, post: PostOffice
+def test_a_mail_of_the_start_that_failed_while_the_incident_ended_is_not_sent_after_it(
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
-    begin(database)
-    row = database.claim(T0, MOST_PER_HOUR)
+    begin(ledger)
+    row = sender.outbox.claim(T0)
     assert row is not None
-    end(database)
-    database.again(row, "timed out", T0)
-    send_all(outbox)
+    end(ledger)
+    sender.outbox.again(row, "timed out", T0)
+    send_all(sender)
     assert post.taken == ["one resolved ops@noc.test"]
 
 
-def test_a_mail_that_was_being_sent_when_we_died_is_sent_again(database: Database, tmp_path: Path) -> None:
-    begin(database)
-    assert database.claim(T0, MOST_PER_HOUR)
-    assert database.claim(T0, MOST_PER_HOUR) is None
-    again = Database(tmp_path / "alerter.sqlite")
-    row = again.claim(T0, MOST_PER_HOUR)
+def test_a_mail_that_was_being_sent_when_we_died_is_sent_again(ledger: Ledger, outbox: Outbox, tmp_path: Path) -> None:
+    begin(ledger)
+    assert outbox.claim(T0)
+    assert outbox.claim(T0) is None
+    again = Ledger(tmp_path / "alerter.sqlite")
+    row = Outbox(again.database).claim(T0)
     assert row is not None
-    assert row.mail == mail()
+    assert row.letter == Letter("one", "opened", OPS, b"{}")
     again.close()
 
 
-def test_old_mails_are_forgotten_but_not_those_that_say_whom_to_tell(database: Database, outbox: Outbox) -> None:
-    begin(database)
-    begin(database, "two")
-    end(database, "two")
-    send_all(outbox)
-    database.tidy(Time(T0 + 91 * 86_400_000))
-    assert database.recipients("one") == [OPS]
-    assert database.recipients("two") == []
+def test_old_mails_are_forgotten_but_not_those_that_say_whom_to_tell(ledger: Ledger, sender: Sender) -> None:
+    begin(ledger)
+    begin(ledger, "two")
+    end(ledger, "two")
+    send_all(sender)
+    sender.outbox.tidy(Time(T0 + 91 * 86_400_000))
+    assert ledger.recipients("one") == (OPS,)
+    assert ledger.recipients("two") == ()
 
 
-def test_a_full_disk_refuses_an_incident_as_a_whole_and_takes_it_when_there_is_room_again(database: Database) -> None:
-    connection = database._connection
+def test_a_full_disk_refuses_an_incident_as_a_whole_and_takes_it_when_there_is_room_again(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    connection = ledger.database.connection()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = Mail("one", "opened", OPS, b"x" * 100_000)
+    large = Entry(incident(), (of_target("one"),), (Letter("one", "opened", OPS, b"x" * 100_000),))
     for _ in range(2):
-        with pytest.raises(sqlite3.OperationalError, match="full"):
-            database.save("router", incident(), [large], T0)
-    assert (database.open_incidents(), database.mails()) == ({}, {})
+        with pytest.raises(DatabaseFault, match="free disk space"):
+            ledger.keep([large], T0)
+    assert (ledger.open_incidents(), outbox.counts()) == ([], {})
     connection.execute("PRAGMA max_page_count = 1000000")
-    database.save("router", incident(), [large], T0)
-    assert (len(database.open_incidents()), database.mails()) == (1, {"queued": 1})
+    ledger.keep([large], T0)
+    assert (len(ledger.open_incidents()), outbox.counts()) == (1, {"queued": 1})
 
 
-def test_the_file_is_its_owners_alone(database: Database, tmp_path: Path) -> None:
-    begin(database)
+def test_the_file_is_its_owners_alone(ledger: Ledger, tmp_path: Path) -> None:
+    begin(ledger)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("alerter.sqlite*")} == {0o600}
 
 
 # -- sending
 
 
-def test_a_mail_that_was_taken_is_not_sent_again(database: Database, outbox: Outbox, post: PostOffice) -> None:
-    begin(database)
-    send_all(outbox)
-    send_all(outbox, Time(T0 + HOUR_MS))
+def test_a_mail_that_was_taken_is_not_sent_again(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    begin(ledger)
+    send_all(sender)
+    send_all(sender, Time(T0 + HOUR_MS))
     assert post.taken == ["one opened ops@noc.test"]
-    assert (database.mails(), outbox.trouble) == ({"sent": 1}, None)
+    assert (sender.outbox.counts(), sender.trouble) == ({"sent": 1}, None)
 
 
 def test_a_temporary_refusal_is_tried_again_later_and_not_at_once(
-    database: Database, outbox: Outbox, post: PostOffice
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
-    begin(database)
+    begin(ledger)
     post.refuses[OPS] = LATER
-    send_all(outbox)
-    assert outbox.trouble == (
-        "the mail server mail.test:25 did not take a mail to ops@noc.test: 451 try again later; "
-        "it stays queued and is tried again"
-    )
+    send_all(sender)
+    refused = "the mail server mail.test:25 did not take a mail to ops@noc.test: 451 try again later"
+    assert sender.trouble == ("mail-refused", f"{refused}; it stays queued and is tried again")
     del post.refuses[OPS]
-    send_all(outbox, Time(T0 + 2_000))
+    send_all(sender, Time(T0 + 2_000))
     assert post.taken == []
-    send_all(outbox, Time(T0 + 5_001))
+    send_all(sender, Time(T0 + 5_001))
     assert post.taken == ["one opened ops@noc.test"]
-    assert outbox.trouble is None
+    assert sender.trouble is None
 
 
-def test_a_recipient_refused_for_good_does_not_keep_the_others_waiting_and_is_not_forgotten(
-    database: Database, outbox: Outbox, post: PostOffice
+def test_a_recipient_refused_for_good_does_not_keep_the_others_waiting(
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
-    begin(database, "one", "gone@noc.test", OPS)
+    begin(ledger, "one", "gone@noc.test", OPS)
     post.refuses["gone@noc.test"] = NEVER
-    send_all(outbox)
+    send_all(sender)
     assert post.taken == ["one opened ops@noc.test"]
-    assert database.mails() == {"dead": 1, "sent": 1}
-    assert "gone@noc.test: 550 no such user; it is given up" in (outbox.trouble or "")
-    send_all(outbox, Time(T0 + HOUR_MS))
-    assert database.mails() == {"dead": 1, "sent": 1}
+    assert sender.outbox.counts() == {"dead": 1, "sent": 1}
+    send_all(sender, Time(T0 + HOUR_MS))
+    assert sender.outbox.counts() == {"dead": 1, "sent": 1}
+
+
+def test_what_was_given_up_stays_visible_until_somebody_has_seen_it(
+    ledger: Ledger, sender: Sender, post: PostOffice
+) -> None:
+    """Over a restart, and over the next success to that recipient, which is about something else."""
+    begin(ledger)
+    post.refuses[OPS] = NEVER
+    send_all(sender)
+    post.refuses.clear()
+    begin(ledger, "two")
+    send_all(sender)
+    for told in (Post(sender), Post(new_sender(Outbox(ledger.database), post.deliver))):
+        sentence = "a mail to ops@noc.test about one was given up: 550 no such user"
+        assert told.trouble(T0) == ("mail-given-up", f"{sentence}; acknowledge the incident to say that you know")
+        assert told.figures(T0)["mails_given_up_unseen"] == 1
+    Post(sender).seen("one", T0)
+    assert Post(sender).trouble(T0) is None
+    assert Post(sender).figures(T0)["mails_given_up"] == 1
+
+
+def test_what_was_given_up_is_seen_when_its_recipient_is_told_how_it_ended(
+    ledger: Ledger, sender: Sender, post: PostOffice
+) -> None:
+    begin(ledger)
+    post.refuses[OPS] = NEVER
+    send_all(sender)
+    post.refuses.clear()
+    end(ledger)
+    send_all(sender)
+    assert Post(sender).trouble(T0) is None
 
 
 def test_a_refusal_is_logged_once_and_again_only_after_a_mail_was_taken(
-    database: Database, post: PostOffice, log_lines: io.StringIO
+    ledger: Ledger, post: PostOffice, log_lines: io.StringIO
 ) -> None:
-    outbox = Outbox(database, post.deliver, "mail.test:25")
-    begin(database)
+    sender = new_sender(Outbox(ledger.database), post.deliver)
+    begin(ledger)
     post.refuses[OPS] = LATER
     for hour in range(3):
-        send_all(outbox, Time(T0 + hour * HOUR_MS))
+        send_all(sender, Time(T0 + hour * HOUR_MS))
     assert log_lines.getvalue().count("did not take a mail") == 1
     del post.refuses[OPS]
-    send_all(outbox, Time(T0 + 4 * HOUR_MS))
-    begin(database, "two", now=Time(T0 + 4 * HOUR_MS))
+    send_all(sender, Time(T0 + 4 * HOUR_MS))
+    begin(ledger, "two", now=Time(T0 + 4 * HOUR_MS))
     post.refuses[OPS] = LATER
-    send_all(outbox, Time(T0 + 5 * HOUR_MS))
+    send_all(sender, Time(T0 + 5 * HOUR_MS))
     assert log_lines.getvalue().count("did not take a mail") == 2
 
 
-def test_a_mail_refused_for_three_days_is_given_up(database: Database, outbox: Outbox, post: PostOffice) -> None:
-    begin(database)
+def test_a_mail_refused_for_three_days_is_given_up(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    begin(ledger)
     post.refuses[OPS] = LATER
     for hour in range(73):
-        send_all(outbox, Time(T0 + hour * HOUR_MS))
-        assert database.mails() == {"queued": 1}
-    send_all(outbox, Time(T0 + 73 * HOUR_MS))
-    assert database.mails() == {"dead": 1}
+        send_all(sender, Time(T0 + hour * HOUR_MS))
+        assert sender.outbox.counts() == {"queued": 1}
+    send_all(sender, Time(T0 + 73 * HOUR_MS))
+    assert sender.outbox.counts() == {"dead": 1}
 
 
-def test_a_clock_that_was_put_forward_gives_up_no_mail(database: Database, outbox: Outbox, post: PostOffice) -> None:
-    begin(database)
+def test_a_clock_that_was_put_forward_gives_up_no_mail(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    begin(ledger)
     post.refuses[OPS] = LATER
-    send_all(outbox, Time(T0 + 1000 * HOUR_MS))
+    send_all(sender, Time(T0 + 1000 * HOUR_MS))
     post.refuses.clear()
-    send_all(outbox, Time(T0 + 1001 * HOUR_MS))
+    send_all(sender, Time(T0 + 1001 * HOUR_MS))
     assert post.taken == ["one opened ops@noc.test"]
 
 
-def test_a_clock_that_was_put_back_keeps_no_mail_waiting(database: Database, outbox: Outbox, post: PostOffice) -> None:
-    begin(database)
-    begin(database, "two", "bob@noc.test")
+def test_a_clock_that_was_put_back_keeps_no_mail_waiting(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    begin(ledger)
+    begin(ledger, "two", "bob@noc.test")
     post.refuses["bob@noc.test"] = LATER
-    send_all(outbox)
-    begin(database, "three")
+    send_all(sender)
+    begin(ledger, "three")
     del post.refuses["bob@noc.test"]
-    send_all(outbox, Time(T0 - 1000 * HOUR_MS))
+    send_all(sender, Time(T0 - 1000 * HOUR_MS))
     assert sorted(post.taken) == ["one opened ops@noc.test", "three opened ops@noc.test", "two opened bob@noc.test"]
 
 
 def test_mails_sent_before_the_clock_was_put_back_are_not_counted_for_ever(
-    database: Database, outbox: Outbox, post: PostOffice
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
     now = Time.now()
-    for number in range(MOST_PER_HOUR + 1):
-        begin(database, f"n{number}", now=now)
-    send_all(outbox, now)
-    assert len(post.taken) == MOST_PER_HOUR
-    send_all(outbox, Time(now - 1000 * HOUR_MS))
-    assert len(post.taken) == MOST_PER_HOUR + 1
+    for number in range(MAX_PER_HOUR + 1):
+        begin(ledger, f"n{number}", now=now)
+    send_all(sender, now)
+    assert len(post.taken) == MAX_PER_HOUR
+    send_all(sender, Time(now - 1000 * HOUR_MS))
+    assert len(post.taken) == MAX_PER_HOUR + 1
 
 
 def test_a_recipient_who_had_enough_mails_in_an_hour_gets_the_rest_later(
-    database: Database, outbox: Outbox, post: PostOffice
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
     now = Time.now()
-    for number in range(MOST_PER_HOUR + 5):
-        begin(database, f"n{number}", now=now)
-    begin(database, "other", "bob@noc.test", now=now)
-    send_all(outbox, now)
-    assert len([one for one in post.taken if OPS in one]) == MOST_PER_HOUR
+    for number in range(MAX_PER_HOUR + 5):
+        begin(ledger, f"n{number}", now=now)
+    begin(ledger, "other", "bob@noc.test", now=now)
+    send_all(sender, now)
+    assert len([one for one in post.taken if OPS in one]) == MAX_PER_HOUR
     assert "other opened bob@noc.test" in post.taken
-    send_all(outbox, Time(now + HOUR_MS + 60_000))
-    assert len([one for one in post.taken if OPS in one]) == MOST_PER_HOUR + 5
+    send_all(sender, Time(now + HOUR_MS + 60_000))
+    assert len([one for one in post.taken if OPS in one]) == MAX_PER_HOUR + 5
+
+
+def test_the_cap_silences_no_critical_outage(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    now = Time.now()
+    for number in range(MAX_PER_HOUR + 10):
+        begin(ledger, f"n{number}", now=now)
+    send_all(sender, now)
+    begin(ledger, "core", now=Time(now + 1000), critical=True)
+    send_all(sender, Time(now + 1000))
+    assert post.taken[-1] == "core opened ops@noc.test"
+
+
+def test_critical_outages_go_before_those_queued_earlier(ledger: Ledger, sender: Sender, post: PostOffice) -> None:
+    begin(ledger, "shop")
+    begin(ledger, "core", now=Time(T0 + 1000), critical=True)
+    send_all(sender, Time(T0 + 1000))
+    assert post.taken == ["core opened ops@noc.test", "shop opened ops@noc.test"]
+
+
+def test_the_cap_says_what_it_holds_back_in_a_mail_in_the_banner_and_in_the_figures(
+    ledger: Ledger, sender: Sender, post: PostOffice
+) -> None:
+    now = Time.now()
+    for number in range(MAX_PER_HOUR + 10):
+        begin(ledger, f"n{number}", now=now)
+    send_all(sender, now)
+    told = Post(sender)
+    assert told.figures(now)["mails_held_back"] == 10
+    assert told.trouble(now) == (
+        "mails-held-back",
+        "10 mails to ops@noc.test held back: 60 mails within an hour are the limit",
+    )
+    for _ in range(3):
+        sender.outbox.tell_held_back(now)
+        send_all(sender, now)
+    (mail,) = [one for one in post.taken if "held-back" in one]
+    assert mail.endswith(OPS)
+
+
+def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_something_new(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    mails: list[EmailMessage] = []
+
+    def deliver(recipient: str, content: bytes) -> str:
+        mails.append(parse(content))
+        return "250 taken"
+
+    mailer = Mailer(FROM, "https://noc.test")
+    sender = Sender(outbox, mailer.write, deliver, "mail.test:25")
+
+    def down(name: str, at: Time, *, critical: bool = False) -> None:
+        one = incident(name, critical=critical)
+        ledger.keep([Entry(one, (of_target(name),), (letter(one),))], at)
+
+    def passes(at: Time) -> list[str]:
+        mails.clear()
+        outbox.tell_held_back(at)
+        send_all(sender, at)
+        return [part(mail, "plain") for mail in mails if "held back" in mail["Subject"]]
+
+    now = Time.now()
+    for number in range(MAX_PER_HOUR + 60):
+        down(f"n{number}", now)
+    send_all(sender, now)
+    (text,) = passes(now)
+    assert "60 more incidents have opened" in text
+    assert "DOWN n60 since 2026-11-24 12:00:00 UTC" in text
+    assert "and 10 more" in text
+    assert passes(Time(now + 1_000_000)) == []
+    down("late", Time(now + 1_000_000))
+    (text,) = passes(Time(now + 1_000_000))
+    assert "61 more incidents" in text
+    down("later", Time(now + 1_001_000))
+    assert passes(Time(now + 1_001_000)) == []
 
 
 def test_who_has_had_enough_mails_is_told_of_a_new_outage_before_what_is_over(
-    database: Database, outbox: Outbox, post: PostOffice
+    ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:
     now = Time.now()
-    for number in range(MOST_PER_HOUR + 5):
-        begin(database, f"n{number}", now=now)
-    send_all(outbox, now)
-    for number in range(MOST_PER_HOUR + 5):
-        end(database, f"n{number}", now=now)
-    begin(database, "new", now=Time(now + 1000))
-    send_all(outbox, Time(now + HOUR_MS + 60_000))
-    assert post.taken[MOST_PER_HOUR : MOST_PER_HOUR + 2] == ["new opened ops@noc.test", "n0 resolved ops@noc.test"]
+    for number in range(MAX_PER_HOUR + 5):
+        begin(ledger, f"n{number}", now=now)
+    send_all(sender, now)
+    for number in range(MAX_PER_HOUR + 5):
+        end(ledger, f"n{number}", now=now)
+    begin(ledger, "new", now=Time(now + 1000))
+    send_all(sender, Time(now + HOUR_MS + 60_000))
+    assert post.taken[MAX_PER_HOUR : MAX_PER_HOUR + 2] == ["new opened ops@noc.test", "n0 resolved ops@noc.test"]
 
 
 @pytest.mark.parametrize(
@@ -332,53 +501,130 @@ def test_the_pause_between_tries_doubles_up_to_a_quarter_of_an_hour(
     assert (retry_delay_s(attempts, 0.0), retry_delay_s(attempts, 1.0)) == (least_s, most_s)
 
 
-def test_a_running_outbox_forgets_old_mails(database: Database, outbox: Outbox) -> None:
+def test_a_running_outbox_forgets_old_mails(ledger: Ledger, outbox: Outbox, post: PostOffice) -> None:
     long_ago = Time(Time.now() - 91 * 24 * HOUR_MS)
-    begin(database, now=long_ago)
-    send_all(outbox, long_ago)
-    end(database, now=long_ago)
-    send_all(outbox, long_ago)
-    assert database.mails() == {"sent": 2}
-    stop = threading.Event()
-    thread = threading.Thread(target=outbox.run, args=[stop])
-    thread.start()
-    try:
-        wait_until(lambda: database.mails() == {}, 10, "the old mails gone", seen=database.mails)
-    finally:
-        stop.set()
-        outbox.wake()
-        thread.join(10)
+    begin(ledger, now=long_ago)
+    end(ledger, now=long_ago)
+    sender = new_sender(outbox, post.deliver)
+    send_all(sender, long_ago)
+    sender.keep_house(Time.now())
+    assert outbox.counts() == {}
 
 
-class FullDisk(Database):
+def test_one_slow_mail_holds_up_no_other(ledger: Ledger, running: Sender, post: PostOffice) -> None:
+    """Neither another recipient's nor the same one's."""
+    post.slow["slow@noc.test"] = threading.Event()
+    now = Time.now()
+    begin(ledger, "one", "slow@noc.test", now=now)
+    running.wake()
+    wait_until(lambda: running.outbox.counts().get("sending"), 10, "the slow one under way")
+    for number in range(5):
+        begin(ledger, f"n{number}", OPS, "slow@noc.test", now=now)
+    running.wake()
+    wait_until(lambda: len(post.taken) == 5, 10, "the mails of the others", seen=lambda: post.taken)
+    assert running.outbox.counts()["sending"] <= 4
+    post.slow["slow@noc.test"].set()
+    wait_until(lambda: running.outbox.counts() == {"sent": 11}, 10, "all of them", seen=running.outbox.counts)
+    assert len(set(post.taken)) == 11
+
+
+def test_the_end_of_an_incident_is_not_sent_while_its_opening_is(
+    ledger: Ledger, running: Sender, post: PostOffice
+) -> None:
+    post.slow[OPS] = threading.Event()
+    now = Time.now()
+    begin(ledger, now=now)
+    running.wake()
+    wait_until(lambda: running.outbox.counts() == {"sending": 1}, 10, "the opening under way")
+    end(ledger, now=now)
+    running.wake()
+    time.sleep(0.3)
+    assert running.outbox.counts() == {"sending": 1, "queued": 1}
+    post.slow[OPS].set()
+    wait_until(lambda: len(post.taken) == 2, 10, "both", seen=lambda: post.taken)
+    assert post.taken == ["one opened ops@noc.test", "one resolved ops@noc.test"]
+
+
+class FullDisk(Outbox):
     """Cannot note anything while `is_full`."""
 
     is_full = False
 
-    def sent(self, row: object, now: Time) -> None:
+    def sent(self, row: Row, now: Time) -> None:
         if self.is_full:
-            raise sqlite3.OperationalError("database or disk is full")
-        super().sent(row, now)  # type: ignore[arg-type]
+            raise DatabaseFault("database or disk is full", can_retry=True)
+        super().sent(row, now)
 
 
-def test_a_mail_taken_while_the_disk_was_full_is_noted_later_and_sent_once(tmp_path: Path, post: PostOffice) -> None:
-    database = FullDisk(tmp_path / "full.sqlite")
-    outbox = Outbox(database, post.deliver, "mail.test:25")
-    begin(database)
-    database.is_full = True
+def test_a_mail_taken_while_the_disk_was_full_is_noted_later_and_sent_once(ledger: Ledger, post: PostOffice) -> None:
+    outbox = FullDisk(ledger.database)
+    sender = new_sender(outbox, post.deliver)
+    begin(ledger)
+    outbox.is_full = True
     stop = threading.Event()
-    thread = threading.Thread(target=outbox.run, args=[stop])
-    thread.start()
+    threads = sender.start(stop)
     try:
-        wait_until(lambda: "outbox cannot be written" in (outbox.trouble or ""), 10, "the trouble to be told")
-        begin(database, "two")
-        database.is_full = False
-        outbox.wake()
-        wait_until(lambda: database.mails() == {"sent": 2}, 10, "both noted", seen=database.mails)
-        wait_until(lambda: outbox.trouble is None, 10, "no trouble any more")
+        wait_until(lambda: "outbox cannot be used" in str(sender.trouble), 10, "the trouble to be told")
+        begin(ledger, "two")
+        outbox.is_full = False
+        sender.wake()
+        wait_until(lambda: outbox.counts() == {"sent": 2}, 10, "both noted", seen=outbox.counts)
+        wait_until(lambda: sender.trouble is None, 10, "no trouble any more")
     finally:
         stop.set()
-        outbox.wake()
-        thread.join(10)
-    assert post.taken == ["one opened ops@noc.test", "two opened ops@noc.test"]
-    database.close()
+        sender.wake()
+        for thread in threads:
+            thread.join(10)
+    assert sorted(post.taken) == ["one opened ops@noc.test", "two opened ops@noc.test"]
+
+
+_VERSION_1 = """
+CREATE TABLE incident (id TEXT PRIMARY KEY, subject TEXT NOT NULL, is_open INTEGER NOT NULL, resolved_at INTEGER,
+    message BLOB NOT NULL);
+CREATE UNIQUE INDEX one_open ON incident (subject) WHERE is_open;
+CREATE TABLE outbox (id INTEGER PRIMARY KEY, incident TEXT NOT NULL, transition TEXT NOT NULL, recipient TEXT NOT NULL,
+    mail BLOB NOT NULL, state TEXT NOT NULL DEFAULT 'queued', created_at INTEGER NOT NULL, next_at INTEGER NOT NULL,
+    sent_at INTEGER, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, UNIQUE (incident, transition, recipient));
+"""
+
+
+def test_a_database_of_the_version_before_is_taken_over_with_nothing_lost(tmp_path: Path, post: PostOffice) -> None:
+    """Its file has no version, its incidents one subject each, and its mails were written when they were queued."""
+    path = tmp_path / "old.sqlite"
+    blind = Incident(id="two", kind="site-blind", targets=[], site="north", opened_at=T0, cause="offline")
+    over = incident("three", over=True)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(_VERSION_1)
+        for one, subject in ((incident(), "one"), (blind, "site:north"), (over, "three")):
+            row = (one.id, subject, one.resolved_at is None, one.resolved_at, encode(one))
+            old.execute("INSERT INTO incident VALUES (?, ?, ?, ?, ?)", row)
+        old.execute(
+            "INSERT INTO outbox (incident, transition, recipient, mail, created_at, next_at) "
+            "VALUES ('one', 'opened', 'ops@noc.test', x'6f6c64', 0, 0)"
+        )
+        old.commit()
+    ledger = Ledger(path)
+    assert by_about(ledger.open_incidents()) == {of_target("one"): incident(), of_site("north"): blind}
+    assert ledger.resolved("three") == over
+    assert ledger.recipients("one") == (OPS,)
+    send_all(new_sender(Outbox(ledger.database), post.deliver))
+    assert post.taken == ["old"]
+    ledger.close()
+
+
+def test_a_database_from_the_future_is_refused_in_a_sentence_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "alerter.sqlite"
+    Ledger(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(DatabaseFault, match="was written by a newer version of NOC"):
+        Ledger(path)
+
+
+def test_a_damaged_database_is_set_aside_and_a_new_one_made(tmp_path: Path) -> None:
+    path = tmp_path / "alerter.sqlite"
+    path.write_text("no database at all. " * 500)
+    ledger = Ledger(path)
+    assert ledger.open_incidents() == []
+    assert len(list(tmp_path.glob("alerter.sqlite.damaged-*"))) == 1
+    ledger.close()

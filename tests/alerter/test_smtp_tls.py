@@ -15,8 +15,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from noc_alerter.config import Smtp
-from noc_alerter.smtp import NotDelivered, deliver
-from tests.alerter.test_smtp import letter
+from noc_alerter.notify.smtp import NotDelivered, deliver
+from tests.alerter.conftest import OPS
+from tests.alerter.test_smtp import MAIL
 from tests.parts.ports import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl on PATH")
@@ -80,8 +81,9 @@ def sink(request: pytest.FixtureRequest, certificate: Path) -> Iterator[SecureSi
     sink.stop()
 
 
-def server(sink: SecureSink, host: str) -> Smtp:
-    parsed = Smtp.parse(sink.urls[host])
+def server(sink: SecureSink, host: str, ca: Path | None = None) -> Smtp:
+    url = sink.urls[host]
+    parsed = Smtp.parse(f"{url}{'&' if '?' in url else '?'}ca={ca}" if ca else url)
     assert parsed is not None
     return parsed
 
@@ -90,20 +92,46 @@ def test_a_server_with_the_right_certificate_gets_the_mail(
     sink: SecureSink, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    deliver(server(sink, NAME), letter())
+    deliver(server(sink, NAME), OPS, MAIL)
     assert sink.taken == 1
 
 
-def test_a_server_whose_certificate_names_another_gets_nothing(
-    sink: SecureSink, certificate: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_server_vouched_for_by_our_own_authority_gets_the_mail(sink: SecureSink, certificate: Path) -> None:
+    assert deliver(server(sink, NAME, certificate), OPS, MAIL) == "250 taken"
+
+
+@pytest.mark.parametrize("sink", ["starttls"], indirect=True)
+def test_a_server_on_this_machine_that_demands_encryption_names_the_right_cure(sink: SecureSink) -> None:
+    plain = Smtp.parse(sink.urls[NAME].replace("starttls=1", "starttls=0"))
+    assert plain is not None
+    with pytest.raises(NotDelivered, match="add \\?starttls=1 to NOC_SMTP_URL"):
+        deliver(plain, OPS, MAIL)
+
+
+def test_a_renewed_file_of_certificates_is_read_at_the_next_connection(
+    sink: SecureSink, certificate: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with pytest.raises(NotDelivered, match="no secure connection") as caught:
-        deliver(server(sink, "127.0.0.1"), letter())
+    renewed = tmp_path / "ca.pem"
+    to = server(sink, NAME, renewed)
+    with pytest.raises(NotDelivered, match=r"cannot be read as certificates .* name a readable PEM file after ca="):
+        deliver(to, OPS, MAIL)
+    renewed.write_bytes(certificate.read_bytes())
+    deliver(to, OPS, MAIL)
+    assert sink.taken == 1
+
+
+def test_a_server_whose_certificate_names_another_gets_nothing_and_the_error_names_the_cure(
+    sink: SecureSink, certificate: Path
+) -> None:
+    cure = "write the name that is in its certificate as the host in NOC_SMTP_URL"
+    with pytest.raises(NotDelivered, match=cure) as caught:
+        deliver(server(sink, "127.0.0.1", certificate), OPS, MAIL)
     assert (caught.value.can_retry, sink.taken) == (True, 0)
 
 
-def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(sink: SecureSink) -> None:
-    with pytest.raises(NotDelivered, match="no secure connection") as caught:
-        deliver(server(sink, NAME), letter())
+def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing_and_the_error_names_the_cure(
+    sink: SecureSink,
+) -> None:
+    with pytest.raises(NotDelivered, match="name the file of the authority that signed it with ca=") as caught:
+        deliver(server(sink, NAME), OPS, MAIL)
     assert (caught.value.can_retry, sink.taken) == (True, 0)

@@ -24,9 +24,12 @@ class Smtp:
     starttls: bool = False
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    ca: str | None = None
+    """The path of a file of certificates that vouch for the server; None: those of this machine."""
 
     @classmethod
     def parse(cls, url: str) -> Smtp | None:
+        """Read `smtp://user:password@host:587?starttls=1` or `smtps://…`. Raises ValueError with the reason."""
         if not url:
             return None
         parts = urlsplit(url)
@@ -36,7 +39,7 @@ class Smtp:
             raise ValueError("it names no host")
         options = parse_qs(parts.query, strict_parsing=bool(parts.query))
         choice = options.get("starttls", ["0" if parts.hostname in _LOOPBACK else "1"])[0]
-        if set(options) - {"starttls"} or choice not in ("0", "1"):
+        if set(options) - {"starttls", "ca"} or choice not in ("0", "1"):
             raise ValueError("unknown option")
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         if not (user + password).isascii():
@@ -50,6 +53,7 @@ class Smtp:
             starttls=not tls and choice == "1",
             user=user or None,
             password=password or None,
+            ca=options["ca"][0] if "ca" in options else None,
         )
 
     def __str__(self) -> str:
@@ -74,7 +78,7 @@ SMTP_URL = Setting(
     "NOC_SMTP_URL",
     Smtp.parse,
     "smtp://[user:password@]host[:587][?starttls=0] or smtps://[user:password@]host[:465], "
-    "user and password in ASCII characters",
+    "each also with ca=/path/of/ca.pem after the ?, user and password in ASCII characters",
     "the mail server; STARTTLS is required unless the host is this machine or starttls=0; empty: no mail",
     default="",
     secret=True,

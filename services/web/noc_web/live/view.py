@@ -28,7 +28,7 @@ from noc_bus.messages import (
 )
 from noc_bus.presence import SILENT_AFTER_S
 from noc_bus.time import Time
-from noc_rules.verdict import sites_of, vote
+from noc_rules.verdict import Standing, sites_of, vote
 
 Row = dict[str, Any]
 _FRESH_CYCLES: Final = 3
@@ -201,7 +201,7 @@ class LiveView:
     def _site_cell(self, target: Target, site: str, now: Time) -> Row:
         """What one site sees; its figures only while they are fresh: an old RTT is no RTT."""
         state = self.states[target.id].get(site)
-        counted = vote(state, self.presences.get(site))
+        counted = vote(state, Standing(self.presences.get(site), is_current=True))
         result = self.results[target.id].get(site)
         fresh_ms = _FRESH_CYCLES * target.interval_s * 1000 + target.timeout_ms
         rtt_ms = loss_pct = None

@@ -1,0 +1,312 @@
+"""From verdict changes and what is known of sites to what becomes of incidents, each time with a named reason.
+
+Decisions follow from how things are, not from what just happened: what could not be kept is decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from msgspec.structs import replace
+
+from noc_bus.messages import Acknowledgement, Incident, Target, VerdictState
+from noc_bus.time import Time
+from noc_rules import incident as make
+from noc_rules.incident import BROKER, About, CauseCode, IncidentKind, of_duplicate, of_site, of_target
+from noc_rules.judge import VerdictChange
+from noc_rules.verdict import Standing, VerdictCode
+
+BLIND_AFTER_S: Final = 60.0
+"""A shorter absence is only a restart."""
+UNRESOLVABLE_AFTER_S: Final = 600.0
+BROKER_LOST_AFTER_S: Final = 60.0
+
+# Some site reaches it again. UNKNOWN and UNREACHABLE prove nothing: the incident stays open.
+_REACHED: Final = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL)
+# Somebody knows its address again.
+_LOOKED_AT: Final = (*_REACHED, VerdictState.DOWN, VerdictState.UNREACHABLE)
+
+
+class Why(StrEnum):
+    """What happened to an incident."""
+
+    TARGET_WENT_DOWN = "target-went-down"
+    NAME_UNRESOLVED = "name-unresolved"
+    SITE_WENT_BLIND = "site-went-blind"
+    DUPLICATE_APPEARED = "duplicate-appeared"
+    BROKER_WENT_AWAY = "broker-went-away"
+
+    ACKNOWLEDGED = "acknowledged"
+    MEMBER_LEFT = "member-left"
+
+    TARGET_RECOVERED = "target-recovered"
+    TARGET_REMOVED = "target-removed"
+    TARGET_PAUSED = "target-paused"
+    NAME_RESOLVED = "name-resolved"
+    SITE_RECOVERED = "site-recovered"
+    SITE_NOT_EXPECTED = "site-not-expected"
+    SITE_REMOVED = "site-removed"
+    DUPLICATE_GONE = "duplicate-gone"
+    BROKER_CAME_BACK = "broker-came-back"
+    UNKNOWN_KIND = "unknown-kind"
+
+
+_OPENING: Final = frozenset(
+    {Why.TARGET_WENT_DOWN, Why.NAME_UNRESOLVED, Why.SITE_WENT_BLIND, Why.DUPLICATE_APPEARED, Why.BROKER_WENT_AWAY}
+)
+# Who deleted the site knows; who runs an older version cannot do anything about it.
+_QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.MEMBER_LEFT, Why.SITE_REMOVED, Why.UNKNOWN_KIND})
+
+
+@dataclass(frozen=True)
+class IncidentChange:
+    """An incident as it is from now on, and why."""
+
+    why: Why
+    incident: Incident
+    about: tuple[About, ...]
+    """What it is or was about, before this change."""
+    text: str = ""
+    """How it ended, for people."""
+    state: VerdictState | None = None
+    """What its target is now, where that ended it."""
+    definition: Target | None = None
+    """Of the target it is about, as it is now."""
+
+    @property
+    def opens(self) -> bool:
+        return self.why in _OPENING
+
+    @property
+    def resolves(self) -> bool:
+        return self.incident.resolved_at is not None
+
+    @property
+    def is_mailed(self) -> bool:
+        return self.why not in _QUIET
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """What is known of a site, beyond its presence."""
+
+    site: str
+    standing: Standing
+    is_known: bool
+    """It is set up, or a prober speaks for it; or not all that is retained has come, so that nobody can say."""
+    is_expected: bool
+    blind_since: Time | None
+    """By our own clock; None: it can see."""
+    blind_for_s: float = 0.0
+
+
+def of_verdicts(
+    changes: Iterable[VerdictChange], open_incidents: Mapping[About, Incident], now: Time
+) -> list[IncidentChange]:
+    """What new verdicts mean for incidents. One incident for each target, which may have others in it."""
+    steps: list[IncidentChange] = []
+    # What was decided about an incident a moment ago is where the next decision about it begins.
+    latest: dict[str, Incident] = {}
+    for change in changes:
+        about = of_target(change.target)
+        found = open_incidents.get(about)
+        if found is not None:
+            found = latest.get(found.id, found)
+        step = _end_of_target(found, change, now) if found is not None else None
+        if step is not None:
+            latest[step.incident.id] = step.incident
+            steps.append(step)
+        is_free = found is None or (step is not None and step.why is Why.NAME_RESOLVED)
+        if is_free and change.after is not None and change.after.state is VerdictState.DOWN and change.definition:
+            opened = make.about_target(
+                IncidentKind.TARGET_DOWN, CauseCode.DOWN, change.definition, change.after, change.states, now
+            )
+            steps.append(IncidentChange(Why.TARGET_WENT_DOWN, opened, (about,), definition=change.definition))
+    return steps
+
+
+def of_unresolvable(
+    change: VerdictChange, unresolvable_for_s: float, open_incidents: Mapping[About, Incident], now: Time
+) -> IncidentChange | None:
+    """What it means that no site has known an address of a target's name for so long."""
+    about = of_target(change.target)
+    if about in open_incidents or change.definition is None or change.after is None:
+        return None
+    if change.after.code != VerdictCode.NO_ADDRESS or unresolvable_for_s < UNRESOLVABLE_AFTER_S:
+        return None
+    name = change.definition.address
+    opened = make.about_target(
+        IncidentKind.TARGET_UNRESOLVABLE, CauseCode.NO_ADDRESS, change.definition, change.after, change.states, now
+    )
+    opened = replace(opened, cause=f"{name} cannot be resolved from any site"[:500])
+    return IncidentChange(Why.NAME_UNRESOLVED, opened, (about,), definition=change.definition)
+
+
+def of_site_facts(facts: SiteFacts, open_incidents: Mapping[About, Incident], now: Time) -> IncidentChange | None:
+    """What a site's presence means for its incident."""
+    about = of_site(facts.site)
+    found = open_incidents.get(about)
+    if found is None:
+        code = _why_blind(facts)
+        if code is None or not facts.is_known or not facts.is_expected:
+            return None
+        cause = f"{_BLIND_CAUSES[code]}; what only this site pings is UNKNOWN, not DOWN"
+        opened = make.about_site(IncidentKind.SITE_BLIND, code, facts.site, cause, facts.blind_since or now, now)
+        return IncidentChange(Why.SITE_WENT_BLIND, opened, (about,))
+    if not facts.is_known:
+        return _resolved(found, Why.SITE_REMOVED, now, "the site was removed")
+    if facts.blind_since is None:
+        return _resolved(found, Why.SITE_RECOVERED, now, "the site can see again")
+    if not facts.is_expected:
+        return _resolved(found, Why.SITE_NOT_EXPECTED, now, "the site is no longer expected")
+    return None
+
+
+def of_duplicates(
+    role: str,
+    name: str,
+    hosts: tuple[str, ...],
+    open_incidents: Mapping[About, Incident],
+    now: Time,
+) -> IncidentChange | None:
+    """What it means that two processes speak under one name: `hosts` are their machines, none where there is only one.
+
+    `role` is prober, and `name` its site; or service, and `name` which.
+    """
+    about = of_duplicate(role, name)
+    found = open_incidents.get(about)
+    if hosts and found is None:
+        where = " and ".join(hosts) if len(set(hosts)) > 1 else f"{hosts[0]}, twice"
+        if role == "prober":
+            cause = f"two probers run for site {name}, on {where}; the later one stands by: stop one, or give it another NOC_SITE"
+            opened = make.about_site(
+                IncidentKind.DUPLICATE, CauseCode.DUPLICATE_SITE, name, cause[:500], now, now, evidence=hosts
+            )
+        else:
+            cause = f"two {name} services run on one broker, on {where}; the later one stands by: stop one of them"
+            opened = make.about_middle(
+                IncidentKind.DUPLICATE,
+                CauseCode.DUPLICATE_SERVICE,
+                f"duplicate-{name}",
+                cause[:500],
+                now,
+                now,
+                hosts,
+            )
+        return IncidentChange(Why.DUPLICATE_APPEARED, opened, (about,))
+    if not hosts and found is not None:
+        return replace_about(_resolved(found, Why.DUPLICATE_GONE, now, "only one is left"), about)
+    return None
+
+
+def of_broker(
+    broker: str, lost_since: Time | None, lost_for_s: float, open_incidents: Mapping[About, Incident], now: Time
+) -> IncidentChange | None:
+    """What the connection to the broker means. `lost_since` None: it is there."""
+    found = open_incidents.get(BROKER)
+    if lost_since is None:
+        return _resolved(found, Why.BROKER_CAME_BACK, now, "the broker answers again") if found else None
+    if found or lost_for_s < BROKER_LOST_AFTER_S:
+        return None
+    cause = f"the alerter has no connection to the broker {broker}: until it is back, no outage of a target is noticed or mailed"
+    opened = make.about_middle(IncidentKind.BROKER_LOST, CauseCode.NO_BROKER, "broker", cause[:500], lost_since, now)
+    return IncidentChange(Why.BROKER_WENT_AWAY, opened, (BROKER,))
+
+
+def of_acknowledgement(
+    incident: Incident, about: tuple[About, ...], acknowledgement: Acknowledgement | None
+) -> IncidentChange | None:
+    """An acknowledgement that was taken back leaves the incident as it is until it ends."""
+    if acknowledgement is None or _said(acknowledgement) == _said(incident.acknowledged):
+        return None
+    changed = replace(incident, acknowledged=acknowledgement)
+    return IncidentChange(Why.ACKNOWLEDGED, changed, about)
+
+
+def of_unknown(incident: Incident, about: tuple[About, ...], now: Time) -> IncidentChange:
+    """An incident of a kind this version knows nothing about, and that names neither targets nor a site: let go of it."""
+    return replace_about(_resolved(incident, Why.UNKNOWN_KIND, now, "this version does not know its kind"), *about)
+
+
+def replace_about(change: IncidentChange, *about: About) -> IncidentChange:
+    return IncidentChange(change.why, change.incident, about, change.text, change.state, change.definition)
+
+
+_BLIND_CAUSES: Final = {
+    CauseCode.NO_PROBER: "its prober has never been seen",
+    CauseCode.OFFLINE: "its prober is offline",
+    CauseCode.ISOLATED: "its prober is isolated: none of its anchors answers",
+    CauseCode.OVERLOADED: "its prober is overloaded: it loses too many of its own cycles",
+    CauseCode.CATCHING_UP: "its prober is there, but its states on the broker are not those it says it has",
+}
+
+
+def why_blind(standing: Standing) -> CauseCode | None:
+    """Why a site casts no vote; None: it does."""
+    presence = standing.presence
+    if presence is None:
+        return CauseCode.NO_PROBER
+    if not presence.online:
+        return CauseCode.OFFLINE
+    if presence.isolated:
+        return CauseCode.ISOLATED
+    if presence.overloaded:
+        return CauseCode.OVERLOADED
+    if not standing.is_current and standing.returned_at is None:
+        return CauseCode.CATCHING_UP
+    return None
+
+
+def _why_blind(facts: SiteFacts) -> CauseCode | None:
+    """As `why_blind`, once it has lasted."""
+    if facts.blind_since is None:
+        return None
+    code = why_blind(facts.standing)
+    # An overloaded prober has looked at itself for a minute already.
+    return code if code is CauseCode.OVERLOADED or facts.blind_for_s >= BLIND_AFTER_S else None
+
+
+def _end_of_target(found: Incident, change: VerdictChange, now: Time) -> IncidentChange | None:
+    """What a verdict means for the incident its target is part of."""
+    verdict = change.after
+    if verdict is None:
+        return _leave(found, change, Why.TARGET_REMOVED, now, "the target was removed")
+    text = f"{verdict.state}: {verdict.reason}"[:500]
+    if verdict.state is VerdictState.PAUSED:
+        return _leave(found, change, Why.TARGET_PAUSED, now, "the target was paused")
+    if found.kind == IncidentKind.TARGET_UNRESOLVABLE:
+        if verdict.state in _LOOKED_AT:
+            return _leave(found, change, Why.NAME_RESOLVED, now, text)
+        return None
+    if verdict.state in _REACHED:
+        return _leave(found, change, Why.TARGET_RECOVERED, _ended_at(verdict.state, verdict.since, now), text)
+    return None
+
+
+def _ended_at(state: VerdictState, since: Time, now: Time) -> Time:
+    """PARTIAL follows from the votes and has no better moment than the one it was decided at."""
+    return since if state in (VerdictState.UP, VerdictState.DEGRADED) else now
+
+
+def _leave(found: Incident, change: VerdictChange, why: Why, at: Time, text: str) -> IncidentChange:
+    about = tuple(of_target(one) for one in make.open_members(found))
+    left = make.without(found, change.target, at)
+    state = change.after.state if change.after else None
+    if make.open_members(left):
+        return IncidentChange(Why.MEMBER_LEFT, left, about, text, state, change.definition)
+    return IncidentChange(why, _ended(left, at), about, text, state, change.definition)
+
+
+def _resolved(found: Incident, why: Why, at: Time, text: str) -> IncidentChange:
+    return IncidentChange(why, _ended(found, at), make.abouts(found), text)
+
+
+def _ended(incident: Incident, at: Time) -> Incident:
+    return replace(incident, resolved_at=Time(max(at, incident.opened_at)))
+
+
+def _said(acknowledgement: Acknowledgement | None) -> tuple[object, ...] | None:
+    return (acknowledgement.by, acknowledgement.at, acknowledgement.comment) if acknowledgement else None

@@ -1,0 +1,195 @@
+"""What an incident is: its kinds, what each is about, and how one is written down when it opens."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from noc_bus.messages import Incident, Member, SiteState, Target, Verdict
+from noc_bus.time import Time
+from noc_rules.verdict import NO_ADDRESS
+
+MAX_MEMBERS_TOLD: Final = 200
+_SLUG_CHARS: Final = 63
+
+
+class IncidentKind(StrEnum):
+    """What kinds there are. A reader may meet others, from a newer version."""
+
+    TARGET_DOWN = "target-down"
+    TARGET_UNRESOLVABLE = "target-unresolvable"
+    SITE_BLIND = "site-blind"
+    DUPLICATE = "duplicate"
+    BROKER_LOST = "broker-lost"
+
+
+class CauseCode(StrEnum):
+    """Why an incident opened."""
+
+    DOWN = "down"
+    NO_ADDRESS = NO_ADDRESS
+    NO_PROBER = "no-prober"
+    OFFLINE = "offline"
+    ISOLATED = "isolated"
+    OVERLOADED = "overloaded"
+    CATCHING_UP = "catching-up"
+    DUPLICATE_SITE = "duplicate-site"
+    DUPLICATE_SERVICE = "duplicate-service"
+    NO_BROKER = "no-broker"
+
+
+class About(NamedTuple):
+    """A thing that has at most one open incident at a time."""
+
+    kind: str
+    """target, site, duplicate, broker, or other for what this version does not know."""
+    name: str
+
+
+BROKER: Final = About("broker", "broker")
+
+
+def of_target(name: str) -> About:
+    return About("target", name)
+
+
+def of_site(name: str) -> About:
+    return About("site", name)
+
+
+def of_duplicate(role: str, name: str) -> About:
+    """`role`: prober, where `name` is a site; service, where it is a service."""
+    return About("duplicate", f"{role} {name}")
+
+
+def abouts(incident: Incident) -> tuple[About, ...]:
+    """What an incident is about. One of an unknown kind is about its targets or its site, as those known are."""
+    match incident.kind:
+        case IncidentKind.BROKER_LOST:
+            return (BROKER,)
+        case IncidentKind.DUPLICATE if incident.site:
+            return (of_duplicate("prober", incident.site),)
+        case IncidentKind.DUPLICATE:
+            return (About("other", incident.id),)
+    if members := open_members(incident):
+        return tuple(of_target(one) for one in members)
+    if incident.site:
+        return (of_site(incident.site),)
+    return (About("other", incident.id),)
+
+
+def open_members(incident: Incident) -> tuple[str, ...]:
+    """The targets that are still part of it."""
+    left = {member.target for member in incident.members if member.left_at is not None}
+    return tuple(target for target in incident.targets if target not in left)
+
+
+def member(incident: Incident, target: str) -> Member | None:
+    return next((one for one in incident.members if one.target == target), None)
+
+
+def without(incident: Incident, target: str, at: Time) -> Incident:
+    """The incident after one of its targets has left it."""
+    found = member(incident, target) or Member(target=target, name=target, joined_at=incident.opened_at)
+    others = [one for one in incident.members if one.target != target]
+    return replace(incident, members=in_order([*others, replace(found, left_at=Time(max(at, found.joined_at)))]))
+
+
+def in_order(members: list[Member]) -> list[Member]:
+    """As the message wants them: critical ones first, those that still take part before those that left."""
+    ordered = sorted(members, key=lambda one: (not one.critical, one.left_at is not None, one.joined_at))
+    return ordered[:MAX_MEMBERS_TOLD]
+
+
+def incident_id(subject: str, at: Time) -> str:
+    """Readable, unique, and a slug: the moment and whom it is about."""
+    text = re.sub(r"[^a-z0-9-]", "-", f"{at.datetime():%Y%m%d-%H%M%S}-{at % 1000:03d}-{subject}")
+    if len(text) <= _SLUG_CHARS:
+        return text
+    # Long names often differ only at their end.
+    return f"{text[: _SLUG_CHARS - 9]}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
+
+
+def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
+    """What each site saw when it was decided."""
+    lines = []
+    for site, counted in verdict.sites.items():
+        state = states.get(site)
+        lines.append(f"{site} {counted}: {state.reason}"[:500] if state else f"{site} {counted}")
+    return lines[:100]
+
+
+def about_target(
+    kind: IncidentKind, code: CauseCode, target: Target, verdict: Verdict, states: Mapping[str, SiteState], now: Time
+) -> Incident:
+    """Opened `now`, which names it: the same outage may be seen again after its incident was closed.
+
+    It keeps the target's name, address and group as they are now, whatever becomes of them.
+    """
+    joined = Member(
+        target=target.id,
+        name=target.name,
+        address=target.address,
+        group=target.group,
+        critical=target.critical,
+        joined_at=verdict.since,
+    )
+    return Incident(
+        id=incident_id(target.id, now),
+        kind=kind,
+        targets=[target.id],
+        members=[joined],
+        total_members=1,
+        opened_at=verdict.since,
+        cause=verdict.reason,
+        code=code,
+        evidence=evidence(verdict, states),
+    )
+
+
+def about_site(
+    kind: IncidentKind,
+    code: CauseCode,
+    site: str,
+    cause: str,
+    opened_at: Time,
+    now: Time,
+    *,
+    evidence: tuple[str, ...] = (),
+) -> Incident:
+    return Incident(
+        id=incident_id(f"{'site' if kind is IncidentKind.SITE_BLIND else kind}-{site}", now),
+        kind=kind,
+        targets=[],
+        site=site,
+        opened_at=opened_at,
+        cause=cause,
+        code=code,
+        evidence=list(evidence),
+    )
+
+
+def about_middle(
+    kind: IncidentKind,
+    code: CauseCode,
+    subject: str,
+    cause: str,
+    opened_at: Time,
+    now: Time,
+    evidence: tuple[str, ...] = (),
+) -> Incident:
+    """About a part of the NOC itself, in the middle."""
+    return Incident(
+        id=incident_id(subject, now),
+        kind=kind,
+        targets=[],
+        opened_at=opened_at,
+        cause=cause,
+        code=code,
+        evidence=list(evidence),
+    )

@@ -1,0 +1,218 @@
+"""Mails about incidents: one thread for each incident and recipient, as text and as HTML."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from email.headerregistry import HeaderRegistry
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from noc_alerter.ledger import Letter
+from noc_alerter.notify import letter as letters
+from noc_alerter.notify.letter import HELD_BACK, OPENED, Facts, HeldBack
+from noc_bus.messages import Incident
+from noc_bus.time import Time
+from noc_rules.correlate import Why
+from noc_rules.incident import IncidentKind
+
+
+class _Verbatim:
+    """A header that is written as it is: Python would fold a long id as encoded words, which no reader takes for one."""
+
+    max_count = 1
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        kwds["parse_tree"] = None
+        kwds["decoded"] = value
+
+    def fold(self, *, policy: Any) -> str:
+        # One id is far shorter than the 998 characters a line may have.
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]  # name is BaseHeader's
+
+
+_HEADERS: Final = HeaderRegistry()
+for _name in ("message-id", "in-reply-to", "references"):
+    _HEADERS.map_to_type(_name, _Verbatim)  # type: ignore[arg-type]  # made one by the registry
+# Not every server on the way takes eight bits.
+_POLICY: Final = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
+
+_STATES: Final = {
+    IncidentKind.TARGET_DOWN: "DOWN",
+    IncidentKind.TARGET_UNRESOLVABLE: "UNRESOLVABLE",
+    IncidentKind.SITE_BLIND: "BLIND",
+    IncidentKind.DUPLICATE: "DUPLICATE",
+    IncidentKind.BROKER_LOST: "NO BROKER",
+}
+# What stands where the state stood, for endings that are no new state of a target.
+_ENDS: Final = {
+    Why.SITE_RECOVERED: "RECOVERED",
+    Why.DUPLICATE_GONE: "RECOVERED",
+    Why.BROKER_CAME_BACK: "RECOVERED",
+}
+
+
+@dataclass(frozen=True)
+class Mailer:
+    """Writes mails; sends none."""
+
+    sender: str
+    public_url: str
+
+    def write(self, one: Letter, queued_at: Time) -> bytes:
+        """The mail as it is sent: the same bytes for every try, but for its boundary."""
+        if one.transition.startswith(HELD_BACK):
+            return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
+        facts = letters.decode_facts(one.facts)
+        words = _words(facts, self.public_url)
+        opens = one.transition == OPENED
+        message = self._message(one, words["stem"] if opens else f"Re: {words['closing']}", queued_at)
+        if not opens:
+            opening = self._message_id(one.incident, OPENED, one.recipient)
+            message["In-Reply-To"] = opening
+            message["References"] = opening
+        message["X-NOC-Incident"] = one.incident
+        return _filled(message, "opened" if opens else "resolved", words)
+
+    def _held_back(self, one: Letter, held: HeldBack, queued_at: Time) -> bytes:
+        subject = f"[NOC] {held.total} more {'outage' if held.total == 1 else 'outages'}: their mails are held back"
+        words = {
+            "name": f"{held.total} mails are held back",
+            "address": "",
+            "total": held.total,
+            "per_hour": held.per_hour,
+            "until": _at(held.until),
+            "first": [_line(incident) for incident in held.first],
+            "more": held.total - len(held.first),
+            "link": f"{self.public_url}/incidents" if self.public_url else "",
+        }
+        return _filled(self._message(one, subject, queued_at), "held_back", words)
+
+    def _message(self, one: Letter, subject: str, queued_at: Time) -> EmailMessage:
+        message = EmailMessage(policy=_POLICY)
+        message["From"] = self.sender
+        message["To"] = one.recipient
+        message["Subject"] = subject
+        message["Date"] = format_datetime(queued_at.datetime())
+        message["Message-ID"] = self._message_id(one.incident, one.transition, one.recipient)
+        # Vacation answers to a monitor help nobody.
+        message["Auto-Submitted"] = "auto-generated"
+        return message
+
+    def _message_id(self, incident: str, transition: str, recipient: str) -> str:
+        """The same for every try of the same mail, so that a mail program can drop a second copy."""
+        digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
+        return f"<{incident}.{transition}.{digest}@{self.sender.rpartition('@')[2]}>"
+
+
+def test_mail(sender: str, to: str) -> bytes:
+    """A mail that says that mail works."""
+    message = EmailMessage(policy=_POLICY)
+    now = Time.now()
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = "[NOC] Test mail"
+    message["Date"] = format_datetime(now.datetime())
+    message["Message-ID"] = f"<test.{now}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content("This mail was sent to try it. Mails about incidents take the same way.\n")
+    return message.as_bytes()
+
+
+def duration(ms: int) -> str:
+    """Like 4 min 12 s, two units at the most."""
+    seconds = max(0, round(ms / 1000))
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if seconds >= size or (unit == "s" and not parts):
+            parts.append(f"{seconds // size} {unit}")
+            seconds %= size
+    return " ".join(parts[:2])
+
+
+def _filled(message: EmailMessage, template: str, words: dict[str, Any]) -> bytes:
+    message.set_content(_TEMPLATES.get_template(f"{template}.txt").render(words))
+    message.add_alternative(_TEMPLATES.get_template(f"{template}.html").render(words), subtype="html")
+    return message.as_bytes()
+
+
+def _words(facts: Facts, public_url: str) -> dict[str, Any]:
+    """What the templates speak of: the incident's own names, whatever its target is called by now."""
+    incident = facts.incident
+    name, address, group = _names(incident)
+    at_address = f" ({address})" if address and address != name else ""
+    state = _STATES.get(incident.kind, incident.kind.upper().replace("-", " "))  # type: ignore[call-overload]  # any text
+    over = _ENDS.get(facts.why) or (facts.state if facts.state in _NEW_STATES else "CLOSED")  # type: ignore[call-overload]
+    ended = incident.resolved_at
+    lasted = duration(ended - incident.opened_at) if ended is not None else ""
+    members = sum(one.left_at is None for one in incident.members)
+    return {
+        "state": state,
+        "over": str(over),
+        # What stands in brackets is not part of what mail programs thread by.
+        "stem": f"[NOC {state}] {name}{at_address}",
+        "closing": f"[NOC {over} after {lasted}] {name}{at_address}",
+        "name": name,
+        "at_address": at_address,
+        "address": address,
+        "group": group,
+        "others": max(0, (incident.total_members or members) - 1),
+        "note": facts.note,
+        "critical": letters.is_critical(incident) and bool(incident.members),
+        "since": _at(incident.opened_at),
+        "until": _at(ended) if ended is not None else "",
+        "duration": lasted,
+        "cause": incident.cause,
+        "evidence": incident.evidence,
+        "outcome": facts.text,
+        "incident": incident.id,
+        "link": f"{public_url}/{_path(incident)}" if public_url else "",
+    }
+
+
+_NEW_STATES: Final = ("UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE")
+
+
+def _names(incident: Incident) -> tuple[str, str, str]:
+    """Name, address and group of what it is about, as they were when it opened."""
+    if incident.members:
+        first = incident.members[0]
+        return _plain(first.name), _plain(first.address), first.group
+    if incident.kind == IncidentKind.BROKER_LOST:
+        return "the MQTT broker", "", ""
+    if incident.site:
+        return f"site {incident.site}", "", ""
+    return (_plain(incident.targets[0]) if incident.targets else _plain(incident.cause)), "", ""
+
+
+def _path(incident: Incident) -> str:
+    return f"targets/{incident.targets[0]}" if len(incident.targets) == 1 else "incidents"
+
+
+def _line(incident: Incident) -> str:
+    name, address, _ = _names(incident)
+    state = _STATES.get(incident.kind, incident.kind)  # type: ignore[call-overload]  # any text
+    return f"{state} {name}{f' ({address})' if address else ''} since {_at(incident.opened_at)}"
+
+
+def _at(time: Time) -> str:
+    return f"{time.datetime():%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _plain(text: str) -> str:
+    """For a header: no control or direction characters, and not endless."""
+    return "".join(one for one in text if one.isprintable())[:120]
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("noc_alerter.notify"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)

@@ -1,0 +1,207 @@
+"""What is queued to be mailed, and what became of it: SQL and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from noc_alerter.ledger import WITHDRAW, Letter
+from noc_alerter.notify.letter import HELD_BACK, MAX_NAMED, HeldBack, encode
+from noc_bus.codec import decode
+from noc_bus.messages import Incident
+from noc_bus.time import Time
+from noc_frame.sqlite import Database
+
+MAX_PER_HOUR: Final = 60
+"""Mails to one recipient; and as many about critical targets going down, which wait for no others."""
+LONGEST_PAUSE_MS: Final = 900_000
+"""Between two tries of one mail."""
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 86_400_000
+_KEPT_DAYS: Final = 90
+_SHOWN_DAYS: Final = 7
+_IN_FLIGHT_PER_RECIPIENT: Final = 4
+_TELL_HELD_BACK_EVERY_MS: Final = 900_000
+
+# A recipient has two allowances in an hour: for openings of critical incidents, and for everything else.
+_ALLOWANCE: Final = "recipient || ' ' || (transition = 'opened' AND is_critical)"
+# What lies further ahead than any pause is due too: the clock was put back.
+_IS_DUE: Final = "state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
+# The mail that says what is held back counts for nothing, and waits for nothing.
+_USED: Final = f"""
+SELECT {_ALLOWANCE}, COUNT(*) FROM outbox
+WHERE incident <> '{HELD_BACK}' AND (state = 'sending' OR (sent_at > :now - :hour AND sent_at < :now + :hour)) GROUP BY 1
+"""  # noqa: S608  # constants
+_CLAIM: Final = f"""
+SELECT id, incident, transition, recipient, letter, mail, is_critical, created_at, attempts FROM outbox
+WHERE {_IS_DUE} AND (incident = '{HELD_BACK}' OR {_ALLOWANCE} NOT IN (SELECT value FROM json_each(:exhausted)))
+AND recipient NOT IN (SELECT value FROM json_each(:busy))
+AND incident || ' ' || recipient NOT IN (SELECT incident || ' ' || recipient FROM outbox WHERE state = 'sending')
+ORDER BY NOT (transition = 'opened' AND is_critical), incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
+LIMIT 1
+"""  # noqa: S608  # constants
+_HELD_BACK: Final = f"""
+SELECT recipient, COUNT(*) FROM outbox WHERE state = 'queued' AND incident <> '{HELD_BACK}'
+AND {_ALLOWANCE} IN (SELECT value FROM json_each(?)) GROUP BY recipient
+"""  # noqa: S608  # constants
+
+
+@dataclass(frozen=True)
+class Row:
+    """A queued mail, and how often it was tried."""
+
+    id: int
+    letter: Letter
+    mail: bytes | None
+    """Its content, where an earlier version wrote it when it was queued."""
+    created_at: Time
+    attempts: int
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    recipient: str
+    incident: str
+    error: str
+
+
+class Outbox:
+    """Used from several threads. Everything raises DatabaseFault."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, now: Time) -> Row | None:
+        """The next mail that is due, now being sent. None: nothing to do, or its recipients have had enough.
+
+        Critical outages come first, then other outages that go on, then what is over; of each the oldest.
+        The end of an incident waits while its opening is being sent. A recipient whose mails are slow
+        holds up a few of them and nobody else's.
+        """
+        with self._database.transaction("write") as connection:
+            sending = connection.execute("SELECT recipient FROM outbox WHERE state = 'sending'").fetchall()
+            in_flight = Counter(recipient for (recipient,) in sending)
+            busy = [one for one, count in in_flight.items() if count >= _IN_FLIGHT_PER_RECIPIENT]
+            found = connection.execute(
+                _CLAIM,
+                {
+                    "now": now,
+                    "longest": LONGEST_PAUSE_MS,
+                    "exhausted": _exhausted(connection, now),
+                    "busy": json.dumps(busy),
+                },
+            ).fetchone()
+            if found is None:
+                return None
+            number, incident, transition, recipient, facts, mail, is_critical, created_at, attempts = found
+            connection.execute("UPDATE outbox SET state = 'sending' WHERE id = ?", (number,))
+        one = Letter(incident, transition, recipient, facts, bool(is_critical))
+        return Row(number, one, mail, Time(created_at), attempts)
+
+    def sent(self, row: Row, now: Time) -> None:
+        self._settle(row, "UPDATE outbox SET state = 'sent', sent_at = :now, error = NULL WHERE id = :id", now=now)
+
+    def again(self, row: Row, error: str, next_at: Time) -> None:
+        self._settle(
+            row,
+            "UPDATE outbox SET state = 'queued', attempts = attempts + 1, error = :error, next_at = :next WHERE id = :id",
+            error=error,
+            next=next_at,
+        )
+
+    def given_up(self, row: Row, error: str) -> None:
+        self._settle(
+            row, "UPDATE outbox SET state = 'dead', attempts = attempts + 1, error = :error WHERE id = :id", error=error
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many there are, by state."""
+        return dict(self._database.read("read", "SELECT state, COUNT(*) FROM outbox GROUP BY state"))
+
+    def unseen(self, now: Time) -> list[GivenUp]:
+        """Mails that were given up and that nobody has seen yet, the latest first.
+
+        Seen: its incident was acknowledged, or its recipient got a later mail of the same incident,
+        which tells of its start too. After a week it is shown no more.
+        """
+        rows = self._database.read(
+            "read",
+            "SELECT recipient, incident, error FROM outbox WHERE state = 'dead' AND seen_at IS NULL AND created_at > ? "
+            "AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.incident = outbox.incident "
+            "AND later.recipient = outbox.recipient AND later.state = 'sent' AND later.id > outbox.id) ORDER BY id DESC",
+            (now - _SHOWN_DAYS * _DAY_MS,),
+        )
+        return [GivenUp(*row) for row in rows]
+
+    def seen(self, incident: str, now: Time) -> None:
+        """Somebody has acknowledged it."""
+        with self._database.transaction("write") as connection:
+            connection.execute(
+                "UPDATE outbox SET seen_at = ? WHERE incident = ? AND state = 'dead' AND seen_at IS NULL",
+                (now, incident),
+            )
+
+    def held_back(self, now: Time) -> dict[str, int]:
+        """By recipient, how many mails wait because there were too many in this hour."""
+        with self._database.explained("read"):
+            exhausted = _exhausted(self._database.connection(), now)
+        return dict(self._database.read("read", _HELD_BACK, (exhausted,)))
+
+    def tell_held_back(self, now: Time) -> None:
+        """Queue the mail that says what is held back, for whom there is something new to say, now and then."""
+        for recipient in self.held_back(now):
+            self._tell_held_back(recipient, now)
+
+    def _tell_held_back(self, recipient: str, now: Time) -> None:
+        with self._database.transaction("write") as connection:
+            last = connection.execute(
+                "SELECT MAX(created_at) FROM outbox WHERE recipient = ? AND incident = ? AND created_at < ?",
+                (recipient, HELD_BACK, now + _TELL_HELD_BACK_EVERY_MS),
+            ).fetchone()[0]
+            if last is not None and now - last < _TELL_HELD_BACK_EVERY_MS:
+                return
+            rows = connection.execute(
+                "SELECT incident.message, outbox.created_at FROM outbox JOIN incident ON incident.id = outbox.incident "
+                "WHERE outbox.recipient = ? AND outbox.state = 'queued' AND outbox.transition = 'opened' "
+                "AND outbox.attempts = 0 ORDER BY outbox.is_critical DESC, outbox.id",
+                (recipient,),
+            ).fetchall()
+            if not rows or (last is not None and all(created_at <= last for _, created_at in rows)):
+                return
+            freed = connection.execute(
+                "SELECT MIN(sent_at) FROM outbox WHERE recipient = ? AND sent_at > ?", (recipient, now - _HOUR_MS)
+            ).fetchone()[0]
+            held = HeldBack(
+                per_hour=MAX_PER_HOUR,
+                total=len(rows),
+                first=[decode(message, Incident) for message, _ in rows[:MAX_NAMED]],
+                until=Time((freed or now) + _HOUR_MS),
+            )
+            connection.execute(
+                "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (HELD_BACK, f"{HELD_BACK}-{now}", recipient, encode(held), now, now),
+            )
+
+    def tidy(self, now: Time) -> None:
+        with self._database.transaction("write") as connection:
+            # Those of an open incident say who is to be told of its end.
+            connection.execute(
+                "DELETE FROM outbox WHERE created_at < ? AND state NOT IN ('queued', 'sending') "
+                "AND incident NOT IN (SELECT id FROM incident WHERE is_open)",
+                (now - _KEPT_DAYS * _DAY_MS,),
+            )
+
+    def _settle(self, row: Row, sql: str, **values: object) -> None:
+        with self._database.transaction("write") as connection:
+            connection.execute(sql, {"id": row.id} | values)
+            # Its incident may have ended while it was being sent.
+            connection.execute(WITHDRAW)
+
+
+def _exhausted(connection: sqlite3.Connection, now: Time) -> str:
+    """The allowances that are used up in this hour, as JSON for a query."""
+    rows = connection.execute(_USED, {"now": now, "hour": _HOUR_MS}).fetchall()
+    return json.dumps([allowance for allowance, count in rows if count >= MAX_PER_HOUR])

@@ -1,0 +1,44 @@
+"""The mails of the alerter, as the rest of it sees them."""
+
+from __future__ import annotations
+
+from noc_alerter.notify.sender import Sender, held_back_sentence
+from noc_bus.time import Time
+
+
+class Post:
+    """Counts, and the one thing people should know: what is not mailed, and why. Everything raises DatabaseFault."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._outbox = sender.outbox
+
+    def wake(self) -> None:
+        self._sender.wake()
+
+    def seen(self, incident: str, now: Time) -> None:
+        self._outbox.seen(incident, now)
+
+    def figures(self, now: Time) -> dict[str, float]:
+        counts = self._outbox.counts()
+        figures: dict[str, float] = {
+            "mails_queued": counts.get("queued", 0) + counts.get("sending", 0),
+            "mails_held_back": sum(self._outbox.held_back(now).values()),
+            "mails_sent": counts.get("sent", 0),
+            "mails_given_up": counts.get("dead", 0),
+            "mails_given_up_unseen": len(self._outbox.unseen(now)),
+        }
+        return figures
+
+    def trouble(self, now: Time) -> tuple[str, str] | None:
+        """A code and a sentence, the worst first; None: everybody gets their mails."""
+        if found := self._sender.trouble:
+            return found
+        if given_up := self._outbox.unseen(now):
+            first = given_up[0]
+            more = f", and {len(given_up) - 1} more mails" if len(given_up) > 1 else ""
+            sentence = f"a mail to {first.recipient} about {first.incident} was given up: {first.error}{more}"
+            return "mail-given-up", f"{sentence}; acknowledge the incident to say that you know"
+        if held_back := self._outbox.held_back(now):
+            return "mails-held-back", held_back_sentence(held_back)
+        return None

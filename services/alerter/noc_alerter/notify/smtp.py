@@ -1,0 +1,214 @@
+"""Hands one mail to the mail server, and says of a failure whether trying again can help."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr
+from typing import Final
+
+from noc_alerter.config import Smtp
+
+_STEP_S: Final = 10.0
+_GREETING_S: Final = 30.0
+_COMMAND_S: Final = 60.0
+_CONTENT_S: Final = 180.0
+# RFC 5321, 4.5.3.2.6: servers look for spam before they say that they took a mail, and whoever leaves
+# earlier sends it a second time.
+_TAKING_S: Final = 600.0
+_READY: Final = 220
+_GO_AHEAD: Final = 354
+_TLS_OR_LOGIN_FIRST: Final = 530
+
+# RFC 3463: the mailbox or its domain does not exist, is written wrongly, moved, takes no mail, is disabled.
+_FINAL_ABOUT_RECIPIENT: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+
+
+class NotDelivered(Exception):
+    """The mail server does not have the mail, as far as we know.
+
+    `can_retry` False: the server has said for good that this recipient gets none. Everything else is
+    about us, the mail or the moment, and somebody may mend it.
+    """
+
+    def __init__(self, reason: str, *, can_retry: bool) -> None:
+        super().__init__(" ".join(reason.split())[:400])
+        self.can_retry = can_retry
+
+
+def deliver(server: Smtp, recipient: str, content: bytes) -> str:
+    """The server's own words on taking the mail. Raises NotDelivered."""
+    sender = parseaddr(BytesHeaderParser().parsebytes(content)["From"])[1]
+    try:
+        with _dialogue(server) as dialogue:
+            return _hand_over(dialogue, sender, recipient, content)
+    except _Refused as refusal:
+        raise NotDelivered(str(refusal), can_retry=not refusal.is_final) from refusal
+    except smtplib.SMTPAuthenticationError as error:
+        raise NotDelivered(
+            f"user name or password refused: {error.smtp_code} {_text(error.smtp_error)}; check NOC_SMTP_URL",
+            can_retry=True,
+        ) from error
+    except smtplib.SMTPResponseException as error:
+        raise NotDelivered(f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=True) from error
+    except ssl.SSLCertVerificationError as error:
+        raise NotDelivered(_certificate_sentence(server, error), can_retry=True) from error
+    except ssl.SSLError as error:
+        raise NotDelivered(
+            f"no secure connection: {error.reason or error}; check the scheme, the port and starttls in NOC_SMTP_URL",
+            can_retry=True,
+        ) from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise NotDelivered(str(error) or type(error).__name__, can_retry=True) from error
+    except ValueError as error:
+        # smtplib cannot even write it down; a mended setting may.
+        raise NotDelivered(f"this mail cannot be sent: {error}", can_retry=True) from error
+
+
+class _Refused(Exception):
+    """A command was answered with a refusal."""
+
+    def __init__(self, step: str, code: int, text: bytes, cure: str = "") -> None:
+        words = _text(text)
+        super().__init__(f"{step} refused: {code} {words}{f'; {cure}' if cure else ''}")
+        # Without the extended code a 550 may as well mean that we are not to relay.
+        found = re.match(r"\d\.\d{1,3}\.\d{1,3}(?=\s|$)", words)
+        self.is_final = code >= 500 and found is not None and found[0] in _FINAL_ABOUT_RECIPIENT
+
+
+def _hand_over(dialogue: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
+    with _no_longer_than(3 * _COMMAND_S, dialogue):
+        _wait_at_each_step(dialogue, _COMMAND_S)
+        dialogue.ehlo_or_helo_if_needed()
+        code, text = dialogue.mail(sender, [f"SIZE={len(content)}"] if dialogue.has_extn("size") else [])
+        if code != 250:
+            raise _Refused(f"sender {sender}", code, text, _cure_of_sender(dialogue, code))
+        code, text = dialogue.rcpt(recipient)
+        if code not in (250, 251):
+            raise _Refused(recipient, code, text)
+        code, text = dialogue.docmd("data")
+        if code != _GO_AHEAD:
+            raise _Refused("the mail", code, text)
+    with _no_longer_than(_CONTENT_S, dialogue):
+        _wait_at_each_step(dialogue, _CONTENT_S)
+        dialogue.send(_dotted(content))
+    with _no_longer_than(_TAKING_S, dialogue):
+        _wait_at_each_step(dialogue, _TAKING_S)
+        code, text = dialogue.getreply()
+    if code != 250:
+        raise _Refused("the mail", code, text)
+    return f"{code} {_text(text)}"
+
+
+def _cure_of_sender(dialogue: smtplib.SMTP, code: int) -> str:
+    if code != _TLS_OR_LOGIN_FIRST:
+        return "check NOC_MAIL_FROM and the user in NOC_SMTP_URL"
+    if not isinstance(dialogue.sock, ssl.SSLSocket) and dialogue.has_extn("starttls"):
+        return "the server wants encryption first: add ?starttls=1 to NOC_SMTP_URL"
+    return "the server wants a log-in first: add user:password@ to NOC_SMTP_URL"
+
+
+def _dotted(content: bytes) -> bytes:
+    """As DATA wants it: a line's first dot doubled, and a lone one at the end."""
+    doubled = re.sub(rb"(?m)^\.", b"..", content)
+    return doubled + (b"" if doubled.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+@contextlib.contextmanager
+def _dialogue(server: Smtp) -> Iterator[smtplib.SMTP]:
+    """A connection, secured and logged in as the settings say, that does not live for ever."""
+    context = _tls_context(server)
+    dialogue = smtplib.SMTP_SSL(timeout=_STEP_S, context=context) if server.tls else smtplib.SMTP(timeout=_STEP_S)
+    # What the certificate has to name; smtplib takes it only where it connects in its constructor.
+    dialogue._host = server.host  # type: ignore[attr-defined]  # its own name for it since Python 3.7
+    try:
+        with _no_longer_than(_GREETING_S, dialogue):
+            code, text = dialogue.connect(server.host, server.port)
+            if code != _READY:
+                raise smtplib.SMTPConnectError(code, text)
+            if server.starttls:
+                _start_tls(dialogue, context)
+            if server.user:
+                _log_in(dialogue, server.user, server.password or "")
+        yield dialogue
+        _wait_at_each_step(dialogue, _STEP_S)
+        with contextlib.suppress(smtplib.SMTPException, OSError), _no_longer_than(_STEP_S, dialogue):
+            dialogue.quit()
+    finally:
+        dialogue.close()
+
+
+def _tls_context(server: Smtp) -> ssl.SSLContext:
+    """Made for each connection, so that a renewed file of certificates is read again."""
+    try:
+        return ssl.create_default_context(cafile=server.ca)
+    except OSError as error:
+        raise NotDelivered(
+            f"{server.ca} cannot be read as certificates ({error.strerror or error}); "
+            "name a readable PEM file after ca= in NOC_SMTP_URL",
+            can_retry=True,
+        ) from error
+
+
+def _certificate_sentence(server: Smtp, error: ssl.SSLCertVerificationError) -> str:
+    # OpenSSL's number for a certificate that names another host or address.
+    if error.verify_code in (62, 64):
+        cure = "write the name that is in its certificate as the host in NOC_SMTP_URL"
+    elif error.verify_code in (9, 10):
+        cure = "renew the server's certificate, or put the clocks right"
+    else:
+        cure = "name the file of the authority that signed it with ca=/path/of/ca.pem after the ? in NOC_SMTP_URL"
+    return f"no secure connection: the certificate of {server.host} is not accepted ({error.verify_message}); {cure}"
+
+
+@contextlib.contextmanager
+def _no_longer_than(seconds: float, dialogue: smtplib.SMTP) -> Iterator[None]:
+    """Cut the connection then: a server that sends a byte now and then would hold us for ever."""
+    watchdog = threading.Timer(seconds, _cut, [dialogue])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+
+
+def _cut(dialogue: smtplib.SMTP) -> None:
+    with contextlib.suppress(OSError):
+        if sock := dialogue.sock:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _wait_at_each_step(dialogue: smtplib.SMTP, seconds: float) -> None:
+    if sock := dialogue.sock:
+        sock.settimeout(seconds)
+
+
+def _start_tls(dialogue: smtplib.SMTP, context: ssl.SSLContext) -> None:
+    try:
+        dialogue.starttls(context=context)
+    except smtplib.SMTPNotSupportedError as error:
+        # Never in the clear after all.
+        reason = str(error).rstrip(".")
+        raise NotDelivered(f"{reason}; add ?starttls=0 to NOC_SMTP_URL to send unencrypted", can_retry=True) from error
+
+
+def _log_in(dialogue: smtplib.SMTP, user: str, password: str) -> None:
+    try:
+        dialogue.login(user, password)
+    except smtplib.SMTPNotSupportedError as error:
+        if not isinstance(dialogue.sock, ssl.SSLSocket) and dialogue.has_extn("starttls"):
+            cure = "it may do so after encryption only: add ?starttls=1 to NOC_SMTP_URL"
+        else:
+            cure = "use the server's port for sending in NOC_SMTP_URL, mostly 587, or leave user and password out"
+        raise NotDelivered(f"{str(error).rstrip('.')}; {cure}", can_retry=True) from error
+
+
+def _text(reply: bytes | str) -> str:
+    return " ".join((reply.decode(errors="replace") if isinstance(reply, bytes) else reply).split())

@@ -1,0 +1,90 @@
+"""How alerter.sqlite came to its present schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from noc_frame.sqlite import Ladder, sql
+
+_FIRST: Final = """
+CREATE TABLE incident (
+    id TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    resolved_at INTEGER,
+    message BLOB NOT NULL
+);
+CREATE UNIQUE INDEX one_open ON incident (subject) WHERE is_open;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    incident TEXT NOT NULL,
+    transition TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    mail BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    created_at INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    UNIQUE (incident, transition, recipient)
+);
+CREATE INDEX outbox_due ON outbox (state, next_at);
+CREATE INDEX outbox_sent ON outbox (recipient, sent_at);
+"""
+
+# One incident may be about many things, and a mail is written when it is sent. What is queued already
+# stays as it was written: `mail` has its content, `letter` is empty.
+_MANY_MEMBERS: Final = """
+CREATE TABLE about (
+    incident TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    PRIMARY KEY (incident, kind, name)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_each ON about (kind, name) WHERE is_open;
+INSERT INTO about SELECT id, 'site', substr(subject, 6), is_open FROM incident WHERE subject LIKE 'site:%';
+INSERT INTO about SELECT id, 'target', subject, is_open FROM incident WHERE subject NOT LIKE 'site:%';
+CREATE TABLE kept (
+    id TEXT PRIMARY KEY,
+    is_open INTEGER NOT NULL,
+    resolved_at INTEGER,
+    message BLOB NOT NULL
+);
+INSERT INTO kept SELECT id, is_open, resolved_at, message FROM incident;
+DROP TABLE incident;
+ALTER TABLE kept RENAME TO incident;
+CREATE INDEX incident_resolved ON incident (resolved_at);
+CREATE INDEX incident_open ON incident (id) WHERE is_open;
+CREATE TABLE letters (
+    id INTEGER PRIMARY KEY,
+    incident TEXT NOT NULL,
+    transition TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    letter BLOB NOT NULL,
+    mail BLOB,
+    is_critical INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'queued',
+    created_at INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    seen_at INTEGER,
+    UNIQUE (incident, transition, recipient)
+);
+INSERT INTO letters (id, incident, transition, recipient, letter, mail, state, created_at, next_at, sent_at, attempts, error)
+SELECT id, incident, transition, recipient, x'', mail, state, created_at, next_at, sent_at, attempts, error FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE letters RENAME TO outbox;
+CREATE INDEX outbox_due ON outbox (state, next_at);
+CREATE INDEX outbox_sent ON outbox (sent_at);
+CREATE INDEX outbox_recipient ON outbox (recipient, incident);
+"""
+
+
+LADDER: Final = Ladder(
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS)],
+    unversioned_tables=frozenset({"incident", "outbox"}),
+)

@@ -1,0 +1,316 @@
+"""When an incident opens, when it changes and when it is over: one row for each rule, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from noc_bus.messages import (
+    SLUG_PATTERN,
+    Acknowledgement,
+    Incident,
+    Member,
+    ProberPresence,
+    SiteState,
+    State,
+    Target,
+    Verdict,
+    VerdictState,
+)
+from noc_bus.time import Time
+from noc_rules import correlate
+from noc_rules.correlate import (
+    BLIND_AFTER_S,
+    BROKER_LOST_AFTER_S,
+    UNRESOLVABLE_AFTER_S,
+    IncidentChange,
+    SiteFacts,
+    Why,
+    of_acknowledgement,
+    of_broker,
+    of_duplicates,
+    of_site_facts,
+    of_unresolvable,
+    of_verdicts,
+)
+from noc_rules.incident import (
+    BROKER,
+    About,
+    abouts,
+    evidence,
+    incident_id,
+    of_duplicate,
+    of_site,
+    of_target,
+    open_members,
+)
+from noc_rules.judge import VerdictChange
+from noc_rules.verdict import Standing, VerdictCode
+
+T0 = Time.parse("2026-11-24T12:00:00.000Z")
+LATER = Time(T0 + 300_000)
+ROUTER = Target(id="router", name="Router", address="192.0.2.1", group="core", critical=True)
+V = VerdictState
+
+
+def verdict(state: VerdictState, name: str = "router", code: str | None = None) -> Verdict:
+    return Verdict(target=name, state=state, since=T0, reason="so it is", code=code, sites={}, at=T0)
+
+
+def change(state: VerdictState | None, name: str = "router", code: str | None = None) -> VerdictChange:
+    """To this state; None: removed."""
+    definition = None if state is None else replace(ROUTER, id=name)
+    return VerdictChange(name, definition, None, verdict(state, name, code) if state else None)
+
+
+def incident(kind: str = "target-down", *targets: str, **fields: Any) -> Incident:
+    names = list(targets or ("router",))
+    members = [Member(target=one, name=one.title(), joined_at=T0) for one in names]
+    return Incident(
+        **{"id": "i", "kind": kind, "targets": names, "members": members, "opened_at": T0, "cause": "x", **fields}
+    )
+
+
+def opened_about(one: Incident, *about: About) -> dict[About, Incident]:
+    return dict.fromkeys(about or abouts(one), one)
+
+
+def whys(steps: list[IncidentChange]) -> list[Why]:
+    return [step.why for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("state", "while_closed", "while_open", "while_unresolvable"),
+    [
+        (V.UP, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.DEGRADED, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.PARTIAL, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.DOWN, [Why.TARGET_WENT_DOWN], [], [Why.NAME_RESOLVED, Why.TARGET_WENT_DOWN]),
+        (V.UNREACHABLE, [], [], [Why.NAME_RESOLVED]),
+        (V.UNKNOWN, [], [], []),
+        (V.MAINTENANCE, [], [], []),
+        (V.PAUSED, [], [Why.TARGET_PAUSED], [Why.TARGET_PAUSED]),
+        (None, [], [Why.TARGET_REMOVED], [Why.TARGET_REMOVED]),
+    ],
+)
+def test_only_down_opens_and_only_what_proves_an_end_closes(
+    state: VerdictState | None, while_closed: list[Why], while_open: list[Why], while_unresolvable: list[Why]
+) -> None:
+    assert whys(of_verdicts([change(state)], {}, LATER)) == while_closed
+    assert whys(of_verdicts([change(state)], opened_about(incident()), LATER)) == while_open
+    unresolvable = opened_about(incident("target-unresolvable"))
+    assert whys(of_verdicts([change(state)], unresolvable, LATER)) == while_unresolvable
+
+
+def test_an_incident_keeps_what_it_was_about_when_it_opened() -> None:
+    (step,) = of_verdicts([change(V.DOWN)], {}, LATER)
+    (member,) = step.incident.members
+    assert (member.target, member.name, member.address, member.group, member.critical) == (
+        "router", "Router", "192.0.2.1", "core", True,
+    )  # fmt: skip
+    assert (step.incident.code, step.incident.total_members, step.about) == ("down", 1, (of_target("router"),))
+    (end,) = of_verdicts([change(None)], opened_about(step.incident), LATER)
+    assert end.incident.members[0].name == "Router"
+    assert end.incident.resolved_at == LATER
+
+
+@pytest.mark.parametrize(("state", "ended_at"), [(V.UP, T0), (V.DEGRADED, T0), (V.PARTIAL, LATER)])
+def test_an_outage_ends_when_the_target_was_seen_to_answer_and_never_before_it_started(
+    state: VerdictState, ended_at: Time
+) -> None:
+    (step,) = of_verdicts([change(state)], opened_about(incident()), LATER)
+    assert step.incident.resolved_at == ended_at
+    late = incident(opened_at=Time(T0 + 60_000))
+    (step,) = of_verdicts([change(V.UP)], opened_about(late), LATER)
+    assert step.incident.resolved_at == late.opened_at
+
+
+def test_an_incident_of_many_targets_is_over_when_the_last_has_left_it() -> None:
+    many = incident("target-down", "a", "b", "c")
+    steps = of_verdicts([change(V.UP, "a"), change(None, "b")], opened_about(many), LATER)
+    assert whys(steps) == [Why.MEMBER_LEFT, Why.MEMBER_LEFT]
+    left = steps[-1].incident
+    assert (open_members(left), left.resolved_at) == (("c",), None)
+    assert not any(step.is_mailed for step in steps)
+    (last,) = of_verdicts([change(V.UP, "c")], opened_about(left), LATER)
+    assert (last.why, last.incident.resolved_at is not None) == (Why.TARGET_RECOVERED, True)
+    together = of_verdicts([change(V.UP, name) for name in "abc"], opened_about(many), LATER)
+    assert whys(together) == [Why.MEMBER_LEFT, Why.MEMBER_LEFT, Why.TARGET_RECOVERED]
+
+
+@pytest.mark.parametrize(
+    ("code", "for_s", "is_open", "why"),
+    [
+        (VerdictCode.NO_ADDRESS, UNRESOLVABLE_AFTER_S, False, Why.NAME_UNRESOLVED),
+        (VerdictCode.NO_ADDRESS, UNRESOLVABLE_AFTER_S - 1, False, None),
+        (VerdictCode.NOT_SEEN, UNRESOLVABLE_AFTER_S, False, None),
+        (VerdictCode.NO_ADDRESS, UNRESOLVABLE_AFTER_S, True, None),
+    ],
+)
+def test_a_name_that_no_site_can_resolve_is_an_incident_after_ten_minutes(
+    code: str, for_s: float, is_open: bool, why: Why | None
+) -> None:
+    step = of_unresolvable(change(V.UNKNOWN, code=code), for_s, opened_about(incident()) if is_open else {}, LATER)
+    assert (step.why if step else None) == why
+    if step:
+        assert (step.incident.kind, step.incident.code) == ("target-unresolvable", "no-address")
+        assert step.incident.cause == "192.0.2.1 cannot be resolved from any site"
+
+
+ONLINE = ProberPresence(site="north", online=True)
+LONG, SHORT = BLIND_AFTER_S, BLIND_AFTER_S - 1
+BLIND = incident("site-blind", targets=[], members=[], site="north")
+
+
+def facts(presence: ProberPresence | None, for_s: float | None, **fields: Any) -> SiteFacts:
+    """`for_s` None: it can see."""
+    standing = Standing(presence, is_current=fields.pop("is_current", True))
+    blind_since = None if for_s is None else T0
+    return SiteFacts(
+        **{"site": "north", "standing": standing, "is_known": True, "is_expected": True, "blind_since": blind_since,
+           "blind_for_s": for_s or 0.0, **fields}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("is_open", "about", "why", "code"),
+    [
+        pytest.param(False, facts(ONLINE, None), None, None, id="it sees"),
+        pytest.param(False, facts(replace(ONLINE, online=False), SHORT), None, None, id="perhaps only restarted"),
+        pytest.param(False, facts(replace(ONLINE, online=False), LONG), Why.SITE_WENT_BLIND, "offline", id="offline"),
+        pytest.param(False, facts(None, LONG), Why.SITE_WENT_BLIND, "no-prober", id="never seen"),
+        pytest.param(
+            False, facts(replace(ONLINE, isolated=True), LONG), Why.SITE_WENT_BLIND, "isolated", id="isolated"
+        ),
+        pytest.param(
+            False, facts(replace(ONLINE, overloaded=True), 0.0), Why.SITE_WENT_BLIND, "overloaded", id="overloaded"
+        ),
+        pytest.param(
+            False, facts(ONLINE, LONG, is_current=False), Why.SITE_WENT_BLIND, "catching-up", id="never catches up"
+        ),
+        pytest.param(False, facts(None, LONG, is_expected=False), None, None, id="not expected"),
+        pytest.param(False, facts(None, LONG, is_known=False), None, None, id="deleted"),
+        pytest.param(True, facts(replace(ONLINE, online=False), LONG), None, None, id="already told"),
+        pytest.param(True, facts(ONLINE, None), Why.SITE_RECOVERED, "x", id="it is back"),
+        pytest.param(
+            True, facts(None, LONG, is_expected=False), Why.SITE_NOT_EXPECTED, "x", id="given up by its owners"
+        ),
+        pytest.param(True, facts(None, LONG, is_known=False), Why.SITE_REMOVED, "x", id="deleted while blind"),
+    ],
+)
+def test_a_site_is_an_incident_when_it_should_see_and_does_not(
+    is_open: bool, about: SiteFacts, why: Why | None, code: str | None
+) -> None:
+    step = of_site_facts(about, opened_about(replace(BLIND, code="x")) if is_open else {}, LATER)
+    assert (step.why if step else None, step.incident.code if step else None) == (why, code)
+
+
+def test_nobody_is_mailed_about_a_site_that_was_deleted() -> None:
+    step = of_site_facts(facts(None, LONG, is_known=False), opened_about(BLIND), LATER)
+    assert step is not None
+    assert (step.is_mailed, step.incident.resolved_at) == (False, LATER)
+
+
+@pytest.mark.parametrize(("role", "code"), [("prober", "duplicate-site"), ("service", "duplicate-service")])
+def test_two_of_one_name_are_one_incident_that_names_both_hosts(role: str, code: str) -> None:
+    step = of_duplicates(role, "north", ("one.example", "two.example"), {}, LATER)
+    assert step is not None
+    assert (step.incident.kind, step.incident.code) == ("duplicate", code)
+    assert "one.example and two.example" in step.incident.cause
+    about = of_duplicate(role, "north")
+    opened = {about: step.incident}
+    assert of_duplicates(role, "north", ("one.example", "two.example"), opened, LATER) is None
+    end = of_duplicates(role, "north", (), opened, LATER)
+    assert end is not None
+    assert (end.why, end.about) == (Why.DUPLICATE_GONE, (about,))
+
+
+def test_a_site_may_be_blind_and_double_at_once() -> None:
+    double = of_duplicates("prober", "north", ("one", "two"), {of_site("north"): BLIND}, LATER)
+    assert double is not None
+    assert set(double.about) & {of_site("north")} == set()
+
+
+@pytest.mark.parametrize(
+    ("lost_for_s", "is_open", "why"),
+    [
+        (None, False, None),
+        (BROKER_LOST_AFTER_S - 1, False, None),
+        (BROKER_LOST_AFTER_S, False, Why.BROKER_WENT_AWAY),
+        (BROKER_LOST_AFTER_S, True, None),
+        (None, True, Why.BROKER_CAME_BACK),
+    ],
+)
+def test_a_broker_that_stays_away_is_one_incident(lost_for_s: float | None, is_open: bool, why: Why | None) -> None:
+    found = {BROKER: incident("broker-lost", targets=[], members=[])} if is_open else {}
+    since = None if lost_for_s is None else T0
+    step = of_broker("mqtt://broker.test", since, lost_for_s or 0.0, found, LATER)
+    assert (step.why if step else None) == why
+    if step and not is_open:
+        assert (step.incident.code, step.incident.opened_at) == ("no-broker", T0)
+        assert "mqtt://broker.test" in step.incident.cause
+
+
+def test_an_acknowledgement_is_taken_once_whatever_its_number() -> None:
+    given = Acknowledgement(incident="i", by="ada", at=T0, comment="mine", rev=5)
+    step = of_acknowledgement(incident(), (), given)
+    assert step is not None
+    assert (step.why, step.is_mailed) == (Why.ACKNOWLEDGED, False)
+    assert of_acknowledgement(step.incident, (), replace(given, rev=9)) is None
+    assert of_acknowledgement(step.incident, (), None) is None
+    assert of_acknowledgement(step.incident, (), replace(given, comment="yours")) is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "about"),
+    [
+        (incident("from-a-newer-version", "a", "b"), (of_target("a"), of_target("b"))),
+        (incident("from-a-newer-version", targets=[], members=[], site="north"), (of_site("north"),)),
+        (incident("from-a-newer-version", targets=[], members=[]), (About("other", "i"),)),
+        (incident("duplicate", targets=[], members=[], site="north"), (of_duplicate("prober", "north"),)),
+        (incident("target-down", "a", members=[]), (of_target("a"),)),
+    ],
+    ids=["its targets", "its site", "nothing known", "a double site", "an older version's, without members"],
+)
+def test_an_incident_of_an_unknown_kind_is_about_what_is_known_of_it(one: Incident, about: tuple[About, ...]) -> None:
+    assert abouts(one) == about
+
+
+def test_an_incident_of_an_unknown_kind_is_over_as_any_other_of_its_targets_is() -> None:
+    strange = incident("from-a-newer-version", code="unheard-of")
+    (step,) = of_verdicts([change(V.UP)], opened_about(strange), LATER)
+    assert step.why is Why.TARGET_RECOVERED
+    nothing = incident("from-a-newer-version", targets=[], members=[])
+    gone = correlate.of_unknown(nothing, abouts(nothing), LATER)
+    assert (gone.is_mailed, gone.incident.resolved_at) == (False, LATER)
+
+
+def test_an_incident_is_named_by_its_moment_and_whom_it_is_about() -> None:
+    assert incident_id("router", Time(T0 + 7)) == "20261124-120000-007-router"
+
+
+@given(st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True))
+@example("a")
+@example("a" * 43)
+@example("a" * 44)
+@example("a" * 63)
+def test_an_incidents_name_can_stand_in_a_topic(subject: str) -> None:
+    assert re.fullmatch(SLUG_PATTERN, incident_id(subject, T0))
+
+
+def test_two_targets_that_differ_only_at_the_end_of_a_long_name_have_two_incidents() -> None:
+    long = "frankfurt-hall-2-row-17-rack-12-access-switch-number-"
+    assert incident_id(f"{long}1", T0) != incident_id(f"{long}2", T0)
+
+
+def test_evidence_says_what_each_site_saw_and_leaves_times_to_fields() -> None:
+    state = SiteState(
+        site="north", target="router", epoch=1, seq=1, state=State.DOWN, since=T0, reason="5 checks unanswered", at=T0
+    )
+    down = replace(verdict(V.DOWN), sites={"north": State.DOWN, "south": State.UNKNOWN})
+    assert evidence(down, {"north": state}) == ["north DOWN: 5 checks unanswered", "south UNKNOWN"]
