@@ -24,24 +24,26 @@ export const siteColour = (place) => colour(`--site-${(place % 6) + 1}`);
 /** `sites` and `span` are looked at anew whenever the data is set.
  * @param {HTMLElement} element
  * @param {{sites: () => [string, Point[]][], places: Record<string, number>, span: {from: number, to: number}, width: number, height: number,
+ *   fromZero: boolean, onPlot: (place: {left: number, width: number}) => void,
  *   onZoom: (from: number, to: number) => void, onBack: () => void, onCursor: (at: number|null) => void}} wanted
  */
-export function draw(element, { sites: latest, places, span, width, height, onZoom, onBack, onCursor }) {
+export function draw(element, { sites: latest, places, span, width, height, fromZero, onPlot, onZoom, onBack, onCursor }) {
   const sites = latest();
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const font = `${Math.round(rem * 0.78)}px system-ui, sans-serif`;
   const lanes = Math.round(sites.length * LANE_REM * rem) + 6;
   const axis = { stroke: colour("--text-2"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const touch = { isCancelled: false };
   const chart = new uPlot(
     {
       width,
       height,
       padding: [lanes, 12, 0, 4],
       legend: { show: false },
-      scales: { x: { time: true, range: () => [span.from / 1000, span.to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {any} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.1] } },
+      scales: { x: { time: true, range: () => [span.from / 1000, span.to / 1000] }, y: { range: (/** @type {any} */ _, /** @type {number|null} */ low, /** @type {number|null} */ high) => rangeOf(low, high, fromZero) } },
       axes: [
         { ...axis, values: times, space: rem * 6, size: rem * 2.6 },
-        { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((one) => `${one} ms`) },
+        { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((one) => `${Number(one.toPrecision(6))} ms`) },
       ],
       cursor: {
         drag: { x: true, y: false, setScale: false, dist: 6 },
@@ -56,12 +58,14 @@ export function draw(element, { sites: latest, places, span, width, height, onZo
       series: [{}, ...sites.flatMap(([site]) => seriesOf(siteColour(places[site])))],
       bands: sites.map(([site], place) => ({ series: [3 * place + 3, 3 * place + 1], fill: faded(siteColour(places[site]), 0.22) })),
       hooks: {
+        // What is below lines up with the plot.
+        drawAxes: [(/** @type {any} */ shown) => onPlot({ left: Math.round(shown.bbox.left / uPlot.pxRatio), width: Math.round(shown.bbox.width / uPlot.pxRatio) })],
         draw: [(/** @type {any} */ shown) => drawLoss(shown, latest(), places, font, rem)],
         setCursor: [(/** @type {any} */ shown) => onCursor(shown.cursor.left >= 0 ? shown.posToVal(shown.cursor.left, "x") * 1000 : null)],
         setSelect: [
           (/** @type {any} */ shown) => {
             const { left, width: wide } = shown.select;
-            if (wide > 5) onZoom(shown.posToVal(left, "x") * 1000, shown.posToVal(left + wide, "x") * 1000);
+            if (wide > 5 && !touch.isCancelled) onZoom(shown.posToVal(left, "x") * 1000, shown.posToVal(left + wide, "x") * 1000);
             shown.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
           },
         ],
@@ -70,7 +74,40 @@ export function draw(element, { sites: latest, places, span, width, height, onZo
     joined(sites),
     element,
   );
+  dragByTouch(chart.over, touch);
   return chart;
+}
+
+const AIR = 0.1;
+
+/** The axis of round-trip times: what is there with a little air, or from 0. @param {number|null} low @param {number|null} high @param {boolean} fromZero
+ * @returns {[number, number]} */
+export function rangeOf(low, high, fromZero) {
+  if (low === null || high === null) return [0, 1];
+  if (fromZero) return [0, (high || 1) * (1 + AIR)];
+  const air = (high - low || high || 1) * AIR;
+  return [Math.max(0, low - air), high + air];
+}
+
+/** A finger that moves sideways drags as a mouse does; up and down it moves the page (`touch-action` says so).
+ * @param {HTMLElement} over what uPlot listens on @param {{isCancelled: boolean}} touch */
+function dragByTouch(over, touch) {
+  // Of moves that move nothing uPlot takes no notice.
+  const pass = (/** @type {string} */ kind, /** @type {PointerEvent} */ event) =>
+    over.dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: event.clientX, clientY: event.clientY, button: 0, buttons: kind === "mouseup" ? 0 : 1, movementX: 1 }));
+  const listen = (/** @type {"pointerdown"|"pointermove"|"pointerup"|"pointercancel"} */ on, /** @type {(event: PointerEvent) => void} */ act) =>
+    over.addEventListener(on, (event) => event.pointerType === "touch" && act(event));
+  listen("pointerdown", (event) => {
+    touch.isCancelled = false;
+    pass("mousemove", event);
+    pass("mousedown", event);
+  });
+  listen("pointermove", (event) => pass("mousemove", event));
+  listen("pointerup", (event) => pass("mouseup", event));
+  listen("pointercancel", (event) => {
+    touch.isCancelled = true;
+    pass("mouseup", event);
+  });
 }
 
 /** @param {[string, Point[]][]} sites */

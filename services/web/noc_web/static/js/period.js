@@ -39,6 +39,21 @@ export function named(query) {
   return from < to && Number.isFinite(new Date(from).getTime()) && Number.isFinite(new Date(to).getTime()) ? { from, to } : null;
 }
 
+/** Never shown shorter, however new a target is. */
+const SHORTEST_MS = 2 * MINUTE_MS;
+const MARGIN = 0.02;
+
+/** Where to start a period so that what is older than the target does not fill it: there is no row before, and no known state.
+ * @param {Record<string, readonly (readonly (number|null)[])[]>} sites rows of the history, their time first
+ * @param {{overall: readonly {start: string, state: string}[]}|null} states @param {number} from @param {number} to */
+export function fitting(sites, states, from, to) {
+  const rows = Object.values(sites).flatMap((points) => (points.length ? [Number(points[0][0])] : []));
+  const known = (states?.overall ?? []).filter((one) => one.state !== "UNKNOWN").map((one) => Date.parse(one.start));
+  const first = Math.min(...rows, ...known);
+  if (!Number.isFinite(first) || first <= from) return from;
+  return Math.max(from, Math.min(first - MARGIN * (to - first), to - SHORTEST_MS));
+}
+
 /** A period typed as two local times; null where it is none. @param {string} from @param {string} to @returns {Period|null} */
 export function between(from, to) {
   const [start, end] = [new Date(from).getTime(), new Date(to).getTime()];

@@ -11,6 +11,7 @@ export function runs(intervals, from, to, most) {
   /** @type {(Interval|null)[]} */
   const columns = new Array(most).fill(null);
   for (const interval of intervals) {
+    if (Date.parse(interval.end) <= from || Date.parse(interval.start) >= to) continue;
     const first = Math.max(0, Math.floor(((Date.parse(interval.start) - from) / (to - from)) * most));
     const last = Math.min(most - 1, Math.ceil(((Date.parse(interval.end) - from) / (to - from)) * most) - 1);
     for (let place = first; place <= Math.max(first, last) && place < most; place += 1) {

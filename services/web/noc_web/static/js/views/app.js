@@ -37,7 +37,7 @@ export function App({ views }) {
     <main id="main" class=${`page page-${page?.name ?? "missing"} ${connection === "lost" ? "is-stale" : ""}`} tabindex="-1">
       ${isKnown || !page ? html`<${View} key=${here} id=${id} query=${query} />` : html`<p class="empty">Loading…</p>`}
     </main>
-    <footer class="foot">Times are in ${zone()}.</footer>
+    ${isKnown ? html`<footer class="foot">Times are in ${zone()}.</footer>` : null}
   `;
 }
 

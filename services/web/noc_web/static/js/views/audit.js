@@ -19,7 +19,7 @@ export function Audit() {
     <${Trouble} error=${error} />
     ${entries.length
       ? html`<div class="scroll">
-          <table class="list">
+          <table class="list as-cards">
             <thead><tr><th>When</th><th>Who</th><th>What</th><th>Of</th><th>Detail</th></tr></thead>
             <tbody>
               ${entries.map(

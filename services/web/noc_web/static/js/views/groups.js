@@ -31,15 +31,15 @@ export default function Groups() {
       <${Trouble} error=${error} />
       ${groups.length
         ? html`<div class="scroll">
-            <table class="list">
+            <table class="list as-cards">
               <thead><tr><th>Path</th><th class="is-number">Targets</th><th>Options</th><th><span class="unseen">Actions</span></th></tr></thead>
               <tbody>
                 ${groups.map(
                   (/** @type {any} */ group) => html`
                     <tr key=${group.path} data-group=${group.path}>
-                      <td><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "all targets"}</a></td>
-                      <td class="is-number">${group.targets}</td>
-                      <td>${summary(fields, group.options) || "–"}</td>
+                      <td class="what"><a href=${`/?group=${encodeURIComponent(group.path)}`}>${group.path || "all targets"}</a></td>
+                      <td class="is-number" data-label="Targets">${group.targets}</td>
+                      <td class="cause">${summary(fields, group.options) || "–"}</td>
                       <td class="acts">
                         ${may("operator")
                           ? html`<button aria-label=${`Edit ${group.path || "all targets"}`} onClick=${() => editing.edit(group)}>Edit</button>

@@ -1,5 +1,5 @@
 // @ts-check
-// The chart of round-trip times and loss, with its readout; drag to zoom, double-click to go back.
+// The chart of round-trip times and loss, with its readout; drag to zoom, double-click to zoom out.
 
 import { draw, joined, LANE_REM, siteColour } from "../chart.js";
 import { LOSS_CLASSES, nearest } from "../chartseries.js";
@@ -12,8 +12,9 @@ import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 
 const FEW_SITES = 4;
 
-/** @param {{sites: Record<string, Point[]>, from: number, to: number, onZoom: (from: number, to: number) => void, onBack: () => void, label: string}} given */
-export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
+/** @param {{sites: Record<string, Point[]>, from: number, to: number, fromZero: boolean, onZoom: (from: number, to: number) => void,
+ *   onBack: () => void, onPlot: (place: {left: number, width: number}) => void, label: string}} given */
+export function HistoryChart({ sites, from, to, fromZero, onZoom, onBack, onPlot, label }) {
   const [ref, size] = useSize();
   const chart = useRef(/** @type {any} */ (null));
   const narrow = useMedia("(max-width: 720px)");
@@ -30,7 +31,7 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
   const height = Math.round(lanes + (narrow ? 280 : Math.max(22 * rem, Math.min(30 * rem, size.width * 0.28))));
   const acts = useRef({ onZoom, onBack });
   acts.current = { onZoom, onBack };
-  const key = `${size.width} ${height} ${colours} ${shown.map(([site]) => site).join(" ")}`;
+  const key = `${size.width} ${height} ${colours} ${fromZero} ${shown.map(([site]) => site).join(" ")}`;
   const drawn = useRef("");
   const latest = useRef(shown);
   const span = useRef({ from, to });
@@ -50,6 +51,8 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
       span: span.current,
       width: size.width,
       height,
+      fromZero,
+      onPlot,
       onZoom: (start, end) => acts.current.onZoom(start, end),
       onBack: () => acts.current.onBack(),
       onCursor: setCursor,
@@ -61,7 +64,7 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
   const toggle = (/** @type {string} */ site) => setHidden((before) => (before.includes(site) ? before.filter((one) => one !== site) : [...before, site]));
   return html`
     <figure class="history" aria-label=${label} data-testid="history-chart" data-points=${names.reduce((sum, site) => sum + sites[site].length, 0)}>
-      <div class="plot" ref=${ref}></div>
+      <div class="plot" ref=${ref} style=${{ height: `${height}px` }}></div>
       <figcaption>
         <${Readout} sites=${sites} names=${names} hidden=${hidden} toggle=${toggle} places=${places} cursor=${cursor} colours=${colours} />
         <p class="loss-key">
@@ -71,7 +74,7 @@ export function HistoryChart({ sites, from, to, onZoom, onBack, label }) {
           <span><i class="loss-unknown"></i>not measurable</span>
           <span>blank: no data</span>
           <span class="spring"></span>
-          <span class="help">Drag to zoom, double-click to go back.</span>
+          <span class="help">Drag to zoom, double-click to zoom out.</span>
         </p>
       </figcaption>
     </figure>
@@ -84,7 +87,7 @@ function Readout({ sites, names, hidden, toggle, places, cursor }) {
     <table class="readout">
       <thead>
         <tr>
-          <th title=${exact(cursor)}>${cursor === null ? "latest" : full(cursor)}</th>
+          <th title=${exact(cursor)} scope="col">${cursor === null ? "latest" : full(cursor)}</th>
           <th>min</th>
           <th>mean</th>
           <th>max</th>

@@ -18,7 +18,7 @@ export default function Incidents({ query }) {
   const shown = query.get("show") === "all" ? "all" : "open";
   const days = DAYS.includes(Number(query.get("days"))) ? Number(query.get("days")) : 30;
   const open = useStore((state) => state.incidents);
-  const known = useStore((state) => state.kpis !== null);
+  const allWell = useStore((state) => state.allWell);
   const [atMs] = useState(Date.now());
   const found = useLoaded(shown === "all" ? "/incidents" : null, { from: Math.round(atMs - days * DAY_MS) });
   useEffect(() => found.again(), [open]);
@@ -41,7 +41,7 @@ export default function Incidents({ query }) {
       <${Trouble} error=${found.error} />
       ${incidents.length
         ? html`<${IncidentTable} incidents=${incidents} onChanged=${found.again} />`
-        : html`<p class="empty">${!known || found.busy ? "Loading…" : shown === "open" ? "No incident is open. All is well." : "No incident in this period."}</p>`}
+        : html`<p class="empty">${found.busy ? "Loading…" : shown === "open" ? `No incident is open.${allWell ? " All is well." : ""}` : "No incident in this period."}</p>`}
     </section>
   `;
 }
@@ -55,13 +55,13 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
     <div class="scroll">
       <table class="list as-cards incidents" data-testid="incidents">
         <thead>
-          <tr><th>Status</th><th>Since</th><th class="is-number">Lasted</th>${brief ? null : html`<th>What</th>`}<th>Cause</th><th>Acknowledged</th></tr>
+          <tr><th>Status</th><th>Since</th><th class="is-number">Lasted</th>${brief ? null : html`<th>What</th>`}<th>Cause</th><th>Acknowledged by</th></tr>
         </thead>
         <tbody>
           ${incidents.map(
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
-                <td>${one.resolved_at ? html`<span class="status is-over">over</span>` : html`<span class="status is-open">open</span>`}</td>
+                <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}</td>
                 <td><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></td>
                 <td class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
@@ -75,12 +75,11 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
                 </td>
                 <td>
                   ${one.acknowledged
-                    ? html`<span title=${exact(one.acknowledged.at)}>${one.acknowledged.by}, ${moment(one.acknowledged.at)}</span>
-                        ${one.acknowledged.comment ? html`<q>${one.acknowledged.comment}</q>` : null}`
+                    ? html`<${Acknowledged} incident=${one} />`
                     : one.resolved_at
                       ? "–"
                       : may("operator")
-                        ? html`<button data-testid="acknowledge" onClick=${() => setTaking(one)}>Acknowledge</button>`
+                        ? html`<button data-testid="acknowledge" aria-label=${`Acknowledge ${subject(one, rows)}`} onClick=${() => setTaking(one)}>Acknowledge</button>`
                         : "not yet"}
                 </td>
               </tr>
@@ -93,29 +92,49 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
   `;
 }
 
-/** @param {{incident: any, rows: ReadonlyMap<string, any>}} given */
+/** How a target was called when it became part of an incident; it may have been renamed or deleted since.
+ * @param {import("../messages.d.ts").Incident} incident @param {string} id @param {ReadonlyMap<string, any>} rows */
+const called = (incident, id, rows) => incident.members?.find((one) => one.target === id)?.name || (rows.get(id)?.name ?? id);
+
+/** What an incident is about, in words. @param {import("../messages.d.ts").Incident} incident @param {ReadonlyMap<string, any>} rows */
+export function subject(incident, rows) {
+  const total = Math.max(incident.total_members ?? 0, incident.targets.length);
+  if (total === 0) return incident.site ? `site ${incident.site}` : "NOC itself";
+  const first = called(incident, incident.targets[0], rows);
+  return total === 1 ? first : `${first} and ${total - 1} more`;
+}
+
+/** @param {{incident: import("../messages.d.ts").Incident, rows: ReadonlyMap<string, any>}} given */
 function What({ incident, rows }) {
-  if (incident.site && !incident.targets.length) return html`site <strong>${incident.site}</strong> is blind`;
+  if (!incident.targets.length) return html`<strong>${subject(incident, rows)}</strong>`;
   const shown = incident.targets.slice(0, SHOWN_TARGETS);
+  const total = Math.max(incident.total_members ?? 0, incident.targets.length);
   return html`
     ${incident.site ? html`site <strong>${incident.site}</strong>: ` : null}
-    ${shown.map((/** @type {string} */ id, /** @type {number} */ place) => html`${place ? ", " : ""}<a href=${`/targets/${encodeURIComponent(id)}`}>${rows.get(id)?.name ?? id}</a>`)}
-    ${incident.targets.length > shown.length ? ` and ${incident.targets.length - shown.length} more` : ""}
+    ${shown.map((id, place) => html`${place ? ", " : ""}<a href=${`/targets/${encodeURIComponent(id)}`}>${called(incident, id, rows)}</a>`)}
+    ${total > shown.length ? ` and ${total - shown.length} more` : ""}
   `;
 }
 
+/** Who has acknowledged it. @param {{incident: any}} given */
+const Acknowledged = ({ incident: { acknowledged } }) => html`
+  <span title=${exact(acknowledged.at)}>${acknowledged.by}, ${moment(acknowledged.at)}</span>
+  ${acknowledged.comment ? html`<q>${acknowledged.comment}</q>` : null}
+`;
+
 /** @param {{incident: any, onClose: () => void, onDone: () => void}} given */
 function Acknowledge({ incident, onClose, onDone }) {
+  const rows = useStore((state) => state.rows);
   const [comment, setComment] = useState("");
   const { run, busy, error } = useAction(async () => {
     await api.post(`/incidents/${encodeURIComponent(incident.id)}/acknowledge`, { comment: comment.trim() });
     onDone();
   });
   return html`
-    <${Dialog} title="Take this incident on" onClose=${onClose}>
+    <${Dialog} title=${`Acknowledge: ${subject(incident, rows)}`} onClose=${onClose} testid="acknowledge-form">
       <form class="dialog-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <p>${incident.cause}</p>
+          <p><strong>${subject(incident, rows)}</strong>, open since <time title=${exact(incident.opened_at)}>${moment(incident.opened_at)}</time>: ${incident.cause}</p>
           <label class="field">
             Comment
             <textarea rows="3" maxlength="500" name="comment" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)} placeholder="What you do about it; others see it"></textarea>

@@ -16,7 +16,7 @@ export function Kpis({ chosen, onChoose }) {
       <button class="kpi" data-testid="kpi-total" aria-pressed=${chosen === ""} onClick=${() => onChoose("")} title="All targets">
         <span class="kpi-word">Total</span>
         <strong>${kpis ? kpis.total : "–"}</strong>
-        <small>targets</small>
+        <small>${kpis?.total === 1 ? "target" : "targets"}</small>
       </button>
       ${shown.map((state) => {
         const name = state.toLowerCase();

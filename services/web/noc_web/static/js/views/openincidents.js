@@ -3,6 +3,7 @@
 
 import { useNow, useStore } from "../hooks.js";
 import { html } from "../ui.js";
+import { subject } from "./incidents.js";
 import { Since } from "./state.js";
 
 const MOST = 8;
@@ -10,6 +11,7 @@ const MOST = 8;
 export function OpenIncidents() {
   const incidents = useStore((state) => state.incidents);
   const rows = useStore((state) => state.rows);
+  const allWell = useStore((state) => state.allWell);
   const now = useNow(5000);
   return html`
     <section class="panel" aria-label="Open incidents">
@@ -20,7 +22,7 @@ export function OpenIncidents() {
               (one) => html`
                 <li key=${one.id}>
                   <a href=${one.targets.length === 1 ? `/targets/${one.targets[0]}` : "/incidents"}>
-                    ${one.site ? `Site ${one.site}` : one.targets.length === 1 ? (rows.get(one.targets[0])?.name ?? one.targets[0]) : `${one.targets.length} targets`}
+                    ${subject(one, rows)}
                   </a>
                   <${Since} since=${one.opened_at} now=${now} />
                   <small>${one.cause}${one.acknowledged ? `; acknowledged by ${one.acknowledged.by}` : ""}</small>
@@ -28,7 +30,7 @@ export function OpenIncidents() {
               `,
             )}
           </ul>`
-        : html`<p class="empty">None. All is well.</p>`}
+        : html`<p class="empty">${allWell ? "None. All is well." : "None."}</p>`}
       ${incidents.length > MOST ? html`<p><a href="/incidents">and ${incidents.length - MOST} more</a></p>` : null}
     </section>
   `;

@@ -19,6 +19,7 @@ import { TargetTable } from "./targettable.js";
 export default function Overview({ query }) {
   const state = (query.get("state") ?? "").toUpperCase();
   return html`
+    <h1 class="unseen">Overview</h1>
     <${Kpis} chosen=${state} onChoose=${(/** @type {string} */ chosen) => setQuery({ state: chosen || null })} />
     <div class="overview">
       <section class="panel table-panel" aria-label="Targets">
@@ -27,8 +28,8 @@ export default function Overview({ query }) {
       </section>
       <aside class="side">
         <${Distribution} />
-        <${OpenIncidents} />
         <${SitesHealth} />
+        <${OpenIncidents} />
       </aside>
     </div>
   `;

@@ -3,14 +3,15 @@
 
 import { address } from "../api.js";
 import { duration, full, uptime, exact } from "../format.js";
-import { useLoaded, useStore } from "../hooks.js";
+import { useLoaded, useMedia, usePrinting, useStore } from "../hooks.js";
 import { named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
 import { groups } from "../tablerows.js";
-import { html, useMemo } from "../ui.js";
+import { html, useMemo, useRef } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
+import { useSight } from "./virtuallist.js";
 
 /** @param {{query: URLSearchParams}} given */
 export default function Reports({ query }) {
@@ -61,43 +62,60 @@ export default function Reports({ query }) {
   `;
 }
 
+/** Up to so many rows are simply drawn; of more, only those in sight. */
+const FEW = 150;
+const BEYOND = 20;
+const ROW_REM = 2.2;
+const CARD_REM = 9.4;
+
 /** @param {{answer: any}} given */
 function Table({ answer }) {
   const states = STATES.filter((state) => answer.total.seconds[state] > 0);
+  const printing = usePrinting();
+  const narrow = useMedia("(max-width: 720px)");
+  const body = useRef(/** @type {HTMLElement|null} */ (null));
+  const sight = useSight(body, true, answer.rows.length);
+  const isWindowed = answer.rows.length > FEW && !printing;
+  const high = (narrow ? CARD_REM : ROW_REM) * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const first = isWindowed ? Math.max(0, Math.floor(sight.top / high) - BEYOND) : 0;
+  const last = isWindowed ? Math.min(answer.rows.length, Math.ceil((sight.top + sight.height) / high) + BEYOND) : answer.rows.length;
+  const gap = (/** @type {number} */ count) => (count > 0 ? html`<tr class="gap" aria-hidden="true"><td colspan=${6 + states.length} style=${{ height: `${count * high}px` }}></td></tr>` : null);
   return html`
-    <div class="scroll">
-      <table class="list report-table" data-testid="report-table">
+    <div class=${`scroll ${isWindowed ? "is-windowed" : ""}`} style=${{ "--row-height": `${high}px` }}>
+      <table class="list as-cards report-table" data-testid="report-table" aria-rowcount=${answer.rows.length + 2}>
         <thead>
           <tr>
             <th>Target</th><th>Group</th><th class="is-number">Uptime</th><th class="is-number">Outages</th><th class="is-number">Downtime</th><th class="is-number">Longest</th>
             ${states.map((state) => html`<th class="is-number" key=${state}>${word(state)}</th>`)}
           </tr>
         </thead>
-        <tbody>
-          ${answer.rows.map(
-            (/** @type {any} */ row) => html`
-              <tr key=${row.target} data-target=${row.target}>
-                <td><a href=${`/targets/${encodeURIComponent(row.target)}`}>${row.name}</a></td>
-                <td>${row.group || "–"}</td>
+        <tbody ref=${body}>
+          ${gap(first)}
+          ${answer.rows.slice(first, last).map(
+            (/** @type {any} */ row, /** @type {number} */ place) => html`
+              <tr key=${row.target} data-target=${row.target} aria-rowindex=${first + place + 2}>
+                <td class="what"><a href=${`/targets/${encodeURIComponent(row.target)}`} title=${row.name}>${row.name}</a></td>
+                <td class="of" title=${row.group}>${row.group || "–"}</td>
                 <${Figures} row=${row} states=${states} />
               </tr>
             `,
           )}
+          ${gap(answer.rows.length - last)}
         </tbody>
         <tfoot>
-          <tr><th>Total of ${answer.rows.length}</th><td></td><${Figures} row=${answer.total} states=${states} /></tr>
+          <tr><th scope="row">Total of ${answer.rows.length}</th><td class="of"></td><${Figures} row=${answer.total} states=${states} /></tr>
         </tfoot>
       </table>
     </div>
-    <p class="help">Uptime is the share of the measured time in which it answered; time that nobody could see, maintenance and pauses are left out. “–”: nothing was measured.</p>
+    <p class="help">Uptime is the share of the measured time in which it answered; UNKNOWN, UNREACHABLE, maintenance and pauses count neither way. “–”: nothing was measured.</p>
   `;
 }
 
 /** @param {{row: any, states: readonly string[]}} given */
 const Figures = ({ row, states }) => html`
-  <td class=${`is-number uptime-cell ${row.uptime_pct !== null && row.uptime_pct < 99 ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
-  <td class="is-number">${row.outages}</td>
-  <td class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${row.downtime_s ? duration(row.downtime_s) : "–"}</td>
-  <td class="is-number" title=${`${Math.round(row.longest_s)} s`}>${row.longest_s ? duration(row.longest_s) : "–"}</td>
-  ${states.map((state) => html`<td class="is-number" key=${state} title=${`${Math.round(row.seconds[state])} s`}>${row.seconds[state] ? duration(row.seconds[state]) : "–"}</td>`)}
+  <td data-label="Uptime" class=${`is-number uptime-cell ${row.uptime_pct !== null && row.uptime_pct < 99 ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
+  <td data-label="Outages" class="is-number">${row.outages}</td>
+  <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${row.downtime_s ? duration(row.downtime_s) : "–"}</td>
+  <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${row.longest_s ? duration(row.longest_s) : "–"}</td>
+  ${states.map((state) => html`<td data-label=${word(state)} class="is-number" key=${state} title=${`${Math.round(row.seconds[state])} s`}>${row.seconds[state] ? duration(row.seconds[state]) : "–"}</td>`)}
 `;

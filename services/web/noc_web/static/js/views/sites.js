@@ -17,7 +17,7 @@ export function Sites() {
     ${may("operator") ? html`<p><button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", label: "", location: "", anchors: [], expected: true })}>Set up a site</button></p>` : null}
     ${sites.length
       ? html`<div class="scroll">
-          <table class="list">
+          <table class="list as-cards">
             <thead>
               <tr><th>Site</th><th>Prober</th><th>Since</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th>Version</th><th><span class="unseen">Actions</span></th></tr>
             </thead>
@@ -26,18 +26,18 @@ export function Sites() {
                 const [text, state] = presence(site);
                 return html`
                   <tr key=${site.id}>
-                    <td><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small></td>
+                    <td class="what"><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small></td>
                     <td class=${`state-${state}`}><span class="state">${text}</span></td>
-                    <td><time title=${exact(site.since)}>${moment(site.since)}</time></td>
-                    <td class="is-number">${percent(site.coverage_pct)}</td>
-                    <td class=${`is-number ${site.clock_wrong ? "is-lossy" : ""}`}>${typeof site.clock_ahead_ms === "number" ? `${site.clock_ahead_ms > 0 ? "+" : ""}${(site.clock_ahead_ms / 1000).toFixed(1)} s` : "–"}</td>
-                    <td class="is-number">${site.targets}</td>
-                    <td class="is-number">${site.echoes_per_s.toFixed(1)}</td>
-                    <td class="is-number">${site.lateness_ms.toFixed(1)} ms</td>
-                    <td class="is-number">${site.drops}</td>
-                    <td class="is-number">${site.journal_depth}</td>
-                    <td>${site.anchors.join(", ") || "–"}</td>
-                    <td>${site.version || "–"}</td>
+                    <td data-label="Since"><time title=${exact(site.since)}>${moment(site.since)}</time></td>
+                    <td data-label="Coverage" class="is-number">${percent(site.coverage_pct)}</td>
+                    <td data-label="Clock" class=${`is-number ${site.clock_wrong ? "is-lossy" : ""}`}>${typeof site.clock_ahead_ms === "number" ? `${site.clock_ahead_ms > 0 ? "+" : ""}${(site.clock_ahead_ms / 1000).toFixed(1)} s` : "–"}</td>
+                    <td data-label="Targets" class="is-number">${site.targets}</td>
+                    <td data-label="Echoes/s" class="is-number">${site.echoes_per_s.toFixed(1)}</td>
+                    <td data-label="Late" class="is-number">${site.lateness_ms.toFixed(1)} ms</td>
+                    <td data-label="Dropped" class="is-number">${site.drops}</td>
+                    <td data-label="Journal" class="is-number">${site.journal_depth}</td>
+                    <td data-label="Anchors">${site.anchors.join(", ") || "–"}</td>
+                    <td data-label="Version">${site.version || "–"}</td>
                     <td class="acts">
                       ${may("operator")
                         ? html`<button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => editing.askToRemove(site)}>Delete</button>` : null}`

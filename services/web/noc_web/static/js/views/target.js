@@ -7,14 +7,16 @@ import { counted, ms, percent } from "../format.js";
 import { useAction, useCommand, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
 import { live, store } from "../wiring.js";
 import { may } from "../me.js";
-import { named, RANGES } from "../period.js";
+import { fitting, named, RANGES } from "../period.js";
 import { navigate, setQuery } from "../router.js";
+import { age } from "../rowfigures.js";
 import { MEANING, word } from "../states.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Confirm, Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 import { HistoryChart } from "./historychart.js";
 import { IncidentTable } from "./incidents.js";
+import { OptionsList } from "./optionslist.js";
 import { Badge, Shape, Since } from "./state.js";
 import { TargetForm } from "./targetform.js";
 import { Outages, Timeline, Uptime } from "./timeline.js";
@@ -23,7 +25,9 @@ import { Traceroute } from "./traceroute.js";
 /** @param {{id: string, query: URLSearchParams}} given */
 export default function TargetPage({ id, query }) {
   const row = useStore((state) => state.rows.get(id));
-  const known = useStore((state) => state.kpis !== null);
+  // What is below the history waits for it: it would be pushed down.
+  const [isDrawn, setDrawn] = useState(false);
+  const [changes, setChanges] = useState(0);
   // A target that was just added is not there at once, and the server knows it no sooner.
   const isThere = row !== undefined;
   useEffect(() => {
@@ -31,20 +35,24 @@ export default function TargetPage({ id, query }) {
     live.watch(id);
     return () => live.watch(null);
   }, [id, isThere]);
-  if (!row && !known) return html`<p class="empty">Loading…</p>`;
   if (!row) return html`<div class="empty"><h1>There is no target ${id}</h1><p>It may have been deleted. <a href="/">To the overview</a></p></div>`;
   return html`
-    <${Head} row=${row} />
-    <${History} id=${id} query=${query} />
-    <div class="columns">
-      <${Traceroute} id=${id} sites=${Object.keys(row.sites)} />
-      <${Recent} id=${id} />
-    </div>
+    <${Head} row=${row} onChanged=${() => setChanges((before) => before + 1)} />
+    <${History} id=${id} query=${query} onDrawn=${() => setDrawn(true)} />
+    ${isDrawn
+      ? html`
+          <div class="columns">
+            <${Traceroute} id=${id} sites=${Object.keys(row.sites)} />
+            <${Recent} id=${id} />
+            <${OptionsList} id=${id} changes=${changes} />
+          </div>
+        `
+      : null}
   `;
 }
 
-/** @param {{row: import("../store.js").Row}} given */
-function Head({ row }) {
+/** @param {{row: import("../store.js").Row, onChanged: () => void}} given */
+function Head({ row, onChanged }) {
   const now = useNow(1000);
   const [shown, setShown] = useState("");
   const close = () => setShown("");
@@ -52,7 +60,10 @@ function Head({ row }) {
     await api.delete(`/targets/${encodeURIComponent(row.id)}`);
     navigate("/");
   });
-  const pausing = useAction(() => api.patch(`/targets/${encodeURIComponent(row.id)}`, { paused: row.paused ? false : true }));
+  const pausing = useAction(async () => {
+    await api.patch(`/targets/${encodeURIComponent(row.id)}`, { paused: !row.paused });
+    onChanged();
+  });
   return html`
     <section class=${`panel target-head state-${row.state}`} data-testid="target-head" data-state=${row.state}>
       <div class="target-title">
@@ -89,8 +100,8 @@ function Head({ row }) {
                   <td>${site}</td>
                   <td><${Badge} state=${cell.state} /></td>
                   <td><${Since} since=${cell.since} now=${now} /></td>
-                  <td class="is-number">${ms(cell.rtt_ms)}</td>
-                  <td class=${`is-number ${cell.loss_pct ? "is-lossy" : ""}`}>${percent(cell.loss_pct)}</td>
+                  <td class=${`is-number ${age(cell, row.interval_s ?? 60, now) ? "is-old" : ""}`} data-label="RTT">${ms(cell.rtt_ms)}<${Age} cell=${cell} row=${row} now=${now} /></td>
+                  <td class=${`is-number ${cell.loss_pct ? "is-lossy" : ""}`} data-label="Loss">${percent(cell.loss_pct)}</td>
                   <td class="cause">${cell.reason}</td>
                 </tr>
               `,
@@ -99,13 +110,19 @@ function Head({ row }) {
         </table>
       </div>
     </section>
-    ${shown === "edit" ? html`<${TargetForm} id=${row.id} onClose=${close} onSaved=${close} />` : null}
+    ${shown === "edit" ? html`<${TargetForm} id=${row.id} onClose=${close} onSaved=${() => (close(), onChanged())} />` : null}
     ${shown === "delete"
       ? html`<${Confirm} title=${`Delete ${row.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>
           <p>It is not pinged any more and leaves the table. Its history stays in the store.</p>
         <//>`
       : null}
   `;
+}
+
+/** How old a site's figures are, where they are old. @param {{cell: import("../store.js").Cell, row: import("../store.js").Row, now: number}} given */
+function Age({ cell, row, now }) {
+  const old = age(cell, row.interval_s ?? 60, now);
+  return old ? html`<small> ${old} ago</small>` : null;
 }
 
 /** @param {{id: string}} given */
@@ -127,13 +144,12 @@ function CheckNow({ id }) {
 
 const LIVE_APPEND_MS = 2 * 3_600_000;
 
-/** @param {{id: string, query: URLSearchParams}} given */
-function History({ id, query }) {
-  const [zooms, setZooms] = useState(/** @type {{from: number, to: number}[]} */ ([]));
-  const range = RANGES.find((one) => one.name === (query.get("range") ?? "1h")) ?? RANGES[1];
-  const chosen = named(query);
+/** @param {{id: string, query: URLSearchParams, onDrawn: () => void}} given */
+function History({ id, query, onDrawn }) {
+  const asked = query.get("range");
+  const range = RANGES.find((one) => one.name === (asked ?? "1h")) ?? RANGES[1];
+  const fixed = named(query);
   const [anchor, setAnchor] = useState(store.nowMs());
-  const fixed = zooms[zooms.length - 1] ?? chosen;
   const period = fixed ?? { from: anchor - range.ms, to: anchor };
   const isLive = !fixed;
   const path = `/targets/${encodeURIComponent(id)}`;
@@ -141,11 +157,11 @@ function History({ id, query }) {
   const history = useLoaded(`${path}/history`, { from: Math.round(period.from), to: Math.round(period.to), points });
   const states = useLoaded(`${path}/states`, { from: Math.round(period.from), to: Math.round(period.to) });
   const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
+  const [plot, setPlot] = useState({ left: 0, width: 0 });
   const now = useNow(5000);
   useEffect(() => {
     setAnchor(store.nowMs());
-    setZooms([]);
-  }, [range.name, query.get("from"), query.get("to")]);
+  }, [range.name, fixed?.from, fixed?.to]);
   useEffect(() => {
     if (!isLive) return undefined;
     const timer = setInterval(() => setAnchor(store.nowMs()), Math.max(30_000, range.ms / 120));
@@ -160,51 +176,70 @@ function History({ id, query }) {
     const found = history.answer?.sites ?? {};
     return appends ? appended(found, heard) : found;
   }, [history.answer, heard, appends]);
+  const isReady = Boolean((history.answer || history.error) && (states.answer || states.error));
+  useEffect(() => {
+    if (isReady) onDrawn();
+  }, [isReady]);
   const end = appends ? Math.max(now, period.to) : period.to;
+  const start = appends ? end - range.ms : period.from;
+  // Nobody has asked for a range: one that a new target does not leave empty.
+  const shown = { from: asked || fixed ? start : fitting(sites, states.answer, start, end), to: end };
   const isEmpty = history.answer && !Object.values(sites).some((/** @type {any} */ rows) => rows.length);
-  const zoom = (/** @type {number} */ from, /** @type {number} */ to) => setZooms((before) => [...before, { from, to }]);
+  const zoom = (/** @type {number} */ from, /** @type {number} */ to) => setQuery({ from: String(Math.round(from)), to: String(Math.round(to)) }, { isZoom: true });
   return html`
-    <section class="panel" aria-label="History">
+    <section class="panel history-panel" aria-label="History" style=${plot.width ? { "--plot-left": `${plot.left}px`, "--plot-width": `${plot.width}px` } : {}}>
       <div class="tools">
         <h2>History</h2>
         <div class="ranges" role="group" aria-label="Range">
           ${RANGES.map(
             (one) => html`
-              <button key=${one.name} aria-pressed=${isLive && one.name === range.name} data-range=${one.name}
-                onClick=${() => (setZooms([]), setQuery({ range: one.name === "1h" ? null : one.name, from: null, to: null }))}>
+              <button key=${one.name} aria-pressed=${isLive && one.name === range.name} data-range=${one.name} onClick=${() => setQuery({ range: one.name, from: null, to: null })}>
                 ${one.label}
               </button>
             `,
           )}
         </div>
-        ${zooms.length ? html`<button data-testid="zoom-back" onClick=${() => setZooms((before) => before.slice(0, -1))}>Back</button>` : null}
+        ${fixed ? html`<button data-testid="zoom-back" onClick=${zoomOut}>Zoom out</button>` : null}
+        <button class="quiet" aria-pressed=${query.get("y") === "0"} title="Let the chart's axis start at 0" data-testid="from-zero" onClick=${() => setQuery({ y: query.get("y") === "0" ? null : "0" }, { replace: true })}>
+          From 0
+        </button>
         <span class="spring"></span>
-        <${CustomPeriod} key=${`${range.name} ${fixed?.from} ${fixed?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), range: null })} />
+        <${CustomPeriod} key=${`${range.name} ${fixed?.from} ${fixed?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to) })} />
       </div>
       <${Trouble} error=${history.error ?? states.error} />
-      ${isEmpty
-        ? html`<p class="empty" data-testid="history-chart" data-points="0">Nothing is stored for this period. Choose another one, or wait for the first cycles.</p>`
-        : history.answer
-          ? html`<${HistoryChart}
-              sites=${sites}
-              from=${appends ? end - range.ms : period.from}
-              to=${end}
-              onZoom=${zoom}
-              onBack=${() => setZooms((before) => before.slice(0, -1))}
-              label="Round-trip times and loss by site"
-            />`
-          : html`<p class="empty">Loading…</p>`}
-      ${states.answer
+      ${!isReady
+        ? html`<p class="empty">Loading…</p>`
+        : isEmpty
+          ? html`<p class="empty" data-testid="history-chart" data-points="0">Nothing is stored for this period. Choose another one, or wait for the first cycles.</p>`
+          : history.answer
+            ? html`<${HistoryChart}
+                sites=${sites}
+                from=${shown.from}
+                to=${shown.to}
+                fromZero=${query.get("y") === "0"}
+                onZoom=${zoom}
+                onBack=${zoomOut}
+                onPlot=${(/** @type {typeof plot} */ next) => setPlot((before) => (before.left === next.left && before.width === next.width ? before : next))}
+                label="Round-trip times and loss by site"
+              />`
+            : null}
+      ${isReady && states.answer
         ? html`
+            <${Timeline} found=${states.answer} from=${shown.from} to=${shown.to} />
             <h2>Uptime</h2>
             <${Uptime} found=${states.answer} />
-            <${Timeline} found=${states.answer} />
             <h2>Outages</h2>
             <${Outages} found=${states.answer} />
           `
         : null}
     </section>
   `;
+}
+
+/** Undo the last zoom: it is a step in the browser's history, but where somebody came with it from elsewhere. */
+function zoomOut() {
+  if (history.state?.isZoom) history.back();
+  else setQuery({ from: null, to: null });
 }
 
 /** @param {{id: string}} given */

@@ -1,10 +1,11 @@
 // @ts-check
 // The live table of targets: sorted, filtered, and fluid with thousands of rows.
 
-import { duration, exact, ms, percent } from "../format.js";
+import { counted, duration, exact, ms, percent } from "../format.js";
 import { useMedia, useNow, useStore } from "../hooks.js";
 import { setQuery } from "../router.js";
-import { severity } from "../states.js";
+import { age, rttRange, rttTitle } from "../rowfigures.js";
+import { severity, word } from "../states.js";
 import { filtered, firstDirection, sorted } from "../tablerows.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 import { Badge, cellTitle, Shape } from "./state.js";
@@ -28,7 +29,6 @@ const ORDER_EVERY_MS = 1000;
 /** @param {{query: URLSearchParams}} given */
 export function TargetTable({ query }) {
   const rows = useStore((state) => state.rows);
-  const known = useStore((state) => state.kpis !== null);
   const narrow = useMedia("(max-width: 720px)");
   const now = useNow(1000);
   const column = SORTABLE.has(query.get("sort") ?? "") ? /** @type {string} */ (query.get("sort")) : "state";
@@ -37,13 +37,13 @@ export function TargetTable({ query }) {
   const order = useOrder(rows, filter, column, direction);
   const shown = order.map((id) => rows.get(id)).filter(Boolean);
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const height = Math.round((narrow ? 4.4 : 2.25) * rem);
+  const height = Math.round((narrow ? 5.2 : 2.25) * rem);
   const sort = (/** @type {string} */ name) => {
     const turned = direction === "asc" ? "desc" : "asc";
     const next = name === column ? turned : firstDirection(name);
     setQuery({ sort: name === "state" ? null : name, dir: next === firstDirection(name) ? null : next }, { replace: true });
   };
-  if (known && !rows.size) return html`<${NoTargets} />`;
+  if (!rows.size) return html`<${NoTargets} />`;
   const head = html`
     <div class="row grid-head" role="row" aria-rowindex="1">
       ${COLUMNS.map(
@@ -67,11 +67,12 @@ export function TargetTable({ query }) {
       columns=${COLUMNS.length}
       label="Targets"
       head=${head}
+      withPage=${narrow}
       draw=${(/** @type {any} */ row, /** @type {number} */ place, /** @type {any} */ style) =>
-        html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} />`}
+        html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} narrow=${narrow} />`}
     />
     <p class="count" role="status">
-      ${shown.length === rows.size ? `${rows.size} targets` : `${shown.length} of ${rows.size} targets`}
+      ${shown.length === rows.size ? counted(rows.size, "target") : `${shown.length} of ${counted(rows.size, "target")}`}
       ${shown.length === 0 && rows.size ? html`: <button class="link" onClick=${() => setQuery({ q: null, group: null, state: null })}>show all</button>` : null}
     </p>
   `;
@@ -98,29 +99,36 @@ function useOrder(rows, filter, column, direction) {
   return last.current.order;
 }
 
-/** @param {{row: import("../store.js").Row, place: number, style: Record<string, string>, now: number}} given */
-function Row({ row, place, style, now }) {
+/** What needs no explanation. */
+const WELL = new Set(["UP", "PAUSED", "MAINTENANCE"]);
+
+/** @param {{row: import("../store.js").Row, place: number, style: Record<string, string>, now: number, narrow: boolean}} given */
+function Row({ row, place, style, now, narrow }) {
+  const lasting = row.since ? duration((now - Date.parse(row.since)) / 1000) : "–";
+  const why = WELL.has(row.state) ? "" : row.reason;
+  const old = age(row.sites[row.rtt_site ?? ""] ?? Object.values(row.sites)[0], row.interval_s ?? 60, now);
   return html`
     <div
       class=${`row state-${row.state} ${place % 2 ? "is-odd" : ""}`}
       role="row"
       aria-rowindex=${place + 2}
+      aria-label=${`${row.name}: ${word(row.state)}`}
       style=${style}
+      data-row=${row.id}
       data-testid="target-row"
       data-target=${row.id}
       data-state=${row.state}
     >
       <span class="c-state" role="cell"><${Badge} state=${row.state} /></span>
-      <span class="c-since" role="cell" title=${row.since ? `since ${exact(row.since)}` : row.reason}>
-        ${row.since ? duration((now - Date.parse(row.since)) / 1000) : "–"}
-      </span>
+      <span class="c-since" role="cell" title=${row.since ? `since ${exact(row.since)}` : row.reason}>${lasting}</span>
       <span class="c-name" role="cell">
-        <a href=${`/targets/${encodeURIComponent(row.id)}`} title=${row.reason}>${row.name}</a>
+        <a href=${`/targets/${encodeURIComponent(row.id)}`} title=${`${row.name}: ${row.reason}`}>${row.name}</a>
         ${row.critical ? html`<small class="mark" title="critical: mailed at once">critical</small>` : null}
         ${row.incident ? html`<small class="mark is-bad" title="part of an open incident">incident</small>` : null}
+        ${why && !narrow ? html`<small class="why" title=${why}>${why}</small>` : null}
       </span>
-      <span class="c-rtt" role="cell" data-testid="rtt">${ms(row.rtt_ms)}</span>
-      <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""}`} role="cell">${percent(row.loss_pct)}</span>
+      <span class=${`c-rtt ${old ? "is-old" : ""}`} role="cell" data-testid="rtt" title=${rttTitle(row)}>${rttRange(row)}${narrow && row.loss_pct ? `, ${percent(row.loss_pct)} lost` : ""}${old ? html`<small> ${old} ago</small>` : null}</span>
+      <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""} ${old ? "is-old" : ""}`} role="cell">${percent(row.loss_pct)}</span>
       <span class="c-sites" role="cell">
         ${inOrder(Object.entries(row.sites)).map(
           ([site, cell]) => html`
@@ -131,7 +139,7 @@ function Row({ row, place, style, now }) {
         )}
       </span>
       <span class="c-address" role="cell" title=${row.address}>${row.address}</span>
-      <span class="c-group" role="cell" title=${row.group}>${row.group || "–"}</span>
+      <span class="c-group" role="cell" title=${row.group}>${(narrow && why) || row.group || "–"}</span>
       <span class="c-tags" role="cell" title=${row.tags.join(" ")}>${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
     </div>
   `;

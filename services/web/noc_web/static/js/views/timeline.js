@@ -12,17 +12,23 @@ const COLUMNS = 900;
  * @type {Record<string, number>} */
 const HEIGHTS = { UP: 8, MAINTENANCE: 8, PAUSED: 6, UNKNOWN: 12, DEGRADED: 14, PARTIAL: 17, UNREACHABLE: 20, DOWN: 20 };
 
-/** @param {{found: any}} given the API's answer */
-export function Timeline({ found }) {
-  const from = Date.parse(found.from);
-  const to = Date.parse(found.to);
+/** @param {{found: any, from: number, to: number}} given the API's answer, and the period of the chart above */
+export function Timeline({ found, from, to }) {
   const strips = [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))];
   return html`
     <div class="strips">
-      ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
-      <div class="strip-ends"><time title=${exact(found.from)}>${full(found.from)}</time><time title=${exact(found.to)}>${full(found.to)}</time></div>
+      ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${lasting(intervals, found.to, to)} from=${from} to=${to} />`)}
+      <div class="strip-ends"><time title=${exact(from)}>${full(from)}</time><time title=${exact(to)}>${full(to)}</time></div>
     </div>
   `;
+}
+
+/** A live chart goes on until the next answer; so does the state that was the last.
+ * @param {any[]} intervals @param {string} known until when the answer knows @param {number} to */
+function lasting(intervals, known, to) {
+  const last = intervals[intervals.length - 1];
+  if (!last || last.end !== known || to <= Date.parse(known)) return intervals;
+  return [...intervals.slice(0, -1), { ...last, end: new Date(to).toISOString() }];
 }
 
 /** @param {{name: string, intervals: any[], from: number, to: number}} given */

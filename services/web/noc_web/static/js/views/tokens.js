@@ -33,17 +33,17 @@ export function Tokens() {
       : null}
     ${tokens.length
       ? html`<div class="scroll">
-          <table class="list">
+          <table class="list as-cards">
             <thead><tr><th>Name</th><th>Role</th><th>Starts with</th><th>Created</th><th>Last used</th><th><span class="unseen">Actions</span></th></tr></thead>
             <tbody>
               ${tokens.map(
                 (/** @type {any} */ token) => html`
                   <tr key=${token.name}>
-                    <td>${token.name}</td>
-                    <td>${token.role}</td>
-                    <td><code>${token.begins_with}…</code></td>
-                    <td><time title=${exact(token.created_at)}>${moment(token.created_at)}</time></td>
-                    <td>${token.used_at ? html`<time title=${exact(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
+                    <td class="what">${token.name}</td>
+                    <td data-label="Role">${token.role}</td>
+                    <td data-label="Starts with"><code>${token.begins_with}…</code></td>
+                    <td data-label="Created"><time title=${exact(token.created_at)}>${moment(token.created_at)}</time></td>
+                    <td data-label="Last used">${token.used_at ? html`<time title=${exact(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
                     <td class="acts"><button class="danger" aria-label=${`Delete ${token.name}`} onClick=${() => editing.askToRemove(token)}>Delete</button></td>
                   </tr>
                 `,

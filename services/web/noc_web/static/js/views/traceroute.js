@@ -40,24 +40,28 @@ export function Traceroute({ id, sites }) {
   `;
 }
 
+/** Every router that answered at a step, each with its own times and its reason; a step without one is a row too.
+ * @param {any} hop of a Trace; `routers` is missing from those of an older prober */
+const routersOf = (hop) => (hop.routers?.length ? hop.routers : [{ address: hop.address, name: hop.name, rtts_ms: hop.rtts_ms }]).map((/** @type {any} */ one) => ({ ...one, ttl: hop.ttl }));
+
 /** @param {{trace: import("../messages.d.ts").Trace}} given */
 const Hops = ({ trace }) => {
-  const slowest = Math.max(1, ...trace.hops.flatMap((hop) => hop.rtts_ms));
+  const slowest = Math.max(1, ...trace.hops.flatMap(routersOf).flatMap((one) => one.rtts_ms));
   return html`
     <div class="scroll">
-      <table class="list hops" data-testid="trace-hops" data-reached=${String(trace.reached)}>
+      <table class="list as-cards hops" data-testid="trace-hops" data-reached=${String(trace.reached)}>
         <thead>
           <tr><th class="is-number">Hop</th><th>Address</th><th>Name</th><th class="is-number">Best</th><th class="is-number">Worst</th><th class="wide-only">RTT</th></tr>
         </thead>
         <tbody>
-          ${trace.hops.map((hop) => {
-            const best = hop.rtts_ms.length ? Math.min(...hop.rtts_ms) : null;
-            const worst = hop.rtts_ms.length ? Math.max(...hop.rtts_ms) : null;
+          ${trace.hops.flatMap(routersOf).map(({ ttl, address, name, rtts_ms, reason }) => {
+            const best = rtts_ms.length ? Math.min(...rtts_ms) : null;
+            const worst = rtts_ms.length ? Math.max(...rtts_ms) : null;
             return html`
-              <tr key=${hop.ttl} class=${hop.address ? "" : "is-silent"}>
-                <td class="is-number">${hop.ttl}</td>
-                <td>${hop.address ?? "nobody answered"}</td>
-                <td>${hop.name ?? ""}</td>
+              <tr key=${`${ttl} ${address}`} class=${address ? "" : "is-silent"}>
+                <td class="is-number">${ttl}</td>
+                <td>${address ?? "no answer"}${reason ? html` <small class="wrong">${reason}</small>` : null}</td>
+                <td>${name ?? ""}</td>
                 <td class="is-number">${ms(best)}</td>
                 <td class="is-number">${ms(worst)}</td>
                 <td class="wide-only"><span class="bar-track"><span class="bar-fill" style=${{ width: `${(100 * (best ?? 0)) / slowest}%` }}></span></span></td>

@@ -18,15 +18,15 @@ export function Users() {
     <p><button class="primary" onClick=${() => editing.edit({ isNew: true, name: "", role: "viewer" })}>Add a user</button></p>
     <${Trouble} error=${error} />
     <div class="scroll">
-      <table class="list">
+      <table class="list as-cards">
         <thead><tr><th>Name</th><th>Role</th><th>Since</th><th><span class="unseen">Actions</span></th></tr></thead>
         <tbody>
           ${(answer?.users ?? []).map(
             (/** @type {any} */ user) => html`
               <tr key=${user.name}>
-                <td>${user.name}${user.name === me.name ? html` <small>(you)</small>` : null}</td>
-                <td>${user.role}</td>
-                <td><time title=${exact(user.created_at)}>${moment(user.created_at)}</time></td>
+                <td class="what">${user.name}${user.name === me.name ? html` <small>(you)</small>` : null}</td>
+                <td data-label="Role">${user.role}</td>
+                <td data-label="Since"><time title=${exact(user.created_at)}>${moment(user.created_at)}</time></td>
                 <td class="acts">
                   <button aria-label=${`Edit ${user.name}`} onClick=${() => editing.edit(user)}>Edit</button>
                   ${user.name === me.name ? null : html`<button class="danger" aria-label=${`Delete ${user.name}`} onClick=${() => editing.askToRemove(user)}>Delete</button>`}

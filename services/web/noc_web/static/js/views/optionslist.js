@@ -1,0 +1,64 @@
+// @ts-check
+// The options in force of a target, in words, and where each comes from: the target itself, a group, or nobody.
+
+import { useDeclared } from "../declared.js";
+import { useLoaded, useStore } from "../hooks.js";
+import { DEFAULT, inForce, inWords, levels, OWN } from "../options.js";
+import { html, useEffect } from "../ui.js";
+import { Trouble } from "./bits.js";
+import { Badge } from "./state.js";
+
+/** Shown at the head of the page, or of no use to a reader. */
+const ELSEWHERE = new Set(["id", "name", "address", "note", "replace_tags", "replace_contacts"]);
+
+/** @param {{id: string, changes: number}} given `changes`: counts edits made on this page */
+export function OptionsList({ id, changes }) {
+  const found = useLoaded(`/targets/${encodeURIComponent(id)}`);
+  const groups = useLoaded("/groups");
+  const { options, error } = useDeclared();
+  useEffect(() => {
+    if (!changes) return;
+    found.again();
+    groups.again();
+  }, [changes]);
+  const own = found.answer;
+  const all = own && options && groups.answer ? [...levels(options.defaults, groups.answer.groups, own.resolved.group ?? ""), { from: OWN, options: own }] : null;
+  return html`
+    <section class="panel" aria-label="Options" data-testid="options">
+      <h2>Options</h2>
+      <${Trouble} error=${found.error ?? groups.error ?? error} />
+      ${own?.note ? html`<p class="note">${own.note}</p>` : null}
+      ${all && options
+        ? options.target.map(
+            (section) => html`
+              <h3 key=${section.title}>${section.title}</h3>
+              <dl class="options-list">
+                ${section.fields
+                  .filter((field) => !ELSEWHERE.has(field.name))
+                  .map((field) => html`<div key=${field.name} data-option=${field.name}><dt>${field.label}</dt><dd><${Value} field=${field} origins=${inForce(field, all)} /></dd></div>`)}
+              </dl>
+            `,
+          )
+        : html`<p class="empty">Loading…</p>`}
+    </section>
+  `;
+}
+
+/** @param {{field: import("../options.js").Field, origins: readonly import("../options.js").Origin[]}} given */
+const Value = ({ field, origins }) =>
+  origins.length
+    ? origins.map(({ value, from }) => html`<span class="origin" key=${from}>${field.name === "parents" && value.length ? html`<${Parents} ids=${value} />` : inWords(field, value)} <${From} from=${from} /></span>`)
+    : inWords(field, field.kind === "words" ? [] : null);
+
+/** @param {{from: string}} given */
+function From({ from }) {
+  if (from === OWN) return null;
+  if (from === DEFAULT) return html`<small>default</small>`;
+  return html`<small>from <a href="/groups">${from || "all targets"}</a></small>`;
+}
+
+/** @param {{ids: readonly string[]}} given */
+function Parents({ ids }) {
+  const rows = useStore((state) => state.rows);
+  return ids.map((id) => html`<span key=${id} class="parent"><a href=${`/targets/${encodeURIComponent(id)}`}>${rows.get(id)?.name ?? id}</a> <${Badge} state=${rows.get(id)?.state ?? "UNKNOWN"} /></span>`);
+}

@@ -1,0 +1,269 @@
+"""What a screen must be for everybody: no finding of axe, nothing that jumps, nothing cut, paper that can be read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from noc_netlab.lab import Netlab
+from tests.browser.conftest import WIDTHS
+from tests.browser.page import Page
+from tests.parts.waiting import wait_until
+from tests.scenarios.whole import Noc
+
+PAGES = ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups")
+PARTS = ("account", "sites", "users", "tokens", "audit")
+DIALOGS = {
+    "add a target": ("/", '[data-testid="add-target"]'),
+    "import targets": ("/", '[data-testid="import-targets"]'),
+    "change a target": ("/targets/server", '[data-testid="edit-target"]'),
+    "delete a target": ("/targets/server", '[data-testid="delete-target"]'),
+    "options of a group": ("/groups", '[data-testid="add-group"]'),
+    "set up a site": ("/settings?part=sites", "main .primary"),
+    "add a user": ("/settings?part=users", "main .primary"),
+}
+
+
+@pytest.fixture(scope="module")
+def axe(npm_packages: Path) -> str:
+    return (npm_packages / "axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+def findings(page: Page, axe: str) -> list[str]:
+    """What axe has to say, each with the first place of it."""
+    run = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations));"
+    page.driver.execute_script(axe)
+    found: list[dict[str, Any]] = page.driver.execute_async_script(run)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}" for one in found]
+
+
+def loaded(page: Page, path: str) -> None:
+    page.open(path)
+    page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "a live page")
+    page.wait(lambda: "Loading" not in page.text() and "Calculating" not in page.text(), "everything loaded")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("width", ["narrow", "usual"])
+def test_axe_finds_nothing_on_any_page_or_dialog(page: Page, axe: str, width: str, theme: str) -> None:
+    page.driver.set_window_size(WIDTHS[width], 1000)
+    while page.theme() != theme:
+        page.click("theme-toggle")
+    bad: dict[str, list[str]] = {}
+    for path in (*PAGES, *(f"/settings?part={part}" for part in PARTS)):
+        loaded(page, path)
+        bad[path] = findings(page, axe)
+    for name, (path, button) in DIALOGS.items():
+        loaded(page, path)
+        if "import" in button:
+            page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
+        page.driver.find_element(By.CSS_SELECTOR, button).click()
+        page.wait(lambda: page.find("dialog[open]") and "Loading" not in page.text(), name)
+        bad[name] = findings(page, axe)
+    assert {where: what for where, what in bad.items() if what} == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/targets/server", "/reports"])
+@pytest.mark.parametrize("width", ["narrow", "usual"])
+def test_nothing_jumps_while_a_page_loads(page: Page, path: str, width: str) -> None:
+    page.driver.set_window_size(WIDTHS[width], 1000)
+    watch = """
+        window.shifts = [];
+        new PerformanceObserver((list) => {
+            for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push(one.value);
+        }).observe({type: "layout-shift", buffered: true});
+    """
+    name = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": watch})
+    try:
+        loaded(page, path)
+        began_s = time.monotonic()
+        wait_until(lambda: time.monotonic() > began_s + 1.5, 5, "what comes later")
+        assert sum(page.driver.execute_script("return window.shifts")) <= 0.05
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", name)
+
+
+def test_the_focus_stays_in_its_row_when_rows_move(page: Page, watched: tuple[Noc, Netlab]) -> None:
+    _, netlab = watched
+    page.wait(lambda: page.state_of("router") == "UP" and page.state_of("server") == "UP", "the table")
+    order = "return [...document.querySelectorAll('[data-testid=target-row]')].map((row) => row.dataset.target)"
+    focused = "return document.activeElement.closest('[data-row]')?.dataset.row ?? document.activeElement.tagName"
+    page.driver.execute_script("document.querySelector('[data-target=server] a').focus()")
+    before = page.driver.execute_script(order)
+    with netlab.silence("10.99.0.2"):
+        page.wait(lambda: page.driver.execute_script(order)[0] == "server" != before[0], "the row has moved up", 25)
+        assert page.driver.execute_script(focused) == "server"
+    page.wait(lambda: page.driver.execute_script(order) == before, "the row is back", 20)
+    assert page.driver.execute_script(focused) == "server"
+
+
+def test_a_zoom_is_in_the_address_and_back_undoes_it(page: Page) -> None:
+    page.open("/targets/server")
+    page.wait(lambda: page.find(".u-over"), "the chart")
+    _drag(page, "mouse")
+    page.wait(
+        lambda: "from=" in page.driver.current_url and "to=" in page.driver.current_url, "the zoom in the address"
+    )
+    page.driver.back()
+    page.wait(lambda: "from=" not in page.driver.current_url, "no zoom any more")
+    page.wait(lambda: page.find(".u-over"), "the chart")
+    _drag(page, "touch")
+    page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a finger")
+    page.click("zoom-back")
+    page.wait(lambda: "from=" not in page.driver.current_url, "zoomed out")
+
+
+def _drag(page: Page, by: str) -> None:
+    """From a third to two thirds of the plot."""
+    page.driver.execute_script("document.querySelector('.u-over').scrollIntoView({block: 'center'})")
+    box = page.driver.execute_script("return document.querySelector('.u-over').getBoundingClientRect().toJSON()")
+    y = box["y"] + box["height"] / 2
+    places = [box["x"] + box["width"] * part for part in (0.4, 0.5, 0.6, 0.7)]
+    if by == "touch":
+        for kind, at in (("touchStart", places[0]), *(("touchMove", at) for at in places[1:])):
+            page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at, "y": y}]})
+        page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        return
+    for kind, at in (
+        ("mousePressed", places[0]),
+        *(("mouseMoved", at) for at in places[1:]),
+        ("mouseReleased", places[-1]),
+    ):
+        event = {"type": kind, "x": at, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+        page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def test_the_strips_of_states_line_up_with_the_chart_above(page: Page) -> None:
+    loaded(page, "/targets/server")
+    place = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]"
+    page.wait(lambda: page.find(".u-over") and page.find(".strip svg"), "the chart and the strips")
+    plot = page.driver.execute_script(place, ".u-over")
+    for strip in (".strip:first-child svg", ".strip:nth-child(2) svg"):
+        assert page.driver.execute_script(place, strip) == pytest.approx(plot, abs=1.5)
+
+
+def test_a_phone_has_room_for_fingers_and_one_scroll(page: Page) -> None:
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    )
+    try:
+        for path in ("/", "/targets/server", "/reports", "/groups", "/settings"):
+            loaded(page, path)
+            small = """
+                return [...document.querySelectorAll("button, select, input:not([type=checkbox]), summary, .button")].filter((one) => {
+                    const box = one.getBoundingClientRect();
+                    return box.width && (box.height < 43.5 || box.width < 43.5);
+                }).map((one) => one.outerHTML.slice(0, 120));
+            """
+            assert page.driver.execute_script(small) == [], path
+            boxes = """
+                return [...document.querySelectorAll("main *")].filter((one) => {
+                    const style = getComputedStyle(one);
+                    const scrolls = /auto|scroll/.test(style.overflowY) && one.scrollHeight > one.clientHeight + 1;
+                    return scrolls || (/auto|scroll/.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1);
+                }).map((one) => one.className);
+            """
+            assert page.driver.execute_script(boxes) == [], path
+            tiny = "return [...document.querySelectorAll('input, select, textarea')].filter((one) => parseFloat(getComputedStyle(one).fontSize) < 16).length"
+            assert page.driver.execute_script(tiny) == 0, path
+            assert not page.overflows(), path
+        page.open("/")
+        row = page.wait(lambda: page.find('[data-target="server"]'), "the row")[0]
+        assert (
+            "for " in row.find_element(By.CLASS_NAME, "c-since").text or row.find_element(By.CLASS_NAME, "c-since").text
+        )
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_report_from_the_dark_theme_is_black_on_white_on_paper(page: Page) -> None:
+    while page.theme() != "dark":
+        page.click("theme-toggle")
+    loaded(page, "/reports")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        seen = """
+            const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
+            return [of("body", "backgroundColor"), of(".report-table td", "color"), of(".top", "display")];
+        """
+        assert page.driver.execute_script(seen) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "none"]
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    pdf = base64.b64decode(page.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+    assert pdf.startswith(b"%PDF")
+
+
+def test_a_target_says_where_its_options_come_from(page: Page) -> None:
+    page.noc.ask("PUT", "groups/core", {"interval_s": 7, "tags": ["backbone"], "contacts": ["core@noc.test"]})
+    page.noc.add("noted", "10.99.0.7", group="core/deep", note="Ask Vera\nafter ten", packets=3, parents=["router"])
+    loaded(page, "/targets/noted")
+    options = page.wait(lambda: page.the("options"), "the options")
+    said = {
+        one.get_attribute("data-option"): one.text.replace("\n", " ")
+        for one in options.find_elements(By.CSS_SELECTOR, "[data-option]")
+    }
+    assert "Ask Vera" in options.text
+    assert said["interval_s"].endswith("7 s from core")
+    assert said["packets"].endswith("3")
+    assert said["timeout_ms"].endswith("1000 ms default")
+    assert "backbone from core" in said["tags"]
+    assert "core@noc.test from core" in said["contacts"]
+    assert "router" in said["parents"]
+    assert "Up" in said["parents"]
+    page.noc.ask("DELETE", "targets/noted")
+    page.noc.ask("DELETE", "groups/core")
+
+
+def test_a_refusal_keeps_the_theme_of_whoever_is_refused(page: Page) -> None:
+    page.forgiven = ["404"]
+    while page.theme() != "dark":
+        page.click("theme-toggle")
+    wait_until(lambda: page.noc.get("me") is not None, 5, "the server")
+    page.open("/nowhere-at-all")
+    page.wait(lambda: page.find(".card .error"), "the refusal")
+    assert page.theme() == "dark"
+
+
+def test_every_time_of_a_page_is_in_the_viewers_own_zone_and_the_page_says_which(page: Page) -> None:
+    page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    try:
+        loaded(page, "/incidents?show=all")
+        assert page.text().count("Asia/Tokyo (UTC+9)") == 1
+        titles = page.driver.execute_script(
+            "return [...document.querySelectorAll('time[title]')].map((one) => one.title)"
+        )
+        assert all(title.endswith("UTC+9") for title in titles if title), titles
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_a_report_of_thousands_draws_only_what_it_shows(page: Page) -> None:
+    """The server's answer is made long; what draws it is the page itself."""
+    loaded(page, "/reports")
+    answer = page.noc.get("reports/uptime?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z")
+    answer["rows"] = [
+        answer["rows"][0] | {"target": f"t-{number}", "name": f"Target {number}"} for number in range(5000)
+    ]
+    page.driver.execute_script(
+        """
+        const body = arguments[0];
+        const real = window.fetch;
+        window.fetch = (path, how) => String(path).includes("/reports/uptime")
+            ? Promise.resolve(new Response(body, {headers: {"Content-Type": "application/json"}})) : real(path, how);
+        """,
+        json.dumps(answer),
+    )
+    page.press("30 days")
+    page.wait(lambda: "Total of 5000" in page.driver.find_element(By.TAG_NAME, "tfoot").text, "the long report")
+    count = "return document.querySelectorAll('*').length"
+    assert page.driver.execute_script(count) < 4000
+    page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait(lambda: page.find('[data-target="t-4999"]'), "the last row")
+    assert page.driver.execute_script(count) < 4000
+    assert not page.find('[data-target="t-0"]')
