@@ -85,7 +85,7 @@ class Channel(Generic[M]):
 
 
 TARGETS: Final = Channel(
-    "targets", "targets/{target}", m.Target, ("web",), ("prober", "alerter", "web"), True, 1,
+    "targets", "targets/{target}", m.Target, ("web",), ("prober", "recorder", "alerter", "web"), True, 1,
     "The full definition of a target, group defaults applied.",
 )  # fmt: skip
 SITES: Final = Channel(

@@ -20,12 +20,12 @@ from noc_bus.time import Time
 from noc_demo.network import GROUPS, HOSTS, SITES, Host
 from noc_demo.script import BY_ID as EVENTS
 from noc_demo.weather import Condition, Effect, Trouble, condition
-from noc_history.store import Batch, StateRecord, Store
+from noc_history.store import Batch, Store
 from noc_history.stores import in_folder
 from noc_rules import site_state
 from noc_rules.inheritance import resolve
 from noc_rules.site_state import Outcome, Reason, SiteView, StateCode
-from noc_rules.timeline import Interval, overall, site_intervals
+from noc_rules.timeline import InForce, Interval, overall, site_intervals
 
 WEEK_S: Final = 7 * 86_400
 _COARSE_S: Final = 600
@@ -201,18 +201,13 @@ class Past:
         return sorted(found, key=lambda incident: incident.opened_at)
 
     def timeline(self, host: Host) -> list[Interval]:
+        in_force = InForce(resolved(host))
         by_site = {
-            line.site: site_intervals(
-                [StateRecord(one.since, one.state, one.reason) for one in line.states],
-                self.end,
-                self.start,
-                self.end,
-                0,
-            )
+            line.site: site_intervals(line.states, (), self.end, self.start, self.end, in_force)
             for line in self.lines
             if line.host is host
         }
-        return overall(resolved(host), by_site, self.start, self.end)
+        return overall(in_force, by_site, {})
 
 
 def resolved(host: Host) -> Target:

@@ -258,15 +258,18 @@ def insist_known(path: Path, version: int, newest: int) -> None:
 
 def climb(connection: sqlite3.Connection, path: Path, ladder: Ladder) -> None:
     """Bring a file to the present version, step by step."""
+    first: int | None = None
     while True:
         with transaction(connection):
             # Asked again inside: another process may have climbed while we waited.
             version = version_of(connection, path, ladder)
+            first = version if first is None else first
             if version >= ladder.newest:
                 return
             ladder.steps[version](connection)
             connection.execute(f"PRAGMA user_version = {version + 1}")
-        if version:
+        # A new file is no news.
+        if first:
             log.get("noc.database").info(f"{path.name} brought from version {version} to {version + 1}")
 
 

@@ -7,9 +7,12 @@ server has answered that it is.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,25 +23,60 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState
+from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import Time
-from noc_history.store import Batch, Point, Rejected, SiteRecords, StateRecord, StoreError
+from noc_history.store import (
+    Batch,
+    Definition,
+    Point,
+    Rejected,
+    Silence,
+    SiteRecords,
+    StateRecord,
+    StoreError,
+    Upkeep,
+    Written,
+)
 
 _TIMEOUT_MS: Final = 20_000
 _LINES_AT_ONCE: Final = 5_000
 _DAY_MS: Final = 86_400_000
 # More names than this make a longer query than filtering the answer costs.
 _NAMES_IN_A_QUERY: Final = 50
-# The server refuses the record itself; sending it again unchanged can never help.
+# The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
 _REFUSED: Final = (400, 413, 422)
+# So many records of one batch are sent one by one to learn what becomes of each; the others come again anyway.
+_MAX_SINGLES: Final = 64
+_HOUR_S: Final = 3600.0
+_HOUR_MS: Final = 3_600_000
+# What we write. A field that another program has made of another type takes nothing from us.
+_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
+    "cycle": dict.fromkeys(
+        (
+            "cycles", "sent", "received", "invalid", "valid_sent", "valid_received", "min_us", "sum_us", "max_us",
+        ),
+        "integer",
+    )
+    | dict.fromkeys(("rtts_us", "invalid_code", "error_codes"), "string"),
+    "state": {"epoch": "integer", "seq": "integer", "state": "string", "reason": "string", "code": "string"},
+    "incident": {"opened": "string", "resolved": "string"},
+    "silence": {"until": "integer"},
+    "definition": {"message": "string"},
+    "mark": {"epoch": "integer", "seq": "integer", "at": "integer"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Written:
-    """A record and the line that stands for it."""
+class _Line:
+    """A line, the time in it, and the record it stands for; None: it says something about many."""
 
-    record: Message
-    line: str
+    record: Message | None
+    at: Time
+    text: str
+
+    @property
+    def measurement(self) -> str:
+        return self.text.partition(",")[0]
 
 
 class InfluxStore:
@@ -53,38 +91,118 @@ class InfluxStore:
         self._http = urllib3.PoolManager(
             headers={"Authorization": f"Token {token}"}, timeout=_TIMEOUT_MS / 1000, retries=False
         )
+        self._delete_at_s = 0.0
 
     # -- writing
 
-    def write(self, batch: Batch) -> list[Rejected]:
+    def write(self, batch: Batch) -> Written:
         rejected: list[Rejected] = []
         before_marks = [
-            *(_Written(one, _cycle_line(one)) for one in batch.results),
-            *(_Written(one, _state_line(one)) for one in batch.states),
-            *(_Written(one, _incident_line(one)) for one in batch.incidents),
+            *(_Line(one, one.at, _cycle_line(one)) for one in batch.results),
+            *(_Line(one, one.since, _state_line(one)) for one in batch.states),
+            *(_Line(one, one.opened_at, _incident_line(one)) for one in batch.incidents),
+            *(_Line(None, one.since, _definition_line(one)) for one in batch.definitions),
+            *(_Line(None, one.start, _silence_line(one)) for one in batch.silences),
         ]
-        for written in (before_marks, [_Written(one, _mark_line(one)) for one in batch.marks]):
-            for start in range(0, len(written), _LINES_AT_ONCE):
-                rejected += self._put(written[start : start + _LINES_AT_ONCE])
-        return rejected
+        for start in range(0, len(before_marks), _LINES_AT_ONCE):
+            self._put(before_marks[start : start + _LINES_AT_ONCE], rejected)
+        if not any(one.can_mend for one in rejected):
+            self._put([_Line(one, one.at, _mark_line(one)) for one in batch.marks], rejected)
+        offered = len(batch.results) + len(batch.states) + len(batch.incidents)
+        return Written(offered - sum(not isinstance(one.record, Mark) for one in rejected), tuple(rejected))
 
-    def _put(self, written: Sequence[_Written]) -> list[Rejected]:
+    def _put(self, lines: Sequence[_Line], rejected: list[Rejected]) -> None:
         """Write lines; where the server refuses some, halve until it is known which."""
+        if not lines:
+            return
         try:
-            self._writer.write(bucket=self._bucket, record="\n".join(one.line for one in written))
+            self._writer.write(bucket=self._bucket, record="\n".join(one.text for one in lines))
         except ApiException as error:
             reason = _reason_of(error)
             if error.status not in _REFUSED:
                 raise self._failed("write", f"{error.status} {reason}", error.status) from error
-            if len(written) == 1:
-                return [Rejected(written[0].record, reason[:300])]
-            middle = len(written) // 2
-            return self._put(written[:middle]) + self._put(written[middle:])
+            if len(lines) == 1:
+                rejected += self._rejected(lines, reason, self._cure_for(lines[0].measurement))
+                return
+            for part in self._parts(lines, reason, rejected):
+                self._put(part, rejected)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed("write", str(error), None) from error
-        return []
 
-    def forget_cycles(self, before: Time) -> None:
+    def _parts(self, lines: Sequence[_Line], reason: str, rejected: list[Rejected]) -> Iterable[Sequence[_Line]]:
+        """What to try next of lines of which the server refuses some."""
+        if len(rejected) >= _MAX_SINGLES:
+            cures = {name: self._cure_for(name) for name in {one.measurement for one in lines}}
+            for name, cure in cures.items():
+                if cure is not None:
+                    rejected += self._rejected([one for one in lines if one.measurement == name], reason, cure)
+            lines = [one for one in lines if cures[one.measurement] is None]
+        middle = -(-len(lines) // 2)
+        return [part for part in (lines[:middle], lines[middle:]) if part]
+
+    def _rejected(self, lines: Sequence[_Line], reason: str, cure: str | None) -> Iterator[Rejected]:
+        keeps_ms = self._keeps_ms() if cure is None else None
+        for one in lines:
+            if one.record is None:
+                continue
+            is_too_old = keeps_ms is not None and one.at < Time.now() - keeps_ms
+            mend = self._retention_cure(keeps_ms) if is_too_old and keeps_ms is not None else cure
+            if mend is None:
+                yield Rejected(one.record, reason[:300])
+            else:
+                yield Rejected(one.record, f"{mend} ({reason[:200]})", can_mend=True)
+
+    # -- how the bucket is set up
+
+    def trouble(self) -> str | None:
+        if (keeps_ms := self._keeps_ms()) is not None:
+            return self._retention_cure(keeps_ms)
+        return next(filter(None, map(self._cure_for, _TYPES)), None)
+
+    def _retention_cure(self, keeps_ms: int) -> str:
+        return (
+            f"bucket {self._bucket} at {self._address} keeps data for {keeps_ms / _HOUR_MS:g} hours only, but states and "
+            "incidents are kept for good: set its retention to forever (influx bucket update --retention 0)"
+        )
+
+    def _keeps_ms(self) -> int | None:
+        """For how long the bucket keeps data; None: for good, or the server does not tell."""
+        try:
+            for _, rows in self._series_of(f"SHOW RETENTION POLICIES ON {_name(self._bucket)}"):
+                for row in rows:
+                    if row.get("default", True):
+                        return _duration_ms(row["duration"])
+        except StoreError:
+            # Version 2 answers by its own route, where the token may look at buckets.
+            with contextlib.suppress(ApiException, urllib3.exceptions.HTTPError, OSError):
+                found = self._client.buckets_api().find_bucket_by_name(self._bucket)
+                rules = found.retention_rules if found else []
+                return next((rule.every_seconds * 1000 for rule in rules if rule.every_seconds), None)
+        return None
+
+    def _cure_for(self, measurement: str) -> str | None:
+        """What another program did to our fields, and what to do about it; None: nothing."""
+        wanted = _TYPES[measurement]
+        try:
+            found = [row for _, rows in self._series_of(f"SHOW FIELD KEYS FROM {measurement}") for row in rows]
+        except StoreError:
+            return None
+        for row in found:
+            ours = wanted.get(row["fieldKey"])
+            if ours is not None and row["fieldType"] != ours:
+                return (
+                    f"in bucket {self._bucket} at {self._address} the field {row['fieldKey']} of {measurement} has the type "
+                    f"{row['fieldType']}, and NOC writes {ours}: another program writes there; delete what it wrote, "
+                    "or give NOC a bucket of its own in NOC_HISTORY_URL"
+                )
+        return None
+
+    # -- upkeep
+
+    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+        """The server does the work and tells no figures; it is asked once an hour."""
+        if time.monotonic() < self._delete_at_s:
+            return Upkeep(backlog_rows=None)
         try:
             self._client.delete_api().delete(
                 "1970-01-01T00:00:00Z",
@@ -97,6 +215,8 @@ class InfluxStore:
             raise self._failed("delete", f"{error.status} {_reason_of(error)}", error.status) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed("delete", str(error), None) from error
+        self._delete_at_s = time.monotonic() + _HOUR_S
+        return Upkeep(backlog_rows=None)
 
     def close(self) -> None:
         self._client.close()
@@ -139,34 +259,70 @@ class InfluxStore:
         return dict(sorted(found.items()))
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
-        chosen = ""
-        if targets is not None and len(targets) <= _NAMES_IN_A_QUERY:
-            if not targets:
-                return {}
-            chosen = "(" + " OR ".join(f"target = {_quoted(one)}" for one in targets) + ") AND "
-        records: dict[tuple[str, str], list[StateRecord]] = defaultdict(list)
-        heard: dict[tuple[str, str], int] = {}
-        before = (
-            f"SELECT LAST(state) AS state, reason FROM state WHERE {chosen}time < {start + 1}ms GROUP BY target, site"
+        if targets is not None and not targets:
+            return {}
+        chosen, now = _chosen("target", targets), Time.now()
+        states: dict[tuple[str, str], list[StateRecord]] = defaultdict(list)
+        fields = "reason, code, epoch, seq"
+        held = (
+            f"SELECT LAST(state) AS state, {fields} FROM state WHERE {chosen}time < {start + 1}ms GROUP BY target, site"
         )
-        during = f"SELECT state, reason FROM state WHERE {chosen}{_between(Time(start + 1), end)} GROUP BY target, site"
-        for query in (before, during):
+        begun = (
+            f"SELECT state, {fields} FROM state "
+            f"WHERE {chosen}{_between(Time(start + 1), Time(end + _HOUR_MS))} GROUP BY target, site"
+        )
+        later = (
+            f"SELECT state, {fields} FROM state "
+            f"WHERE {chosen}time >= {max(end + _HOUR_MS, now + 0)}ms GROUP BY target, site"
+        )
+        for query in (held, begun, later):
             for tags, rows in self._series_of(query, epoch="ns"):
-                for row in rows:
-                    records[tags["target"], tags["site"]].append(
-                        StateRecord(Time(row["time"] // 1_000_000), row["state"], row["reason"])
-                    )
-        for measurement, field in (("cycle", "sent"), ("state", "seq")):
-            everything = f"SELECT LAST({field}) FROM {measurement} WHERE {chosen}time > 0 GROUP BY target, site"
-            for tags, rows in self._series_of(everything, epoch="ns"):
-                name = tags["target"], tags["site"]
-                heard[name] = max(heard.get(name, 0), rows[0]["time"] // 1_000_000)
-        wanted = None if targets is None else set(targets)
+                states[tags["target"], tags["site"]] += [_state_record(row) for row in rows]
+        silences: dict[tuple[str, str], list[Silence]] = defaultdict(list)
+        for one in self._silences(f"{chosen}time < {int(end)}ms AND until > {int(start)}"):
+            silences[one.target, one.site].append(one)
+        last = self._last_cycles(chosen, now)
         found: dict[str, dict[str, SiteRecords]] = defaultdict(dict)
-        for (target, site), at in sorted(heard.items()):
+        wanted = None if targets is None else set(targets)
+        for target, site in sorted(last.keys() | states.keys()):
             if wanted is None or target in wanted:
-                found[target][site] = SiteRecords(tuple(records[target, site]), Time(at))
+                name = target, site
+                found[target][site] = SiteRecords(tuple(states[name]), tuple(silences[name]), last.get(name))
         return found
+
+    def definitions(self, targets: Sequence[str] | None) -> Mapping[str, Sequence[Definition]]:
+        if targets is not None and not targets:
+            return {}
+        found: dict[str, list[Definition]] = {}
+        where = _chosen("id", targets) + "time > 0"
+        for tags, rows in self._series_of(f"SELECT message FROM definition WHERE {where} GROUP BY id"):
+            found[tags["id"]] = [
+                Definition(
+                    tags["id"], Time(row["time"]), decode(row["message"].encode(), Target) if row["message"] else None
+                )
+                for row in rows
+            ]
+        return found if targets is None else {name: found[name] for name in targets if name in found}
+
+    def last_cycles(self) -> Mapping[tuple[str, str], Time]:
+        return self._last_cycles("", Time.now())
+
+    def silences(self, since: Time) -> Sequence[Silence]:
+        return list(self._silences(f"until > {int(since)}"))
+
+    def _last_cycles(self, chosen: str, now: Time) -> dict[tuple[str, str], Time]:
+        query = f"SELECT LAST(sent) FROM cycle WHERE {chosen}time < {now + 1}ms GROUP BY target, site"
+        return {
+            (tags["target"], tags["site"]): Time(rows[0]["time"] // 1_000_000)
+            for tags, rows in self._series_of(query, epoch="ns")
+        }
+
+    def _silences(self, where: str) -> Iterator[Silence]:
+        for tags, rows in self._series_of(f"SELECT until FROM silence WHERE {where} GROUP BY target, site"):
+            for row in rows:
+                # What is over by its own start was taken back.
+                if row["until"] > row["time"]:
+                    yield Silence(tags["target"], tags["site"], Time(row["time"]), Time(row["until"]))
 
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         found = []
@@ -178,11 +334,7 @@ class InfluxStore:
         return sorted(found, key=lambda incident: incident.opened_at, reverse=True)
 
     def _points(self, query: str, sites: Sequence[str]) -> dict[str, list[Point]]:
-        return {
-            tags["site"]: [_point(row) for row in rows]
-            for tags, rows in self._series_of(query)
-            if tags["site"] in sites
-        }
+        return {tags["site"]: _points_of(rows) for tags, rows in self._series_of(query) if tags["site"] in sites}
 
     def _series_of(self, query: str, epoch: str = "ms") -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         """Every series of the answer: its tags, and its rows by column."""
@@ -199,7 +351,8 @@ class InfluxStore:
         except (ValueError, LookupError, TypeError):
             raise self._failed("read", "what answers there is no InfluxDB", 404) from None
         if "error" in result:
-            raise self._failed("read", result["error"], 404 if "not found" in result["error"] else None)
+            # Our queries are right: what cannot be answered is about the bucket.
+            raise self._failed("read", result["error"], 404)
         for series in result.get("series", ()):
             rows = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
             yield series.get("tags", {}), rows
@@ -227,7 +380,11 @@ def _cycle_line(result: ProbeResult) -> str:
         line.field("rtts_us", " ".join(map(str, rtts_us)))
         if valid:
             line.field("min_us", min(rtts_us)).field("sum_us", sum(rtts_us)).field("max_us", max(rtts_us))
-    return str(line.time(result.at * 1_000_000).to_line_protocol())
+    if result.invalid_code:
+        line.field("invalid_code", result.invalid_code)
+    if result.error_codes:
+        line.field("error_codes", " ".join(result.error_codes))
+    return str(line.time(_nanoseconds(result.at, result.seq)).to_line_protocol())
 
 
 def _state_line(state: SiteState) -> str:
@@ -235,8 +392,25 @@ def _state_line(state: SiteState) -> str:
     line.field("epoch", state.epoch).field("seq", state.seq).field("state", str(state.state)).field(
         "reason", state.reason
     )
-    # Two changes in one millisecond stay two points, in their order.
-    return str(line.time(state.since * 1_000_000 + state.seq % 1_000_000).to_line_protocol())
+    if state.code:
+        line.field("code", state.code)
+    return str(line.time(_nanoseconds(state.since, state.seq)).to_line_protocol())
+
+
+def _nanoseconds(at: Time, seq: int) -> int:
+    """Two records of one millisecond stay two points, in their order."""
+    return at * 1_000_000 + seq % 1_000_000
+
+
+def _definition_line(definition: Definition) -> str:
+    message = "" if definition.target is None else encode(definition.target).decode()
+    line = Line("definition").tag("id", definition.id).field("message", message)
+    return str(line.time(definition.since * 1_000_000).to_line_protocol())
+
+
+def _silence_line(silence: Silence) -> str:
+    line = _tagged("silence", silence.site, silence.target).field("until", int(silence.until))
+    return str(line.time(silence.start * 1_000_000).to_line_protocol())
 
 
 def _incident_line(incident: Incident) -> str:
@@ -258,6 +432,42 @@ def _tagged(measurement: str, site: str, target: str) -> Any:
     return Line(measurement).tag("site", site).tag("target", target)
 
 
+def _state_record(row: Mapping[str, Any]) -> StateRecord:
+    code = row["code"]
+    if code is None and (row["state"], row["reason"]) == ("UNKNOWN", "paused"):
+        # Version 0.1 wrote no codes, and knew a pause by its sentence.
+        code = "paused"
+    return StateRecord(Time(row["time"] // 1_000_000), row["state"], row["reason"], code, row["epoch"], row["seq"])
+
+
+def _points_of(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """Cycles of one millisecond are one point."""
+    points: list[Point] = []
+    for row in rows:
+        if points and points[-1].at == row["time"]:
+            points.append(_sum(points.pop(), _point(row)))
+        else:
+            points.append(_point(row))
+    return points
+
+
+def _sum(one: Point, other: Point) -> Point:
+    lows = [ms for ms in (one.rtt_min_ms, other.rtt_min_ms) if ms is not None]
+    highs = [ms for ms in (one.rtt_max_ms, other.rtt_max_ms) if ms is not None]
+    received = one.received + other.received
+    total_ms = (one.rtt_mean_ms or 0) * one.received + (other.rtt_mean_ms or 0) * other.received
+    return Point(
+        one.at,
+        one.cycles + other.cycles,
+        one.invalid + other.invalid,
+        one.sent + other.sent,
+        received,
+        min(lows, default=None),
+        total_ms / received if received else None,
+        max(highs, default=None),
+    )
+
+
 def _point(row: Mapping[str, Any]) -> Point:
     received = row["received"] or 0
     low, total, high = row["min_us"], row["sum_us"], row["max_us"]
@@ -273,8 +483,26 @@ def _point(row: Mapping[str, Any]) -> Point:
     )
 
 
+def _chosen(tag: str, names: Sequence[str] | None) -> str:
+    """The beginning of a condition. Where it would be long, everything is asked for and filtered afterwards."""
+    if names is None or len(names) > _NAMES_IN_A_QUERY:
+        return ""
+    return "(" + " OR ".join(f"{tag} = {_quoted(one)}" for one in names) + ") AND "
+
+
+def _duration_ms(text: str) -> int | None:
+    """`24h0m0s` as the server writes it; None for its way of saying for ever."""
+    units_s = {"h": 3600, "m": 60, "s": 1}
+    total_s = sum(int(number) * units_s[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+    return total_s * 1000 or None
+
+
 def _between(start: Time, end: Time) -> str:
     return f"time >= {int(start)}ms AND time < {int(end)}ms"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _quoted(text: str) -> str:

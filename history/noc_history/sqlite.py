@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import contextlib
-import os
 import sqlite3
 import sys
 import threading
@@ -17,22 +16,36 @@ from typing import Any, Final
 import msgspec
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Mark, ProbeResult
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
 from noc_bus.time import Time
-from noc_history.store import Batch, Point, Rejected, SiteRecords, StateRecord, StoreError
+from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
+from noc_history.store import (
+    Batch,
+    Definition,
+    Point,
+    Silence,
+    SiteRecords,
+    StateRecord,
+    StoreError,
+    Upkeep,
+    Written,
+)
 
-_VERSION: Final = 1
-_BUSY_S: Final = 10.0
-_CHECKPOINT_S: Final = 60.0
-_DELETE_ROWS: Final = 20_000
-_SCHEMA: Final = """
+_HOUR_MS: Final = 3_600_000
+# Rows deleted in one transaction: what a write of the recorder may have to wait for.
+_DELETE_ROWS: Final = 1000
+_VACUUM_PAGES: Final = 500
+# Free pages are used by the next cycles; only what stays free for long is given back.
+_FREE_SHARE: Final = 0.1
+_FREE_PAGES: Final = 1000
+
+_VERSION_1: Final = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY,
     target TEXT NOT NULL,
     site TEXT NOT NULL,
     UNIQUE (target, site)
 );
--- Clustered by series and time: a chart reads one contiguous run of pages.
 CREATE TABLE cycle (
     series INTEGER NOT NULL,
     at INTEGER NOT NULL,
@@ -68,10 +81,50 @@ CREATE TABLE mark (
     seq INTEGER NOT NULL,
     at INTEGER NOT NULL
 );
-PRAGMA user_version = 1;
 """
-# Both must be set before the first table is made.
-_FIRST: Final = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
+_VERSION_2: Final = """
+-- The cycles of version 1 stay where they are until they are old enough to go: there may be millions.
+ALTER TABLE cycle RENAME TO old_cycle;
+-- Clustered by series and time: a chart reads one contiguous run of pages, and so does who deletes what is old.
+-- A clock that was put back gives two cycles one start; the journal's number tells them apart.
+CREATE TABLE cycle (
+    series INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    is_valid INTEGER NOT NULL,
+    min_us INTEGER,
+    sum_us INTEGER,
+    max_us INTEGER,
+    rtts_us BLOB,
+    invalid_code TEXT,
+    error_codes TEXT,
+    PRIMARY KEY (series, at, seq)
+) WITHOUT ROWID;
+CREATE VIEW any_cycle AS
+    SELECT series, at, sent, received, is_valid, min_us, sum_us, max_us FROM cycle
+    UNION ALL SELECT series, at, sent, received, is_valid, min_us, sum_us, max_us FROM old_cycle;
+ALTER TABLE state ADD COLUMN code TEXT;
+-- Version 1 knew a pause by its sentence.
+UPDATE state SET code = 'paused' WHERE state = 'UNKNOWN' AND reason = 'paused';
+CREATE TABLE silence (
+    series INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (series, start)
+) WITHOUT ROWID;
+CREATE TABLE definition (
+    target TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    message BLOB,
+    PRIMARY KEY (target, since)
+) WITHOUT ROWID;
+"""
+
+LADDER: Final = Ladder(steps=[sql(_VERSION_1), sql(_VERSION_2)], cure="name another file in NOC_HISTORY_URL")
+# Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
+_SETS_ASIDE: Final = frozenset({sqlite3.SQLITE_CORRUPT})
 
 
 class SqliteStore:
@@ -79,74 +132,64 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet: the folder may appear later."""
-        self._path = path
+        # Not read through when it is opened: it may be large.
+        self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False)
         self._writing = threading.Lock()
-        self._own = threading.local()
-        self._all: list[sqlite3.Connection] = []
         self._series: dict[tuple[str, str], int] = {}
-        self._checkpointed_s = time.monotonic()
+        self._sweep = _Sweep()
 
     # -- writing
 
-    def write(self, batch: Batch) -> list[Rejected]:
-        with self._writing, self._translated("write"):
-            connection = self._connection()
-            known = dict(self._series)
-            with _transaction(connection):
-                connection.executemany(
-                    "INSERT OR IGNORE INTO cycle VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [self._cycle_row(connection, result, known) for result in batch.results],
-                )
-                connection.executemany(
-                    "INSERT OR IGNORE INTO state VALUES (?, ?, ?, ?, ?, ?)",
-                    [
-                        (
-                            self._series_id(connection, s.target, s.site, known),
-                            s.epoch,
-                            s.seq,
-                            s.since,
-                            s.state,
-                            s.reason,
-                        )
-                        for s in batch.states
-                    ],
-                )
-                connection.executemany(_UPSERT_INCIDENT, [_incident_row(incident) for incident in batch.incidents])
-                connection.executemany(
-                    "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)",
-                    [(mark.site, mark.epoch, mark.seq, mark.at) for mark in batch.marks],
-                )
-            # Only now: a rolled back transaction has made no series.
-            self._series = known
-            self._checkpoint(connection)
-        return []
+    def write(self, batch: Batch) -> Written:
+        known = dict(self._series)
+        try:
+            with self._writing, _as_store_error(), self._file.transaction("write") as connection:
+                stored = _insert(connection, batch, known)
+        except StoreError:
+            # They may be those of a file that is gone.
+            self._series = {}
+            raise
+        # Only now: a rolled back transaction has made no series.
+        self._series = known
+        return Written(stored)
 
-    def forget_cycles(self, before: Time) -> None:
-        while True:
-            # In slices, so that the recorder's own writes are never kept waiting for long.
-            with self._writing, self._translated("delete"):
-                connection = self._connection()
-                with _transaction(connection):
-                    deleted = connection.execute(
-                        "DELETE FROM cycle WHERE (series, at) IN "
-                        "(SELECT series, at FROM cycle INDEXED BY cycle_at WHERE at < ? LIMIT ?)",
-                        (before, _DELETE_ROWS),
-                    ).rowcount
-                connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
-            if deleted < _DELETE_ROWS:
-                return
+    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+        until_s = time.monotonic() + budget_s
+        deleted = freed = 0
+        with _as_store_error():
+            while time.monotonic() < until_s and (rows := self._sweep.delete_some(self._file, before)) is not None:
+                deleted += rows
+            while not deleted and time.monotonic() < until_s and (size := self._give_back_some()):
+                freed += size
+            # Here and not in the thread that writes; nobody waits for it.
+            with self._file.explained("clean up"):
+                self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return Upkeep(deleted, freed, self._sweep.backlog_rows)
+
+    def trouble(self) -> str | None:
+        return None
 
     def close(self) -> None:
         with self._writing:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-            self._own = threading.local()
+            self._file.close()
+
+    def _give_back_some(self) -> int:
+        """Bytes given back to the disk; 0 where what is free is little."""
+        with self._file.explained("shrink"):
+            connection = self._file.connection()
+            pages, free, size = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            if free < max(_FREE_PAGES, pages * _FREE_SHARE):
+                return 0
+            connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            return (free - int(connection.execute("PRAGMA freelist_count").fetchone()[0])) * size
 
     # -- reading
 
     def marks(self) -> dict[str, Mark]:
-        rows = self._read("SELECT site, epoch, seq, at FROM mark", ())
+        rows = self._read("SELECT site, epoch, seq, at FROM mark")
         return {site: Mark(site=site, epoch=epoch, seq=seq, at=Time(at)) for site, epoch, seq, at in rows}
 
     def series(
@@ -159,16 +202,42 @@ class SqliteStore:
         return {name: found for number, name in series if (found := self._points(number, start, end, points))}
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
-        wanted = None if targets is None else msgspec.json.encode(list(targets)).decode()
-        rows = self._read(_STATES, {"targets": wanted, "start": start, "end": end})
-        heard = self._read(_LAST_HEARD, {"targets": wanted})
-        records: dict[tuple[str, str], list[StateRecord]] = defaultdict(list)
-        for target, site, since, state, reason in rows:
-            records[target, site].append(StateRecord(Time(since), state, reason))
+        now = Time.now()
+        values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + _HOUR_MS}
+        # Numbers, not names, in the long answers: names are looked up once for each series.
+        series = self._read(_SERIES, values)
+        states: dict[int, list[StateRecord]] = defaultdict(list)
+        for number, since, state, reason, code, epoch, seq in self._read(_STATES, values):
+            states[number].append(StateRecord(Time(since), state, reason, code, epoch, seq))
+        silences: dict[int, list[tuple[Time, Time]]] = defaultdict(list)
+        for number, begun, until in self._read(_SILENCES, values):
+            silences[number].append((Time(begun), Time(until)))
         found: dict[str, dict[str, SiteRecords]] = defaultdict(dict)
-        for target, site, at in heard:
-            found[target][site] = SiteRecords(tuple(records[target, site]), Time(at) if at else None)
+        for number, target, site, last in series:
+            found[target][site] = SiteRecords(
+                tuple(states[number]),
+                tuple(Silence(target, site, begun, until) for begun, until in silences[number]),
+                None if last is None else Time(last),
+            )
         return found
+
+    def definitions(self, targets: Sequence[str] | None) -> Mapping[str, Sequence[Definition]]:
+        found: dict[str, list[Definition]] = defaultdict(list)
+        for target, since, message in self._read(_DEFINITIONS, {"targets": _wanted(targets)}):
+            body = None if message is None else decode(message, Target)
+            found[target].append(Definition(target, Time(since), body))
+        return found
+
+    def last_cycles(self) -> Mapping[tuple[str, str], Time]:
+        rows = self._read(_SERIES, {"targets": None, "now": Time.now()})
+        return {(target, site): Time(last) for _, target, site, last in rows if last is not None}
+
+    def silences(self, since: Time) -> Sequence[Silence]:
+        rows = self._read(
+            "SELECT target, site, start, until FROM silence JOIN series ON series.id = silence.series WHERE until > ?",
+            (since,),
+        )
+        return [Silence(target, site, Time(start), Time(until)) for target, site, start, until in rows]
 
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         rows = self._read(
@@ -179,11 +248,12 @@ class SqliteStore:
         return [decode(message, Incident) for (message,) in rows]
 
     def _points(self, series: int, start: Time, end: Time, points: int) -> list[Point]:
-        total = self._read("SELECT COUNT(*) FROM cycle WHERE series = ? AND at >= ? AND at < ?", (series, start, end))
+        values = {"series": series, "start": start, "end": end}
+        ((total,),) = self._read(
+            "SELECT COUNT(*) FROM any_cycle WHERE series = :series AND at >= :start AND at < :end", values
+        )
         # A slice of one millisecond is a cycle by itself: start times are milliseconds.
-        each = total[0][0] <= points
-        width = 1 if each else -(-(end - start) // points)
-        rows = self._read(_POINTS, {"series": series, "start": start, "end": end, "width": width})
+        width = 1 if total <= points else -(-(end - start) // points)
         return [
             Point(
                 Time(start + number * width),
@@ -195,153 +265,114 @@ class SqliteStore:
                 None if not received or total_us is None else total_us / received / 1000,
                 None if high is None else high / 1000,
             )
-            for number, cycles, invalid, sent, received, low, total_us, high in rows
+            for number, cycles, invalid, sent, received, low, total_us, high in self._read(
+                _POINTS, values | {"width": width}
+            )
         ]
 
-    # -- connections
+    def _read(self, statement: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
+        with _as_store_error():
+            return self._file.read("read", statement, parameters)
 
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's own connection, opened and set up on first use."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is not None:
-            return connection
-        # Made for its owner only before SQLite creates it with wider rights; its -wal and -shm take them over.
-        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
-        file = _identity(os.fstat(descriptor))
-        os.close(descriptor)
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
-            self._migrate(connection)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
-        except BaseException:
-            connection.close()
-            raise
-        self._own.connection, self._own.file = connection, file
-        self._all.append(connection)
-        return connection
 
-    def _insist_on_file(self, act: str) -> None:
-        """SQLite goes on with a file that has lost its name; what is written there is gone with this process."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            return
-        with contextlib.suppress(FileNotFoundError):
-            if _identity(self._path.stat()) == self._own.file:
-                return
-        self._own.connection = None
-        self._all.remove(connection)
-        connection.close()
-        # Their numbers are those of the file that is gone.
-        self._series = {}
-        raise StoreError(
-            f"cannot {act} {self._path}: the file was removed or replaced while it was in use; "
-            "what is there now, or a new one, is used from the next start on",
-            can_retry=False,
-        )
+class _Sweep:
+    """Goes through all series again and again and deletes what is old; lives in one thread."""
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        # In one statement: recorder and web both open a new file, and the other may be making its tables now.
-        version, tables = connection.execute(
-            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
-        ).fetchone()
-        if version == 0:
-            if tables:
-                raise StoreError(
-                    f"{self._path} is a SQLite file of something else; name another file in NOC_HISTORY_URL",
-                    can_retry=False,
-                )
-            version = self._create(connection)
-        if version != _VERSION:
-            raise StoreError(
-                f"{self._path} has version {version}, this program knows version {_VERSION}; "
-                "run the version of the program that made it",
-                can_retry=False,
-            )
+    def __init__(self) -> None:
+        self.backlog_rows = 0
+        self._before = Time(0)
+        self._ahead: list[int] = []
 
-    def _create(self, connection: sqlite3.Connection) -> int:
-        until_s = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                connection.executescript(f"{_FIRST} BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            except sqlite3.OperationalError as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                # Two processes may meet here: the loser finds the tables made.
-                version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version:
-                    return version
-                # The change to WAL does not wait where another is looking at the file, as everything else does.
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
-                    raise
-                time.sleep(0.02)
-            else:
-                return _VERSION
+    def delete_some(self, file: Database, before: Time) -> int | None:
+        """How many rows are gone; None: the round is done."""
+        if not self._ahead:
+            # One round for each minute that has become too old, not for each call.
+            if before - self._before < 60_000:
+                return None
+            self._begin(file, before)
+        with file.transaction("delete") as connection:
+            deleted = connection.execute(_DELETE_OLD, (self._before, _DELETE_ROWS)).rowcount
+            while self._ahead and deleted < _DELETE_ROWS:
+                rows = connection.execute(
+                    _DELETE, {"series": self._ahead[-1], "before": self._before, "rows": _DELETE_ROWS}
+                ).rowcount
+                deleted += rows
+                if rows < _DELETE_ROWS:
+                    self._ahead.pop()
+            if not self._ahead and deleted >= _DELETE_ROWS:
+                # Perhaps more of version 1 is left.
+                self._ahead.append(-1)
+        self.backlog_rows = max(0, self.backlog_rows - deleted) if self._ahead else 0
+        return deleted
 
-    def _read(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-        # All rows at once: a reader that lingers in a transaction keeps the log from being reset.
-        with self._translated("read"):
-            return self._connection().execute(sql, parameters).fetchall()
+    def _begin(self, file: Database, before: Time) -> None:
+        self._before = before
+        # Reading keeps no writer waiting. Only those that have something to delete, so that a round is short.
+        rows = file.read("read", _OLD, {"before": before})
+        ((of_version_1,),) = file.read("read", "SELECT COUNT(*) FROM old_cycle WHERE at < ?", (before,))
+        self._ahead = [number for number, count in rows if count] or ([-1] if of_version_1 else [])
+        self.backlog_rows = of_version_1 + sum(count for _, count in rows)
 
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        if time.monotonic() - self._checkpointed_s > _CHECKPOINT_S:
-            self._checkpointed_s = time.monotonic()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    @contextlib.contextmanager
-    def _translated(self, act: str) -> Iterator[None]:
-        """SQLite's errors as one sentence with the one fact that matters: whether to try again."""
-        try:
-            try:
-                yield
-            finally:
-                # Also after an error: what SQLite says of a file that was removed names the wrong cure.
-                self._insist_on_file(act)
-        except sqlite3.OperationalError as error:
-            # Disk full, locked, cannot open, I/O error: all may pass.
-            raise StoreError(
-                f"cannot {act} {self._path}: {error}; free disk space or fix the folder's rights", can_retry=True
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"cannot {act} {self._path}: {error}; move the file away to begin a new one", can_retry=False
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"cannot {act} {self._path}: {error.strerror}; fix the folder's rights", can_retry=True
-            ) from error
+def _insert(connection: sqlite3.Connection, batch: Batch, known: dict[tuple[str, str], int]) -> int:
+    """How many records are new."""
 
-    # -- rows
-
-    def _cycle_row(
-        self, connection: sqlite3.Connection, result: ProbeResult, known: dict[tuple[str, str], int]
-    ) -> tuple[int | bytes | None, ...]:
-        rtts_us = array.array("I", [min(round(rtt * 1000), 0xFFFFFFFF) for rtt in result.rtts_ms])
-        low, total, high = (min(rtts_us), sum(rtts_us), max(rtts_us)) if rtts_us else (None, None, None)
-        if sys.byteorder != "little":
-            rtts_us.byteswap()
-        series = self._series_id(connection, result.target, result.site, known)
-        valid = result.invalid is None
-        return series, result.at, result.sent, result.received, valid, low, total, high, rtts_us.tobytes()
-
-    def _series_id(
-        self, connection: sqlite3.Connection, target: str, site: str, known: dict[tuple[str, str], int]
-    ) -> int:
+    def series(target: str, site: str) -> int:
         if (target, site) not in known:
             connection.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (target, site))
             row = connection.execute("SELECT id FROM series WHERE target = ? AND site = ?", (target, site)).fetchone()
             known[target, site] = row[0]
         return known[target, site]
 
+    cycles = [_cycle_row(series(one.target, one.site), one) for one in batch.results]
+    states = [_state_row(series(one.target, one.site), one) for one in batch.states]
+    before = connection.total_changes
+    connection.executemany(_INSERT_CYCLE, cycles)
+    connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", states)
+    connection.executemany(_UPSERT_INCIDENT, [_incident_row(one) for one in batch.incidents])
+    stored = connection.total_changes - before
+    for one in batch.silences:
+        row = (series(one.target, one.site), one.start, one.until)
+        if one.until > one.start:
+            connection.execute("INSERT OR REPLACE INTO silence VALUES (?, ?, ?)", row)
+        else:
+            connection.execute("DELETE FROM silence WHERE series = ? AND start = ?", row[:2])
+    connection.executemany(
+        "INSERT OR REPLACE INTO definition VALUES (?, ?, ?)",
+        [(one.id, one.since, None if one.target is None else encode(one.target)) for one in batch.definitions],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)",
+        [(mark.site, mark.epoch, mark.seq, mark.at) for mark in batch.marks],
+    )
+    return stored
 
-# An incident is resolved once; the word that it was opened may come again, later.
+
+# A cycle that version 1 has stored already may be sent once more; it knew no numbers.
+_INSERT_CYCLE: Final = """
+INSERT OR IGNORE INTO cycle SELECT :series, :at, :seq, :sent, :received, :is_valid, :min_us, :sum_us, :max_us, :rtts_us,
+       :invalid_code, :error_codes
+WHERE NOT EXISTS (SELECT 1 FROM old_cycle WHERE series = :series AND at = :at)
+"""
+
+# An incident is resolved once; a late message that it was opened does not open it again.
 _UPSERT_INCIDENT: Final = """
 INSERT INTO incident VALUES (?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, message = excluded.message
-WHERE incident.resolved_at IS NULL OR excluded.resolved_at IS NOT NULL
+WHERE (incident.resolved_at IS NULL OR excluded.resolved_at IS NOT NULL) AND incident.message <> excluded.message
+"""
+
+_DELETE_OLD: Final = """
+DELETE FROM old_cycle WHERE (series, at) IN (SELECT series, at FROM old_cycle INDEXED BY cycle_at WHERE at < ? LIMIT ?)
+"""
+
+_DELETE: Final = """
+DELETE FROM cycle WHERE (series, at, seq) IN
+    (SELECT series, at, seq FROM cycle WHERE series = :series AND at < :before ORDER BY at LIMIT :rows)
+"""
+
+_OLD: Final = """
+SELECT id, (SELECT COUNT(*) FROM cycle WHERE cycle.series = series.id AND cycle.at < :before) FROM series
 """
 
 _POINTS: Final = """
@@ -349,31 +380,66 @@ SELECT (at - :start) / :width, COUNT(*), SUM(NOT is_valid),
        SUM(CASE WHEN is_valid THEN sent ELSE 0 END), SUM(CASE WHEN is_valid THEN received ELSE 0 END),
        MIN(CASE WHEN is_valid THEN min_us END), SUM(CASE WHEN is_valid THEN sum_us END),
        MAX(CASE WHEN is_valid THEN max_us END)
-FROM cycle WHERE series = :series AND at >= :start AND at < :end GROUP BY 1 ORDER BY 1
+FROM any_cycle WHERE series = :series AND at >= :start AND at < :end GROUP BY 1 ORDER BY 1
 """
 
-# The states of the period, and the one that held when it began.
+_SERIES: Final = """
+SELECT id, target, site, NULLIF(MAX(
+    COALESCE((SELECT MAX(at) FROM cycle WHERE cycle.series = series.id AND at <= :now), 0),
+    COALESCE((SELECT MAX(at) FROM old_cycle WHERE old_cycle.series = series.id AND at <= :now), 0)), 0)
+FROM series WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) ORDER BY target, site
+"""
+
+# The states of the period, the one that held when it began, and those that a wrong clock may have moved out of it.
 _STATES: Final = """
-SELECT series.target, series.site, state.since, state.state, state.reason
+SELECT series.id, state.since, state.state, state.reason, state.code, state.epoch, state.seq
 FROM series JOIN state ON state.series = series.id
-WHERE (:targets IS NULL OR series.target IN (SELECT value FROM json_each(:targets)))
-  AND state.since < :end
+WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets)))
+  AND (state.since < :late OR state.since > :now)
   AND state.since >= COALESCE(
       (SELECT MAX(earlier.since) FROM state AS earlier WHERE earlier.series = series.id AND earlier.since <= :start),
       :start)
-ORDER BY series.target, series.site, state.since, state.epoch, state.seq
+ORDER BY series.id, state.since, state.epoch, state.seq
 """
 
-_LAST_HEARD: Final = """
-SELECT target, site, MAX(
-    COALESCE((SELECT MAX(at) FROM cycle WHERE cycle.series = series.id), 0),
-    COALESCE((SELECT MAX(since) FROM state WHERE state.series = series.id), 0))
-FROM series WHERE :targets IS NULL OR target IN (SELECT value FROM json_each(:targets))
+_SILENCES: Final = """
+SELECT series.id, silence.start, silence.until FROM series JOIN silence ON silence.series = series.id
+WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) AND silence.start < :end AND silence.until > :start ORDER BY series.id, silence.start
+"""
+
+_DEFINITIONS: Final = """
+SELECT target, since, message FROM definition
+WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) ORDER BY target, since
 """
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+def _wanted(targets: Sequence[str] | None) -> str | None:
+    return None if targets is None else msgspec.json.encode(list(targets)).decode()
+
+
+def _cycle_row(series: int, result: ProbeResult) -> dict[str, int | bytes | str | None]:
+    rtts_us = array.array("I", [min(round(rtt * 1000), 0xFFFFFFFF) for rtt in result.rtts_ms])
+    low, total, high = (min(rtts_us), sum(rtts_us), max(rtts_us)) if rtts_us else (None, None, None)
+    if sys.byteorder != "little":
+        rtts_us.byteswap()
+    return {
+        "series": series,
+        "at": result.at,
+        "seq": result.seq,
+        "sent": result.sent,
+        "received": result.received,
+        "is_valid": result.invalid is None,
+        "min_us": low,
+        "sum_us": total,
+        "max_us": high,
+        "rtts_us": rtts_us.tobytes(),
+        "invalid_code": result.invalid_code,
+        "error_codes": " ".join(result.error_codes) or None,
+    }
+
+
+def _state_row(series: int, state: SiteState) -> tuple[int | str | None, ...]:
+    return series, state.epoch, state.seq, state.since, state.state, state.reason, state.code
 
 
 def _incident_row(incident: Incident) -> tuple[str, Time, Time | None, bytes]:
@@ -381,13 +447,8 @@ def _incident_row(incident: Incident) -> tuple[str, Time, Time | None, bytes]:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _as_store_error() -> Iterator[None]:
     try:
         yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # Also after a COMMIT that found no room: the next transaction could not begin inside this one.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+    except DatabaseFault as fault:
+        raise StoreError(str(fault), can_retry=fault.can_retry) from fault

@@ -1,7 +1,8 @@
 """What every store promises, whatever keeps the bytes.
 
-Writing is durable on return and harmless when repeated: a cycle is named by site, target and
-start, a state by site, target, epoch and sequence number, an incident by its id.
+Writing is durable on return and harmless when repeated: a cycle is named by site, target, start and
+journal number, a state by site, target, epoch and journal number, an incident by its id. The epoch is
+no part of a cycle's name: a journal that had to take a new one says the same cycles again under it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState
+from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import Time
 
 
@@ -23,21 +24,71 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True)
+class Definition:
+    """How a target was to be asked and judged from `since` on. `target` None: it was in no catalogue any more."""
+
+    id: str
+    since: Time
+    target: Target | None
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Between two neighbouring cycles of one site, `start` and `until`, none was stored for longer than expected.
+
+    `until` equal to `start`: there is no such silence any more, for what was missing has come.
+    """
+
+    target: str
+    site: str
+    start: Time
+    until: Time
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Records to be stored together; the marks are stored after everything before them."""
+    """Records to be stored together.
+
+    The marks are stored after everything before them, and not at all where a record was rejected that the
+    store would take once it is set right.
+    """
 
     results: Sequence[ProbeResult] = ()
     states: Sequence[SiteState] = ()
     incidents: Sequence[Incident] = ()
+    definitions: Sequence[Definition] = ()
+    silences: Sequence[Silence] = ()
     marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record this store can never take. The others of its batch are stored."""
+    """A record that was not stored, though the others of its batch were.
+
+    `can_mend`: it is the store that must be set right, and then it would take the record; `reason` has
+    the cure. Otherwise this store can never take it.
+    """
 
     record: Message
     reason: str
+    can_mend: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many results, states and incidents of a batch are new in the store, and which it did not take."""
+
+    stored: int = 0
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Work done and left over in one call of `maintain`. `backlog_rows` None: the store cannot tell."""
+
+    deleted_rows: int = 0
+    freed_bytes: int = 0
+    backlog_rows: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -60,28 +111,34 @@ class Point:
 
 @dataclass(frozen=True)
 class StateRecord:
-    """A site's state of a target from `since` on, until the next record's `since`."""
+    """A site's state of a target from `since` on, until the site's next one by epoch and journal number."""
 
     since: Time
     state: str
     reason: str
+    code: str | None = None
+    epoch: int = 0
+    seq: int = 0
 
 
 @dataclass(frozen=True)
 class SiteRecords:
     """All that one site knows of one target in a period.
 
-    `states` is sorted by `since`; its first entry may begin before the period (the state that
-    held when the period began). `last_heard` is the start of the newest cycle or the `since` of the
-    newest state stored, inside the period or not: beyond it this site has said nothing.
+    `states` is sorted by `since`; its first entry may begin before the period (the state that held when
+    the period began). Those that seem to begin up to an hour after it, or after now, are there too: only
+    their place among the others shows whether a wrong clock dated them. `silences` overlap the period.
+    `last_cycle` is the start of the newest cycle stored that does not lie after now, inside the period
+    or not: what came after it, nobody has seen.
     """
 
     states: Sequence[StateRecord] = field(default_factory=tuple)
-    last_heard: Time | None = None
+    silences: Sequence[Silence] = field(default_factory=tuple)
+    last_cycle: Time | None = None
 
 
 class Store(Protocol):
-    def write(self, batch: Batch) -> list[Rejected]:
+    def write(self, batch: Batch) -> Written:
         """Store everything durably, or raise StoreError and let the caller repeat the whole batch."""
 
     def marks(self) -> dict[str, Mark]:
@@ -92,16 +149,32 @@ class Store(Protocol):
     ) -> Mapping[str, Sequence[Point]]:
         """Cycles with start <= at < end, by site, in at most `points` slices of equal length, empty ones left out.
 
-        With enough points for every cycle, each cycle is its own point at its own time.
+        With enough points for every cycle, each millisecond in which some began is a point.
         """
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         """By target, then by site. `targets` None: all that are stored."""
 
+    def definitions(self, targets: Sequence[str] | None) -> Mapping[str, Sequence[Definition]]:
+        """By target, oldest first. `targets` None: all that are stored."""
+
+    def last_cycles(self) -> Mapping[tuple[str, str], Time]:
+        """By target and site, the start of the newest cycle that does not lie after now."""
+
+    def silences(self, since: Time) -> Sequence[Silence]:
+        """All that end after `since`."""
+
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         """Incidents open at some moment of the period, newest first."""
 
-    def forget_cycles(self, before: Time) -> None:
-        """Delete raw cycles that started before; states and incidents are kept for good."""
+    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+        """Work for about `budget_s` at deleting raw cycles that started before `before` and giving space back.
+
+        Never keeps a `write` of another thread waiting for long. States, silences, definitions and
+        incidents are kept for good. Call it again and again, from one thread of its own.
+        """
+
+    def trouble(self) -> str | None:
+        """What keeps the store, as it is set up, from its promises, with the cure. None: nothing it can know of."""
 
     def close(self) -> None: ...

@@ -1,25 +1,32 @@
 """What a target was, second by second: site states become intervals, sites' intervals one timeline.
 
-Computed from the states that the probers journaled, so late data repairs the past.
+Computed from the states that the probers journaled, so late data repairs the past. Every moment is
+judged by what was then in force: policy, parents, sites, pause. Time before a site first asked a
+target, or in which the target was in no catalogue, is in no interval at all.
 """
 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import msgspec
+from typing import Final, Protocol
 
 from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
-from noc_rules.site_state import PAUSED_REASON
-from noc_rules.verdict import Vote, decide
+from noc_rules.site_state import StateCode
+from noc_rules.verdict import Vote, decide, sites_of
+
+# A cycle is stored some seconds after it began; only what is missing for longer is a silence.
+_STORED_AFTER_MS: Final = 5000
+_SILENT_CYCLES: Final = 3
+# A state dated after the one that followed it lasted, as far as anybody knows, so long.
+_SHORTEST_MS: Final = 1000
 
 
 class StateLike(Protocol):
-    """A site's state from `since` on."""
+    """A site's state from `since` on; `epoch` and `seq` tell the order in which the site noted them."""
 
     @property
     def since(self) -> Time: ...
@@ -27,9 +34,33 @@ class StateLike(Protocol):
     def state(self) -> str: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def seq(self) -> int: ...
 
 
-@dataclass(frozen=True)
+class SilenceLike(Protocol):
+    """Between two neighbouring cycles, from the start of the first to that of the second."""
+
+    @property
+    def start(self) -> Time: ...
+    @property
+    def until(self) -> Time: ...
+
+
+class DefinitionLike(Protocol):
+    """A target as it was from `since` on; None: it was in no catalogue."""
+
+    @property
+    def since(self) -> Time: ...
+    @property
+    def target(self) -> Target | None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """The time from `start` up to, not including, `end`."""
 
@@ -43,54 +74,102 @@ class Interval:
         return (self.end - self.start) / 1000
 
 
-def site_intervals(
-    states: Iterable[StateLike], last_heard: Time | None, start: Time, end: Time, grace_ms: int
-) -> list[Interval]:
-    """One site's intervals, covering [start, end) exactly.
+class InForce:
+    """A target's definitions over time. What was in force before the first that is known, it was itself."""
 
-    A state holds until the next one. What came before the first, and what lies more than `grace_ms`
-    after the site was last heard of, is UNKNOWN; but a pause holds until it is over.
+    def __init__(self, present: Target, definitions: Sequence[DefinitionLike] = ()) -> None:
+        """`present`: what is in force where nothing is known of the past."""
+        self._targets = [one.target for one in definitions] or [present]
+        self._since = [int(one.since) for one in definitions] or [0]
+        if self._targets[0] is None:
+            # That it went is all that is known of it.
+            self._targets[0] = present
+
+    def at(self, moment: int) -> Target | None:
+        return self._targets[max(0, bisect_right(self._since, moment) - 1)]
+
+    def changes(self, start: int, end: int) -> list[int]:
+        """The moments between at which another definition came into force."""
+        return [since for since in self._since[1:] if start < since < end]
+
+    def during(self, start: int, end: int) -> list[Target]:
+        """All that were in force at some moment of it."""
+        moments = [start, *self.changes(start, end)]
+        return [target for moment in moments if (target := self.at(moment)) is not None]
+
+    @property
+    def targets(self) -> list[Target]:
+        return [target for target in self._targets if target is not None]
+
+
+def site_intervals(
+    states: Iterable[StateLike],
+    silences: Iterable[SilenceLike],
+    last_cycle: Time | None,
+    start: Time,
+    end: Time,
+    in_force: InForce,
+) -> list[Interval]:
+    """One site's intervals: they cover [start, end) from the first state on.
+
+    A state holds until the next one. Where the site did not look, UNKNOWN holds from when the next check
+    was due until the start of the first one after, whatever was before; but a pause is an order, and
+    needs nobody to confirm it.
     """
-    heard_until = Time(last_heard + grace_ms) if last_heard is not None else start
+    ordered = _in_order(states)
+    unseen = _unseen(silences, last_cycle, end, in_force)
     intervals: list[Interval] = []
-    at = start
-    ordered = sorted(states, key=lambda state: state.since)
-    for number, state in enumerate(ordered, start=1):
-        following = ordered[number].since if number < len(ordered) else end
-        begin = max(state.since, start)
-        known = _verdict_state(state)
-        # A pause is an order and needs nobody to confirm it.
-        stop = min(following, end) if known is VerdictState.PAUSED else min(following, end, max(heard_until, begin))
+    for number, (since, state) in enumerate(ordered, start=1):
+        following = ordered[number][0] if number < len(ordered) else end
+        begin, stop = max(since, start), min(following, end)
         if stop <= begin:
             continue
-        if begin > at:
-            intervals.append(_unknown(at, begin))
-        intervals.append(Interval(begin, Time(stop), known, state.reason))
-        at = Time(stop)
-    if at < end:
-        intervals.append(_unknown(at, end))
+        known = _verdict_state(state)
+        one = Interval(Time(begin), Time(stop), known, state.reason)
+        intervals += [one] if known is VerdictState.PAUSED else _cut(one, unseen)
     return merged(intervals)
 
 
-def overall(target: Target, by_site: Mapping[str, Sequence[Interval]], start: Time, end: Time) -> list[Interval]:
-    """The verdict over time, by the target's present policy, covering [start, end) exactly.
+def overall(
+    in_force: InForce,
+    by_site: Mapping[str, Sequence[Interval]],
+    parents: Mapping[str, Sequence[Interval]],
+    *,
+    explained: bool = True,
+) -> list[Interval]:
+    """The verdict over time, by the definitions in force, wherever a site's intervals reach.
 
-    `by_site` has the intervals of every site that pings the target, each covering [start, end).
+    `by_site` has the intervals of every site that ever pinged the target, `parents` the timelines of all
+    that were its parents. `explained` False leaves the reasons out, which makes long reports quick.
     """
-    if start >= end:
+    lines = {site: intervals for site, intervals in by_site.items() if intervals}
+    if not lines:
         return []
-    judged = msgspec.structs.replace(target, paused=False, parents=[])
-    edges = sorted({start, end, *(one.start for intervals in by_site.values() for one in intervals)})
-    cursors = dict.fromkeys(by_site, 0)
+    start = min(intervals[0].start for intervals in lines.values())
+    end = max(intervals[-1].end for intervals in lines.values())
+    edges = {start, end, *in_force.changes(start, end)}
+    for intervals in (*lines.values(), *parents.values()):
+        for one in intervals:
+            edges.add(one.start)
+            edges.add(one.end)
+    sites, above = _Cursors(lines), _Cursors(parents)
+    known: dict[object, tuple[VerdictState, str]] = {}
     result: list[Interval] = []
-    for begin, stop in itertools.pairwise(edges):
-        now: dict[str, Interval] = {}
-        for site, intervals in by_site.items():
-            while intervals[cursors[site]].end <= begin:
-                cursors[site] += 1
-            now[site] = intervals[cursors[site]]
-        state, reason = _together(judged, now)
-        result.append(Interval(begin, stop, state, reason))
+    for begin, stop in itertools.pairwise(sorted(edge for edge in edges if start <= edge <= end)):
+        target = in_force.at(begin)
+        now = sites.at(begin)
+        if target is None or not now:
+            continue
+        blocked = {name: one.state for name, one in above.at(begin).items()}
+        if explained:
+            state, reason = _together(target, now, blocked)
+        else:
+            # Of thousands of moments only a few differ in what decides.
+            key = id(target), *((site, one.state) for site, one in now.items()), *blocked.items()
+            if key not in known:
+                known[key] = _together(target, now, blocked)[0], ""
+            state, reason = known[key]
+        result.append(Interval(Time(begin), Time(stop), state, reason))
     return merged(result)
 
 
@@ -105,22 +184,95 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
     return result
 
 
-def _together(target: Target, now: Mapping[str, Interval]) -> tuple[VerdictState, str]:
-    if now and all(one.state is VerdictState.PAUSED for one in now.values()):
-        return VerdictState.PAUSED, PAUSED_REASON
+class _Cursors:
+    """Walks along several lines of intervals at once, forwards only."""
+
+    def __init__(self, lines: Mapping[str, Sequence[Interval]]) -> None:
+        self._lines = lines
+        self._places = dict.fromkeys(lines, 0)
+
+    def at(self, moment: int) -> dict[str, Interval]:
+        """The interval of each line at that moment, where it has one."""
+        now = {}
+        for name, intervals in self._lines.items():
+            place = self._places[name]
+            while place < len(intervals) and intervals[place].end <= moment:
+                place += 1
+            self._places[name] = place
+            if place < len(intervals) and intervals[place].start <= moment:
+                now[name] = intervals[place]
+        return now
+
+
+def _in_order(states: Iterable[StateLike]) -> list[tuple[int, StateLike]]:
+    """States with the time from which each held, in the order in which the site noted them.
+
+    One that is dated after its successor was dated by a clock that was wrong and then put right. What is
+    known is that it came before: it is moved there, and keeps a length.
+    """
+    ordered = sorted(states, key=lambda one: (one.epoch, one.seq))
+    placed: list[tuple[int, StateLike]] = []
+    following: int | None = None
+    for one in reversed(ordered):
+        since = int(one.since)
+        if following is not None and since > following:
+            since = following - _SHORTEST_MS
+        following = since
+        placed.append((since, one))
+    placed.reverse()
+    return placed
+
+
+def _unseen(
+    silences: Iterable[SilenceLike], last_cycle: Time | None, end: Time, in_force: InForce
+) -> list[tuple[int, int]]:
+    """The times in which a check was due and none was made, in order."""
+    unseen = []
+    for one in silences:
+        if between := in_force.during(one.start, one.until):
+            due = one.start + max(round(target.interval_s * 1000) for target in between)
+            if due < one.until:
+                unseen.append((int(due), int(one.until)))
+    if last_cycle is not None and last_cycle < end and (after := in_force.during(last_cycle, end)):
+        interval_ms = max(round(target.interval_s * 1000) for target in after)
+        lasts_ms = max(round(target.packets * target.packet_gap_ms + target.timeout_ms) for target in after)
+        if end - last_cycle > _SILENT_CYCLES * interval_ms + lasts_ms + _STORED_AFTER_MS:
+            unseen.append((last_cycle + interval_ms, int(end)))
+    return sorted(unseen)
+
+
+def _cut(one: Interval, unseen: Sequence[tuple[int, int]]) -> list[Interval]:
+    """The interval with UNKNOWN where nobody looked."""
+    pieces: list[Interval] = []
+    at: int = one.start
+    for start, until in unseen:
+        begin, stop = max(start, at), min(until, one.end)
+        if stop <= begin:
+            continue
+        if begin > at:
+            pieces.append(Interval(Time(at), Time(begin), one.state, one.reason))
+        pieces.append(Interval(Time(begin), Time(stop), VerdictState.UNKNOWN, "not checked in this time"))
+        at = stop
+    if at < one.end:
+        pieces.append(Interval(Time(at), one.end, one.state, one.reason))
+    return pieces
+
+
+def _together(
+    target: Target, now: Mapping[str, Interval], parents: Mapping[str, VerdictState]
+) -> tuple[VerdictState, str]:
+    asked = {site: now[site] for site in sites_of(target, now) if site in now}
+    if asked and all(one.state is VerdictState.PAUSED for one in asked.values()):
+        return VerdictState.PAUSED, next(iter(asked.values())).reason
     votes = {
         site: Vote(State.UNKNOWN if one.state is VerdictState.PAUSED else State(one.state), one.reason)
-        for site, one in now.items()
+        for site, one in asked.items()
     }
-    decision = decide(target, votes, {})
+    decision = decide(target, votes, parents)
     return decision.state, decision.reason
 
 
 def _verdict_state(state: StateLike) -> VerdictState:
-    if state.state == State.UNKNOWN and state.reason == PAUSED_REASON:
+    if state.state == State.UNKNOWN and state.code == StateCode.PAUSED:
         return VerdictState.PAUSED
     return VerdictState(state.state)
-
-
-def _unknown(start: Time, end: Time) -> Interval:
-    return Interval(start, end, VerdictState.UNKNOWN, "nothing recorded")

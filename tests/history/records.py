@@ -41,10 +41,25 @@ def cycle(
 
 
 def state(
-    seconds: float, now: State, *, reason: str = "because", site: str = "here", target: str = "router", seq: int = 0
+    seconds: float,
+    now: State,
+    *,
+    reason: str = "because",
+    code: str | None = None,
+    site: str = "here",
+    target: str = "router",
+    seq: int = 0,
 ) -> SiteState:
     return SiteState(
-        site=site, target=target, epoch=1, seq=seq, state=now, since=at(seconds), reason=reason, at=at(seconds + 5)
+        site=site,
+        target=target,
+        epoch=1,
+        seq=seq,
+        state=now,
+        since=at(seconds),
+        reason=reason,
+        code=code,
+        at=at(seconds + 5),
     )
 
 

@@ -8,10 +8,12 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from noc_bus.messages import Mark, ProbeResult, State
+from noc_bus.messages import Mark, ProbeResult, State, Target
 from noc_bus.time import Time
-from noc_history.store import Batch, Point, StateRecord, Store
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch, Definition, Point, Silence, StateRecord, Store, Written
 from tests.history.conftest import open_store
 from tests.history.records import T0, at, cycle, incident, state
 
@@ -29,7 +31,7 @@ def test_a_new_store_is_empty(store: Store) -> None:
 
 
 def test_with_enough_points_each_cycle_is_its_own_at_its_own_millisecond(store: Store) -> None:
-    assert store.write(Batch(results=[cycle(0, [1.5, 2.5]), cycle(10.001, [])])) == []
+    assert store.write(Batch(results=[cycle(0, [1.5, 2.5]), cycle(10.001, [])])) == Written(2)
     assert store.series("router", at(0), at(60), 100) == {
         "here": [Point(at(0), 1, 0, 5, 2, 1.5, 2.0, 2.5), Point(at(10.001), 1, 0, 5, 0, None, None, None)]
     }
@@ -57,11 +59,17 @@ def test_a_batch_written_three_times_is_stored_once(store: Store) -> None:
         marks=[mark(104)],
     )
     for _ in range(3):
-        assert store.write(batch) == []
+        assert not store.write(batch).rejected
     (point,) = store.series("router", at(0), at(50), 1)["here"]
     assert (point.cycles, point.sent, point.received) == (50, 250, 150)
     assert len(store.states(["router"], at(0), at(50))["router"]["here"].states) == 5
     assert len(store.incidents(at(0), at(50))) == 1
+
+
+def test_what_is_repeated_is_not_counted_as_stored_where_the_store_can_tell(store: Store) -> None:
+    batch = Batch(results=[cycle(0, seq=1)], states=[state(0, State.UP, seq=2)], incidents=[incident("one", 1)])
+    assert store.write(batch) == Written(3)
+    assert store.write(batch).stored == (0 if isinstance(store, SqliteStore) else 3)
 
 
 def test_late_cycles_fall_into_their_place(store: Store) -> None:
@@ -160,16 +168,22 @@ def plain_sums(results: Sequence[ProbeResult], start: Time, end: Time, points: i
 
 
 def test_the_state_that_held_when_the_period_began_comes_first(store: Store) -> None:
-    changes = [state(0, State.UP, seq=1), state(50, State.DOWN, seq=2), state(150, State.UP, seq=3)]
+    changes = [state(n, kind, seq=n) for n, kind in ((0, State.UP), (50, State.DOWN), (150, State.UP), (250, State.UP))]
     store.write(Batch(states=[*reversed(changes)]))
     found = store.states(["router"], at(100), at(200))["router"]["here"]
-    assert list(found.states) == [StateRecord(at(50), "DOWN", "because"), StateRecord(at(150), "UP", "because")]
+    assert [(one.since, one.state) for one in found.states] == [(at(50), "DOWN"), (at(150), "UP"), (at(250), "UP")]
 
 
 def test_a_state_that_began_with_the_period_is_the_only_one_at_its_begin(store: Store) -> None:
     store.write(Batch(states=[state(0, State.UP, seq=1), state(100, State.DOWN, seq=2), state(200, State.UP, seq=3)]))
     found = store.states(["router"], at(100), at(200))["router"]["here"]
-    assert list(found.states) == [StateRecord(at(100), "DOWN", "because")]
+    assert found.states[0] == StateRecord(at(100), "DOWN", "because", None, 1, 2)
+
+
+def test_a_state_s_code_epoch_and_number_come_back_with_it(store: Store) -> None:
+    store.write(Batch(states=[state(1, State.UNKNOWN, reason="not pinged now", code="paused", seq=7)]))
+    found = store.states(["router"], at(0), at(9))["router"]["here"]
+    assert list(found.states) == [StateRecord(at(1), "UNKNOWN", "not pinged now", "paused", 1, 7)]
 
 
 def test_two_changes_in_one_millisecond_keep_their_order(store: Store) -> None:
@@ -184,16 +198,79 @@ def test_a_refreshed_state_is_one_record(store: Store) -> None:
     assert len(store.states(["router"], at(0), at(100))["router"]["here"].states) == 1
 
 
-def test_last_heard_is_the_newest_word_inside_the_period_or_not(store: Store) -> None:
+def test_the_last_cycle_is_the_newest_inside_the_period_or_not(store: Store) -> None:
     store.write(
         Batch(
             results=[cycle(300), cycle(20)],
-            states=[state(10, State.UP, seq=1), state(500, State.DOWN, seq=2, site="there")],
+            states=[state(10, State.UP, seq=1), state(9000, State.DOWN, seq=2, site="there")],
         )
     )
     found = store.states(["router"], at(0), at(100))["router"]
-    assert {site: records.last_heard for site, records in found.items()} == {"here": at(300), "there": at(500)}
-    assert list(found["there"].states) == []
+    assert found["here"].last_cycle == at(300)
+    assert store.last_cycles() == {("router", "here"): at(300)}
+
+
+def test_a_clock_that_ran_ahead_hides_no_silence(store: Store) -> None:
+    """One cycle dated years ahead, from a site whose clock was wrong, is not its newest sign of life."""
+    years_s = 4 * 365 * 86_400
+    store.write(Batch(results=[cycle(0, seq=1), cycle(years_s, seq=2)], states=[state(0, State.UP, seq=3)]))
+    assert store.states(["router"], at(0), at(100))["router"]["here"].last_cycle == at(0)
+    assert store.last_cycles() == {("router", "here"): at(0)}
+
+
+def test_two_cycles_that_a_clock_put_back_gave_one_start_are_both_kept(store: Store) -> None:
+    first, second = cycle(0, [1.0], seq=10), cycle(0, [3.0, 5.0], seq=70)
+    for _ in range(2):
+        store.write(Batch(results=[first, second]))
+    for points in (1, 100):
+        (point,) = store.series("router", at(0), at(9), points)["here"]
+        assert (point.cycles, point.sent, point.received) == (2, 10, 3)
+        assert (point.rtt_min_ms, point.rtt_max_ms) == (1.0, 5.0)
+        assert point.rtt_mean_ms == pytest.approx(3.0)
+
+
+def test_a_cycle_said_again_under_a_new_epoch_is_the_same_cycle(store: Store) -> None:
+    store.write(Batch(results=[cycle(0, seq=3)]))
+    store.write(Batch(results=[replace(cycle(0, seq=3), epoch=2)]))
+    (point,) = store.series("router", at(0), at(9), 9)["here"]
+    assert point.cycles == 1
+
+
+def test_states_that_a_wrong_clock_dated_ahead_are_given_with_those_that_followed_them(store: Store) -> None:
+    years_s = 4 * 365 * 86_400
+    states = [state(0, State.UP, seq=1), state(years_s, State.DOWN, seq=2), state(50, State.UP, seq=3)]
+    store.write(Batch(states=[*states, state(110, State.DOWN, seq=4)]))
+    found = store.states(["router"], at(0), at(100))["router"]["here"].states
+    assert sorted(one.seq for one in found) == [1, 2, 3, 4]
+
+
+def test_silences_of_a_period_are_given_and_one_that_was_taken_back_is_not(store: Store) -> None:
+    store.write(
+        Batch(
+            results=[cycle(0)],
+            silences=[Silence("router", "here", at(n), at(n + 50)) for n in (0, 100, 200)],
+        )
+    )
+    store.write(Batch(silences=[Silence("router", "here", at(100), at(160)), Silence("router", "here", at(0), at(0))]))
+    found = store.states(["router"], at(20), at(190))["router"]["here"].silences
+    assert list(found) == [Silence("router", "here", at(100), at(160))]
+    assert sorted(one.start for one in store.silences(at(10))) == [at(100), at(200)]
+    assert [one.start for one in store.silences(at(160))] == [at(200)]
+
+
+def test_definitions_are_kept_as_they_were_from_when_on(store: Store) -> None:
+    target = Target(id="router", name="Router 'ä'", address="192.0.2.1", policy="all", parents=["core"])
+    kept = [
+        Definition("router", at(0), target),
+        Definition("router", at(50), replace(target, policy="any")),
+        Definition("router", at(90), None),
+    ]
+    for _ in range(2):
+        store.write(Batch(definitions=[*kept, Definition("other", at(1), replace(target, id="other"))]))
+    assert list(store.definitions(["router"])["router"]) == kept
+    assert sorted(store.definitions(None)) == ["other", "router"]
+    assert store.definitions([]) == {}
+    assert store.definitions(["unheard-of"]) == {}
 
 
 def test_states_are_asked_for_by_target_or_for_all(store: Store) -> None:
@@ -210,7 +287,7 @@ def test_states_are_asked_for_by_target_or_for_all(store: Store) -> None:
 @given(reason=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60))
 def test_any_reason_comes_back_as_it_was(store: Store, reason: str) -> None:
     target = f"reasoned-{next(_numbers)}"
-    assert store.write(Batch(states=[state(1, State.DOWN, target=target, reason=reason)])) == []
+    assert store.write(Batch(states=[state(1, State.DOWN, target=target, reason=reason)])) == Written(1)
     assert store.states([target], at(0), at(9))[target]["here"].states[0].reason == reason
 
 
@@ -226,7 +303,7 @@ def test_odd_names_are_told_apart(store: Store, name: str) -> None:
     other = f"other{number}"
     store.write(Batch(results=[cycle(1, target=name, site=name), cycle(2, target=other, site=name)]))
     assert [point.at for point in store.series(name, at(0), at(9), 9)[name]] == [at(1)]
-    assert store.states([name], at(0), at(9))[name][name].last_heard == at(1)
+    assert store.states([name], at(0), at(9))[name][name].last_cycle == at(1)
 
 
 def test_an_incident_is_stored_once_with_its_last_word(store: Store) -> None:
@@ -273,11 +350,16 @@ def test_forgetting_cycles_keeps_newer_ones_states_and_incidents(store: Store) -
             marks=[mark(3)],
         )
     )
-    store.forget_cycles(at(100))
+    forget_cycles(store, at(100))
     assert [point.at for point in store.series("router", at(0), at(999), 99)["here"]] == [at(100), at(200)]
     assert len(store.states(["router"], at(0), at(999))["router"]["here"].states) == 1
     assert len(store.incidents(at(0), at(999))) == 1
     assert store.marks() == {"here": mark(3)}
+
+
+def forget_cycles(store: Store, before: Time) -> None:
+    while store.maintain(before, 0.2).backlog_rows:
+        pass
 
 
 def mark(seq: int, *, epoch: int = 1, site: str = "here", seconds: float = 0) -> Mark:

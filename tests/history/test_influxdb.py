@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,7 @@ import pytest
 
 from noc_bus.messages import State
 from noc_bus.time import Time
-from noc_history.store import Batch, Store, StoreError
+from noc_history.store import Batch, Store, StoreError, Written
 from tests.history.conftest import open_store
 from tests.history.influx_engine import InfluxEngine
 from tests.history.records import at, cycle, state
@@ -51,13 +52,13 @@ def test_a_server_that_refuses_everything_is_told_with_the_cure_and_asked_again(
         lambda: store.write(Batch(results=[cycle(0)])),
         store.marks,
         lambda: store.states(None, at(0), at(9)),
-        lambda: store.forget_cycles(at(0)),
+        lambda: store.maintain(at(0), 1),
     ):
         with pytest.raises(StoreError, match=f"{status} .*refused by the test.*; {cure}$") as caught:
             act()
         assert caught.value.can_retry
     engine.refuse_with = None
-    assert store.write(Batch(results=[cycle(0)])) == []
+    assert store.write(Batch(results=[cycle(0)])) == Written(1)
     assert len(store.series("router", at(0), at(9), 9)["here"]) == 1
 
 
@@ -73,6 +74,25 @@ def test_a_wrong_token_and_a_missing_bucket_are_told_apart(engine: InfluxEngine,
     lost.close()
 
 
+def test_what_a_store_refuses_does_not_count_as_stored(engine: InfluxEngine, store: Store, bucket: str) -> None:
+    """Somebody made `received` a float: the server refuses every cycle, and would take them were that mended."""
+    status, answer = engine.put(bucket, f"cycle,site=x,target=x received=0.5 {at(0) * 1_000_000}")
+    assert status == 204, answer
+    cycles = [cycle(n, seq=n) for n in range(300)]
+    written = store.write(Batch(results=cycles, states=[state(0, State.UP, seq=999)]))
+    assert (written.stored, len(written.rejected)) == (1, 300)
+    assert [one.record for one in written.rejected] == cycles
+    assert all(one.can_mend for one in written.rejected)
+    trouble = store.trouble()
+    assert trouble is not None
+    assert f"in bucket {bucket} at http://127.0.0.1" in trouble
+    assert "the field received of cycle has the type float, and NOC writes integer" in trouble
+    assert trouble in written.rejected[0].reason
+    engine.run("DROP MEASUREMENT cycle", bucket)
+    assert store.trouble() is None
+    assert store.write(Batch(results=cycles)) == Written(300)
+
+
 def test_one_line_the_server_refuses_is_named_and_the_others_are_stored(
     engine: InfluxEngine, store: Store, bucket: str
 ) -> None:
@@ -81,20 +101,39 @@ def test_one_line_the_server_refuses_is_named_and_the_others_are_stored(
     status, answer = engine.put(bucket, f"state,site=x,target=x reason=7i {at(month_s) * 1_000_000}")
     assert status == 204, answer
     states = [state(month_s if n == 31 else n, State.UP, seq=n) for n in range(100)]
-    (rejected,) = store.write(Batch(results=[cycle(0)], states=states))
+    written = store.write(Batch(results=[cycle(0)], states=states))
+    assert written.stored == 100
+    (rejected,) = written.rejected
     assert rejected.record == states[31]
+    assert rejected.can_mend
     assert "type conflict" in rejected.reason
     assert len(store.series("router", at(0), at(9), 9)["here"]) == 1
     assert len(store.states(["router"], at(0), at(200))["router"]["here"].states) == 99
 
 
-def test_what_is_older_than_the_bucket_keeps_is_named_and_stops_nothing(engine: InfluxEngine, bucket: str) -> None:
+def test_a_record_that_no_store_would_take_is_named_for_good(store: Store) -> None:
+    """Longer than the server takes a tag to be: nothing that could be mended."""
+    odd = cycle(1, target="x" * 70_000, seq=1)
+    written = store.write(Batch(results=[cycle(0), odd, cycle(2)]))
+    assert written.stored == 2
+    (rejected,) = written.rejected
+    assert (rejected.record, rejected.can_mend) == (odd, False)
+
+
+def test_a_bucket_that_keeps_less_than_is_promised_is_told_at_once(engine: InfluxEngine, bucket: str) -> None:
     store = open_store(engine.make_bucket(bucket, keep="24h"))
+    cure = "keeps data for 24 hours only, .* set its retention to forever"
+    assert re.search(cure, store.trouble() or "")
     now = Time.now()
     old, new = (cycle(seconds) for seconds in ((now - at(0)) / 1000 - 7 * 86_400, (now - at(0)) / 1000))
-    (rejected,) = store.write(Batch(results=[old, new]))
-    assert rejected.record == old
+    written = store.write(Batch(results=[old, new]))
+    (rejected,) = written.rejected
+    assert (written.stored, rejected.record, rejected.can_mend) == (1, old, True)
+    assert re.search(cure, rejected.reason)
     assert [point.at for point in store.series("router", Time(0), Time(now + 1), 9)["here"]] == [new.at]
+    engine.run(f'ALTER RETENTION POLICY autogen ON "{bucket}" DURATION INF')
+    assert store.trouble() is None
+    assert store.write(Batch(results=[old])) == Written(1)
     store.close()
 
 
@@ -123,7 +162,7 @@ def test_another_web_server_at_its_address_is_told() -> None:
 
 def test_a_server_that_is_not_there_is_told() -> None:
     store = open_store("influxdb://token@127.0.0.1:1/noc/history")
-    for act in (store.marks, lambda: store.write(Batch(results=[cycle(0)])), lambda: store.forget_cycles(at(0))):
+    for act in (store.marks, lambda: store.write(Batch(results=[cycle(0)])), lambda: store.maintain(at(0), 1)):
         with pytest.raises(StoreError, match=r"127.0.0.1:1: .*; check that the server runs") as caught:
             act()
         assert caught.value.can_retry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,10 @@ from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Mark
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Rejected, StoreError
+from noc_history.store import Batch, Rejected, StoreError, Upkeep, Written
+from noc_recorder.definitions import Definitions
 from noc_recorder.intake import MOST_RECORDS, Intake
+from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
@@ -31,28 +34,30 @@ class Store(SqliteStore):
         self.failing: StoreError | None = None
         self.refuses: Callable[[str], bool] = lambda target: False
         self.tries = 0
-        self.cannot_forget: StoreError | None = None
-        self.forget_tries = 0
+        self.can_mend = False
+        self.cannot_maintain: StoreError | None = None
+        self.maintained = 0
 
-    def write(self, batch: Batch) -> list[Rejected]:
+    def write(self, batch: Batch) -> Written:
         self.tries += 1
         if self.failing:
             raise self.failing
         bad = [result for result in batch.results if self.refuses(result.target)]
         good = [result for result in batch.results if result not in bad]
-        super().write(Batch(good, batch.states, batch.incidents, batch.marks))
-        return [Rejected(result, "it is too strange") for result in bad]
+        marks = () if bad and self.can_mend else batch.marks
+        written = super().write(replace(batch, results=good, marks=marks))
+        return Written(written.stored, [Rejected(result, "it is too strange", self.can_mend) for result in bad])
 
     def marks(self) -> dict[str, Mark]:
         if self.failing:
             raise self.failing
         return super().marks()
 
-    def forget_cycles(self, before: Time) -> None:
-        self.forget_tries += 1
-        if self.cannot_forget:
-            raise self.cannot_forget
-        super().forget_cycles(before)
+    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+        self.maintained += 1
+        if self.cannot_maintain:
+            raise self.cannot_maintain
+        return super().maintain(before, budget_s)
 
     def cycles(self, target: str = "router", site: str = "here") -> list[Time]:
         """When each stored cycle began."""
@@ -68,22 +73,29 @@ class Rig:
         self.store = Store(folder / "history.sqlite")
         self.intake = Intake(most)
         self.rejected = RejectedFile(folder)
-        self.writer = Writer(self.store, self.intake, self.rejected, keep_days, write_every_s=0.02)
         self.bus = FakeBus(hub)
-        self.recorder = Recorder(self.bus, self.writer, self.intake, self.rejected)
+        self.definitions = Definitions(self.bus)
+        self.writer = Writer(self.store, self.intake, self.rejected, self.definitions, write_every_s=0.02)
+        self.maintenance = Maintenance(self.store, keep_days, every_s=0.02)
+        self.recorder = Recorder(self.bus, self.writer, self.maintenance, self.intake, self.rejected)
         self.died_of: StoreError | None = None
         self.published: list[Mark] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._threads = [
+            threading.Thread(target=self._run, daemon=True),
+            threading.Thread(target=self.maintenance.run, args=[self._stop], daemon=True),
+        ]
 
     def start(self) -> None:
         self.bus.start()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=10)
         self.bus.stop()
 
     def wait_for_mark(self, seq: int, site: str = "here", epoch: int = 1) -> None:

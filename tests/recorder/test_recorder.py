@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from msgspec.structs import replace
 
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
 from noc_bus.fake import FakeBus, Hub
@@ -137,8 +139,33 @@ def test_after_the_broker_has_forgotten_everything_the_marks_are_told_again(rig:
     rig.bus.stop()
     rig.hub.retained.clear()
     rig.bus.start()
-    assert {(mark.site, mark.seq) for mark in rig.hub.now(MARKS)} == {("here", 0), ("there", 0)}
+
+    def told() -> set[tuple[str, int]]:
+        rig.recorder.tick()
+        return {(mark.site, mark.seq) for mark in rig.hub.now(MARKS)}
+
+    wait_until(lambda: told() == {("here", 0), ("there", 0)}, 10, "both marks again", seen=told)
     assert [one.online for one in rig.hub.now(SERVICES)] == [True]
+
+
+def test_the_mark_of_a_site_that_was_deleted_is_not_published_again_until_its_prober_speaks(
+    rig: Rig, site: FakeBus
+) -> None:
+    rig.start()
+    site.publish(RESULTS, cycle(0))
+    site.publish(RESULTS, cycle(0, site="there"))
+    wait_until(lambda: len(rig.hub.now(MARKS)) == 2, 10, "both marks")
+    site.clear(MARKS, site="here")
+    # What was on its way when the site was deleted.
+    rig.intake.put(cycle(1))
+    rig.wait_for_mark(1)
+    for _ in range(3):
+        rig.recorder.tick()
+        assert [mark.site for mark in rig.hub.now(MARKS)] == ["there"]
+    summary = (presence(rig).retained or {})["marks"]
+    assert summary.count == 1
+    site.publish(RESULTS, cycle(2))
+    wait_for_retained(rig, 2)
 
 
 def test_a_mark_made_without_a_connection_is_told_with_the_next_one(rig: Rig, site: FakeBus) -> None:
@@ -148,9 +175,15 @@ def test_a_mark_made_without_a_connection_is_told_with_the_next_one(rig: Rig, si
     rig.bus.stop()
     rig.intake.put(cycle(1))
     rig.wait_for_mark(1)
-    assert retained_mark(rig) == rig.published[0]
+    assert retained_mark(rig) == replace(rig.published[0], rev=ANY)
     rig.bus.start()
-    wait_for_retained(rig, 1)
+
+    def is_there() -> bool:
+        rig.recorder.tick()
+        mark = retained_mark(rig)
+        return mark is not None and mark.seq == 1
+
+    wait_until(is_there, 10, "the retained mark")
 
 
 def test_its_presence_tells_what_keeps_it_from_storing_and_that_nothing_does_any_more(rig: Rig, site: FakeBus) -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.fake import Hub
-from noc_bus.messages import Mark
+from noc_bus.channels import TARGETS
+from noc_bus.fake import FakeBus, Hub
+from noc_bus.messages import Mark, Target
 from noc_bus.time import Time
-from noc_history.store import Batch, Rejected, StoreError
+from noc_history.store import Batch, Rejected, StoreError, Written
+from noc_recorder.definitions import Definitions
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
+from noc_recorder.strangers import Strangers
 from noc_recorder.writer import Writer
 from tests.parts.waiting import wait_until
 from tests.recorder.conftest import Rig, Store
@@ -38,7 +41,7 @@ def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_pa
     order = [*range(60), *random.Random(7).sample(range(60), 20)]
     random.Random(3).shuffle(order)
     store, intake = Store(tmp_path / "history.sqlite"), Intake()
-    writer = Writer(store, intake, RejectedFile(tmp_path), keep_days=36_500)
+    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(FakeBus(Hub())))
     reader = Store(tmp_path / "history.sqlite")
     highest = -1
     while order:
@@ -125,7 +128,7 @@ def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stor
     stop, intake = threading.Event(), Intake()
 
     class FailsOnce(Store):
-        def write(self, batch: Batch) -> list[Rejected]:
+        def write(self, batch: Batch) -> Written:
             if not stop.is_set():
                 intake.put(cycle(1))
                 stop.set()
@@ -133,7 +136,7 @@ def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stor
             return super().write(batch)
 
     store = FailsOnce(tmp_path / "history.sqlite")
-    writer = Writer(store, intake, RejectedFile(tmp_path), keep_days=36_500, write_every_s=0.01)
+    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(FakeBus(Hub())), write_every_s=0.01)
     told: list[Mark] = []
     intake.put(cycle(0))
     writer.run(stop, told.extend)
@@ -144,11 +147,11 @@ def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stor
 
 
 def test_old_cycles_that_cannot_be_deleted_do_not_keep_new_ones_from_being_stored(rig: Rig) -> None:
-    rig.store.cannot_forget = StoreError("cannot delete bucket noc: 404 no such route", can_retry=True)
+    rig.store.cannot_maintain = StoreError("cannot delete bucket noc: 404 no such route", can_retry=True)
     rig.start()
     rig.intake.put(cycle(0))
     rig.wait_for_mark(0)
-    wait_until(lambda: rig.store.forget_tries, 10, "a try to forget")
+    wait_until(lambda: rig.store.maintained, 10, "a try to delete")
     rig.intake.put(cycle(1))
     rig.wait_for_mark(1)
     assert rig.writer.trouble is None
@@ -165,7 +168,7 @@ def test_after_a_restart_a_replay_of_everything_stores_each_cycle_once(rig: Rig,
     again.intake.put(*(cycle(seq) for seq in range(10)))
     again.wait_for_mark(9)
     assert again.store.cycles() == [cycle(seq).at for seq in range(10)]
-    assert again.writer.duplicates == 5
+    assert again.writer.duplicates == 6
     again.stop()
     again.store.close()
 
@@ -209,6 +212,173 @@ def test_refused_records_are_named_with_their_reason_and_the_others_are_stored(r
     assert (rig.rejected.total, rig.writer.stored) == (1, 2)
 
 
+def test_no_mark_passes_what_a_store_would_take_once_it_is_set_right(rig: Rig) -> None:
+    rig.store.refuses = lambda target: target == "odd"
+    rig.store.can_mend = True
+    rig.start()
+    rig.intake.put(cycle(0), cycle(1, target="odd"), cycle(2))
+    rig.wait_for_mark(0)
+    wait_until(lambda: rig.writer.trouble, 10, "the trouble")
+    assert rig.writer.trouble == "the store refuses 1 records, which their sites keep: it is too strange"
+    rig.intake.put(cycle(3), cycle(1, target="odd"))
+    wait_until(lambda: rig.writer.stored == 3, 10, "what can be stored to be stored")
+    assert rig.store.marks()["here"].seq == 0
+    assert rig.rejected.total == 0
+    rig.store.refuses = lambda target: False
+    rig.intake.put(cycle(1, target="odd"), cycle(2))
+    rig.wait_for_mark(3)
+    wait_until(lambda: rig.writer.trouble is None, 10, "the end of the trouble")
+    assert rig.store.cycles("odd") == [cycle(1).at]
+    assert (rig.writer.stored, rig.store.marks()["here"].seq) == (4, 3)
+
+
+def test_what_lies_impossibly_far_ahead_is_refused_aloud_and_counted(rig: Rig, tmp_path: Path) -> None:
+    ahead = replace(cycle(1), at=Time(Time.now() + 86_400_000 + 60_000))
+    still_possible = replace(cycle(2), at=Time(Time.now() + 3_600_000))
+    never = replace(state(3), since=Time.parse("2190-01-01T00:00:00Z"))
+    rig.start()
+    rig.intake.put(cycle(0), ahead, still_possible, never)
+    rig.wait_for_mark(3)
+    assert rig.store.cycles() == [cycle(0).at, still_possible.at]
+    assert (rig.writer.ahead, rig.writer.stored) == (2, 2)
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
+    assert all("more than a day ahead of" in reason for reason in reasons)
+    assert len(reasons) == 2
+
+
+def test_a_recorder_whose_own_clock_is_wrong_refuses_nothing_for_it(tmp_path: Path) -> None:
+    """A machine that wakes up years ago: what it wrote before shows that it is not the sites that are wrong."""
+    later = Time(Time.now() + 10 * 86_400_000)
+    store = Store(tmp_path / "history.sqlite")
+    store.write(Batch(marks=[Mark(site="here", epoch=1, seq=0, at=later)]))
+    store.close()
+    rig = Rig(tmp_path, Hub())
+    rig.start()
+    rig.intake.put(replace(cycle(1), at=later))
+    rig.wait_for_mark(1)
+    assert rig.store.cycles() == [later]
+    rig.stop()
+    rig.store.close()
+
+
+def test_two_cycles_to_which_a_clock_gave_one_start_are_both_stored_and_counted(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), replace(cycle(0), seq=1), state(2), replace(cycle(0), seq=1))
+    rig.wait_for_mark(2)
+    assert rig.store.cycles() == [cycle(0).at, cycle(0).at]
+    assert (rig.writer.stored, rig.writer.duplicates) == (3, 1)
+
+
+def test_what_the_store_has_already_is_not_counted_as_stored(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), cycle(5), cycle(6))
+    rig.wait_for_mark(0)
+    rig.stop()
+    again = Rig(tmp_path, Hub())
+    again.start()
+    again.intake.put(*(cycle(seq) for seq in range(7)))
+    again.wait_for_mark(6)
+    assert (again.writer.stored, again.writer.duplicates) == (4, 3)
+    again.stop()
+    again.store.close()
+
+
+ROUTER = Target(id="router", name="Router", address="192.0.2.1", interval_s=1)
+
+
+def catalog(rig: Rig) -> FakeBus:
+    """The other end: the web service."""
+    bus = FakeBus(rig.hub)
+    bus.start()
+    return bus
+
+
+def silences(rig: Rig) -> list[tuple[Time, Time]]:
+    return [(one.start, one.until) for one in rig.store.silences(Time(0))]
+
+
+def test_holes_in_the_stored_cycles_are_noticed_and_forgotten_when_they_are_filled(rig: Rig) -> None:
+    """Every second a cycle; cycles 4 to 8 are missing until a replay brings them in two parts."""
+    catalog(rig).publish(TARGETS, ROUTER)
+    rig.start()
+    wait_until(lambda: rig.definitions.interval_s("router") == 1, 10, "the definition")
+    rig.intake.put(*(cycle(seq) for seq in (0, 1, 2, 3, 9, 10)))
+    wait_until(lambda: silences(rig) == [(cycle(3).at, cycle(9).at)], 10, "the hole", seen=lambda: silences(rig))
+    rig.intake.put(cycle(6))
+    both = [(cycle(3).at, cycle(6).at), (cycle(6).at, cycle(9).at)]
+    wait_until(lambda: silences(rig) == both, 10, "two holes", seen=lambda: silences(rig))
+    rig.intake.put(cycle(7), cycle(8), cycle(4), cycle(5))
+    rig.wait_for_mark(10)
+    assert silences(rig) == []
+
+
+def test_a_hole_over_a_restart_of_everything_is_noticed(rig: Rig, tmp_path: Path) -> None:
+    catalog(rig).publish(TARGETS, ROUTER)
+    rig.start()
+    wait_until(lambda: rig.definitions.interval_s("router") == 1, 10, "the definition")
+    rig.intake.put(cycle(0))
+    rig.wait_for_mark(0)
+    rig.stop()
+    # Nobody has published the catalogue yet when the first cycle comes.
+    again = Rig(tmp_path, Hub())
+    again.start()
+    again.intake.put(replace(cycle(100), seq=1))
+    again.wait_for_mark(1)
+    assert silences(again) == [(cycle(0).at, cycle(100).at)]
+    again.stop()
+    again.store.close()
+
+
+def test_of_a_target_that_is_in_no_catalogue_nothing_is_expected(rig: Rig) -> None:
+    rig.start()
+    rig.intake.put(cycle(0), replace(cycle(100), seq=1))
+    rig.wait_for_mark(1)
+    assert silences(rig) == []
+
+
+def defined(rig: Rig) -> list[tuple[str, float] | None]:
+    kept = rig.store.definitions(["router"]).get("router", ())
+    return [None if one.target is None else (one.target.policy, one.target.interval_s) for one in kept]
+
+
+def test_definitions_are_kept_with_the_time_from_which_they_were_in_force(rig: Rig, tmp_path: Path) -> None:
+    web = catalog(rig)
+    web.publish(TARGETS, ROUTER)
+    rig.start()
+    begun = Time.now()
+    wait_until(lambda: defined(rig) == [("majority", 1)], 10, "the first definition")
+    web.publish(TARGETS, replace(ROUTER, note="edited", contacts=["ops@noc.test"]))
+    web.publish(TARGETS, replace(ROUTER, policy="any", interval_s=5))
+    wait_until(lambda: defined(rig) == [("majority", 1), ("any", 5)], 10, "the second", seen=lambda: defined(rig))
+    web.clear(TARGETS, target="router")
+    wait_until(lambda: defined(rig)[2:] == [None], 10, "its end", seen=lambda: defined(rig))
+    times = [one.since for one in rig.store.definitions(["router"])["router"]]
+    assert times == sorted(times)
+    assert begun - 5000 < times[0] <= times[-1] <= Time.now()
+    rig.stop()
+    again = Rig(tmp_path, rig.hub)
+    again.start()
+    web.publish(TARGETS, replace(ROUTER, policy="all"))
+    wait_until(lambda: defined(again)[3:] == [("all", 1)], 10, "its return", seen=lambda: defined(again))
+    again.stop()
+    again.store.close()
+
+
+def test_a_site_that_makes_up_targets_fills_no_store(rig: Rig) -> None:
+    rig.writer.strangers = Strangers(rig.definitions.is_known, max_ids=10)
+    catalog(rig).publish(TARGETS, ROUTER)
+    rig.start()
+    wait_until(lambda: rig.definitions.is_known("router"), 10, "the definition")
+    made_up = [cycle(seq, target=f"made-up-{seq % 30}") for seq in range(60)]
+    rig.intake.put(*made_up, cycle(60), cycle(61, target="made-up-3"), cycle(0, target="new", site="there"))
+    rig.wait_for_mark(61)
+    rig.wait_for_mark(0, site="there")
+    series = rig.store.last_cycles()
+    assert len([target for target, site in series if site == "here" and target.startswith("made-up")]) == 10
+    assert {("router", "here"), ("new", "there")} <= series.keys()
+    assert rig.writer.strangers.refused == 40
+
+
 def test_the_file_of_refused_records_is_changed_before_it_grows_without_end(tmp_path: Path) -> None:
     rejected = RejectedFile(tmp_path)
     (tmp_path / "rejected.jsonl").write_text("x" * 5_000_001)
@@ -239,8 +409,10 @@ def test_only_cycles_older_than_the_time_kept_are_forgotten(tmp_path: Path) -> N
     rig = Rig(tmp_path, Hub(), keep_days=1)
     new = replace(cycle(1), at=Time.now())
     old = replace(cycle(0), at=Time(new.at - 2 * 86_400_000))
-    rig.intake.put(old, new)
+    rig.store.write(Batch(results=[old, new]))
     rig.start()
-    wait_until(lambda: rig.writer.stored == 2 and rig.store.cycles() == [new.at], 10, "the old cycle to be forgotten")
+    wait_until(lambda: rig.store.cycles() == [new.at], 10, "the old cycle to be forgotten")
+    wait_until(lambda: rig.maintenance.deleted_rows == 1, 10, "the figure")
+    assert rig.maintenance.backlog_rows == 0
     rig.stop()
     rig.store.close()

@@ -10,12 +10,13 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from noc_bus.channels import INCIDENTS
 from noc_bus.messages import State, VerdictState
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch
+from noc_history.store import Batch, Definition, Silence
 from noc_web.catalog import options
 from noc_web.uptime import timelines
 from tests.web.conftest import Service
@@ -68,19 +69,72 @@ def test_states_cover_the_period_and_outages_are_its_intervals_of_down(watched: 
     assert sum(found["uptime"]["seconds"].values()) == 3600
 
 
+def test_time_before_a_target_was_first_asked_is_not_drawn_and_not_counted(watched: Service) -> None:
+    viewer = watched.by("viewer")
+    never = viewer.get(f"targets/c/states?{PERIOD}")
+    assert (never["overall"], never["sites"], never["outages"]) == ([], {}, [])
+    assert (never["uptime"]["pct"], never["uptime"]["coverage_pct"]) == (None, 0)
+    store(watched, state("c", at=minute(45), seq=1), target="c")
+    late = viewer.get(f"targets/c/states?{PERIOD}")
+    assert [(one["start"], one["state"], one["seconds"]) for one in late["overall"]] == [
+        (str(Time(minute(45))), "UP", 900)
+    ]
+    assert (late["uptime"]["pct"], late["uptime"]["coverage_pct"]) == (100, 25)
+    (row,) = viewer.get(f"reports/uptime?{PERIOD}&group=corex")["rows"]
+    assert (row["uptime_pct"], row["coverage_pct"], sum(row["seconds"].values())) == (100, 25, 900)
+
+
 def test_what_nobody_saw_counts_neither_for_nor_against(watched: Service) -> None:
-    found = watched.by("viewer").get(f"targets/c/states?{PERIOD}")
-    assert [one["state"] for one in found["overall"]] == ["UNKNOWN"]
-    assert found["uptime"]["pct"] is None
-    assert found["outages"] == []
+    silence = Silence("a", "here", Time(minute(25)), Time(minute(40)))
+    watched.parts.store.write(Batch(silences=[silence]))
+    found = watched.by("viewer").get(f"targets/a/states?{PERIOD}")
+    due = Time(minute(25) + 10_000)
+    assert [(one["state"], one["start"]) for one in found["overall"]][2:] == [
+        ("UNKNOWN", str(due)),
+        ("UP", str(Time(minute(40)))),
+    ]
+    assert found["uptime"]["seconds"]["UNKNOWN"] == 890
+    assert found["uptime"]["seconds"]["DOWN"] == 310
+    assert found["uptime"]["coverage_pct"] == pytest.approx(100 * (3600 - 890) / 3600)
+
+
+def test_the_past_is_judged_by_what_was_then_in_force(watched: Service) -> None:
+    """Until minute 10 b stood behind a; then it did not. It was down all the time."""
+    catalog = watched.parts.catalog
+    b = watched.parts.publisher.targets["b"]
+    store(watched, state("b", kind=State.DOWN, at=minute(-20), seq=200), target="b")
+    store(watched, state(kind=State.DOWN, at=minute(-20), seq=201), state(at=minute(20), seq=202))
+    watched.parts.store.write(
+        Batch(
+            definitions=[
+                Definition("b", Time(minute(-60)), replace(b, parents=["a"])),
+                Definition("b", Time(minute(10)), replace(b, parents=[])),
+            ]
+        )
+    )
+    catalog.put_target("b", {"address": "10.0.0.1", "group": "core", "policy": "any"}, "test")
+    watched.follow()
+    viewer = watched.by("viewer")
+    found = viewer.get(f"targets/b/states?{PERIOD}")
+    assert [(one["state"], one["seconds"]) for one in found["overall"]] == [("UNREACHABLE", 600), ("DOWN", 3000)]
+    (row,) = [one for one in viewer.get(f"reports/uptime?{PERIOD}&group=core")["rows"] if one["target"] == "b"]
+    assert (row["seconds"]["UNREACHABLE"], row["seconds"]["DOWN"], row["downtime_s"]) == (600, 3000, 3000)
+    strict = viewer.get(f"reports/uptime?{PERIOD}&group=core&profile=strict")
+    (row,) = [one for one in strict["rows"] if one["target"] == "b"]
+    assert (strict["profile"], row["downtime_s"], row["outages"]) == ("strict", 3600, 1)
+
+
+def test_a_profile_nobody_knows_is_refused_with_those_there_are(watched: Service) -> None:
+    refused = watched.by("viewer").api("GET", f"reports/uptime?{PERIOD}&profile=kind", status=422)
+    assert "use standard or partial-is-down or unreachable-is-down or strict" in str(refused)
 
 
 def test_a_report_has_the_targets_of_a_group_and_below_the_worst_first_and_adds_up(watched: Service) -> None:
     report = watched.by("viewer").get(f"reports/uptime?{PERIOD}")
     assert [row["target"] for row in report["rows"]] == ["a", "b", "c"]
     assert [row["uptime_pct"] for row in report["rows"]] == [pytest.approx(83.333, abs=0.001), 100, None]
-    for row in report["rows"]:
-        assert sum(row["seconds"].values()) == 3600
+    assert [sum(row["seconds"].values()) for row in report["rows"]] == [3600, 3600, 0]
+    assert [row["coverage_pct"] for row in report["rows"]] == [100, 100, 0]
     assert (report["rows"][0]["outages"], report["rows"][0]["downtime_s"], report["rows"][0]["longest_s"]) == (
         1,
         600,
@@ -89,6 +143,7 @@ def test_a_report_has_the_targets_of_a_group_and_below_the_worst_first_and_adds_
     total = report["total"]
     assert total["seconds"] == {kind: sum(row["seconds"][kind] for row in report["rows"]) for kind in VerdictState}
     assert total["uptime_pct"] == pytest.approx(100 * 6600 / 7200)
+    assert total["coverage_pct"] == pytest.approx(100 * 2 / 3)
     core = watched.by("viewer").get(f"reports/uptime?{PERIOD}&group=core")
     assert [row["target"] for row in core["rows"]] == ["a", "b"]
     nothing = watched.by("viewer").get(f"reports/uptime?{PERIOD}&group=nothing")
@@ -98,14 +153,17 @@ def test_a_report_has_the_targets_of_a_group_and_below_the_worst_first_and_adds_
 def test_the_csv_of_a_report_says_what_its_json_says_and_has_no_formulas(watched: Service) -> None:
     viewer = watched.by("viewer")
     report = viewer.get(f"reports/uptime?{PERIOD}")
-    rows = list(csv.DictReader(io.StringIO(viewer.get(f"reports/uptime?{PERIOD}&format=csv"))))
+    text = viewer.get(f"reports/uptime?{PERIOD}&format=csv")
+    # By this mark Excel knows UTF-8.
+    assert text.startswith("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     assert len(rows) == len(report["rows"])
     for cells, row in zip(rows, report["rows"], strict=True):
         assert (cells["from"], cells["to"]) == (report["from"], report["to"])
         assert cells["name"] == f"'{row['name']}"
         assert (cells["target"], cells["group"]) == (row["target"], row["group"])
         assert cells["uptime_pct"] == ("" if row["uptime_pct"] is None else str(row["uptime_pct"]))
-        for name in ("outages", "downtime_s", "longest_s"):
+        for name in ("coverage_pct", "outages", "downtime_s", "longest_s"):
             assert float(cells[name]) == row[name]
         assert {kind: float(cells[f"{kind.lower()}_s"]) for kind in VerdictState} == row["seconds"]
 
@@ -176,11 +234,13 @@ def test_whatever_was_recorded_the_parts_add_up_to_the_period(
     finally:
         kept.close()
     for intervals in (found.overall, *found.sites.values()):
-        assert (intervals[0].start, intervals[-1].end) == (BEGIN, END)
-        assert sum(one.seconds for one in intervals) == pytest.approx(3600)
-    assert sum(found.uptime.seconds.values()) == pytest.approx(3600)
+        assert all(one.end == after.start for one, after in itertools.pairwise(intervals))
+        assert not intervals or intervals[-1].end == END
+        assert not intervals or intervals[0].start >= BEGIN
+    covered_s = sum(one.seconds for one in found.overall)
+    assert sum(found.uptime.seconds.values()) == pytest.approx(covered_s)
+    if any(at <= 0 for at, _, _ in moments):
+        assert covered_s == pytest.approx(3600)
     down = sum(one.seconds for one in found.uptime.outages)
-    assert down == pytest.approx(
-        found.uptime.seconds[VerdictState.DOWN] + found.uptime.seconds[VerdictState.UNREACHABLE]
-    )
+    assert down == pytest.approx(found.uptime.seconds[VerdictState.DOWN])
     assert found.uptime.uptime_pct is None or 0 <= found.uptime.uptime_pct <= 100

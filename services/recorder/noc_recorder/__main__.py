@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Sequence
 
 from noc_bus import presence
@@ -12,7 +11,9 @@ from noc_bus.session import Session
 from noc_frame import log, process
 from noc_history.store import StoreError
 from noc_recorder.config import SETTINGS, Config
+from noc_recorder.definitions import Definitions
 from noc_recorder.intake import Intake
+from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
@@ -24,9 +25,11 @@ def run(config: Config, stop: threading.Event) -> None:
     logger.info(f"storing in {config.history.described}, raw cycles for {config.history.keep_days} days")
     store = config.history.open()
     intake, rejected = Intake(), RejectedFile(config.data)
-    writer = Writer(store, intake, rejected, config.history.keep_days)
     session = Session(config.broker, "noc-recorder", will=lambda instance: presence.offline("recorder", instance))
-    recorder = Recorder(session, writer, intake, rejected)
+    definitions = Definitions(session)
+    writer = Writer(store, intake, rejected, definitions)
+    maintenance = Maintenance(store, config.history.keep_days)
+    recorder = Recorder(session, writer, maintenance, intake, rejected)
     broken: list[StoreError] = []
 
     def write() -> None:
@@ -36,18 +39,22 @@ def run(config: Config, stop: threading.Event) -> None:
             broken.append(error)
             stop.set()
 
-    thread = threading.Thread(target=write, name="writer", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=write, name="writer", daemon=True),
+        threading.Thread(target=maintenance.run, args=[stop], name="maintenance", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
     session.start()
-    announce_at_s = 0.0
     while not stop.wait(1.0):
         session.check()
-        if not thread.is_alive():
-            raise RuntimeError("the writer's thread has ended by itself")
-        if time.monotonic() >= announce_at_s:
-            announce_at_s = time.monotonic() + presence.PRESENCE_EVERY_S
-            recorder.announce()
-    thread.join(timeout=20)
+        for thread in threads:
+            if not thread.is_alive():
+                raise RuntimeError(f"the {thread.name}'s thread has ended by itself")
+        definitions.tick()
+        recorder.tick()
+    for thread in threads:
+        thread.join(timeout=20)
     recorder.say_goodbye()
     session.stop()
     store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 
@@ -22,6 +23,14 @@ class Contiguous:
         """This record is stored now, in whatever order it came."""
         if seq > self.mark:
             self._beyond.add(seq)
+            self._advance()
+
+    def take_back(self, seqs: Collection[int]) -> None:
+        """These were not stored after all."""
+        self._beyond.difference_update(seqs)
+        if (first := min(seqs, default=self.mark + 1)) <= self.mark:
+            self._beyond.update(seq for seq in range(first, self.mark + 1) if seq not in seqs)
+            self.mark = first - 1
             self._advance()
 
     def begins_at(self, oldest_seq: int) -> None:
@@ -64,6 +73,11 @@ class Ledger:
         """False for a record of an older epoch than one already seen: it is stored, but moves no mark."""
         books = self._sites.get(site)
         return books is None or epoch >= books.epoch
+
+    def passes(self, site: str, epoch: int, seq: int) -> bool:
+        """Whether the site's mark has passed this record, or its epoch is over."""
+        books = self._sites.get(site)
+        return books is not None and (books.epoch, books.mark) >= (epoch, seq)
 
     def marks(self) -> dict[str, tuple[int, int]]:
         """Epoch and sequence number by site."""

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
-from noc_bus.messages import Incident, Mark, ProbeResult, Replay, SiteState
-from noc_bus.presence import offline, presence
+from noc_bus.messages import Incident, Mark, ProbeResult, Replay, ServicePresence, SiteState
+from noc_bus.presence import Announcer, offline, presence
+from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_frame import log
 from noc_recorder.intake import Intake
+from noc_recorder.maintenance import Maintenance
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
 
@@ -19,58 +21,95 @@ from noc_recorder.writer import Writer
 class Recorder:
     """Wires itself to the bus when it is made. The bus calls it from its own thread."""
 
-    def __init__(self, bus: Bus, writer: Writer, intake: Intake, rejected: RejectedFile) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        writer: Writer,
+        maintenance: Maintenance,
+        intake: Intake,
+        rejected: RejectedFile,
+    ) -> None:
         self._bus = bus
         self._writer = writer
+        self._maintenance = maintenance
         self._intake = intake
         self._rejected = rejected
         self._since = Time.now()
-        self._marks: dict[str, Mark] = {}
-        self._lock = threading.Lock()
+        self._marks: Published[str, Mark] = Published(bus, MARKS, RevCounter())
+        # Of sites that were deleted: not published again before their prober speaks.
+        self._withheld: dict[str, Mark] = {}
+        # A bus may hand over within the call that publishes.
+        self._lock = threading.RLock()
         self._log = log.get("noc.recorder")
+        self._announcer = Announcer(bus, SERVICES, self._presence, [self._marks], service="recorder")
         bus.subscribe(RESULTS, self._on_record)
         bus.subscribe(STATES, self._on_record)
         bus.subscribe(REPLAYS, self._on_replay)
         bus.subscribe(INCIDENTS, self._on_incident)
-        bus.when_connected(self._on_connected)
+        bus.subscribe(MARKS, self._on_mark)
 
     def publish_marks(self, marks: Sequence[Mark]) -> None:
         """Tell the sites how far they are stored."""
         with self._lock:
-            self._marks |= {mark.site: mark for mark in marks}
             for mark in marks:
-                self._bus.publish(MARKS, mark)
+                if mark.site in self._withheld:
+                    self._withheld[mark.site] = mark
+                else:
+                    self._marks.put(mark)
+
+    def tick(self) -> None:
+        """About once a second: put right what the broker lost, and say how we are where it is time."""
+        self._marks.tick()
+        self._announcer.tick()
 
     def announce(self) -> None:
         """The sign of life, with the figures."""
+        self._announcer.announce()
+
+    def say_goodbye(self) -> None:
+        """The last message of a recorder that stops on request; the last will speaks for one that does not."""
+        self._announcer.say_goodbye(offline("recorder", self._bus.instance)[1])
+
+    def _presence(self) -> ServicePresence:
         writer = self._writer
         figures: dict[str, float] = {
             "stored_total": writer.stored,
             "duplicates_total": writer.duplicates,
             "rejected_total": self._rejected.total,
+            "ahead_total": writer.ahead,
+            "strangers_refused_total": writer.strangers.refused,
             "dropped_total": self._intake.dropped,
             "declared_gone_total": writer.ledger.declared_gone,
             "buffered": len(self._intake),
             "waiting": writer.ledger.waiting,
             "write_ms": round(writer.write_ms, 1),
+            **self._maintenance.figures,
             **self._bus.counters,
         }
-        self._bus.publish(SERVICES, presence("recorder", self._since, figures, writer.trouble))
+        return presence("recorder", self._since, figures, writer.trouble or self._maintenance.trouble)
 
-    def say_goodbye(self) -> None:
-        """The last word of a recorder that stops on request; the last will speaks for one that does not."""
-        self._bus.publish(*offline("recorder", self._bus.instance))
-
-    def _on_connected(self) -> None:
-        self.announce()
-        # Under the lock: an older mark must not be told after a newer one, for the last one is kept.
+    def _on_mark(self, mark: Mark | None, variables: dict[str, str]) -> None:
+        """Somebody cleared it: the site was deleted."""
+        site = variables["site"]
+        if mark is not None or site not in self._marks.now:
+            return
         with self._lock:
-            for mark in self._marks.values():
-                self._bus.publish(MARKS, mark)
+            ours = self._marks.now.get(site)
+            if ours is not None:
+                self._withheld[site] = ours
+                self._marks.remove(site)
+
+    def _is_back(self, site: str) -> None:
+        """A site speaks: one that was deleted is a new one, whose journal goes on."""
+        if site in self._withheld:
+            with self._lock:
+                if (mark := self._withheld.pop(site, None)) is not None:
+                    self._marks.put(mark)
 
     def _on_record(self, record: ProbeResult | SiteState | None, variables: dict[str, str]) -> None:
         if record is not None:
             self._intake.put(record)
+            self._is_back(record.site)
 
     def _on_replay(self, replay: Replay | None, variables: dict[str, str]) -> None:
         if replay is None:
@@ -79,6 +118,7 @@ class Recorder:
         if any((record.site, record.epoch) != (replay.site, replay.epoch) for record in records):
             self._log.warning(f"dropped a replay of {replay.site}: it has records of another site or epoch")
             return
+        self._is_back(replay.site)
         if self._intake.put(*records):
             self._intake.put_oldest(replay.site, replay.epoch, replay.oldest_seq)
 

@@ -5,40 +5,60 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from noc_bus.messages import Mark, ProbeResult, SiteState
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState
 from noc_bus.time import Time
 from noc_frame import log
-from noc_history.store import Batch, Store, StoreError
+from noc_history.silences import Silences
+from noc_history.store import Batch, Rejected, Silence, Store, StoreError
 from noc_recorder.contiguous import Ledger
+from noc_recorder.definitions import Definitions
 from noc_recorder.intake import Arrived, Intake
 from noc_recorder.rejected import RejectedFile
+from noc_recorder.strangers import Strangers
 
 WRITE_EVERY_S: Final = 0.5
-_FORGET_EVERY_S: Final = 3600.0
 _RETRY_S: Final = (0.5, 30.0)
 _DAY_MS: Final = 86_400_000
+# No clock that anybody looks after is a day ahead.
+_MAX_AHEAD_MS: Final = _DAY_MS
+# What can still fill a silence is in a journal, and none keeps so much.
+_SILENCES_MS: Final = 4 * _DAY_MS
+_MAX_WAITING: Final = 10_000
+
+_Name = tuple[str, int, int]
 
 
 class Writer:
     """Lives in one thread, which runs `run`; the figures may be read from others."""
 
     def __init__(
-        self, store: Store, intake: Intake, rejected: RejectedFile, keep_days: int, write_every_s: float = WRITE_EVERY_S
+        self,
+        store: Store,
+        intake: Intake,
+        rejected: RejectedFile,
+        definitions: Definitions,
+        write_every_s: float = WRITE_EVERY_S,
     ) -> None:
         self.trouble: str | None = "the store has not been read yet"
         self.stored = 0
         self.duplicates = 0
+        self.ahead = 0
         self.write_ms = 0.0
         self.ledger = Ledger()
+        self.strangers = Strangers(definitions.is_known)
         self._store = store
         self._intake = intake
         self._rejected = rejected
-        self._keep_ms = keep_days * _DAY_MS
+        self._definitions = definitions
+        self._silences = Silences(definitions.interval_s)
         self._write_every_s = write_every_s
-        self._forget_at_s = time.monotonic()
+        # Refused by a store that can be set right; their sites send them again, for no mark passes them.
+        self._waiting: dict[_Name, str] = {}
+        self._newest = Time(0)
         self._log = log.get("noc.recorder")
 
     def run(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> None:
@@ -54,15 +74,19 @@ class Writer:
             if not self._store_arrived(stop, publish):
                 # The books hold a batch that the store does not: a later one must not be marked over it.
                 return
-            if time.monotonic() >= self._forget_at_s:
-                self._forget_at_s = time.monotonic() + _FORGET_EVERY_S
-                self._forget()
         self._store_arrived(stop, publish)
 
     def restore(self) -> None:
-        """Go on from the marks that are stored. Raises StoreError."""
-        for site, mark in self._store.marks().items():
+        """Go on from what is stored. Raises StoreError."""
+        now = Time.now()
+        marks = self._store.marks()
+        last_cycles = self._store.last_cycles()
+        self._definitions.restore(self._store.definitions(None))
+        self._silences.restore(last_cycles, self._store.silences(Time(now - _SILENCES_MS)))
+        self.strangers.restore(last_cycles)
+        for site, mark in marks.items():
             self.ledger.restore(site, mark.epoch, mark.seq)
+            self._newest = max(self._newest, mark.at)
 
     def marks(self) -> list[Mark]:
         """What may be published now, from this thread."""
@@ -72,8 +96,13 @@ class Writer:
     def batch_of(self, arrived: Arrived) -> Batch:
         """What of it is new, with the marks that hold once it is stored."""
         before = self.ledger.marks()
+        now = Time.now()
+        definitions = self._definitions.changed(now)
         results: list[ProbeResult] = []
         states: list[SiteState] = []
+        # Where our own clock is the wrong one, it is behind what it said before.
+        horizon = max(now, self._newest) + _MAX_AHEAD_MS
+        ahead: list[Rejected] = []
         for record in arrived.records:
             if self.ledger.is_current(record.site, record.epoch):
                 books = self.ledger.of(record.site, record.epoch)
@@ -81,43 +110,97 @@ class Writer:
                     self.duplicates += 1
                     continue
                 books.stored(record.seq)
-            if isinstance(record, ProbeResult):
+            if _time_of(record) > horizon:
+                ahead.append(Rejected(record, f"dated {_time_of(record)}, more than a day ahead of {now}"))
+            elif not self.strangers.admits(record.site, record.target):
+                continue
+            elif isinstance(record, ProbeResult):
                 results.append(record)
             else:
                 states.append(record)
+        self.ahead += len(ahead)
+        self._rejected.add(ahead)
         for (site, epoch), oldest_seq in arrived.oldest.items():
             if self.ledger.is_current(site, epoch):
                 self.ledger.of(site, epoch).begins_at(oldest_seq)
-        # A word of an incident's begin sorts before that of its end.
+        # An incident's opening sorts before its end.
         incidents = [arrived.incidents[key] for key in sorted(arrived.incidents)]
         marks = [mark for mark in self.marks() if before.get(mark.site) != (mark.epoch, mark.seq)]
-        return Batch(results, states, incidents, marks)
+        return Batch(results, states, incidents, definitions, self._silences_of(results, now), marks)
+
+    def _silences_of(self, results: Sequence[ProbeResult], now: Time) -> list[Silence]:
+        changed: dict[tuple[str, str, Time], Silence] = {}
+        for result in results:
+            # A clock that runs ahead must not make silence of the time until it is reached.
+            if result.at <= now:
+                for one in self._silences.see(result.target, result.site, result.at):
+                    changed[one.target, one.site, one.start] = one
+        return list(changed.values())
 
     def _store_arrived(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> bool:
         """False where it was stopped before what arrived was stored."""
-        if not (arrived := self._intake.take()):
+        batch = self.batch_of(self._intake.take())
+        if not any((batch.results, batch.states, batch.incidents, batch.definitions, batch.silences, batch.marks)):
             return True
-        batch = self.batch_of(arrived)
-        if not self._insist(lambda: self._write(batch), stop):
+        marks: list[Mark] = []
+        if not self._insist(lambda: marks.extend(self._write(batch)), stop):
             return False
-        publish(batch.marks)
+        publish(marks)
         return True
 
-    def _forget(self) -> None:
-        """Try once: what is too old, and cannot be deleted, must not keep what is new from being stored."""
-        try:
-            self._store.forget_cycles(Time(Time.now() - self._keep_ms))
-        except StoreError as error:
-            if not error.can_retry:
-                raise
-            self._log.error(f"{error}; old cycles stay for now, the next try is in an hour")
+    def _write(self, batch: Batch) -> Sequence[Mark]:
+        """The marks that hold now."""
+        begun_s = time.monotonic()
+        written = self._store.write(batch)
+        self.write_ms = (time.monotonic() - begun_s) * 1000
+        self.stored += written.stored
+        offered = len(batch.results) + len(batch.states) + len(batch.incidents)
+        self.duplicates += max(0, offered - written.stored - len(written.rejected))
+        self._rejected.add([one for one in written.rejected if not one.can_mend])
+        waiting: dict[_Name, str] = {}
+        for one in written.rejected:
+            record = one.record
+            if one.can_mend and isinstance(record, Incident):
+                # Nobody sends it again.
+                self._intake.put_incident(record)
+            elif one.can_mend and isinstance(record, ProbeResult | SiteState):
+                waiting[record.site, record.epoch, record.seq] = one.reason
+        self._note_waiting(batch, waiting)
+        if not waiting:
+            return batch.marks
+        self._take_back(waiting)
+        marks = self.marks()
+        self._store.write(Batch(marks=marks))
+        return marks
 
-    def _write(self, batch: Batch) -> None:
-        began_s = time.monotonic()
-        rejected = self._store.write(batch)
-        self.write_ms = (time.monotonic() - began_s) * 1000
-        self._rejected.add(rejected)
-        self.stored += len(batch.results) + len(batch.states) + len(batch.incidents) - len(rejected)
+    def _note_waiting(self, batch: Batch, waiting: dict[_Name, str]) -> None:
+        taken: list[ProbeResult | SiteState] = [*batch.results, *batch.states]
+        for record in taken:
+            self._waiting.pop((record.site, record.epoch, record.seq), None)
+        for name, reason in list(waiting.items())[: _MAX_WAITING - len(self._waiting)]:
+            self._waiting[name] = reason
+        # What its site has given up in the meantime waits no more.
+        self._waiting = {
+            (site, epoch, seq): reason
+            for (site, epoch, seq), reason in self._waiting.items()
+            if (site, epoch, seq) in waiting or not self.ledger.passes(site, epoch, seq)
+        }
+
+    def _take_back(self, waiting: dict[_Name, str]) -> None:
+        by_site: dict[tuple[str, int], set[int]] = defaultdict(set)
+        for site, epoch, seq in waiting:
+            by_site[site, epoch].add(seq)
+        for (site, epoch), seqs in by_site.items():
+            if self.ledger.is_current(site, epoch):
+                self.ledger.of(site, epoch).take_back(seqs)
+
+    @property
+    def _refusal(self) -> str | None:
+        """What the store refuses and would take were it set right."""
+        if not self._waiting:
+            return None
+        reason = next(iter(self._waiting.values()))
+        return f"the store refuses {len(self._waiting)} records, which their sites keep: {reason}"[:500]
 
     def _insist(self, act: Callable[[], object], stop: threading.Event) -> bool:
         """Try until it works; False when stopped before. What is not stored then is sent again by its site."""
@@ -128,15 +211,23 @@ class Writer:
             except StoreError as error:
                 if not error.can_retry:
                     raise
-                if str(error) != self.trouble:
-                    self.trouble = str(error)
-                    self._log.error(f"{error}; nothing is lost, the sites keep what is not stored")
+                self._say(str(error), f"{error}; nothing is lost, the sites keep what is not stored")
             else:
-                if self.trouble is not None and attempts:
+                if attempts:
                     self._log.info("the store works again")
-                self.trouble = None
+                refusal = self._refusal
+                self._say(refusal, refusal)
                 return True
             attempts += 1
             low, high = _RETRY_S
             if stop.wait(random.uniform(low, min(high, low * 2**attempts))):
                 return False
+
+    def _say(self, trouble: str | None, line: str | None) -> None:
+        if trouble is not None and trouble != self.trouble:
+            self._log.error(line)
+        self.trouble = trouble
+
+
+def _time_of(record: ProbeResult | SiteState) -> Time:
+    return record.at if isinstance(record, ProbeResult) else record.since

@@ -2,45 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-from noc_bus.messages import Target
+from noc_bus.messages import Target, VerdictState
 from noc_bus.time import Time
 from noc_history.store import SiteRecords, Store
 from noc_rules import uptime
-from noc_rules.timeline import Interval, overall, site_intervals
+from noc_rules.timeline import InForce, Interval, overall, site_intervals
 from noc_rules.uptime import Uptime
 from noc_rules.verdict import sites_of
 
-# A site that was silent for longer than this many intervals was not looking.
-_SILENT_CYCLES: Final = 3
+# Asking for few is quick; asking for more, all at once is.
+_FEW: Final = 50
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """`overall` and every site's intervals cover the period exactly."""
+    """`sites` and `overall` cover the period from when each was first asked."""
 
     overall: list[Interval]
     sites: dict[str, list[Interval]]
     uptime: Uptime
 
 
-def timelines(store: Store, targets: Sequence[Target], start: Time, end: Time) -> dict[str, Timeline]:
-    """By target id. Raises StoreError."""
-    # Asking for one target is quick; asking for many, all at once is.
-    wanted = [targets[0].id] if len(targets) == 1 else None
-    records = store.states(wanted, start, end)
-    return {target.id: _timeline(target, records.get(target.id, {}), start, end) for target in targets}
+def timelines(
+    store: Store,
+    targets: Sequence[Target],
+    start: Time,
+    end: Time,
+    *,
+    known: Mapping[str, Target] = MappingProxyType({}),
+    down: Collection[VerdictState] = uptime.DOWN,
+    explained: bool = True,
+) -> dict[str, Timeline]:
+    """By target id. Raises StoreError.
+
+    `known` has the present targets among which parents are; `down` is what counts as downtime;
+    `explained` False leaves reasons out.
+    """
+    past = _Past(store, targets, known, start, end, explained=explained)
+    found = {}
+    for target in targets:
+        together = past.overall(target.id)
+        found[target.id] = Timeline(together, past.sites(target.id), uptime.account(together, down))
+    return found
 
 
-def _timeline(target: Target, records: Mapping[str, SiteRecords], start: Time, end: Time) -> Timeline:
-    grace_ms = round(_SILENT_CYCLES * target.interval_s * 1000 + target.timeout_ms)
-    sites = {
-        site: site_intervals(records[site].states, records[site].last_heard, start, end, grace_ms)
-        for site in sites_of(target, records)
-        if site in records
-    }
-    together = overall(target, sites, start, end)
-    return Timeline(together, sites, uptime.account(together))
+class _Past:
+    """Judges each target once, after its parents, by what was in force at each moment."""
+
+    def __init__(
+        self,
+        store: Store,
+        targets: Sequence[Target],
+        known: Mapping[str, Target],
+        start: Time,
+        end: Time,
+        *,
+        explained: bool,
+    ) -> None:
+        self._store, self._start, self._end, self._explained = store, start, end, explained
+        self._present = {**known, **{target.id: target for target in targets}}
+        self._in_force: dict[str, InForce] = {}
+        self._define([target.id for target in targets])
+        names = None if len(self._in_force) > _FEW else list(self._in_force)
+        self._records = store.states(names, start, end)
+        self._sites: dict[str, dict[str, list[Interval]]] = {}
+        self._overall: dict[str, list[Interval]] = {}
+
+    def sites(self, name: str) -> dict[str, list[Interval]]:
+        """By site, of those that looked at it in the period and were asked to at some moment of it."""
+        if name not in self._sites:
+            in_force = self._in_force[name]
+            asked = in_force.during(self._start, self._end)
+            records = self._records.get(name, {})
+            self._sites[name] = {
+                site: intervals
+                for site, one in records.items()
+                if any(site in sites_of(target, records) for target in asked)
+                if (intervals := self._site(one, in_force))
+            }
+        return self._sites[name]
+
+    def overall(self, name: str) -> list[Interval]:
+        if name not in self._overall:
+            # Nothing, while it is being judged: that a target is above itself is refused, but may have been stored.
+            self._overall[name] = []
+            in_force = self._in_force[name]
+            parents = {parent: self.overall(parent) for parent in _parents(in_force) if parent in self._in_force}
+            self._overall[name] = overall(in_force, self.sites(name), parents, explained=self._explained)
+        return self._overall[name]
+
+    def _site(self, records: SiteRecords, in_force: InForce) -> list[Interval]:
+        return site_intervals(records.states, records.silences, records.last_cycle, self._start, self._end, in_force)
+
+    def _define(self, names: list[str]) -> None:
+        """Their definitions, and those of all above them."""
+        while names:
+            definitions = self._store.definitions(None if len(names) > _FEW else names)
+            for name in names:
+                if name in self._present:
+                    self._in_force[name] = InForce(self._present[name], definitions.get(name, ()))
+                elif past := [one.target for one in definitions.get(name, ()) if one.target]:
+                    self._in_force[name] = InForce(past[0], definitions[name])
+            names = sorted(
+                {parent for name in names if name in self._in_force for parent in _parents(self._in_force[name])}
+                - self._in_force.keys()
+                - set(names)
+            )
+
+
+def _parents(in_force: InForce) -> set[str]:
+    return {parent for target in in_force.targets for parent in target.parents}

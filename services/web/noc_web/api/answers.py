@@ -120,8 +120,9 @@ class IntervalAnswer(TypedDict):
 
 
 class UptimeAnswer(TypedDict):
-    pct: Annotated[float | None, Meta(description="null: nothing was measured")]
-    seconds: Annotated[dict[str, float], Meta(description="by state; they add up to the period")]
+    pct: Annotated[float | None, Meta(description="null: nothing was measured; 100 only where nothing was down")]
+    coverage_pct: Annotated[float, Meta(description="how much of the period was measured")]
+    seconds: Annotated[dict[str, float], Meta(description="by state; they add up to the time since it was first asked")]
 
 
 States = TypedDict(
@@ -154,7 +155,8 @@ class ReportRow(TypedDict):
     target: str
     name: str
     group: str
-    uptime_pct: float | None
+    uptime_pct: Annotated[float | None, Meta(description="null: nothing was measured; 100 only where nothing was down")]
+    coverage_pct: Annotated[float, Meta(description="how much of the period was measured")]
     seconds: dict[str, float]
     outages: int
     downtime_s: float
@@ -163,13 +165,17 @@ class ReportRow(TypedDict):
 
 class ReportTotal(TypedDict):
     uptime_pct: float | None
+    coverage_pct: float
     seconds: dict[str, float]
     outages: int
     downtime_s: float
     longest_s: float
 
 
-Report = TypedDict("Report", {"from": At, "to": At, "group": str, "rows": list[ReportRow], "total": ReportTotal})
+Report = TypedDict(
+    "Report",
+    {"from": At, "to": At, "group": str, "profile": str, "rows": list[ReportRow], "total": ReportTotal},
+)
 
 
 class Me(TypedDict):

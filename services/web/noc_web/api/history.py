@@ -6,6 +6,7 @@ from typing import Final
 
 from noc_history.store import Point
 from noc_rules.timeline import Interval
+from noc_rules.uptime import coverage_pct
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, Ask, Query, Route
 from noc_web.api.targets import target_in_force
@@ -35,15 +36,19 @@ def history(parts: Parts, ask: Ask) -> object:
 def states(parts: Parts, ask: Ask) -> object:
     target = target_in_force(parts, ask)
     start, end = ask.period(_DAY_MS, LONGEST_MS)
-    timeline = timelines(parts.store, [target], start, end)[target.id]
-    return {"from": start, "to": end} | described(timeline)
+    timeline = timelines(parts.store, [target], start, end, known=parts.publisher.targets)[target.id]
+    return {"from": start, "to": end} | _described(timeline, (end - start) / 1000)
 
 
-def described(timeline: Timeline) -> Row:
+def _described(timeline: Timeline, period_s: float) -> Row:
     return {
         "overall": [_interval(one) for one in timeline.overall],
         "sites": {site: [_interval(one) for one in found] for site, found in sorted(timeline.sites.items())},
-        "uptime": {"pct": timeline.uptime.uptime_pct, "seconds": timeline.uptime.seconds},
+        "uptime": {
+            "pct": timeline.uptime.uptime_pct,
+            "coverage_pct": coverage_pct(timeline.uptime.seconds, period_s),
+            "seconds": timeline.uptime.seconds,
+        },
         "outages": [_interval(one) for one in timeline.uptime.outages],
     }
 

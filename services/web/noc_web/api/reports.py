@@ -11,46 +11,53 @@ from flask import Response
 
 from noc_bus.messages import VerdictState
 from noc_bus.time import Time
-from noc_rules.uptime import Uptime, percent
+from noc_rules.uptime import PROFILES, Uptime, coverage_pct, percent
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route, Text
 from noc_web.catalog.table import guarded
 from noc_web.live.view import Row
 from noc_web.parts import Parts
-from noc_web.uptime import timelines
+from noc_web.uptime import Timeline, timelines
 
 _DEFAULT_MS: Final = 7 * 24 * 3_600_000
-_COLUMNS: Final = ("target", "name", "group", "uptime_pct", "outages", "downtime_s", "longest_s")
+_COLUMNS: Final = ("target", "name", "group", "uptime_pct", "coverage_pct", "outages", "downtime_s", "longest_s")
 
 
 def uptime_report(parts: Parts, ask: Ask) -> object:
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
     form = ask.word("format", "json", ("json", "csv"))
+    profile = ask.word("profile", "standard", tuple(PROFILES))
     group = ask.query.get("group", "")
-    targets = [target for target in parts.publisher.targets.values() if _is_in(target.group, group)]
-    found = timelines(parts.store, targets, start, end) if targets else {}
+    known = parts.publisher.targets
+    targets = [target for target in known.values() if _is_in(target.group, group)]
+    found: dict[str, Timeline] = {}
+    if targets:
+        found = timelines(parts.store, targets, start, end, known=known, down=PROFILES[profile], explained=False)
+    period_s = (end - start) / 1000
     rows = [
-        {"target": target.id, "name": target.name, "group": target.group} | _figures([found[target.id].uptime])
+        {"target": target.id, "name": target.name, "group": target.group}
+        | _figures([found[target.id].uptime], profile, period_s)
         for target in targets
     ]
     rows.sort(key=lambda row: (row["uptime_pct"] is None, row["uptime_pct"], row["target"]))
     if form == "csv":
         return _csv(rows, start, end)
-    total = _figures([timeline.uptime for timeline in found.values()])
-    return {"from": start, "to": end, "group": group, "rows": rows, "total": total}
+    total = _figures([timeline.uptime for timeline in found.values()], profile, period_s)
+    return {"from": start, "to": end, "group": group, "profile": profile, "rows": rows, "total": total}
 
 
 def _is_in(path: str, group: str) -> bool:
     return not group or path == group or path.startswith(f"{group}/")
 
 
-def _figures(uptimes: Sequence[Uptime]) -> Row:
-    """Sums over some targets; the percentage is of all their measured time together."""
+def _figures(uptimes: Sequence[Uptime], profile: str, period_s: float) -> Row:
+    """Sums over some targets; the percentages are of all their time together."""
     seconds = {state: sum(one.seconds[state] for one in uptimes) for state in VerdictState}
     lengths = [outage.seconds for one in uptimes for outage in one.outages]
     return {
-        "uptime_pct": percent(seconds),
+        "uptime_pct": percent(seconds, PROFILES[profile]),
+        "coverage_pct": coverage_pct(seconds, period_s * len(uptimes)),
         "seconds": seconds,
         "outages": len(lengths),
         "downtime_s": sum(lengths),
@@ -60,6 +67,8 @@ def _figures(uptimes: Sequence[Uptime]) -> Row:
 
 def _csv(rows: Sequence[Row], start: Time, end: Time) -> Response:
     out = io.StringIO()
+    # Without this mark Excel takes UTF-8 for something else.
+    out.write("\ufeff")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["from", "to", *_COLUMNS, *(f"{state.lower()}_s" for state in VerdictState)])
     for row in rows:
@@ -82,6 +91,11 @@ ROUTES = (
         query=(
             *PERIOD,
             Query("group", "only targets in this group and below; left out: all", {"type": "string"}),
+            Query(
+                "profile",
+                "what counts as downtime: standard (DOWN), partial-is-down, unreachable-is-down, or strict (both too)",
+                {"type": "string", "enum": list(PROFILES), "default": "standard"},
+            ),
             Query("format", "json or csv", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
         ),
     ),

@@ -1,0 +1,81 @@
+"""The thread that deletes what is too old and gives space back, so much a second and never in the writer's way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from noc_bus.time import Time
+from noc_frame import log
+from noc_history.store import Store, StoreError
+
+BUDGET_S: Final = 0.25
+"""Of every second."""
+_EVERY_S: Final = 1.0
+_RETRY_S: Final = 60.0
+_LOOK_EVERY_S: Final = 60.0
+_LOG_EVERY_S: Final = 3600.0
+_DAY_MS: Final = 86_400_000
+
+
+class Maintenance:
+    """Lives in one thread, which runs `run`; the figures may be read from others."""
+
+    def __init__(self, store: Store, keep_days: int, every_s: float = _EVERY_S) -> None:
+        self.trouble: str | None = None
+        """How the store is set up wrongly, with the cure."""
+        self.deleted_rows = 0
+        self.freed_bytes = 0
+        self.backlog_rows: int | None = None
+        self.worked_s = 0.0
+        self._store = store
+        self._keep_ms = keep_days * _DAY_MS
+        self._every_s = every_s
+        self._look_at_s = self._log_at_s = time.monotonic()
+        self._log = log.get("noc.recorder")
+
+    def run(self, stop: threading.Event) -> None:
+        wait_s = self._every_s
+        while not stop.wait(wait_s):
+            wait_s = self._every_s
+            try:
+                self._look()
+                self._work()
+            except StoreError as error:
+                # What is too old and cannot be deleted must not keep what is new from being stored.
+                wait_s = max(self._every_s, _RETRY_S)
+                self._tell(error)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        figures: dict[str, float] = {
+            "maintenance_deleted_total": self.deleted_rows,
+            "maintenance_freed_bytes_total": self.freed_bytes,
+            "maintenance_s_total": round(self.worked_s, 3),
+            # A store that cannot tell has none that would be known of.
+            "maintenance_backlog": self.backlog_rows or 0,
+        }
+        return figures
+
+    def _work(self) -> None:
+        begun_s = time.monotonic()
+        done = self._store.maintain(Time(Time.now() - self._keep_ms), BUDGET_S)
+        self.worked_s += time.monotonic() - begun_s
+        self.deleted_rows += done.deleted_rows
+        self.freed_bytes += done.freed_bytes
+        self.backlog_rows = done.backlog_rows
+
+    def _look(self) -> None:
+        if time.monotonic() < self._look_at_s:
+            return
+        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+        trouble = self._store.trouble()
+        if trouble is not None and trouble != self.trouble:
+            self._log.error(trouble)
+        self.trouble = trouble
+
+    def _tell(self, error: StoreError) -> None:
+        if time.monotonic() >= self._log_at_s:
+            self._log_at_s = time.monotonic() + _LOG_EVERY_S
+            self._log.error(f"{error}; old cycles stay for now, the next try is in a minute")
