@@ -441,6 +441,7 @@ class Acknowledgement(Retained, kw_only=True, frozen=True):
     by: Annotated[str, Meta(min_length=1, max_length=120)]
     at: Time
     comment: Text = ""
+    withdrawn: Annotated[bool, Meta(description="true: it is taken back, and nobody has the incident")] = False
 
 
 class Member(Message, kw_only=True, frozen=True):

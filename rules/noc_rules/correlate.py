@@ -219,11 +219,13 @@ def of_broker(
 def of_acknowledgement(
     incident: Incident, about: tuple[About, ...], acknowledgement: Acknowledgement | None
 ) -> IncidentChange | None:
-    """An acknowledgement that was taken back leaves the incident as it is until it ends."""
-    if acknowledgement is None or _said(acknowledgement) == _said(incident.acknowledged):
+    """Taking one back is said, too: only that one is missing on the broker leaves the incident as it is."""
+    if acknowledgement is None:
         return None
-    changed = replace(incident, acknowledged=acknowledgement)
-    return IncidentChange(Why.ACKNOWLEDGED, changed, about)
+    in_force = None if acknowledgement.withdrawn else acknowledgement
+    if _said(in_force) == _said(incident.acknowledged):
+        return None
+    return IncidentChange(Why.ACKNOWLEDGED, replace(incident, acknowledged=in_force), about)
 
 
 def of_unknown(incident: Incident, about: tuple[About, ...], now: Time) -> IncidentChange:

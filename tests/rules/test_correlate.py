@@ -266,6 +266,16 @@ def test_an_acknowledgement_is_taken_once_whatever_its_number() -> None:
     assert of_acknowledgement(step.incident, (), replace(given, comment="yours")) is not None
 
 
+def test_an_acknowledgement_that_is_taken_back_is_in_force_no_more() -> None:
+    given = Acknowledgement(incident=incident().id, by="ada", at=T0)
+    taken = of_acknowledgement(incident(), (), given)
+    assert taken is not None
+    back = of_acknowledgement(taken.incident, (), replace(given, by="bob", withdrawn=True))
+    assert back is not None
+    assert back.incident.acknowledged is None
+    assert of_acknowledgement(back.incident, (), replace(given, by="bob", withdrawn=True)) is None
+
+
 @pytest.mark.parametrize(
     ("one", "about"),
     [

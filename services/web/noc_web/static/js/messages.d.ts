@@ -9,6 +9,8 @@ export interface Acknowledgement {
   by: string;
   at: string;
   comment: string;
+  /** true: it is taken back, and nobody has the incident */
+  withdrawn: boolean;
 }
 
 /** Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic. */
