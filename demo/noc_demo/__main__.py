@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from noc_demo.demo import Options, demo
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return demo(Options(port=arguments.port, data=arguments.data), os.environ)
-    except Complaint as complaint:
-        print(f"noc: {complaint}", file=sys.stderr)
-        return complaint.code
+    except CommandError as error:
+        print(f"noc: {error}", file=sys.stderr)
+        return error.code
 
 
 def _port(text: str) -> int:

@@ -29,7 +29,7 @@ from noc_demo.stage import Stage
 from noc_frame.settings import parse_folder
 from noc_launcher import loglines, running
 from noc_launcher.brokers import nats
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 from noc_launcher.ports import check_port, listens
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_netlab.namespace import NoNamespace
@@ -54,14 +54,14 @@ class Options:
 
 
 def demo(options: Options, environment: Mapping[str, str]) -> int:
-    """Run until Ctrl-C or SIGTERM. Raises Complaint."""
+    """Run until Ctrl-C or SIGTERM. Raises CommandError."""
     with _folder(options.data) as folder, running.claim(folder):
         port = _http_port(options.port)
         try:
             with Sites({site.id: site.own for site in SITES}, folder / "echoes.record") as sites:
                 asyncio.run(Demonstration(folder, port, sites, environment).run())
         except NoNamespace as error:
-            raise Complaint(f"The demonstration needs a network of its own: {error}.") from None
+            raise CommandError(f"The demonstration needs a network of its own: {error}.") from None
     return 0
 
 
@@ -85,7 +85,7 @@ class Demonstration:
         self._token = ""
 
     async def run(self) -> None:
-        """Until it is told to stop. Raises Complaint where a part does not start."""
+        """Until it is told to stop. Raises CommandError where a part does not start."""
         gates = Gates(self._broker_port)
         with tempfile.TemporaryDirectory(prefix="noc-demo-door-") as short, self._log:
             # A socket's path must be short, and the data folder's may be long.
@@ -175,7 +175,7 @@ class Demonstration:
                 while line := await process.stdout.readline():
                     _progress(float(line))
                 if await process.wait():
-                    raise Complaint("The week of history could not be written; the lines above say why.")
+                    raise CommandError("The week of history could not be written; the lines above say why.")
             finally:
                 if process.returncode is None:
                     process.kill()
@@ -186,7 +186,7 @@ class Demonstration:
     async def _play(self, stage: Stage) -> None:
         while True:
             if not self._sites.is_alive:
-                raise Complaint("The simulated network has ended by itself; start the demonstration again.")
+                raise CommandError("The simulated network has ended by itself; start the demonstration again.")
             stage.tick()
             await asyncio.sleep(_TICK_S)
 
@@ -221,7 +221,7 @@ class Demonstration:
         ]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
         if done.returncode:
-            raise Complaint(f"The demonstration's targets could not be put in: {done.stderr.strip()}")
+            raise CommandError(f"The demonstration's targets could not be put in: {done.stderr.strip()}")
         self._token = done.stdout.strip()
         for site in SITES:
             self._ask("PUT", f"sites/{site.id}", {"label": site.label, "location": site.location, "anchors": ANCHORS})
@@ -248,7 +248,7 @@ class Demonstration:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
-                raise Complaint(
+                raise CommandError(
                     f"The web service refuses {method} {path}: {error.read(2000).decode(errors='replace')}"
                 ) from None
 
@@ -291,7 +291,7 @@ def _folder(named: Path | None) -> Iterator[Path]:
         try:
             parse_folder(str(named))
         except ValueError as error:
-            raise Complaint(
+            raise CommandError(
                 f"The data folder {named} cannot be used ({error}); name one you may write with --data."
             ) from None
         yield named.resolve()
@@ -326,7 +326,7 @@ def _http_port(asked_for: int | None) -> int:
         return asked_for
     try:
         check_port("127.0.0.1", _PORT, "--port")
-    except Complaint:
+    except CommandError:
         return _free_port()
     return _PORT
 

@@ -11,7 +11,7 @@ from typing import Final
 from noc_frame.settings import SettingError
 from noc_launcher.arguments import COMMANDS, parser
 from noc_launcher.commands import OTHERS, Arguments
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 EXIT_WRONG_USE: Final = 2
 EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
@@ -27,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(words or ["--help"])
         run: Callable[[Arguments], int] = arguments.run
         return run(arguments)
-    except Complaint as complaint:
-        print(f"noc: {complaint}", file=sys.stderr)
-        return complaint.code
+    except CommandError as error:
+        print(f"noc: {error}", file=sys.stderr)
+        return error.code
     except SettingError as error:
         print(f"noc: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_command(words: Sequence[str]) -> None:
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        raise Complaint(f"There is no command {words[0]!r}; `noc --help` lists them.", EXIT_WRONG_USE)
+        raise CommandError(f"There is no command {words[0]!r}; `noc --help` lists them.", EXIT_WRONG_USE)
 
 
 if __name__ == "__main__":

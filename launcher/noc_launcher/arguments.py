@@ -39,8 +39,7 @@ for developers
 `noc COMMAND --help` says more. Settings are environment variables, NOC_...; arguments win over them.
 """
 _DATA_HELP: Final = "the data folder (NOC_DATA, else ~/.local/share/noc)"
-COMMANDS: Final = ("up", "doctor", "user", "token", "targets", "secrets", "lock")
-_ROLES: Final = ("viewer", "operator", "admin")
+COMMANDS: Final = ("up", "doctor", "secrets", "lock")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,30 +63,6 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--mqtt-port", metavar="N", type=_port, help="the broker's port on loopback (1883, else a free one)"
     )
-
-    user = known.add_parser("user", help=argparse.SUPPRESS).add_subparsers(metavar="add", required=True)
-    add = _add(user, "add", commands.user_add, "Add a user; the password is asked for, or read from standard input.")
-    add.add_argument("name")
-    add.add_argument("--role", choices=_ROLES, required=True)
-    add.add_argument("--data", metavar="DIR", help=_DATA_HELP)
-
-    token = known.add_parser("token", help=argparse.SUPPRESS).add_subparsers(metavar="create", required=True)
-    create = _add(token, "create", commands.token_create, "Print a new token for the HTTP API; it is shown this once.")
-    create.add_argument("--role", choices=_ROLES, required=True)
-    create.add_argument("--name", help="what it is for (made up where it is left out)")
-    create.add_argument("--data", metavar="DIR", help=_DATA_HELP)
-
-    targets = known.add_parser("targets", help=argparse.SUPPRESS).add_subparsers(metavar="import|export", required=True)
-    read = _add(
-        targets, "import", commands.targets_import, "Add the targets of a CSV or JSON file: all of them, or none."
-    )
-    read.add_argument("file", metavar="FILE")
-    read.add_argument("--replace", action="store_true", help="also change targets that exist")
-    read.add_argument("--data", metavar="DIR", help=_DATA_HELP)
-    write = _add(targets, "export", commands.targets_export, "Write all targets, with their own options, to a file.")
-    write.add_argument("file", metavar="FILE", help="- is standard output")
-    write.add_argument("--format", choices=("csv", "json"), help="csv, unless FILE ends in .json")
-    write.add_argument("--data", metavar="DIR", help=_DATA_HELP)
 
     doctor = _add(
         known, "doctor", commands.doctor, "Look for what is missing on this machine; exit code 1 where something is."

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TEST_LINE: Final = "# --- only for ./noc test ---"
@@ -33,7 +33,7 @@ def run_tests(arguments: Sequence[str]) -> int:
 def run_demo(arguments: Sequence[str]) -> int:
     """Become the demonstration, which is in no site's and no server's installation."""
     if importlib.util.find_spec("noc_demo") is None:
-        raise Complaint("The demonstration is not installed here: run ./noc demo in a checkout of the repository.")
+        raise CommandError("The demonstration is not installed here: run ./noc demo in a checkout of the repository.")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "noc_demo", *arguments])  # noqa: S606  # the user's own arguments
 
 
@@ -41,7 +41,9 @@ def write_lock() -> Path:
     """Rewrite the lock from the members' pyproject.toml files. Versions already locked stay where they fit."""
     root = _checkout()
     if shutil.which("uv") is None:
-        raise Complaint("`noc lock` needs uv on PATH, and only it does; install uv (pip install uv) and run it again.")
+        raise CommandError(
+            "`noc lock` needs uv on PATH, and only it does; install uv (pip install uv) and run it again."
+        )
     runtime, test = requirements(root)
     file = root / "requirements.lock"
     with tempfile.TemporaryDirectory() as folder:
@@ -88,13 +90,13 @@ def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -
         [*command, "-"], input="\n".join(wanted), text=True, stderr=subprocess.PIPE, check=False
     )
     if done.returncode:
-        raise Complaint(f"uv could not lock the dependencies: {done.stderr.strip()}")
+        raise CommandError(f"uv could not lock the dependencies: {done.stderr.strip()}")
     return to.read_text(encoding="utf-8")
 
 
 def _checkout() -> Path:
     if not (REPOSITORY / "requirements.lock").exists() and not (REPOSITORY / "noc").exists():
-        raise Complaint("This command works in a checkout of the repository only: run ./noc there.")
+        raise CommandError("This command works in a checkout of the repository only: run ./noc there.")
     return REPOSITORY
 
 

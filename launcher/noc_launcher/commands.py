@@ -8,10 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from noc_launcher import services
-from noc_launcher.complaint import Complaint
 
 Arguments = argparse.Namespace
 
@@ -40,6 +39,18 @@ def _prober(command: str) -> Callable[[list[str]], int]:
     return run
 
 
+def _web_command(name: str) -> Callable[[list[str]], int]:
+    """A command that the web service offers, on the data folder of `noc up` unless the words name another."""
+
+    def run(words: list[str]) -> int:
+        from noc_launcher.plan import data_folder
+        from noc_web import cli
+
+        return cli.main([name, *words], lambda: data_folder(None, os.environ))
+
+    return run
+
+
 def _service(name: str) -> Callable[[list[str]], int]:
     return lambda words: services.run(name, words)
 
@@ -49,6 +60,7 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "demo": _demo,
     "ping": _prober("ping"),
     "trace": _prober("trace"),
+    **{name: _web_command(name) for name in ("user", "token", "targets")},
     **{name: _service(name) for name in services.SERVICES},
 }
 
@@ -69,42 +81,6 @@ def up(arguments: Arguments) -> int:
         mqtt_port=arguments.mqtt_port,
     )
     return up(asked, os.environ)
-
-
-def user_add(arguments: Arguments) -> int:
-    from noc_launcher import admin
-
-    print(admin.add_user(_folder(arguments), arguments.name, arguments.role), file=sys.stderr)
-    return 0
-
-
-def token_create(arguments: Arguments) -> int:
-    from noc_launcher import admin
-
-    print(admin.create_token(_folder(arguments), arguments.role, arguments.name))
-    return 0
-
-
-def targets_import(arguments: Arguments) -> int:
-    from noc_launcher import admin
-
-    print(admin.import_targets(_folder(arguments), arguments.file, replace=arguments.replace), file=sys.stderr)
-    return 0
-
-
-def targets_export(arguments: Arguments) -> int:
-    from noc_launcher import admin
-
-    form: Literal["csv", "json"] = arguments.format or ("json" if arguments.file.endswith(".json") else "csv")
-    text = admin.export_targets(_folder(arguments), form)
-    if arguments.file == "-":
-        print(text.removeprefix("\ufeff"), end="")
-        return 0
-    try:
-        Path(arguments.file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Complaint(f"{arguments.file} cannot be written ({error.strerror}); name another file.") from None
-    return 0
 
 
 def doctor(arguments: Arguments) -> int:
@@ -130,7 +106,7 @@ def secrets(arguments: Arguments) -> int:
 def lock(arguments: Arguments) -> int:
     from noc_launcher.checkout import write_lock
 
-    print(f"{write_lock()} is made anew", file=sys.stderr)
+    print(f"{write_lock()} is rewritten", file=sys.stderr)
     return 0
 
 

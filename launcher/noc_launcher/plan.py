@@ -12,7 +12,7 @@ from typing import Literal
 from noc_bus.broker import MQTT_URL
 from noc_bus.channels import RESERVED_SITES
 from noc_frame.settings import DATA, SettingError, parse_folder
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 from noc_prober.config import SITE
 from noc_web.config import HTTP_HOST, HTTP_PORT
 
@@ -46,12 +46,12 @@ class Plan:
 
 
 def read(options: Options, environment: Mapping[str, str]) -> Plan:
-    """Raises SettingError or Complaint with a sentence. Makes the data folder."""
+    """Raises SettingError or CommandError with a sentence. Makes the data folder."""
     folder = data_folder(options.data, environment)
     try:
         parse_folder(str(folder))
     except ValueError as error:
-        raise Complaint(
+        raise CommandError(
             f"The data folder {folder} cannot be used ({error}); name one you may write with --data."
         ) from None
     wanted = set_over(environment, NOC_HTTP_HOST=options.host, NOC_HTTP_PORT=options.port, NOC_SITE=options.site)
@@ -62,7 +62,7 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
         port = HTTP_PORT.read(wanted)
     except SettingError as error:
         raise (
-            Complaint(f"--port: {options.port!r} is not a port; use 1 to 65535.", 2) if options.port else error
+            CommandError(f"--port: {options.port!r} is not a port; use 1 to 65535.", 2) if options.port else error
         ) from None
     return Plan(
         folder=folder.resolve(),
@@ -88,7 +88,7 @@ def data_folder(given: str | None, environment: Mapping[str, str]) -> Path:
         return (Path(home) if home.startswith("/") else Path.home() / ".local/share") / "noc"
     except RuntimeError:
         # A user without an entry among the system's users, or a ~name of nobody.
-        raise Complaint("The home folder is not known; name the data folder by its full path with --data.") from None
+        raise CommandError("The home folder is not known; name the data folder by its full path with --data.") from None
 
 
 def _absolute(path: str) -> Path:

@@ -6,13 +6,13 @@ import errno
 import socket
 from typing import Final
 
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 MQTT_PORT: Final = 1883
 
 
 def check_port(host: str, port: int, option: str) -> None:
-    """Raises Complaint where nobody can listen there."""
+    """Raises CommandError where nobody can listen there."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family) as sock:
@@ -20,12 +20,14 @@ def check_port(host: str, port: int, option: str) -> None:
             sock.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Complaint(
+            raise CommandError(
                 f"Port {port} on {host} is in use by another program; choose another with {option}."
             ) from None
         if error.errno == errno.EACCES:
-            raise Complaint(f"Port {port} is for root only; choose one above 1023 with {option}.") from None
-        raise Complaint(f"{host!r} is no address of this machine ({error.strerror}); choose one with --host.") from None
+            raise CommandError(f"Port {port} is for root only; choose one above 1023 with {option}.") from None
+        raise CommandError(
+            f"{host!r} is no address of this machine ({error.strerror}); choose one with --host."
+        ) from None
 
 
 def mqtt_port(asked_for: int | None) -> int:
@@ -35,7 +37,7 @@ def mqtt_port(asked_for: int | None) -> int:
         return asked_for
     try:
         check_port("127.0.0.1", MQTT_PORT, "--mqtt-port")
-    except Complaint:
+    except CommandError:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             return int(sock.getsockname()[1])

@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 _LOCK: Final = "noc.lock"
 
 
 @contextlib.contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Hold the data folder. Raises Complaint where another process does."""
+    """Hold the data folder. Raises CommandError where another process does."""
     with (folder / _LOCK).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Complaint(
+            raise CommandError(
                 f"NOC already runs on the data folder {folder} (process {read(folder).get('pid', 'unknown')}); "
                 "stop that one, or give this one another folder with --data."
             ) from None

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from noc_launcher.brokers.mosquitto import password_file
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 _CENTRAL: Final = ("web", "recorder", "alerter", "reader")
 _PASSWORD_CHARACTERS: Final = 32
@@ -26,14 +26,14 @@ def make(folder: Path, site: str) -> list[str]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & stat.S_IRWXO:
             # One that was there before; it may hold other things too, so its mode is not ours to change.
-            raise Complaint(
+            raise CommandError(
                 f"Other users of this machine may look into {folder}, whose files every container must be able to read; "
                 f"run `chmod 700 {folder}`, or name a new folder."
             )
         return _Files(folder).make(site)
     except OSError as error:
         place = error.filename or folder
-        raise Complaint(f"{place} cannot be written ({error.strerror}); name a folder you may write.") from None
+        raise CommandError(f"{place} cannot be written ({error.strerror}); name a folder you may write.") from None
 
 
 class _Files:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from noc_frame.process import EXIT_SETTINGS
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 RESTART_S: Final = (0.2, 30.0)
 STEADY_S: Final = 20.0
@@ -22,6 +22,12 @@ STEADY_S: Final = 20.0
 GIVE_UP_AFTER: Final = 5
 """Deaths in a row, while not everything has been ready yet."""
 STOP_S: Final = 10.0
+SERVING_LOOK_S: Final = 5.0
+"""How often a program that says whether it serves is asked."""
+DEAF_S: Final = 15.0
+"""Who has served and does not for so long is started again …"""
+FIRST_SERVES_S: Final = 60.0
+"""… and who has not served since it was started, after this long."""
 _LOOK_EVERY_S: Final = 0.1
 _LONGEST_LINE_BYTES: Final = 1_000_000
 
@@ -35,6 +41,8 @@ class Program:
     environment: Mapping[str, str] = field(repr=False)
     is_ready: Callable[[], bool] = lambda: True
     """Called in a thread of its own, again and again; may block for a moment."""
+    why_deaf: Callable[[], str | None] | None = None
+    """Why it runs and does not serve, None while it does; called like `is_ready`, for as long as it runs."""
 
 
 def as_child(words: Sequence[str]) -> list[str]:
@@ -58,23 +66,33 @@ class Supervisor:
     """Runs `programs` until `stop` is called. Every line they print goes to `show` with their name."""
 
     def __init__(
-        self, programs: Sequence[Program], show: Callable[[str, str], None], *, patience_s: float = 20.0
+        self,
+        programs: Sequence[Program],
+        show: Callable[[str, str], None],
+        *,
+        patience_s: float = 20.0,
+        serving_look_s: float = SERVING_LOOK_S,
+        deaf_s: float = DEAF_S,
     ) -> None:
         """Something that is not ready after `patience_s` is told."""
         self._patience_s = patience_s
+        self._serving_look_s = serving_look_s
+        self._deaf_s = deaf_s
         self._programs = programs
         self._show = show
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._has_been_ready = False
+        # Of those that say whether they serve: who has not, in its present or last life.
+        self._never_served: set[str] = set()
 
     def stop(self) -> None:
         """Stop everything in order; called once more, at once."""
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     async def run(self, when_ready: Callable[[], None]) -> None:
-        """Returns when everything has stopped. Raises Complaint where a program does not start at all."""
+        """Returns when everything has stopped. Raises CommandError where a program does not start at all."""
         keepers: dict[str, asyncio.Task[None]] = {}
         beginning = asyncio.create_task(self._begin(keepers, when_ready))
         stopping = asyncio.create_task(self._stop.wait())
@@ -114,9 +132,10 @@ class Supervisor:
                 code = os.EX_OSERR
             if self._stop.is_set():
                 return
-            quick_deaths = 0 if time.monotonic() - started_s >= STEADY_S else quick_deaths + 1
+            is_steady = time.monotonic() - started_s >= STEADY_S and program.name not in self._never_served
+            quick_deaths = 0 if is_steady else quick_deaths + 1
             if not self._has_been_ready and (code == EXIT_SETTINGS or quick_deaths >= GIVE_UP_AFTER):
-                raise Complaint(f"The {program.name} does not start: it {ending(code)}; its lines above say why.")
+                raise CommandError(f"The {program.name} does not start: it {ending(code)}; its lines above say why.")
             wait_s = pause_s(max(0, quick_deaths - 1))
             self._show("noc", f"the {program.name} {ending(code)} and is started again in {wait_s:g} s")
             await asyncio.sleep(wait_s)
@@ -134,6 +153,14 @@ class Supervisor:
             start_new_session=True,
         )
         self._running[program.name] = process
+        listening = asyncio.create_task(self._restart_when_deaf(program, process))
+        try:
+            await self._show_lines(program, process)
+            return await process.wait()
+        finally:
+            listening.cancel()
+
+    async def _show_lines(self, program: Program, process: asyncio.subprocess.Process) -> None:
         assert process.stdout
         while True:
             try:
@@ -142,8 +169,38 @@ class Supervisor:
                 self._show(program.name, f"(a line of more than {_LONGEST_LINE_BYTES} bytes is left out)")
                 continue
             if not line:
-                return await process.wait()
+                return
             self._show(program.name, line.decode(errors="replace").rstrip())
+
+    async def _restart_when_deaf(self, program: Program, process: asyncio.subprocess.Process) -> None:
+        """End a process that runs and does not serve: it is then started again like one that died."""
+        if program.why_deaf is None:
+            return
+        self._never_served.add(program.name)
+        served_s = time.monotonic()
+        while True:
+            await asyncio.sleep(self._serving_look_s)
+            why = await asyncio.to_thread(program.why_deaf)
+            if why is None:
+                served_s = time.monotonic()
+                self._never_served.discard(program.name)
+                continue
+            limit_s = FIRST_SERVES_S if program.name in self._never_served else self._deaf_s
+            if (deaf_s := time.monotonic() - served_s) >= limit_s:
+                self._show(
+                    "noc", f"the {program.name} runs but has not served for {deaf_s:.0f} s: {why}; it is restarted"
+                )
+                await self._terminate(process)
+                return
+
+    async def _terminate(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     async def _end(self, keepers: Mapping[str, asyncio.Task[None]]) -> None:
         for name, keeper in reversed(list(keepers.items())):
@@ -153,7 +210,7 @@ class Supervisor:
                 keeper.cancel()
             else:
                 await self._end_one(name, process, keeper)
-            with contextlib.suppress(asyncio.CancelledError, Complaint):
+            with contextlib.suppress(asyncio.CancelledError, CommandError):
                 await keeper
 
     async def _end_one(self, name: str, process: asyncio.subprocess.Process, keeper: asyncio.Task[None]) -> None:

@@ -15,17 +15,15 @@ import noc_alerter.config
 import noc_prober.config
 import noc_recorder.config
 import noc_web.config
-from noc_launcher import loglines, running
-from noc_launcher.brokers import mosquitto, nats
-from noc_launcher.complaint import Complaint
+from noc_launcher import first_targets, loglines, running
+from noc_launcher.brokers import mosquitto, nats, probe
+from noc_launcher.errors import CommandError
 from noc_launcher.plan import BrokerKind, Options, Plan, read, set_over
-from noc_launcher.ports import check_port, listens, local, mqtt_port
+from noc_launcher.ports import check_port, local, mqtt_port
 from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
-from noc_launcher.surroundings import answering, look_around
 from noc_prober.sockets import NoIcmp, open_all
 
-_PROPOSED: Final = "first-targets-proposed"
 _PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Mapping[str, str]], list[str]]]] = {
     "nats": nats.prepare,
     "mosquitto": mosquitto.prepare,
@@ -33,7 +31,7 @@ _PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Mapping[str, str]], list[s
 
 
 def up(options: Options, environment: Mapping[str, str]) -> int:
-    """Run until Ctrl-C or SIGTERM. Raises Complaint or SettingError where it cannot begin."""
+    """Run until Ctrl-C or SIGTERM. Raises CommandError or SettingError where it cannot begin."""
     plan = read(options, environment)
     with running.claim(plan.folder):
         check_port(plan.http_host, plan.http_port, "--port")
@@ -42,7 +40,7 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
         passwords = {user: secrets.token_urlsafe(24) for user in (plan.site, "recorder", "alerter", "web", "reader")}
         environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
         address = check_settings(environments)
-        propose_targets(plan.folder, lambda: answering(look_around()))
+        first_targets.propose_once(plan.folder)
         programs = [broker_program(plan, own_port, passwords)] if plan.broker else []
         programs += [
             Program(name, as_child([name]), environments[name], web_ready(plan) if name == "web" else lambda: True)
@@ -85,18 +83,7 @@ def check_icmp() -> None:
         for opened in open_all().values():
             opened.close()
     except NoIcmp as error:
-        raise Complaint(str(error)) from None
-
-
-def propose_targets(folder: Path, find: Callable[[], list[dict[str, object]]]) -> None:
-    """On the first start, unless somebody was faster, put in what `find` finds."""
-    decided = folder / _PROPOSED
-    if decided.exists():
-        return
-    from noc_web import inventory  # the database layer is slow to load, and only the first start needs it
-
-    inventory.add_first_targets(folder, find(), "noc up")
-    decided.touch()
+        raise CommandError(str(error)) from None
 
 
 def broker_program(plan: Plan, port: int, passwords: Mapping[str, str]) -> Program:
@@ -106,7 +93,8 @@ def broker_program(plan: Plan, port: int, passwords: Mapping[str, str]) -> Progr
     command = _PREPARE[plan.broker](folder, port, passwords)
     # Settings are not for a broker, and some of them are secrets.
     environment = {name: value for name, value in plan.environment.items() if not name.startswith("NOC_")}
-    return Program("broker", as_child(["program", *command]), environment, functools.partial(listens, port))
+    why_deaf = functools.partial(probe.trouble, port)
+    return Program("broker", as_child(["program", *command]), environment, lambda: why_deaf() is None, why_deaf)
 
 
 def web_ready(plan: Plan) -> Callable[[], bool]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from noc_launcher.first_targets import propose
 from noc_launcher.surroundings import look_around
-from noc_launcher.up import propose_targets
 from noc_web.auth.accounts import Accounts
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import Database
@@ -100,14 +100,14 @@ def test_what_cannot_be_done_is_one_sentence(noc: Noc, words: list[str], sentenc
 
 
 def test_first_targets_are_proposed_once_and_never_again(folder: Path) -> None:
-    propose_targets(folder, look_around)
+    propose(folder, look_around)
     with closing(Database(folder)) as database:
         catalog = Catalog(database)
         proposed = catalog.contents().targets
         assert proposed["this-host"]["address"] == "127.0.0.1"
         for name in proposed:
             catalog.delete_target(name, "ada")
-    propose_targets(folder, look_around)
+    propose(folder, look_around)
     with closing(Database(folder)) as database:
         assert Catalog(database).contents().targets == {}
 
@@ -115,6 +115,6 @@ def test_first_targets_are_proposed_once_and_never_again(folder: Path) -> None:
 def test_first_targets_do_not_join_those_somebody_has_put_in(folder: Path) -> None:
     with closing(Database(folder)) as database:
         Catalog(database).add_target({"id": "router", "name": "Router", "address": "192.0.2.1"}, "ada")
-    propose_targets(folder, look_around)
+    propose(folder, look_around)
     with closing(Database(folder)) as database:
         assert list(Catalog(database).contents().targets) == ["router"]

@@ -14,7 +14,7 @@ from noc_frame.settings import SettingError
 from noc_launcher import services
 from noc_launcher.arguments import COMMANDS
 from noc_launcher.commands import OTHERS
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 from noc_launcher.plan import Options, data_folder, read, set_over, site_of
 from tests.launcher.conftest import Noc, clean_environment
 
@@ -145,6 +145,6 @@ def test_a_value_set_directly_replaces_the_one_from_a_file() -> None:
 def test_a_wrong_value_is_named_with_what_is_accepted(
     tmp_path: Path, options: Options, environment: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises((Complaint, SettingError)) as raised:
+    with pytest.raises((CommandError, SettingError)) as raised:
         read(options, environment | {"NOC_DATA": str(tmp_path)})
     assert sentence in str(raised.value)

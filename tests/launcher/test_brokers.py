@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from noc_launcher.brokers import mosquitto, nats
 from tests.launcher.conftest import Stranger
@@ -102,3 +105,80 @@ def test_files_with_passwords_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert {file.name for file in files} == {"nats.conf", "mosquitto.conf", "mosquitto.acl", "mosquitto.users"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert "berlin-password" not in (tmp_path / "mosquitto.users").read_text()
+
+
+def test_what_the_bundled_broker_keeps_for_a_subscriber_who_left_goes_after_a_while(tmp_path: Path) -> None:
+    port, store = free_port(), tmp_path / "nats"
+    config = tmp_path / "short.conf"
+    config.write_text(nats.settings(store, port, PASSWORDS, kept_s=5))
+    program = nats.prepare(tmp_path, port, PASSWORDS)[0]
+    with Processes(tmp_path / "logs") as processes:
+        processes.start("broker", [program, "--config", config])
+        wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
+        Leaver(port).leave()
+        publish(port, count=100)
+        soon = Leaver(port)
+        wait_until(lambda: soon.received == 100, 10, "all that was kept", seen=lambda: soon.received)
+        soon.leave()
+        publish(port, count=100)
+        wait_until(lambda: not subscriptions(store), 30, "the end of what is kept", seen=lambda: subscriptions(store))
+        late = Leaver(port, is_clean=True)
+        publish(port, count=1)
+        wait_until(lambda: late.received, 10, "what is published now")
+        assert late.received == 1
+        late.leave()
+
+
+def subscriptions(store: Path) -> list[str]:
+    """What the bundled broker keeps messages for, by its files."""
+    return [folder.name for folder in store.rglob("obs/*") if folder.parent.parent.name == "$MQTT_msgs"]
+
+
+def test_what_mosquitto_keeps_for_a_subscriber_who_left_is_bounded(tmp_path: Path) -> None:
+    port = free_port()
+    with Processes(tmp_path / "logs") as processes:
+        processes.start("broker", mosquitto.prepare(tmp_path, port, PASSWORDS))
+        wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
+        Leaver(port).leave()
+        publish(port, count=120, size_bytes=900_000)
+        late = Leaver(port)
+        publish(port, count=1, topic="noc/v1/targets/last")
+        wait_until(lambda: late.topics[-1:] == ["noc/v1/targets/last"], 30, "the last", seen=lambda: late.received)
+        assert 10 < late.received < 80
+        late.leave()
+
+
+class Leaver:
+    """A reader without a name that subscribes for good: what it misses is kept for it."""
+
+    def __init__(self, port: int, *, is_clean: bool = False) -> None:
+        self.topics: list[str] = []
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="left", clean_session=is_clean)
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.on_message = lambda client, userdata, message: self.topics.append(message.topic)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._client.subscribe("noc/v1/#", 1)
+        assert subscribed.wait(10)
+
+    @property
+    def received(self) -> int:
+        return len(self.topics)
+
+    def leave(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def publish(port: int, count: int, size_bytes: int = 100, topic: str = "noc/v1/targets/router") -> None:
+    """By the web service's user; returns when the broker has acknowledged all."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set("web", PASSWORDS["web"])
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    handed_over = [client.publish(topic, bytes(size_bytes), qos=1) for _ in range(count)]
+    for one in handed_over:
+        one.wait_for_publish(30)
+    client.disconnect()
+    client.loop_stop()

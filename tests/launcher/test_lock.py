@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from noc_launcher import checkout
 from noc_launcher.checkout import REPOSITORY, TEST_LINE, blocks, requirements
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 TEXT = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
 RUNTIME, _, ONLY_TEST = TEXT.partition(f"{TEST_LINE}\n")
@@ -53,6 +53,6 @@ def test_the_lock_names_no_place_that_packages_come_from() -> None:
 def test_without_uv_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("uv") is None
-    with pytest.raises(Complaint, match="needs uv on PATH"):
+    with pytest.raises(CommandError, match="needs uv on PATH"):
         checkout.write_lock()
     assert (REPOSITORY / "requirements.lock").read_text(encoding="utf-8") == TEXT

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,9 @@ import yaml
 
 from noc_bus.broker import Broker
 from noc_history.stores import HISTORY_URL
-from noc_launcher.brokers.mosquitto import settings
 from noc_launcher.checkout import REPOSITORY
 from noc_launcher.secret_files import make
-from tests.launcher.conftest import Noc, Stranger
-from tests.parts.ports import free_port, listens
-from tests.parts.processes import Processes
-from tests.parts.waiting import wait_until
+from tests.launcher.conftest import Noc
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -86,24 +80,6 @@ def test_a_folder_that_other_users_may_look_into_gets_no_secret(tmp_path: Path, 
     assert not contents(folder)
     folder.chmod(0o700)
     assert noc("secrets", str(folder)).returncode == 0
-
-
-def test_mosquitto_takes_the_file_of_users(tmp_path: Path, stranger: Callable[..., Stranger]) -> None:
-    if shutil.which("mosquitto") is None:
-        pytest.skip("needs Mosquitto on PATH")
-    make(tmp_path / "secrets", "local")
-    port = free_port()
-    (tmp_path / "mosquitto").mkdir()
-    (tmp_path / "mosquitto.acl").write_text("topic read #\n")
-    users = tmp_path / "secrets/mosquitto.passwd"
-    file = tmp_path / "mosquitto.conf"
-    file.write_text(settings(tmp_path, port).replace(str(tmp_path / "mosquitto.users"), str(users)))
-    broker = Broker.parse((tmp_path / "secrets/mqtt_web_url").read_text().strip())
-    with Processes(tmp_path / "logs") as processes:
-        processes.start("broker", ["mosquitto", "-c", file])
-        wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
-        assert stranger(port, "web", broker.password).refused is None
-        assert stranger(port, "web", "another").refused
 
 
 @pytest.mark.parametrize("site", ["web", "Ber lin", "../x"])

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 from noc_launcher.supervisor import GIVE_UP_AFTER, RESTART_S, Program, Supervisor, as_child, ending, pause_s
 from tests.parts.waiting import wait_until
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
+SILENT = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
 
 
@@ -69,6 +72,33 @@ def test_what_is_killed_runs_again_and_is_told() -> None:
 
     supervise([program("part", code)], script, lines)
     assert lines.of("noc") == ["the part was killed by SIGKILL and is started again in 0.2 s"]
+
+
+def test_what_runs_and_no_longer_serves_is_restarted_and_is_told_why() -> None:
+    lines = Lines()
+    life = {"deaf": ""}
+
+    def why_deaf() -> str | None:
+        """As a broker whose disk is full: a new process serves again."""
+        return "it is deaf" if lines.of("part")[-1:] == [life["deaf"]] else None
+
+    async def both() -> None:
+        one = Program("part", program("", f"import os; print(os.getpid(), flush=True); {SILENT}").command, os.environ)
+        supervisor = Supervisor([replace(one, why_deaf=why_deaf)], lines.show, serving_look_s=0.05, deaf_s=0.3)
+        running = asyncio.create_task(supervisor.run(lambda: None))
+        await until(lambda: lines.of("part"))
+        await asyncio.sleep(0.5)
+        assert not lines.of("noc"), "it serves"
+        life["deaf"] = lines.of("part")[0]
+        await until(lambda: len(lines.of("part")) == 2)
+        await asyncio.sleep(0.5)
+        supervisor.stop()
+        await running
+
+    asyncio.run(both())
+    told, ended = lines.of("noc")
+    assert re.fullmatch(r"the part runs but has not served for \d+ s: it is deaf; it is restarted", told)
+    assert ended == "the part was killed by SIGTERM and is started again in 0.2 s"
 
 
 def test_every_line_has_the_name_of_its_program_also_a_last_one_without_an_end() -> None:
@@ -166,7 +196,9 @@ def test_a_program_that_does_not_start_ends_everything_with_a_sentence(code: int
         program("steady", SLEEP),
         program("broken", f"import sys; print('why', flush=True); sys.exit({code})", lambda: False),
     ]
-    with pytest.raises(Complaint, match=f"^The broken does not start: it ended with exit code {code}; its lines above"):
+    with pytest.raises(
+        CommandError, match=f"^The broken does not start: it ended with exit code {code}; its lines above"
+    ):
         supervise(programs, never, lines)
     assert lines.of("broken") == ["why"] * lives
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -12,11 +13,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from noc_launcher.brokers import probe
 from noc_launcher.ports import MQTT_PORT, mqtt_port
 from tests.launcher.conftest import Noc, Stranger, clean_environment
 from tests.parts.ports import free_port
@@ -29,7 +31,7 @@ PARTS = ("broker", "recorder", "alerter", "prober", "web")
 class Up:
     """A running `noc up` on a folder of its own."""
 
-    def __init__(self, folder: Path, *words: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *words: str, before: Sequence[str] = (), **settings: str) -> None:
         self.folder, self.port, self.mqtt_port = folder / "data", free_port(), free_port()
         self.log = folder / "log"
         ports = ["--port", str(self.port), "--mqtt-port", str(self.mqtt_port)]
@@ -37,7 +39,7 @@ class Up:
         self.out = folder / f"out-{self.port}"
         with self.log.open("ab") as log, self.out.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "noc_launcher", *command],
+                [*before, sys.executable, "-P", "-m", "noc_launcher", *command],
                 env=clean_environment(folder) | settings,
                 stdout=out,
                 stderr=log,
@@ -89,8 +91,8 @@ Start = Callable[..., Up]
 def up(own_network: None, tmp_path: Path) -> Iterator[Start]:
     started: list[Up] = []
 
-    def start(*words: str, **settings: str) -> Up:
-        started.append(Up(tmp_path, *words, **settings))
+    def start(*words: str, before: Sequence[str] = (), **settings: str) -> Up:
+        started.append(Up(tmp_path, *words, before=before, **settings))
         return started[-1]
 
     yield start
@@ -135,6 +137,32 @@ def test_everything_is_there_and_heals_and_stops(
     assert "Traceback" not in log
     assert secret not in log
     assert "is killed" not in log
+
+
+def test_a_broker_whose_disk_was_full_is_restarted_until_it_serves_again(
+    up: Start, tmp_path: Path, own_network: None
+) -> None:
+    store = tmp_path / "data/broker"
+    store.mkdir(parents=True)
+    mounted = f'mount -t tmpfs -o size=64m none "{store}" && exec "$@"'
+    running = up(before=["unshare", "--mount", "sh", "-c", mounted, "sh"])
+    running.wait_ready()
+    # The disk as only `noc up` sees it.
+    seen = Path(f"/proc/{running.process.pid}/root{store}")
+    fill(seen / "filler")
+    wait_until(lambda: probe.trouble(running.mqtt_port), 60, "a deaf broker", seen=running.log.read_text)
+    wait_until(lambda: "the broker runs but has not served" in running.log.read_text(), 60, "a restart")
+    (seen / "filler").unlink()
+    wait_until(lambda: not probe.trouble(running.mqtt_port), 60, "a broker that serves", seen=running.log.read_text)
+    wait_until(running.answers, 30, "a ready web service", seen=running.log.read_text)
+    assert running.stop() == 0
+
+
+def fill(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(65536))
 
 
 def is_another(running: Up, name: str, pid: int) -> bool:

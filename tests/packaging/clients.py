@@ -9,7 +9,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tests.packaging.broker import ComposeBroker
+from tests.parts.brokers import Mosquitto
 from tests.parts.waiting import wait_until
 
 ANSWER_S: Final = 10.0
@@ -19,7 +19,7 @@ class Client:
     """A context manager. `refused`: why the broker did not let it in, None where it did."""
 
     def __init__(
-        self, broker: ComposeBroker, user: str | None, *, password: str | None = None, will: str | None = None
+        self, broker: Mosquitto, user: str | None, *, password: str | None = None, will: str | None = None
     ) -> None:
         self.heard: dict[str, bytes] = {}
         self.order: list[str] = []

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from noc_prober.sockets import NoIcmp, open_all
-from tests.packaging.broker import ComposeBroker
 from tests.packaging.images import Workshop
+from tests.parts.brokers import Mosquitto
 
 
 @pytest.fixture(scope="session")
@@ -22,10 +22,10 @@ def workshop(
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[ComposeBroker]:
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """Mosquitto with the mosquitto.conf and the access control list that docker-compose.yml gives it."""
     users = ("web", "recorder", "alerter", "reader", "local", "berlin", "lisbon")
-    with ComposeBroker(tmp_path / "broker", {user: f"{user}-password" for user in users}) as broker:
+    with Mosquitto(tmp_path / "broker", {user: f"{user}-password" for user in users}) as broker:
         yield broker
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.packaging import compose
-from tests.packaging.broker import ComposeBroker
 from tests.packaging.clients import Client
 from tests.packaging.images import Workshop
 from tests.packaging.repository import ROOT, SERVICES, needed, project
+from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
@@ -44,7 +44,7 @@ def names_in(environment: Path) -> set[str]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, broker: ComposeBroker) -> dict[str, dict[str, str]]:
+def settings(tmp_path: Path, broker: Mosquitto) -> dict[str, dict[str, str]]:
     """The environment of each service in docker-compose.yml, with the paths and the port of this test."""
     found = {}
     for service in SERVICES:
@@ -74,7 +74,7 @@ def test_an_image_holds_its_service_and_what_that_needs_and_none_of_the_others(
 
 
 def test_a_site_installs_four_folders_and_gets_a_prober_that_pings(
-    workshop: Workshop, noc_processes: Processes, broker: ComposeBroker, settings: dict[str, dict[str, str]], icmp: None
+    workshop: Workshop, noc_processes: Processes, broker: Mosquitto, settings: dict[str, dict[str, str]], icmp: None
 ) -> None:
     site = workshop.clean_environment("site")
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()

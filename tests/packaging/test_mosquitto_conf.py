@@ -8,13 +8,13 @@ import pytest
 
 from noc_bus.codec import MAX_PAYLOAD_BYTES
 from tests.packaging import compose
-from tests.packaging.broker import ComposeBroker
 from tests.packaging.clients import Client
+from tests.parts.brokers import Mosquitto
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
 
 
-def test_a_site_speaks_for_itself_and_for_no_other(broker: ComposeBroker) -> None:
+def test_a_site_speaks_for_itself_and_for_no_other(broker: Mosquitto) -> None:
     with Client(broker, "reader") as reader, Client(broker, "berlin") as berlin:
         reader.subscribe("noc/v1/#")
         for topic in (
@@ -41,7 +41,7 @@ def test_a_site_speaks_for_itself_and_for_no_other(broker: ComposeBroker) -> Non
 
 
 @pytest.mark.parametrize(("site", "is_heard"), [("berlin", True), ("lisbon", False)])
-def test_the_last_will_of_a_site_is_its_own(broker: ComposeBroker, site: str, is_heard: bool) -> None:
+def test_the_last_will_of_a_site_is_its_own(broker: Mosquitto, site: str, is_heard: bool) -> None:
     with Client(broker, "reader") as reader, Client(broker, "local") as other:
         reader.subscribe("noc/v1/probers/+")
         with Client(broker, "berlin", will=f"noc/v1/probers/{site}") as berlin:
@@ -57,7 +57,7 @@ def test_the_last_will_of_a_site_is_its_own(broker: ComposeBroker, site: str, is
         assert (f"noc/v1/probers/{site}" in reader.heard) is is_heard
 
 
-def test_a_site_hears_what_is_meant_for_it_and_nothing_of_another(broker: ComposeBroker) -> None:
+def test_a_site_hears_what_is_meant_for_it_and_nothing_of_another(broker: Mosquitto) -> None:
     with Client(broker, "berlin") as berlin, Client(broker, "web") as web, Client(broker, "lisbon") as lisbon:
         berlin.subscribe("#")
         lisbon.publish("noc/v1/results/lisbon/a")
@@ -68,20 +68,20 @@ def test_a_site_hears_what_is_meant_for_it_and_nothing_of_another(broker: Compos
         assert set(berlin.heard) == {"noc/v1/commands/berlin/trace"}
 
 
-def test_without_a_name_nobody_gets_anything(broker: ComposeBroker) -> None:
+def test_without_a_name_nobody_gets_anything(broker: Mosquitto) -> None:
     with Client(broker, None) as anonymous:
         assert anonymous.refused == "Not authorized"
 
 
 @pytest.mark.parametrize("user", ["berlin", "web", "nobody", "#", "+"])
-def test_with_a_wrong_password_or_an_unknown_name_nobody_gets_in(broker: ComposeBroker, user: str) -> None:
+def test_with_a_wrong_password_or_an_unknown_name_nobody_gets_in(broker: Mosquitto, user: str) -> None:
     with Client(broker, user, password="wrong-password") as wrong:
         assert wrong.refused == "Not authorized"
 
 
 @pytest.mark.parametrize("service", ["prober", "recorder", "alerter", "web"])
 def test_a_service_with_a_wrong_password_says_what_to_check(
-    broker: ComposeBroker, noc_processes: Processes, service: str, icmp: None
+    broker: Mosquitto, noc_processes: Processes, service: str, icmp: None
 ) -> None:
     user = "berlin" if service == "prober" else service
     url = broker.url(user).replace(f"{user}-password", "wrong-password")
@@ -95,7 +95,7 @@ def test_a_service_with_a_wrong_password_says_what_to_check(
     assert noc_processes.stop(service)[0] == 0
 
 
-def test_a_new_subscriber_gets_all_that_is_retained(broker: ComposeBroker) -> None:
+def test_a_new_subscriber_gets_all_that_is_retained(broker: Mosquitto) -> None:
     """With Mosquitto's default it would get 1,020 of these."""
     topics = {f"noc/v1/targets/host-{number}" for number in range(3000)}
     with Client(broker, "web") as web, Client(broker, "reader") as reader:
@@ -105,7 +105,7 @@ def test_a_new_subscriber_gets_all_that_is_retained(broker: ComposeBroker) -> No
         wait_until(lambda: len(reader.heard) == len(topics), 20, "all targets", seen=lambda: len(reader.heard))
 
 
-def test_what_is_retained_outlives_a_restart(broker: ComposeBroker) -> None:
+def test_what_is_retained_outlives_a_restart(broker: Mosquitto) -> None:
     with Client(broker, "web") as web:
         web.publish("noc/v1/targets/a", b'{"id":"a"}', retain=True)
     broker.stop()
@@ -115,7 +115,7 @@ def test_what_is_retained_outlives_a_restart(broker: ComposeBroker) -> None:
         assert reader.wait_for("noc/v1/targets/a") == b'{"id":"a"}'
 
 
-def test_the_broker_passes_on_what_the_services_accept_and_nothing_larger(broker: ComposeBroker) -> None:
+def test_the_broker_passes_on_what_the_services_accept_and_nothing_larger(broker: Mosquitto) -> None:
     with Client(broker, "web") as web, Client(broker, "reader") as reader:
         reader.subscribe("noc/v1/#")
         web.publish("noc/v1/targets/larger", b"x" * (MAX_PAYLOAD_BYTES + 1))
@@ -124,7 +124,7 @@ def test_the_broker_passes_on_what_the_services_accept_and_nothing_larger(broker
         assert reader.order == ["noc/v1/targets/largest"]
 
 
-def test_who_sends_an_enormous_message_is_cut_off_and_others_are_not(broker: ComposeBroker) -> None:
+def test_who_sends_an_enormous_message_is_cut_off_and_others_are_not(broker: Mosquitto) -> None:
     with Client(broker, "web") as web, Client(broker, "reader") as reader:
         reader.subscribe("noc/v1/#")
         with Client(broker, "berlin") as berlin:
@@ -135,7 +135,7 @@ def test_who_sends_an_enormous_message_is_cut_off_and_others_are_not(broker: Com
         assert reader.order == ["noc/v1/targets/a"]
 
 
-def test_the_health_check_sees_a_broker_that_answers_and_one_that_does_not(broker: ComposeBroker) -> None:
+def test_the_health_check_sees_a_broker_that_answers_and_one_that_does_not(broker: Mosquitto) -> None:
     kind, command = compose.services()["mosquitto"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
     asked = ["sh", "-c", command.replace("127.0.0.1", f"127.0.0.1 -p {broker.port}")]

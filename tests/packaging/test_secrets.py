@@ -11,8 +11,8 @@ import pytest
 from noc_bus.broker import Broker
 from noc_launcher import secret_files
 from tests.packaging import compose
-from tests.packaging.broker import ComposeBroker
 from tests.packaging.clients import Client
+from tests.parts.brokers import Mosquitto
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_mosquitto_lets_in_everybody_who_was_given_an_address(folder: Path, tmp_
     urls = [Broker.parse(file.read_text().strip()) for file in folder.glob("mqtt_*_url")]
     passwords = {str(url.user): str(url.password) for url in urls}
     assert set(passwords) == {"web", "recorder", "alerter", "reader", "berlin"}
-    with ComposeBroker(tmp_path / "broker", passwords, folder / "mosquitto.passwd") as broker:
+    with Mosquitto(tmp_path / "broker", passwords, users=folder / "mosquitto.passwd") as broker:
         for user in passwords:
             with Client(broker, user) as client:
                 assert client.refused is None

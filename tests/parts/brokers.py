@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import pytest
 
-from noc_bus.render import acl, nats
+from noc_bus.render import acl, mosquitto, nats
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
@@ -64,31 +64,57 @@ class Broker:
 
 
 class Mosquitto(Broker):
+    """With passwords it is the broker of docker-compose.yml: the rendered settings, with places of a test's."""
+
     is_durable = True
-    """False: what it retains is saved only when it stops, as by default; saving at every change makes it slow."""
+    """Without passwords; False: what it retains is saved only when it stops, as by default, which is much faster."""
+
+    def __init__(
+        self,
+        folder: Path,
+        passwords: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        *,
+        users: Path | None = None,
+    ) -> None:
+        """`users`: a password file to use as it is; else one is made of `passwords`."""
+        super().__init__(folder, passwords, host)
+        self._users = users
 
     def _command(self) -> list[str | Path]:
         program = shutil.which("mosquitto")
         if program is None:
             pytest.skip("needs Mosquitto on PATH")
-        lines = [f"listener {self.port} {self.host}", f"user {getpass.getuser()}"]
-        # A retained message must survive the kill -9 of a broker, as far as Mosquitto can do it.
-        lines += ["persistence true", f"persistence_location {self.folder}/", "max_queued_messages 100000"]
-        if self.is_durable:
-            lines += ["autosave_interval 1", "autosave_on_changes true"]
-        if self.passwords:
-            users, rights = self.folder / "users", self.folder / "acl"
-            users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
-            subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
-            rights.write_text(acl.render())
-            users.chmod(0o600)
-            rights.chmod(0o600)
-            lines += ["allow_anonymous false", f"password_file {users}", f"acl_file {rights}"]
-        else:
-            lines += ["allow_anonymous true"]
+        # Root must be told to stay root, else it becomes somebody who may not read this folder.
+        user = getpass.getuser()
         config = self.folder / "mosquitto.conf"
-        config.write_text("\n".join(lines) + "\n")
+        if self.passwords:
+            store, rights = self.folder / "stored", self.folder / "acl"
+            store.mkdir(exist_ok=True)
+            rights.write_text(acl.render())
+            rights.chmod(0o600)
+            places = mosquitto.Places(
+                listener=f"{self.port} {self.host}",
+                users=str(self._users or self._password_file()),
+                acl=str(rights),
+                store=str(store),
+            )
+            config.write_text(mosquitto.render(places, user=user))
+        else:
+            lines = [f"listener {self.port} {self.host}", f"user {user}", "allow_anonymous true"]
+            lines += ["persistence true", f"persistence_location {self.folder}/", "max_queued_messages 100000"]
+            if self.is_durable:
+                # A retained message survives the kill -9 of a broker, as far as Mosquitto can do it.
+                lines += ["autosave_interval 1", "autosave_on_changes true"]
+            config.write_text("\n".join(lines) + "\n")
         return [program, "-c", config]
+
+    def _password_file(self) -> Path:
+        users = self.folder / "users"
+        users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
+        users.chmod(0o600)
+        subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+        return users
 
 
 class Nats(Broker):

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from noc_bus.render import acl
+from noc_bus.render import mosquitto as settings
 from noc_launcher.brokers.files import write_private
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
 _ROUNDS: Final = 101
 # Debian keeps servers where an ordinary user's PATH does not look.
@@ -21,40 +22,25 @@ _ALSO: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 
 def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
-    """Write the settings; the command to run. Raises Complaint where there is no Mosquitto."""
+    """Write the settings; the command to run. Raises CommandError where there is no Mosquitto."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_ALSO)
     if found is None:
-        raise Complaint(
+        raise CommandError(
             "There is no mosquitto on PATH; install it (Debian and Ubuntu: apt install mosquitto), "
             "or leave --broker out to use the bundled broker."
         )
     store = folder / "mosquitto"
     store.mkdir(mode=0o700, exist_ok=True)
-    write_private(folder / "mosquitto.acl", acl.render(anonymous_read=True))
-    write_private(folder / "mosquitto.users", password_file(passwords))
-    return [found, "-c", str(write_private(folder / "mosquitto.conf", settings(folder, port)))]
-
-
-def settings(folder: Path, port: int) -> str:
-    lines = [
-        f"listener {port} 127.0.0.1",
-        # Whoever has no name may read, which the access control list says.
-        "allow_anonymous true",
-        f"password_file {folder / 'mosquitto.users'}",
-        f"acl_file {folder / 'mosquitto.acl'}",
-        "persistence true",
-        f"persistence_location {folder / 'mosquitto'}/",
-        "autosave_interval 30",
-        # The default cuts a subscriber off after 1,000 retained messages.
-        "max_queued_messages 0",
-        "log_type error",
-        "log_type warning",
-        "log_type notice",
-    ]
-    if os.getuid() == 0:
-        # Else it becomes the user mosquitto, who may not read this folder.
-        lines.append("user root")
-    return "\n".join(lines) + "\n"
+    places = settings.Places(
+        listener=f"{port} 127.0.0.1",
+        users=str(write_private(folder / "mosquitto.users", password_file(passwords))),
+        acl=str(write_private(folder / "mosquitto.acl", acl.render(anonymous_read=True))),
+        store=str(store),
+    )
+    # Else it becomes the user mosquitto, who may not read this folder.
+    user = "root" if os.getuid() == 0 else None
+    file = write_private(folder / "mosquitto.conf", settings.render(places, anonymous_read=True, user=user))
+    return [found, "-c", str(file)]
 
 
 def password_file(passwords: Mapping[str, str]) -> str:

@@ -7,20 +7,26 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from noc_bus.render import nats
 from noc_launcher.brokers.files import write_private
-from noc_launcher.complaint import Complaint
+from noc_launcher.errors import CommandError
 
-READER = "reader"
+READER: Final = "reader"
+KEPT_S: Final = 24 * 3600
+"""So long messages are kept for a subscriber who left; once, for however many they are.
+
+Who comes back later must connect with a clean session: the server still finds the old one, without its subscriptions.
+"""
 
 
 def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
-    """Write the settings; the command to run. Raises Complaint where there is no server for this machine."""
+    """Write the settings; the command to run. Raises CommandError where there is no server for this machine."""
     program = Path(sys.executable).with_name("nats-server")
     found = str(program) if program.exists() else shutil.which("nats-server")
     if found is None:
-        raise Complaint(
+        raise CommandError(
             "The bundled nats-server is missing (its package has none for this machine); "
             "install Mosquitto and use --broker mosquitto, or name a broker in NOC_MQTT_URL."
         )
@@ -28,7 +34,7 @@ def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
     return [found, "--config", str(file)]
 
 
-def settings(store: Path, port: int, passwords: Mapping[str, str]) -> str:
+def settings(store: Path, port: int, passwords: Mapping[str, str], kept_s: int = KEPT_S) -> str:
     """nats-server's settings: its own format is a superset of JSON. `passwords` by user; READER must be one."""
     chosen = {
         "server_name": "noc",
@@ -37,7 +43,13 @@ def settings(store: Path, port: int, passwords: Mapping[str, str]) -> str:
         "host": "127.0.0.1",
         "port": -1,
         "jetstream": {"store_dir": str(store)},
-        "mqtt": {"host": "127.0.0.1", "port": port, "no_auth_user": READER},
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": port,
+            "no_auth_user": READER,
+            # What is kept for a subscriber who left goes with its subscription.
+            "consumer_inactive_threshold": f"{kept_s}s",
+        },
         "authorization": {
             "users": [
                 {"user": user, "password": password, "permissions": nats.of_user(user)}

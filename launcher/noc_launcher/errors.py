@@ -1,9 +1,9 @@
-"""The one exception of the commands: a sentence for the person at the terminal, with the cure."""
+"""The one error of the commands: a sentence for the person at the terminal, with the cure."""
 
 from __future__ import annotations
 
 
-class Complaint(Exception):
+class CommandError(Exception):
     """Printed as it is, after which the command ends. `code` is the exit code."""
 
     def __init__(self, sentence: str, code: int = 1) -> None:
