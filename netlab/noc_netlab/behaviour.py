@@ -40,6 +40,10 @@ class Behaviour:
     """Replies come from this address instead."""
     bad_checksum: bool = False
     altered_payload: bool = False
+    cut_bytes: int = -1
+    """Replies bring back only so many bytes of the payload; -1: all of it."""
+    prohibited: bool = False
+    """The last router forbids the way instead of a reply; one with no routers before it: the host itself."""
     unreachable: bool = False
     """A router says so instead of a reply."""
     forged_error: bool = False
@@ -50,6 +54,8 @@ class Behaviour:
     """Answers no more echo requests than this, as many a router does; 0: as many as come."""
     path: Sequence[str] = ()
     """These routers instead, nearest first; of the path to an IPv6 host also IPv6 addresses."""
+    turns: Sequence[str] = ()
+    """Routers that take turns at the first step of `path`."""
     limited: Sequence[str] = ()
     """Those of `path` that say only one thing a second, and let all else die in silence."""
 
@@ -70,6 +76,7 @@ class Host:
         self._answers = 0
         self._answered_s = float("-inf")
         self._spoke_s: dict[bytes, float] = {}
+        self._turns = [ipaddress.ip_address(one).packed for one in behaviour.turns]
         self._path = [ipaddress.ip_address(one).packed for one in behaviour.path]
         self._limited = {ipaddress.ip_address(one).packed for one in behaviour.limited}
 
@@ -86,6 +93,8 @@ class Host:
         if how.silent or self._is_lost() or (how.limit_per_s and now_s - self._answered_s < 1 / how.limit_per_s):
             return False, []
         self._answered_s = now_s
+        if how.prohibited:
+            return False, [(delay_ms, packets.prohibited(request, self._path[-1] if self._path else request.target))]
         if how.unreachable:
             last = self._path[-1] if self._path else router(how.hops + 1, request.is_ipv6)
             return False, [(delay_ms, packets.unreachable(request, last))]
@@ -96,11 +105,13 @@ class Host:
         due = [(delay_ms + copy, packet) for copy in range(1 + how.duplicates)]
         if how.forged_error:
             due.insert(0, (0.0, packets.unreachable(request, router(hops + 1, request.is_ipv6))))
-        return not (how.source or how.bad_checksum or how.altered_payload), due
+        return not (how.source or how.bad_checksum or how.altered_payload or how.cut_bytes >= 0), due
 
     def _die(self, request: Request, hops: int, delay_ms: float, now_s: float) -> list[tuple[float, bytes]]:
         """What the router says in whose hands a request has no hops left to live."""
         speaker = self._path[request.ttl - 1] if self._path else router(request.ttl, request.is_ipv6)
+        if self._turns and request.ttl == 1:
+            self._turns.append(speaker := self._turns.pop(0))
         if speaker in self._limited:
             if now_s - self._spoke_s.get(speaker, float("-inf")) < 1.0:
                 return []
@@ -119,6 +130,8 @@ class Host:
 
     def _spoil(self, packet: bytes) -> bytes:
         how = self.behaviour
+        if how.cut_bytes >= 0:
+            packet = packets.cut(packet, how.cut_bytes)
         if how.altered_payload:
             packet = packets.with_altered_payload(packet)
         if how.source:

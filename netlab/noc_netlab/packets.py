@@ -75,6 +75,18 @@ def with_altered_payload(packet: bytes) -> bytes:
     return from_source(changed, changed[8:24] if packet[0] >> 4 == 6 else changed[12:16])
 
 
+def cut(packet: bytes, size: int) -> bytes:
+    """The same reply with only so many bytes of its payload, the checksum right again."""
+    is_ipv6 = packet[0] >> 4 == 6
+    shorter = packet[: (48 if is_ipv6 else 28) + size]
+    return from_source(shorter, packet[8:24] if is_ipv6 else packet[12:16])
+
+
+def prohibited(request: Request, router: bytes) -> bytes:
+    """Communication administratively prohibited, said by a firewall."""
+    return _error(request, router, (1, 1) if request.is_ipv6 else (3, 13))
+
+
 def unreachable(request: Request, router: bytes) -> bytes:
     """Host (IPv6: address) unreachable, said by a router."""
     return _error(request, router, (1, 3) if request.is_ipv6 else (3, 1))

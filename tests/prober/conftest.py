@@ -16,6 +16,7 @@ from noc_bus.channels import SITES, TARGETS
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Site, Target
 from noc_bus.time import Time
+from noc_prober.clock import Clock, Readings
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
 from noc_prober.memory import Memory
@@ -51,16 +52,24 @@ class Rig:
     def anchors(self, *addresses: str) -> None:
         self.web.publish(SITES, Site(id="local", label="here", anchors=list(addresses)))
 
-    def run(self, scenario: Scenario, *, look_up: LookUp | None = None, broker: bool = True) -> None:
+    def run(
+        self,
+        scenario: Scenario,
+        *,
+        look_up: LookUp | None = None,
+        broker: bool = True,
+        readings: Readings | None = None,
+    ) -> None:
         """Have a prober run while the scenario does."""
-        asyncio.run(self._run(scenario, look_up, broker))
+        asyncio.run(self._run(scenario, look_up, broker, readings))
 
-    async def _run(self, scenario: Scenario, look_up: LookUp | None, broker: bool) -> None:
+    async def _run(self, scenario: Scenario, look_up: LookUp | None, broker: bool, readings: Readings | None) -> None:
         self.wire = wire = Wire(self.hub if broker else Hub())
         stop = threading.Event()
         with closing(open_database(self.folder / "prober.sqlite")) as connection:
             resolver = Resolver(look_up) if look_up else None
-            prober = Prober("local", wire, open_all(), Journal(connection, Time.now()), Memory(connection), resolver)
+            journal, memory = Journal(connection, Time.now()), Memory(connection)
+            prober = Prober("local", wire, open_all(), journal, memory, resolver, Clock(readings))
             task = asyncio.create_task(prober.run(stop))
             try:
                 scenes = asyncio.ensure_future(scenario())
@@ -100,6 +109,6 @@ async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> Any:
 
 
 @contextmanager
-def journal_in(folder: Path) -> Iterator[tuple[Journal, Memory]]:
-    with closing(open_database(folder / "prober.sqlite")) as connection:
+def journal_in(folder: Path, name: str = "prober.sqlite") -> Iterator[tuple[Journal, Memory]]:
+    with closing(open_database(folder / name)) as connection:
         yield Journal(connection, Time.now()), Memory(connection)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from noc_netlab.lab import Netlab
 from noc_prober import cli
 from noc_prober.addresses import literal
 from noc_prober.trace import Path, trace
@@ -125,3 +126,55 @@ def test_a_wrong_option_is_answered_with_what_is_accepted(
         cli.ping(argv)
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+HOST = "10.99.0.8"
+
+
+def test_a_target_is_given_its_own_timeout_to_answer(netlab: Netlab) -> None:
+    netlab.behave(HOST, delay_ms=2500, path=["10.99.200.1"])
+    to = literal(HOST)
+    assert to is not None
+    path = trace(to, 4.0, lambda address: None)
+    assert path.is_reached
+    assert path.hops[-1].address == HOST
+    assert all(rtt_ms >= 2500 for rtt_ms in path.hops[-1].rtts_ms)
+    assert not trace(to, 1.0, lambda address: None).is_reached
+
+
+def test_every_router_that_answers_at_a_hop_is_shown_with_its_own_times(netlab: Netlab) -> None:
+    routers = ["10.99.201.1", "10.99.201.2", "10.99.201.3"]
+    netlab.behave(HOST, path=["10.99.200.1"], turns=routers)
+    first, last = follow(HOST, {"10.99.201.2": "second.example"}).hops
+    assert first.routers is not None
+    assert [(one.address, len(one.rtts_ms)) for one in first.routers] == [(address, 1) for address in routers]
+    assert [one.name for one in first.routers] == [None, "second.example", None]
+    assert (first.address, first.rtts_ms) == (routers[0], first.routers[0].rtts_ms)
+    assert last.address == HOST
+
+
+def test_why_a_path_ends_is_shown(netlab: Netlab) -> None:
+    netlab.behave(HOST, path=["10.99.200.1", "10.99.200.2"], prohibited=True)
+    path = follow(HOST)
+    assert not path.is_reached
+    last = path.hops[-1]
+    assert last.routers is not None
+    (router,) = last.routers
+    assert (router.address, router.code, router.reason) == ("10.99.200.2", "prohibited", "Packet filtered")
+
+
+def test_a_target_that_forbids_the_probe_itself_has_not_answered(netlab: Netlab) -> None:
+    netlab.behave(HOST, prohibited=True)
+    path = follow(HOST)
+    assert not path.is_reached
+    assert [hop.address for hop in path.hops] == [HOST]
+
+
+def test_noc_trace_prints_every_router_and_the_reason(netlab: Netlab, capsys: pytest.CaptureFixture[str]) -> None:
+    netlab.behave(HOST, path=["10.99.200.1", "10.99.200.2"], turns=["10.99.201.1", "10.99.201.2"], prohibited=True)
+    assert cli.trace(["-n", HOST]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"  1  10\.99\.201\.1(  \d+\.\d{3} ms){2}", lines[1])
+    assert re.fullmatch(r"     10\.99\.201\.2  \d+\.\d{3} ms", lines[2])
+    assert re.search(r"10\.99\.200\.2  .* ms  Packet filtered", "\n".join(lines))
+    assert lines[-1] == "not reached"
