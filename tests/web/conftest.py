@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +24,10 @@ from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.models import User
 from noc_web.database.opening import Database
+from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
-from noc_web.live.view import LiveView
 from noc_web.parts import Parts
 from noc_web.publisher import Publisher
 
@@ -83,30 +84,41 @@ class Service:
         self.others.start()
         self.database = Database(self.config.data)
         accounts = Accounts(self.database)
-        publisher = Publisher(self.bus)
-        view = LiveView(self.bus)
+        self.passed_s = 0.0
+        publisher = Publisher(self.bus, clock=self.clock_s)
+        picture = Picture(self.bus, clock=self.clock_s)
+        revisions, requests = Revisions(picture), Requests(self.bus)
         self.app, csrf = new_app(self.config)
+        guard = Guard(accounts, csrf)
 
         def tell() -> None:
             publisher.sync(catalog)
-            view.define(publisher.targets, publisher.sites)
+            picture.define(publisher.targets, publisher.sites)
 
         catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.parts = Parts(
             config=self.config,
             bus=self.bus,
             accounts=accounts,
-            guard=Guard(accounts, csrf),
+            guard=guard,
             catalog=catalog,
             publisher=publisher,
-            view=view,
-            revisions=Revisions(view),
-            requests=Requests(self.bus),
+            picture=picture,
+            revisions=revisions,
+            requests=requests,
             store=self.config.history.open(),
         )
         add_routes(self.app, self.parts)
-        self.live = LiveSocket(self.app, self.parts)
-        self.keeper = Keeper(self.parts, self.database, self.live)
+        self.live = LiveSocket(
+            self.app,
+            picture=picture,
+            revisions=revisions,
+            requests=requests,
+            guard=guard,
+            accounts=accounts,
+            public_url=self.config.public_url,
+        )
+        self.keeper = Keeper(catalog, publisher, picture)
         self._browsers: dict[str, Browser] = {}
 
     def start(self) -> None:
@@ -114,13 +126,24 @@ class Service:
         self.bus.start()
         self.advance()
 
+    def clock_s(self) -> float:
+        return time.monotonic() + self.passed_s
+
+    def let_pass(self, seconds: int) -> None:
+        """What the service does every second, so many of them later."""
+        for _ in range(seconds):
+            self.passed_s += 1
+            for published in self.parts.publisher.published:
+                published.tick()
+            self.keeper.tick()
+
     def follow(self) -> None:
         """What the keeper does five times a second, and the live socket four times."""
         self.keeper.follow_database()
         self.advance()
 
-    def advance(self, now: Time | None = None) -> dict[str, Any] | None:
-        return self.parts.revisions.advance(now or Time.now(), [])
+    def advance(self) -> None:
+        self.parts.revisions.advance(Time.now())
 
     def close(self) -> None:
         self.bus.stop()

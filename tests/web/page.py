@@ -24,18 +24,17 @@ DEADLINE_S = 10.0
 def applied(page: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
     """What a page is after a delta."""
     assert delta["revision"] == page["revision"] + 1
-    rows = {row["id"]: row for row in page["targets"]} | {row["id"]: row for row in delta["targets"]}
-    sites = {row["id"]: row for row in page["sites"]} | {row["id"]: row for row in delta["sites"]}
-    after = copy.deepcopy(page) | {name: delta[name] for name in ("revision", "at", "kpis")}
-    after["targets"] = [row for name, row in rows.items() if name not in delta["removed"]]
-    after["sites"] = delta.get("all_sites", list(sites.values()))
-    return after | {name: delta[name] for name in ("incidents", "trouble", "services") if name in delta}
+    after = copy.deepcopy(page) | {name: delta[name] for name in ("revision", "at", "kpis", "all_well")}
+    for kind, removed in (("targets", "removed"), ("sites", "removed_sites"), ("incidents", "removed_incidents")):
+        rows = {row["id"]: row for row in page[kind]} | {row["id"]: row for row in delta[kind]}
+        after[kind] = [row for name, row in rows.items() if name not in delta[removed]]
+    return after | {name: delta[name] for name in ("trouble", "services") if delta[name] is not None}
 
 
 def shown(page: dict[str, Any]) -> dict[str, Any]:
     """A page's content, whatever the order of its rows."""
-    content = {name: page[name] for name in ("revision", "kpis", "incidents", "trouble", "services")}
-    for kind in ("targets", "sites"):
+    content = {name: page[name] for name in ("revision", "kpis", "all_well", "trouble", "services")}
+    for kind in ("targets", "sites", "incidents"):
         content[kind] = {row["id"]: row for row in page[kind]}
     return content
 
@@ -62,6 +61,13 @@ class Person:
         assert status == 302, f"{name} could not log in: {status}"
         # The page for choosing a password is open to those, too, who have to.
         self._csrf = _found(r'name="csrf_token" value="([^"]+)', self.ask("GET", "/password")[1])
+
+    @classmethod
+    def nobody(cls, port: int) -> Person:
+        """Somebody who is not logged in."""
+        person = cls.__new__(cls)
+        person.port, person.cookie = port, ""
+        return person
 
     def ask(self, method: str, path: str, body: str = "", kind: str = "application/json") -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)

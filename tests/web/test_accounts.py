@@ -248,7 +248,7 @@ def test_a_session_ends_after_12_idle_hours_and_after_7_days_in_any_case(
     with service.database.session() as session:
         hashes = [row.id_hash for row in session.query(Session)]
     assert browser.ask("GET", "/api/v1/me").status_code == (200 if is_alive else 401)
-    assert bool(accounts.alive(hashes)) == is_alive
+    assert bool(accounts.in_use(hashes)) == is_alive
 
 
 def test_using_a_session_keeps_it_from_becoming_idle(accounts: Accounts, database: Database) -> None:

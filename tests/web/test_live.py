@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import gc
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +13,30 @@ from hypothesis import strategies as st
 
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, VERDICTS
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import ServicePresence, Site, State, Target, VerdictState
+from noc_bus.messages import (
+    Acknowledgement,
+    Member,
+    ProbeResult,
+    ServicePresence,
+    Site,
+    SiteState,
+    State,
+    Summary,
+    Target,
+    Verdict,
+    VerdictState,
+)
 from noc_bus.presence import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_web.json import plain
-from noc_web.live.revision import _RING, Revisions
-from noc_web.live.view import LiveView
+from noc_web.live import render
+from noc_web.live.picture import Picture
+from noc_web.live.revision import RING, Revisions
 from tests.web.facts import incident, presence, result, state, verdict
 from tests.web.page import applied, check_tiles, shown
 
 NOW = Time.now()
+SETTLED_S = 5.0
 
 
 class Rig:
@@ -32,20 +47,27 @@ class Rig:
         bus = self.bus = FakeBus(self.hub)
         self.others = FakeBus(self.hub)
         self.others.start()
-        self.view = LiveView(bus)
-        self.revisions = Revisions(self.view)
+        self.now_s = 1000.0
+        self.picture = Picture(bus, clock=lambda: self.now_s)
+        self.picture.follow_results(True)
+        self.revisions = Revisions(self.picture)
         bus.start()
+        self.pass_s(SETTLED_S)
         self.page = self.snapshot()
 
+    def pass_s(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.picture.tick()
+
     def define(self, *targets: Target, sites: tuple[str, ...] = ("here",)) -> None:
-        self.view.define({one.id: one for one in targets}, {name: Site(id=name, label=name) for name in sites})
+        self.picture.define({one.id: one for one in targets}, {name: Site(id=name, label=name) for name in sites})
 
     def snapshot(self, now: Time = NOW) -> dict[str, Any]:
         found: dict[str, Any] = plain(self.revisions.snapshot(now))
         return found
 
-    def advance(self, now: Time = NOW, trouble: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        delta: dict[str, Any] | None = plain(self.revisions.advance(now, list(trouble)))
+    def advance(self, now: Time = NOW) -> dict[str, Any] | None:
+        delta: dict[str, Any] | None = plain(self.revisions.advance(now))
         if delta:
             self.page = applied(self.page, delta)
         return delta
@@ -84,8 +106,23 @@ def test_a_row_has_the_verdict_and_every_site_s_view_with_its_figures(rig: Rig) 
     rig.others.publish(RESULTS, result(site="there", at=NOW, received=1, rtts_ms=[6.0]))
     rig.others.publish(VERDICTS, verdict(kind=VerdictState.DEGRADED, reason="loss"))
     row = rig.row()
-    assert (row["state"], row["reason"], row["rtt_ms"], row["loss_pct"]) == ("DEGRADED", "loss", 4.0, 25.0)
+    assert (row["state"], row["reason"]) == ("DEGRADED", "loss")
     assert (row["sites"]["here"]["rtt_ms"], row["sites"]["there"]["loss_pct"]) == (2.0, 50.0)
+
+
+def test_a_row_s_figures_are_what_a_site_saw_and_never_a_mean_that_none_did(rig: Rig) -> None:
+    """Means that no site ever saw: three sites with 2, 30 and 169 ms, the last with one late echo."""
+    rig.define(target(), sites=("far", "mid", "near"))
+    seen = {"near": [2.0, 2.0, 2.0], "mid": [30.0, 30.0, 31.0], "far": [169.0, 168.0, 2000.0]}
+    for site, rtts_ms in seen.items():
+        rig.others.publish(PROBERS, presence(site))
+        rig.others.publish(STATES, state(site=site, at=NOW))
+        rig.others.publish(RESULTS, result(site=site, at=NOW, sent=3, received=3, rtts_ms=rtts_ms))
+    rig.others.publish(RESULTS, result(site="mid", at=NOW, seq=1, sent=4, received=3, rtts_ms=seen["mid"]))
+    row = rig.row()
+    assert (row["rtt_ms"], row["rtt_site"]) == (169.0, "far")
+    assert (row["rtt_min_ms"], row["rtt_max_ms"]) == (2.0, 169.0)
+    assert (row["loss_pct"], row["loss_site"]) == (25.0, "mid")
 
 
 @pytest.mark.parametrize(
@@ -106,34 +143,33 @@ def test_what_a_blind_site_saw_last_is_not_shown_as_if_it_were_so_now(rig: Rig, 
     assert (cell["state"], cell["reason"], cell["rtt_ms"], cell["loss_pct"]) == ("UNKNOWN", reason, None, None)
 
 
-@pytest.mark.parametrize(
-    ("result_age_ms", "state_age_ms", "rtt_ms"),
-    [(0, 0, 2.0), (30_999, 0, 2.0), (31_000, 0, 7.0), (31_000, 89_999, 7.0), (31_000, 90_000, None)],
-    ids=["both fresh", "three cycles old", "only the state is fresh", "a refresh is due", "both old"],
-)
-def test_figures_leave_the_row_once_they_are_old(
-    rig: Rig, result_age_ms: int, state_age_ms: int, rtt_ms: float | None
-) -> None:
-    rig.define(target(interval_s=10, timeout_ms=1000))
-    rig.others.publish(PROBERS, presence())
-    rig.others.publish(STATES, state(at=NOW - state_age_ms, rtt_ms=7.0, loss_pct=0.0))
-    rig.others.publish(RESULTS, result(at=NOW - result_age_ms))
-    assert rig.row()["rtt_ms"] == rtt_ms
-
-
-def test_a_refresh_takes_old_figures_off_the_page_though_nothing_new_arrived(rig: Rig) -> None:
+def test_the_last_valid_figures_stay_and_say_how_old_they_are(rig: Rig) -> None:
+    """Figures that vanish: an UP row whose last cycles were not measurable, or that nobody has pinged for long."""
     rig.define(target())
     rig.others.publish(PROBERS, presence())
     rig.others.publish(STATES, state(at=NOW))
     rig.others.publish(RESULTS, result(at=NOW))
-    rig.advance()
-    later = Time(NOW + 120_000)
-    assert rig.advance(later) is None
-    rig.revisions.refresh()
-    delta = rig.advance(later)
-    assert delta is not None
-    assert delta["targets"][0]["rtt_ms"] is None
-    assert shown(rig.page) == shown(rig.snapshot(later))
+    for number in range(1, 4):
+        rig.others.publish(RESULTS, result(at=NOW + 10_000 * number, seq=number, invalid="late schedule"))
+    cell = rig.row()["sites"]["here"]
+    assert (cell["rtt_ms"], cell["loss_pct"], cell["at"]) == (2.0, 0.0, str(NOW))
+    rig.others.publish(RESULTS, result(at=NOW + 50_000, seq=5, received=0, rtts_ms=[]))
+    assert (rig.row()["rtt_ms"], rig.row()["loss_pct"]) == (None, 100.0)
+
+
+def test_a_page_opened_after_a_time_without_any_has_the_figures_of_the_retained_states_at_once(rig: Rig) -> None:
+    rig.define(target())
+    rig.others.publish(PROBERS, presence())
+    rig.others.publish(STATES, state(at=NOW, rtt_ms=7.0, loss_pct=0.0))
+    rig.others.publish(RESULTS, result(at=NOW))
+    assert rig.row()["rtt_ms"] == 2.0
+    rig.picture.follow_results(False)
+    rig.others.publish(STATES, state(at=NOW + 60_000, rtt_ms=8.0, loss_pct=0.0))
+    rig.others.publish(RESULTS, result(at=NOW + 60_000, seq=9, rtts_ms=[99.0, 99.0]))
+    assert rig.row()["rtt_ms"] == 8.0
+    rig.picture.follow_results(True)
+    rig.others.publish(RESULTS, result(at=NOW + 70_000, seq=10))
+    assert rig.row()["rtt_ms"] == 2.0
 
 
 def test_an_older_result_that_comes_late_does_not_replace_a_newer_one(rig: Rig) -> None:
@@ -152,14 +188,6 @@ def test_a_result_after_the_prober_s_clock_was_put_back_is_newer_all_the_same(ri
     rig.others.publish(RESULTS, result(at=NOW + 3_600_000, seq=7))
     rig.others.publish(RESULTS, result(at=NOW, seq=8, rtts_ms=[6.0, 8.0]))
     assert rig.row()["rtt_ms"] == 7.0
-
-
-def test_a_cycle_that_proves_nothing_shows_no_figures(rig: Rig) -> None:
-    rig.define(target())
-    rig.others.publish(PROBERS, presence())
-    rig.others.publish(STATES, state(at=NOW))
-    rig.others.publish(RESULTS, result(at=NOW, invalid="late schedule"))
-    assert (rig.row()["rtt_ms"], rig.row()["loss_pct"]) == (None, None)
 
 
 def test_a_paused_target_is_paused_at_once_and_unknown_until_it_is_judged_again(rig: Rig) -> None:
@@ -207,14 +235,34 @@ def test_an_incident_that_ended_while_the_broker_was_out_of_reach_is_not_shown_f
     assert rig.row("a")["incident"] == "i-1"
     rig.bus.stop()
     rig.others.clear(INCIDENTS, incident="i-1")
-    rig.view.expire(time.monotonic() + 1000)
+    rig.pass_s(1000)
     assert rig.row("a")["incident"] == "i-1", "a lost broker ends nothing"
     rig.bus.start()
-    rig.view.expire(time.monotonic() + SILENT_AFTER_S - 1)
     assert rig.row("a")["incident"] == "i-1", "the alerter has the time to come back too"
-    rig.view.expire(time.monotonic() + SILENT_AFTER_S + 1)
+    told = {"incidents": Summary(count=1, rev_sum=0)}
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True, retained=told))
     assert (rig.row("a")["incident"], rig.row("b")["incident"]) == (None, "i-2")
     assert [one["id"] for one in rig.page["incidents"]] == ["i-2"]
+
+
+def test_an_incident_of_many_targets_carries_its_members_and_one_change_of_it_is_told_alone(rig: Rig) -> None:
+    rig.define(target(), target("b"))
+    members = [Member(target=name, name=name.upper(), joined_at=NOW) for name in ("a", "b")]
+    rig.others.publish(INCIDENTS, incident("i-1", "a", "b", members=members, total_members=2))
+    rig.others.publish(INCIDENTS, incident("i-2", "a"))
+    rig.advance()
+    assert (rig.row("a")["incident"], rig.row("b")["incident"]) == ("i-2", "i-1")
+    assert [one["name"] for one in rig.page["incidents"][-1]["members"]] in (["A", "B"], [])
+    taken = Acknowledgement(incident="i-1", by="anna", at=NOW)
+    rig.others.publish(INCIDENTS, incident("i-1", "a", "b", members=members, total_members=2, acknowledged=taken))
+    delta = rig.advance()
+    assert delta is not None
+    assert ([one["id"] for one in delta["incidents"]], delta["targets"]) == (["i-1"], [])
+    rig.others.clear(INCIDENTS, incident="i-2")
+    delta = rig.advance()
+    assert delta is not None
+    assert (delta["incidents"], delta["removed_incidents"]) == ([], ["i-2"])
+    assert rig.row("a")["incident"] == "i-1"
 
 
 def test_a_site_that_is_not_set_up_is_shown_once_its_prober_speaks_and_goes_when_it_is_cleared(rig: Rig) -> None:
@@ -256,12 +304,12 @@ def test_many_facts_between_two_looks_are_one_delta(rig: Rig) -> None:
 
 
 def test_trouble_is_told_when_it_begins_and_when_it_ends(rig: Rig) -> None:
-    rig.advance()
-    delta = rig.advance(trouble=("alerter is not running",))
-    assert delta is not None
-    assert delta["trouble"] == ["alerter is not running"]
-    assert rig.advance(trouble=("alerter is not running",)) is None
-    assert rig.advance() is not None
+    for sentence in ("the disk is full", None):
+        rig.others.publish(SERVICES, ServicePresence(service="recorder", online=True, trouble=sentence))
+        delta = rig.advance()
+        assert delta is not None
+        assert delta["trouble"] == ([f"recorder: {sentence}"] if sentence else [])
+        assert rig.advance() is None
     assert rig.page["trouble"] == []
 
 
@@ -279,7 +327,9 @@ def test_whoever_missed_a_few_deltas_gets_exactly_those(rig: Rig) -> None:
     for number in range(10):
         rig.others.publish(VERDICTS, verdict(reason=str(number)))
         deltas.append(rig.advance())
-    assert plain(rig.revisions.since(rig.revisions.boot, 6)) == deltas[6:]
+    missed = rig.revisions.since(rig.revisions.boot, 6)
+    assert missed is not None
+    assert [json.loads(event.text[2:]) for _, event in missed] == [["delta", delta] for delta in deltas[6:]]
     assert rig.revisions.since(rig.revisions.boot, 10) == []
 
 
@@ -296,17 +346,17 @@ def test_whoever_names_no_revision_of_ours_gets_a_snapshot_instead(rig: Rig, rev
 
 def test_whoever_missed_more_than_is_kept_gets_a_snapshot_instead(rig: Rig) -> None:
     rig.define(target())
-    for number in range(_RING + 5):
+    for number in range(RING + 5):
         rig.others.publish(VERDICTS, verdict(reason=str(number)))
         rig.advance()
     boot, newest = rig.revisions.boot, rig.revisions.revision
-    assert newest == _RING + 5
-    assert len(rig.revisions.since(boot, newest - _RING) or ()) == _RING
-    assert rig.revisions.since(boot, newest - _RING - 1) is None
+    assert newest == RING + 5
+    assert len(rig.revisions.since(boot, newest - RING) or ()) == RING
+    assert rig.revisions.since(boot, newest - RING - 1) is None
 
 
 def test_another_start_of_the_service_has_another_name(rig: Rig) -> None:
-    assert Revisions(rig.view).boot != rig.revisions.boot
+    assert Revisions(rig.picture).boot != rig.revisions.boot
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -322,8 +372,8 @@ EVENTS = st.one_of(
     st.tuples(st.just("clear presence"), SITES),
     st.tuples(st.just("incident"), NAMES, st.booleans()),
     st.tuples(st.just("clear incident"), NAMES),
-    st.tuples(st.just("refresh")),
-    st.tuples(st.just("pass"), st.integers(0, 100_000)),
+    st.tuples(st.just("look away"), st.booleans()),
+    st.tuples(st.just("pass"), st.integers(0, 100)),
     st.tuples(st.just("look")),
 )
 
@@ -352,8 +402,8 @@ PLAYS: dict[str, Callable[..., object]] = {
         INCIDENTS, incident(f"i-{name}", name, opened_at=NOW, resolved_at=Time.now() if over else None)
     ),
     "clear incident": lambda rig, now, name: rig.others.clear(INCIDENTS, incident=f"i-{name}"),
-    "refresh": lambda rig, now: rig.revisions.refresh(),
-    "pass": lambda rig, now, passed_ms: None,
+    "look away": lambda rig, now, away: rig.picture.follow_results(not away),
+    "pass": lambda rig, now, passed_s: rig.pass_s(passed_s),
     "look": lambda rig, now: None,
 }
 
@@ -366,15 +416,192 @@ def test_whatever_happens_a_page_fed_by_deltas_is_the_snapshot_and_its_tiles_are
     rig, now = Rig(), NOW
     for event in events:
         if event[0] == "pass":
-            now = Time(now + event[1])
+            now = Time(now + 1000 * event[1])
         play(rig, event, now)
         if event[0] == "look":
             rig.advance(now)
             assert shown(rig.page) == shown(rig.snapshot(now))
             check_tiles(rig.page)
-    rig.revisions.refresh()
     rig.advance(now)
     assert shown(rig.page) == shown(rig.snapshot(now))
     check_tiles(rig.page)
-    fresh = {name: plain(rig.view.row(name, now)) for name in rig.view.targets}
+    fresh = {row["id"]: plain(rig.picture.target_row(row["id"])) for row in rig.page["targets"]}
     assert {row["id"]: row for row in rig.page["targets"]} == fresh
+
+
+# -- who is there, and is all well
+
+
+def well(rig: Rig) -> None:
+    """One target that answers one site, and an alerter that says so."""
+    rig.define(target())
+    rig.others.publish(PROBERS, presence())
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True))
+    rig.others.publish(STATES, state(at=NOW))
+    rig.others.publish(VERDICTS, verdict())
+    rig.pass_s(SETTLED_S)
+    rig.advance()
+
+
+def test_all_is_well_where_something_is_measured_nothing_is_wrong_and_everything_is_known(rig: Rig) -> None:
+    assert rig.page["all_well"] is False, "nothing is measured"
+    rig.define(target())
+    rig.others.publish(PROBERS, presence())
+    rig.pass_s(SETTLED_S)
+    rig.advance()
+    assert rig.page["all_well"] is False, "its only target is UNKNOWN"
+    well(rig)
+    assert rig.page["all_well"] is True
+
+
+WRONG: dict[str, Callable[[Rig], object]] = {
+    "a target is down": lambda rig: rig.others.publish(VERDICTS, verdict(kind=VerdictState.DOWN)),
+    "a target is degraded": lambda rig: rig.others.publish(VERDICTS, verdict(kind=VerdictState.DEGRADED)),
+    "nobody can see a target": lambda rig: rig.others.publish(VERDICTS, verdict(kind=VerdictState.UNKNOWN)),
+    "an incident is open": lambda rig: rig.others.publish(INCIDENTS, incident("i-1", site="here", kind="site-blind")),
+    "a service has a problem": lambda rig: rig.others.publish(
+        SERVICES, ServicePresence(service="recorder", online=True, trouble="the disk is full")
+    ),
+    "a service is not running": lambda rig: rig.others.publish(
+        SERVICES, ServicePresence(service="recorder", online=False)
+    ),
+    "a site is offline": lambda rig: rig.others.publish(PROBERS, presence(online=False)),
+    "a site is isolated": lambda rig: rig.others.publish(PROBERS, presence(isolated=True)),
+    "a site is overloaded": lambda rig: rig.others.publish(PROBERS, presence(overloaded=True, coverage_pct=12.0)),
+    "an expected site never came": lambda rig: rig.define(target(sites=["here"]), sites=("here", "there")),
+    "the broker is gone": lambda rig: rig.bus.stop(),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_all_is_not_well_while_anything_is_wrong(rig: Rig, what: str) -> None:
+    well(rig)
+    assert rig.page["all_well"] is True
+    WRONG[what](rig)
+    rig.pass_s(SETTLED_S)
+    rig.advance()
+    assert rig.page["all_well"] is False
+
+
+def test_a_site_that_runs_but_cannot_measure_is_named_with_its_coverage(rig: Rig) -> None:
+    well(rig)
+    rig.others.publish(PROBERS, presence(overloaded=True, coverage_pct=12.5))
+    rig.advance()
+    (site,) = rig.page["sites"]
+    assert (site["online"], site["overloaded"], site["coverage_pct"]) == (True, True, 12.5)
+
+
+def test_rows_become_unknown_as_their_word_gets_old_and_the_broker_is_named(rig: Rig) -> None:
+    """The middle loses its broker: 200 UP for 300 s though some were down, and the services were blamed."""
+    well(rig)
+    rig.bus.stop()
+    rig.pass_s(5)
+    rig.advance()
+    assert rig.page["trouble"] == ["broker: it cannot be reached"]
+    assert rig.row()["state"] == "UP", "what was said a moment ago still holds"
+    rig.pass_s(SILENT_AFTER_S)
+    row = rig.row()
+    assert (row["state"], row["code"], row["sites"]["here"]["code"]) == ("UNKNOWN", "broker-away", "broker-away")
+    assert rig.page["services"] == {"alerter": True}, "of the others nothing is known"
+    assert rig.page["sites"][0]["online"] is False
+    rig.bus.start()
+    rig.pass_s(SETTLED_S)
+    assert (rig.row()["state"], rig.page["trouble"], rig.page["all_well"]) == ("UP", [], True)
+
+
+def test_what_a_silent_alerter_said_last_does_not_hold_for_ever(rig: Rig) -> None:
+    well(rig)
+    for _ in range(4):
+        rig.pass_s(10)
+        rig.others.publish(PROBERS, presence())
+    assert rig.row()["state"] == "UP", "it may be restarting"
+    assert rig.page["trouble"] == ["alerter is not running"]
+    for _ in range(3):
+        rig.pass_s(10)
+        rig.others.publish(PROBERS, presence())
+    row = rig.row()
+    assert (row["state"], row["code"], row["sites"]["here"]["state"]) == ("UNKNOWN", "alerter-silent", "UP")
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True))
+    assert rig.row()["state"] == "UP"
+
+
+def test_the_service_never_calls_itself_not_running(rig: Rig) -> None:
+    rig.others.publish(SERVICES, ServicePresence(service="web", online=False))
+    rig.pass_s(1000)
+    rig.advance()
+    assert (rig.page["services"], rig.page["trouble"]) == ({"web": True}, [])
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "shown_ms", "is_wrong"),
+    [(0, 0, False), (1900, 1900, False), (-1900, -1900, False), (2600, 2600, True), (-180_000, -180_000, True)],
+)
+def test_a_site_whose_clock_differs_by_more_than_2_s_is_named(
+    rig: Rig, ahead_ms: int, shown_ms: float, is_wrong: bool
+) -> None:
+    rig.define(target())
+    # The first was retained, nobody knows for how long; one was late.
+    for late_ms in (8000, 700, 0):
+        rig.others.publish(PROBERS, presence(clock=Time(Time.now() + ahead_ms - late_ms)))
+        rig.pass_s(10)
+    rig.advance()
+    (site,) = rig.page["sites"]
+    assert site["clock_ahead_ms"] == pytest.approx(shown_ms, abs=100)
+    assert site["clock_wrong"] is is_wrong
+
+
+def test_a_single_presence_which_may_be_old_says_nothing_of_the_clock(rig: Rig) -> None:
+    rig.define(target())
+    rig.others.publish(PROBERS, presence(clock=Time(Time.now() - 9000)))
+    rig.advance()
+    assert (rig.page["sites"][0]["clock_ahead_ms"], rig.page["sites"][0]["clock_wrong"]) == (None, False)
+
+
+def test_two_probers_of_one_site_are_both_named(rig: Rig) -> None:
+    well(rig)
+    rig.others.publish(PROBERS, presence(instance="one", host="alpha", rival="beta"))
+    rig.others.publish(PROBERS, presence(instance="two", host="beta", silenced=True, isolated=True))
+    rig.advance()
+    (site,) = rig.page["sites"]
+    assert (site["hosts"], site["isolated"]) == (["alpha", "beta"], False), "who keeps silent is not believed"
+    assert rig.page["trouble"] == ["the prober of here runs twice, on alpha and on beta; stop one of them"]
+    assert rig.page["all_well"] is False
+    rig.others.publish(PROBERS, presence(instance="one", host="alpha"))
+    rig.advance()
+    assert (rig.page["sites"][0]["hosts"], rig.page["trouble"]) == (["alpha"], [])
+
+
+def test_of_ids_that_are_no_targets_nothing_is_kept(rig: Rig) -> None:
+    well(rig)
+    rig.picture.watch({"stray-1"})
+    for number in range(500):
+        rig.others.publish(STATES, state(f"stray-{number}", at=NOW))
+        rig.others.publish(VERDICTS, verdict(f"stray-{number}"))
+        rig.others.publish(RESULTS, result(f"stray-{number}"))
+    assert rig.advance() is None
+    kept = gc.get_objects()
+    assert not [
+        one for one in kept if isinstance(one, SiteState | Verdict | ProbeResult) and one.target.startswith("s")
+    ]
+
+
+def test_what_was_kept_of_a_deleted_target_or_site_is_let_go(rig: Rig) -> None:
+    rig.define(target(), target("gone"), sites=("here", "closed"))
+    for site in ("here", "closed"):
+        rig.others.publish(PROBERS, presence(site))
+        rig.others.publish(STATES, state("gone", site, at=NOW))
+        rig.others.publish(STATES, state("a", site, at=NOW))
+    rig.others.publish(RESULTS, result("gone", at=NOW))
+    assert list(rig.row("gone")["sites"]) == ["closed", "here"]
+    rig.define(target())
+    rig.others.clear(PROBERS, site="closed")
+    delta = rig.advance()
+    assert delta is not None
+    assert (delta["removed"], delta["removed_sites"]) == (["gone"], ["closed"])
+    assert list(rig.row("a")["sites"]) == ["here"]
+    rig.define(target(), target("gone"))
+    assert rig.row("gone")["sites"]["here"]["reason"] == "not checked yet"
+
+
+def test_the_browser_s_types_are_rendered_from_the_rows() -> None:
+    assert render.FILE.read_text(encoding="utf-8") == render.rendered(), "run python -m noc_web.live.render"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from noc_bus.render.schemas import schemas
 
-_PREFIX = "#/"
+PREFIX: Final = "#/"
+_HEADER: Final = ("// Rendered from the messages by `python -m noc_bus.render`; do not edit.",)
 
 
-def render() -> str:
-    """A .d.ts file: an interface for each message, a union of strings for each set of words."""
-    parts = ["// Rendered from the messages by `python -m noc_bus.render`; do not edit.", ""]
-    for name, schema in schemas(_PREFIX).items():
+def render(described: Mapping[str, Mapping[str, Any]] | None = None, header: Sequence[str] = _HEADER) -> str:
+    """A .d.ts file: an interface for each shape (the messages), a union of strings for each set of words."""
+    parts = [*header, ""]
+    for name, schema in (schemas(PREFIX) if described is None else described).items():
         if description := schema.get("description"):
             parts.append(f"/** {description} */")
         if schema.get("type") == "object":
@@ -22,7 +24,7 @@ def render() -> str:
     return "\n".join(parts)
 
 
-def _fields(schema: dict[str, Any]) -> list[str]:
+def _fields(schema: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, field in schema["properties"].items():
         if description := field.get("description"):
@@ -31,10 +33,10 @@ def _fields(schema: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _type(schema: Mapping[str, Any]) -> str:
     """The type of one field. Writers send every field, so none is optional."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(_PREFIX)
+        return str(schema["$ref"]).removeprefix(PREFIX)
     if "anyOf" in schema:
         return " | ".join(dict.fromkeys(_type(one) for one in schema["anyOf"]))
     if "enum" in schema:

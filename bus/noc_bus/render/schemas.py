@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,10 +11,10 @@ from noc_bus.channels import CHANNELS
 from noc_bus.time import Time
 
 
-def schemas(prefix: str = "#/components/schemas/") -> dict[str, dict[str, Any]]:
-    """By type name: every message and every type they use."""
+def schemas(prefix: str = "#/components/schemas/", types: Sequence[type] | None = None) -> dict[str, dict[str, Any]]:
+    """By type name: every message (or the given types) and every type they use."""
     _, components = msgspec.json.schema_components(
-        [channel.message for channel in CHANNELS], schema_hook=_schema_of, ref_template=prefix + "{name}"
+        types or [channel.message for channel in CHANNELS], schema_hook=_schema_of, ref_template=prefix + "{name}"
     )
     return {name: _on_one_line(components[name]) for name in sorted(components)}
 

@@ -9,21 +9,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import gevent
 from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestTimeout, Unauthorized
 
 from noc_frame import log
 from noc_history.store import StoreError
-from noc_web import health, pages
+from noc_web import health, pages, pools
 from noc_web.api import serving
 from noc_web.api.route import ROOT
 from noc_web.auth import pages as auth_pages
+from noc_web.auth.guard import LOG_IN_FIRST, Guard
 from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
-from noc_web.off_loop import off_loop
 from noc_web.parts import Parts
+from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.static_files import StaticFiles
 
@@ -41,26 +43,56 @@ _HEADERS: Final = {
 _MOST_BYTES: Final = 1_000_000
 # SQLite's extended codes have what went wrong in their lowest byte.
 _PRIMARY: Final = 0xFF
+_LOG_IN: Final = "auth.log_in"
+_LOG_IN_BYTES: Final = 4096
+_BODY_S: Final = 30
 _LOGIN_LIFE: Final = timedelta(days=7)
 _log = log.get("noc.web")
 
 
 class OffLoop(Flask):
-    """Serves every request in gevent's thread pool: databases and password hashes would stop the live view."""
+    """Serves requests in threads apart from the event loop, each kind of work in its own pool.
+
+    Nobody's body is read before it is known who they are, but for the small form of a log-in.
+    """
+
+    guard: Guard
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.most_bytes: dict[str, int] = {}
         """Endpoints that take larger bodies than the others."""
+        self.pools: dict[str, Pool] = {
+            _LOG_IN: pools.PASSWORDS,
+            "auth.change": pools.PASSWORDS,
+        }
+        """Endpoints with other work than most."""
 
     def full_dispatch_request(self) -> Response:
-        request.max_content_length = self.most_bytes.get(request.endpoint or "", _MOST_BYTES)
+        endpoint = request.endpoint or ""
+        if endpoint == health.ON_THE_LOOP:
+            return super().full_dispatch_request()
         try:
-            # Here, because only the loop can read from its sockets; kept by the request for later.
-            request.get_data()
+            self._read_body(endpoint)
+            return self.pools.get(endpoint, pools.REQUESTS).run(super().full_dispatch_request)
+        except ProblemError as problem:
+            return self.finalize_request(problem.response())
         except HTTPException as error:
-            return self.finalize_request(self.handle_user_exception(error))
-        return off_loop(super().full_dispatch_request)
+            # The page that says so asks the database whose it is.
+            return self.finalize_request(pools.REQUESTS.run(self.handle_user_exception, error))
+
+    def _read_body(self, endpoint: str) -> None:
+        """Here, because only the loop can read from its sockets; the request keeps it for later."""
+        if not (request.content_length or request.headers.get("Transfer-Encoding")) or not endpoint:
+            return
+        if endpoint == _LOG_IN:
+            request.max_content_length = _LOG_IN_BYTES
+        else:
+            if pools.REQUESTS.run(self.guard.actor, request) is None:
+                raise Unauthorized(LOG_IN_FIRST)
+            request.max_content_length = self.most_bytes.get(endpoint, _MOST_BYTES)
+        with gevent.Timeout(_BODY_S, RequestTimeout(f"The body did not arrive within {_BODY_S} seconds.")):
+            request.get_data()
 
 
 def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
@@ -82,7 +114,9 @@ def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
 
 
 def add_routes(app: OffLoop, parts: Parts, extensions: Sequence[Extension] = ()) -> None:
+    app.guard = parts.guard
     app.most_bytes = serving.most_bytes()
+    app.pools |= serving.pools()
     for source in (serving, auth_pages, pages, health):
         app.register_blueprint(source.blueprint(parts))
     for extension in extensions:

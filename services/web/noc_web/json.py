@@ -8,6 +8,9 @@ import msgspec
 
 from noc_bus.time import Time
 
+Row = dict[str, Any]
+"""One line of an answer, by field."""
+
 
 def _other(value: Any) -> str:
     if isinstance(value, Time):

@@ -10,9 +10,9 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
+from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
-from noc_web.live.view import LiveView
 from noc_web.publisher import Publisher
 
 
@@ -24,7 +24,7 @@ class Parts:
     guard: Guard
     catalog: Catalog
     publisher: Publisher
-    view: LiveView
+    picture: Picture
     revisions: Revisions
     requests: Requests
     store: Store

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from noc_bus.bus import Bus
-from noc_bus.channels import ACKNOWLEDGEMENTS, COMMANDS, INCIDENTS, SITES, TARGETS
-from noc_bus.messages import Acknowledgement, Command, Incident, Site, Target
+from noc_bus.bus import Bus, Handler
+from noc_bus.channels import (
+    ACKNOWLEDGEMENTS,
+    COMMANDS,
+    INCIDENTS,
+    MARKS,
+    PROBERS,
+    SITES,
+    STATES,
+    TARGETS,
+    TRACES,
+    Channel,
+)
+from noc_bus.messages import Acknowledgement, Command, Incident, Message, ProberPresence, Site, Target
+from noc_bus.mirror import Mirror
+from noc_bus.presences import Presences
+from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_web.catalog.catalog import Catalog
 from noc_web.problem import ProblemError
-
-# What is retained comes in a burst after a connection; only after it is it known what is there too much.
-_SETTLED_S: Final = 3.0
-_AUDIT_S: Final = 60.0
 
 
 class Publisher:
     """The database is the truth, the broker a copy that is put right. Safe to use from any thread."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
         self._lock = threading.RLock()
         self._targets: dict[str, Target] = {}
         self._sites: dict[str, Site] = {}
-        self._retained_targets: dict[str, Target] = {}
-        self._retained_sites: dict[str, Site] = {}
-        self._tidy_at_s: float | None = None
-        bus.subscribe(TARGETS, self._on_target)
+        revs = RevCounter()
+        self._published_targets: Published[str, Target] = Published(bus, TARGETS, revs, clock=clock)
+        self._published_sites: Published[str, Site] = Published(bus, SITES, revs, clock=clock)
+        self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
+        self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
+        self._former = FormerSites(bus, clock=clock)
+        self.published: tuple[Published[Any, Any], ...] = (
+            self._published_targets, self._published_sites, self._acknowledgements,
+        )  # fmt: skip
+        """For this process's presence, which says how much is retained, and looks after it."""
         bus.subscribe(SITES, self._on_site)
-        bus.subscribe(INCIDENTS, self._on_incident)
-        bus.when_connected(self._on_connected)
+        bus.subscribe(ACKNOWLEDGEMENTS, self._on_acknowledgement)
 
     @property
     def targets(self) -> dict[str, Target]:
@@ -47,77 +63,117 @@ class Publisher:
         """Bring the broker to what the database says now."""
         with self._lock:
             contents = catalog.contents()
-            targets = dict(contents.resolved)
-            gone_targets, gone_sites = self._targets.keys() - targets.keys(), self._sites.keys() - contents.sites.keys()
-            news = [target for target in targets.values() if self._targets.get(target.id) is not target]
-            new_sites = [site for site in contents.sites.values() if self._sites.get(site.id) is not site]
-            self._targets, self._sites = targets, dict(contents.sites)
-            for target in news:
-                self._bus.publish(TARGETS, target)
-            for site in new_sites:
-                self._bus.publish(SITES, site)
+            targets, sites = dict(contents.resolved), dict(contents.sites)
+            gone_targets, gone_sites = self._targets.keys() - targets.keys(), self._sites.keys() - sites.keys()
+            changed = [target for target in targets.values() if self._targets.get(target.id) is not target]
+            changed_sites = [site for site in sites.values() if self._sites.get(site.id) is not site]
+            self._targets, self._sites = targets, sites
+            for site in changed_sites:
+                self._former.returns(site.id)
+                self._published_sites.put(site)
+            for target in changed:
+                self._published_targets.put(target)
             for name in gone_targets:
-                self._bus.clear(TARGETS, target=name)
+                self._published_targets.remove(name)
             for name in gone_sites:
-                self._bus.clear(SITES, site=name)
+                self._published_sites.remove(name)
+                self._former.leaves(name)
 
-    def tick(self, now_s: float) -> None:
-        """Often: now and then it puts right what the broker has too much, too little or wrong."""
-        with self._lock:
-            if self._tidy_at_s is None or now_s < self._tidy_at_s or not self._bus.connected:
-                return
-            self._tidy_at_s = now_s + _AUDIT_S
-            for name in self._retained_targets.keys() - self._targets.keys():
-                self._bus.clear(TARGETS, target=name)
-            for name in self._retained_sites.keys() - self._sites.keys():
-                self._bus.clear(SITES, site=name)
-            for target in self._targets.values():
-                if self._retained_targets.get(target.id) != target:
-                    self._bus.publish(TARGETS, target)
-            for site in self._sites.values():
-                if self._retained_sites.get(site.id) != site:
-                    self._bus.publish(SITES, site)
+    def tick(self) -> None:
+        """Once a second: what belongs to something that is over or gone is cleared."""
+        self._incidents.tick()
+        self._former.tick()
+        over = {name for name, change in self._incidents.take_changes().items() if _is_over(change.after)}
+        if self._incidents.is_complete:
+            over |= {name for name in self._acknowledgements.now if _is_over(self._incidents.get(name))}
+        for name in over & self._acknowledgements.now.keys():
+            self._acknowledgements.remove(name)
 
     def acknowledge(self, incident: str, who: str, comment: str) -> None:
         """Raises ProblemError 503 where the broker cannot be told."""
-        self._told(
-            self._bus.publish(
-                ACKNOWLEDGEMENTS, Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment)
-            )
-        )
+        self._check_connected()
+        self._acknowledgements.put(Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment))
 
     def command(self, verb: str, site: str, target: str, request: str) -> None:
         """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""
         command = Command(request=request, target=target, at=Time.now())
-        self._told(self._bus.publish(COMMANDS, command, site=site, verb=verb))
+        if not self._bus.publish(COMMANDS, command, site=site, verb=verb):
+            raise _unreachable()
 
-    def _told(self, handed_over: bool) -> None:
-        if not handed_over:
-            raise ProblemError(503, "The broker cannot be reached now; try again in a moment.")
-
-    def _on_connected(self) -> None:
-        with self._lock:
-            for target in self._targets.values():
-                self._bus.publish(TARGETS, target)
-            for site in self._sites.values():
-                self._bus.publish(SITES, site)
-            self._tidy_at_s = time.monotonic() + _SETTLED_S
-
-    def _on_target(self, target: Target | None, variables: dict[str, str]) -> None:
-        with self._lock:
-            if target is None:
-                self._retained_targets.pop(variables["target"], None)
-            else:
-                self._retained_targets[target.id] = target
+    def _check_connected(self) -> None:
+        if not self._bus.connected:
+            raise _unreachable()
 
     def _on_site(self, site: Site | None, variables: dict[str, str]) -> None:
-        with self._lock:
-            if site is None:
-                self._retained_sites.pop(variables["site"], None)
-            else:
-                self._retained_sites[site.id] = site
+        """A site that the broker still has and the database has not was deleted while this service was away."""
+        if site is not None and site.id not in self._sites:
+            self._former.leaves(site.id)
 
-    def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
-        """An incident that is over needs no acknowledgement any more."""
-        if incident is not None and incident.resolved_at is not None:
-            self._bus.clear(ACKNOWLEDGEMENTS, incident=incident.id)
+    def _on_acknowledgement(self, acknowledgement: Acknowledgement | None, variables: dict[str, str]) -> None:
+        """What an earlier start published is ours to look after."""
+        if acknowledgement is not None and acknowledgement.incident not in self._acknowledgements.now:
+            self._acknowledgements.put(acknowledgement)
+
+
+def _is_over(incident: Incident | None) -> bool:
+    return incident is None or incident.resolved_at is not None
+
+
+# The presence of its prober is known by then, also after a connection.
+_LEAVE_AFTER_S: Final = 2.0
+# What is retained comes in a burst; whoever still says something so long after it is there again.
+_SWEEP_S: Final = 20.0
+_LEFT_BEHIND: Final[tuple[Channel[Any], ...]] = (STATES, TRACES, MARKS, PROBERS)
+
+
+class FormerSites:
+    """Clears what deleted sites left on the broker. One whose prober still runs is a new site, and keeps its own."""
+
+    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._probers = Presences(bus, PROBERS, clock=clock)
+        self._since_s: dict[str, float] = {}
+        self._sweeping: dict[str, dict[Channel[Any], Handler[Any]]] = {}
+
+    def leaves(self, site: str) -> None:
+        """It was deleted."""
+        with self._lock:
+            self._since_s.setdefault(site, self._clock())
+
+    def returns(self, site: str) -> None:
+        """It is set up, again perhaps."""
+        with self._lock:
+            self._end(site)
+
+    def tick(self) -> None:
+        """Once a second."""
+        self._probers.tick()
+        now_s = self._clock()
+        with self._lock:
+            for site, since_s in list(self._since_s.items()):
+                presence = self._probers.get(site)
+                if now_s - since_s > _SWEEP_S or (presence and presence.online):
+                    self._end(site)
+                elif site not in self._sweeping and now_s - since_s > _LEAVE_AFTER_S and self._bus.connected:
+                    self._sweeping[site] = {channel: self._clearing(channel) for channel in _LEFT_BEHIND}
+                    for channel, handler in self._sweeping[site].items():
+                        self._bus.subscribe(channel, handler, site=site)
+
+    def _clearing(self, channel: Channel[Any]) -> Handler[Any]:
+        def clear(message: Message | None, variables: dict[str, str]) -> None:
+            presence = message if isinstance(message, ProberPresence) else self._probers.get(variables["site"])
+            if message is not None and not (presence and presence.online):
+                self._bus.clear(channel, **variables)
+
+        return clear
+
+    def _end(self, site: str) -> None:
+        self._since_s.pop(site, None)
+        for channel, handler in self._sweeping.pop(site, {}).items():
+            self._bus.unsubscribe(channel, handler, site=site)
+
+
+def _unreachable() -> ProblemError:
+    return ProblemError(503, "The broker cannot be reached now; try again in a moment.")

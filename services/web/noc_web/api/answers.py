@@ -6,74 +6,10 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from noc_bus.messages import Acknowledgement, State, Target, Trace, VerdictState
+from noc_bus.messages import Incident, Target, Trace, VerdictState
+from noc_web.live.rows import SiteRow
 
 At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
-
-
-class SiteCell(TypedDict):
-    state: State
-    since: At | None
-    reason: str
-    rtt_ms: float | None
-    loss_pct: float | None
-    at: At | None
-
-
-class TargetStatus(TypedDict):
-    id: str
-    name: str
-    address: str
-    group: str
-    tags: list[str]
-    critical: bool
-    paused: bool
-    state: VerdictState
-    since: At | None
-    reason: str
-    sites: dict[str, SiteCell]
-    rtt_ms: Annotated[float | None, Meta(description="mean over the sites' last cycles; null: none answered")]
-    loss_pct: float | None
-    incident: Annotated[str | None, Meta(description="the open incident it is part of")]
-
-
-class SiteStatus(TypedDict):
-    id: str
-    label: str
-    location: str
-    anchors: list[str]
-    expected: bool
-    configured: Annotated[bool, Meta(description="false: known only because its prober announced itself")]
-    online: bool
-    isolated: bool
-    since: At | None
-    targets: int
-    echoes_per_s: float
-    lateness_ms: float
-    drops: int
-    journal_depth: int
-    version: str
-
-
-class IncidentAnswer(TypedDict):
-    id: str
-    kind: str
-    targets: list[str]
-    site: str | None
-    opened_at: At
-    acknowledged: Acknowledgement | None
-    resolved_at: At | None
-    cause: str
-    evidence: list[str]
-
-
-class Status(TypedDict):
-    at: At
-    revision: int
-    kpis: Annotated[dict[str, int], Meta(description="total and a count for every state; total is their sum")]
-    targets: list[TargetStatus]
-    sites: list[SiteStatus]
-    trouble: Annotated[list[str], Meta(description="what keeps the system itself from its work now")]
 
 
 class DefinedTarget(TypedDict):
@@ -100,7 +36,7 @@ class Groups(TypedDict):
 
 
 class Sites(TypedDict):
-    sites: list[SiteStatus]
+    sites: list[SiteRow]
 
 
 _Rows = Annotated[
@@ -148,7 +84,7 @@ class Traces(TypedDict):
 
 
 class Incidents(TypedDict):
-    incidents: list[IncidentAnswer]
+    incidents: list[Incident]
 
 
 class ReportRow(TypedDict):

@@ -6,7 +6,7 @@ from noc_web.api import answers
 from noc_web.api.bodies import At
 from noc_web.api.route import Ask, Route
 from noc_web.api.targets import target_in_force
-from noc_web.live.view import Row
+from noc_web.json import Row
 from noc_web.parts import Parts
 from noc_web.problem import FieldError, ProblemError, invalid
 
@@ -21,14 +21,13 @@ def trace(parts: Parts, ask: Ask) -> object:
 
 def traces(parts: Parts, ask: Ask) -> object:
     target = target_in_force(parts, ask)
-    with parts.view.lock:
-        return {"traces": dict(parts.view.traces.get(target.id, {}))}
+    return {"traces": parts.picture.traces(target.id)}
 
 
 def _command(parts: Parts, ask: Ask, verb: str) -> Row:
     target = target_in_force(parts, ask)
     site = (ask.read(At) if ask.raw else At()).site
-    known = {row["id"]: row["online"] for row in parts.view.site_rows()}
+    known = {row.id: row.online for row in parts.revisions.sites()}
     if site is None:
         site = next((name for name, online in known.items() if online), None)
         if site is None:

@@ -10,7 +10,7 @@ from noc_rules.uptime import coverage_pct
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, Ask, Query, Route
 from noc_web.api.targets import target_in_force
-from noc_web.live.view import Row
+from noc_web.json import Row
 from noc_web.parts import Parts
 from noc_web.uptime import Timeline, timelines
 
@@ -80,6 +80,7 @@ ROUTES = (
                 {"type": "integer", "minimum": 1, "maximum": _MOST_POINTS, "default": 600},
             ),
         ),
+        work="history",
     ),
     Route(
         "GET",
@@ -89,5 +90,6 @@ ROUTES = (
         states,
         answer=answers.States,
         query=PERIOD,
+        work="history",
     ),
 )

@@ -16,7 +16,7 @@ _DEFAULT_MS: Final = 30 * 24 * 3_600_000
 
 def list_incidents(parts: Parts, ask: Ask) -> object:
     """The live ones win: the store hears of a change a moment later."""
-    live = {incident.id: incident for incident in parts.view.open_incidents()}
+    live = {incident.id: incident for incident in parts.revisions.incidents()}
     if ask.word("open", "false", ("true", "false")) == "true":
         return {"incidents": list(live.values())}
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
@@ -32,7 +32,7 @@ def list_incidents(parts: Parts, ask: Ask) -> object:
 
 def acknowledge(parts: Parts, ask: Ask) -> object:
     name = ask["incident"]
-    if not any(incident.id == name for incident in parts.view.open_incidents()):
+    if not any(incident.id == name for incident in parts.revisions.incidents()):
         raise ProblemError(404, f"No incident {name[:80]!r} is open.")
     comment = ask.read(Comment).comment if ask.raw else ""
     parts.publisher.acknowledge(name, ask.actor.name, comment)
@@ -53,6 +53,7 @@ ROUTES = (
             Query("open", "true: only those open now", {"type": "string", "enum": ["true", "false"]}),
             Query("target", "only those with this target", {"type": "string"}),
         ),
+        work="history",
     ),
     Route(
         "POST",

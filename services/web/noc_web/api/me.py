@@ -37,5 +37,6 @@ ROUTES = (
         body=PasswordChange,
         status=204,
         before_password=True,
+        work="passwords",
     ),
 )

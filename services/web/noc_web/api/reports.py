@@ -16,7 +16,7 @@ from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route, Text
 from noc_web.catalog.table import guarded
-from noc_web.live.view import Row
+from noc_web.json import Row
 from noc_web.parts import Parts
 from noc_web.uptime import Timeline, timelines
 
@@ -98,5 +98,6 @@ ROUTES = (
             ),
             Query("format", "json or csv", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
         ),
+        work="history",
     ),
 )

@@ -16,6 +16,8 @@ from noc_web.problem import FieldError, invalid
 _LONGEST_NUMBER: Final = 12
 ROOT: Final = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Work = Literal["short", "history", "passwords"]
+"""Which threads serve it: reading much history and hashing passwords must hold up nobody else."""
 B = TypeVar("B", bound="Body")
 
 
@@ -137,6 +139,7 @@ class Route:
     query: tuple[Query, ...] = ()
     most_bytes: int | None = None
     before_password: bool = False
+    work: Work = "short"
 
 
 PERIOD: Final = (

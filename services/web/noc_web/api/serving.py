@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from flask import Blueprint, Response, request
 
@@ -10,6 +11,9 @@ from noc_web.api import ROUTES
 from noc_web.api.route import ROOT, Ask, Route
 from noc_web.json import encode
 from noc_web.parts import Parts
+from noc_web.pools import HISTORY, PASSWORDS, REQUESTS, Pool
+
+_POOLS: Final[dict[str, Pool]] = {"short": REQUESTS, "history": HISTORY, "passwords": PASSWORDS}
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -18,6 +22,11 @@ def blueprint(parts: Parts) -> Blueprint:
         rule = route.path.replace("{path}", "<path:path>").replace("{", "<").replace("}", ">")
         api.add_url_rule(rule, _endpoint(route), _view(parts, route), methods=[route.method])
     return api
+
+
+def pools() -> dict[str, Pool]:
+    """Which threads serve a route, by endpoint, where it says that its work is not like most."""
+    return {f"api.{_endpoint(route)}": _POOLS[route.work] for route in ROUTES}
 
 
 def most_bytes() -> dict[str, int]:

@@ -9,17 +9,18 @@ from noc_web.api import answers
 from noc_web.api.bodies import NewSite, SiteFields
 from noc_web.api.route import ROOT, Ask, Route
 from noc_web.json import encode
+from noc_web.live.rows import SiteRow
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
 
 
 def list_sites(parts: Parts, ask: Ask) -> object:
-    return {"sites": parts.view.site_rows()}
+    return {"sites": parts.revisions.sites()}
 
 
 def get_site(parts: Parts, ask: Ask) -> object:
-    for row in parts.view.site_rows():
-        if row["id"] == ask["site"]:
+    for row in parts.revisions.sites():
+        if row.id == ask["site"]:
             return row
     raise ProblemError(404, f"There is no site {ask['site'][:80]!r}.")
 
@@ -43,7 +44,7 @@ def delete_site(parts: Parts, ask: Ask) -> object:
 ROUTES = (
     Route("GET", "/sites", "viewer", "All sites and how their probers are.", list_sites, answer=answers.Sites),
     Route("POST", "/sites", "operator", "Set up a site.", add_site, body=NewSite, answer=Site, status=201),
-    Route("GET", "/sites/{site}", "viewer", "One site.", get_site, answer=answers.SiteStatus),
+    Route("GET", "/sites/{site}", "viewer", "One site.", get_site, answer=SiteRow),
     Route(
         "PUT",
         "/sites/{site}",

@@ -35,7 +35,17 @@ def delete_user(parts: Parts, ask: Ask) -> object:
 
 ROUTES = (
     Route("GET", "/users", "admin", "All users.", list_users, answer=answers.Users),
-    Route("POST", "/users", "admin", "Add a user.", add_user, body=NewUser, answer=answers.User, status=201),
+    Route(
+        "POST",
+        "/users",
+        "admin",
+        "Add a user.",
+        add_user,
+        body=NewUser,
+        answer=answers.User,
+        status=201,
+        work="passwords",
+    ),
     Route(
         "PUT",
         "/users/{name}",
@@ -44,6 +54,7 @@ ROUTES = (
         change_user,
         body=UserChange,
         answer=answers.User,
+        work="passwords",
     ),
     Route("DELETE", "/users/{name}", "admin", "Delete a user; their sessions end.", delete_user, status=204),
 )

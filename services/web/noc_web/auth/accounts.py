@@ -97,16 +97,15 @@ class Accounts:
             self._note_use(update(Session).where(Session.id_hash == found[0].id_hash).values(seen_at=now))
         return _actor(found[1], found[0].id_hash)
 
-    def alive(self, sessions: Collection[str]) -> dict[str, Role]:
-        """Of these sessions (their hashes) those that still hold, with the role they have now."""
+    def in_use(self, sessions: Collection[str]) -> set[str]:
+        """Of these sessions (their hashes), which have a page open now, those that still hold: being open keeps them."""
         now = int(Time.now())
         with self._database.session() as session:
-            rows = session.execute(
-                select(Session, User.role)
-                .join(User, User.id == Session.user_id)
-                .where(Session.id_hash.in_(sessions))
-            ).all()  # fmt: skip
-        return {row.id_hash: cast("Role", role) for row, role in rows if _is_alive(row, now)}
+            rows = session.scalars(select(Session).where(Session.id_hash.in_(sessions))).all()
+        alive = [row for row in rows if _is_alive(row, now)]
+        if old := [row.id_hash for row in alive if now - row.seen_at > _SEEN_EVERY_MS]:
+            self._note_use(update(Session).where(Session.id_hash.in_(old)).values(seen_at=now))
+        return {row.id_hash for row in alive}
 
     def log_out(self, secret: str) -> None:
         with self._database.begin() as session:

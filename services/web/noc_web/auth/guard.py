@@ -14,6 +14,7 @@ from noc_web.problem import ProblemError
 
 COOKIE_KEY: Final = "log-in"
 """Under it the signed cookie has the secret of the session."""
+LOG_IN_FIRST: Final = "Log in, or send a valid token as Authorization: Bearer."
 _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
 _BEARER: Final = "bearer"
 
@@ -39,7 +40,7 @@ class Guard:
         """
         actor = self.actor(request)
         if actor is None:
-            raise ProblemError(401, "Log in, or send a valid token as Authorization: Bearer.")
+            raise ProblemError(401, LOG_IN_FIRST)
         if actor.session and request.method in _CHANGING:
             self.check_form(request)
         if actor.must_change_password and not before_password:

@@ -1,10 +1,13 @@
-"""Browsers' live connections: a snapshot, then numbered deltas at most four times a second."""
+"""Browsers' live connections: a snapshot, then numbered deltas at most four times a second.
+
+One greenlet emits. It only puts events that are encoded already into the queues of the pages, each of
+which has a greenlet of its own that writes: the emitter waits for nobody. What pages ask for is noted
+at the page and answered in the emitter's next round, once for all who asked.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,33 +17,56 @@ from urllib.parse import urlsplit
 
 import flask_socketio
 import gevent
-import gevent.lock
-from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]  # no types
 from flask import Flask, request
-from flask_socketio import SocketIO, disconnect, join_room, leave_room
+from flask_socketio import SocketIO, disconnect
+from gevent.event import Event as Wake
 
+from noc_bus.messages import ProbeResult
 from noc_bus.time import Time
 from noc_frame import log
-from noc_web.json import plain
-from noc_web.off_loop import off_loop
-from noc_web.parts import Parts
+from noc_web import pools
+from noc_web.auth.accounts import Accounts
+from noc_web.auth.guard import Guard
+from noc_web.live.frames import Event, Ready
+from noc_web.live.picture import Picture
+from noc_web.live.requests import Requests
+from noc_web.live.revision import Revisions
+from noc_web.live.rows import Tick
+from noc_web.live.websocket import CONNECTION, LARGEST_MESSAGE, WebSocket
+from noc_web.logs import Sparing
+from noc_web.problem import ProblemError
 
 _EVERY_S: Final = 0.25
+# Many who join at the same moment are served together.
+_ROUND_S: Final = 0.05
+_IDLE_S: Final = 1.0
 _TICK_S: Final = 5.0
+_QUIET_S: Final = 1.5
 _SESSIONS_S: Final = 1.0
-_STALE_S: Final = 30.0
-_LARGEST_EVENT: Final = 64_000
-_MOST_OF_ONE: Final = 20
+_JOIN_WITHIN_S: Final = 5.0
+_PAGES_OF_ONE: Final = 20
 _EVENTS_IN_10_S: Final = 200
+# A page with so many events in its queue is too slow for deltas; it gets a snapshot once it has taken them.
+_BEHIND: Final = 40
 _log = log.get("noc.web")
 
 
-@dataclass
+@dataclass(eq=False)
 class Viewer:
     """One connected page."""
 
+    sid: str
+    engine: Any
+    """Its engineio socket: the queue that its own greenlet writes from."""
     name: str
-    session: str | None
+    session: str
+    known: tuple[object, object] = (None, None)
+    """What it says it has: boot and revision."""
+    waits: bool = False
+    """It has asked for what it misses."""
+    refresh_asked_at: Time | None = None
+    revision: int | None = None
+    """What it was sent; None before its first snapshot."""
     watching: str | None = None
     events: deque[float] = field(default_factory=lambda: deque(maxlen=_EVENTS_IN_10_S))
 
@@ -48,79 +74,53 @@ class Viewer:
         self.events.append(now_s)
         return len(self.events) == _EVENTS_IN_10_S and now_s - self.events[0] < 10
 
+    @property
+    def queued(self) -> int:
+        return int(self.engine.queue.qsize())
 
-class _Whole:
-    """A connection that sends a frame whole or is over; two frames never mix.
-
-    gevent's `send` sends what there is room for, and simple_websocket takes that for everything.
-    """
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._one_frame = gevent.lock.RLock()
-        self.recv = connection.recv
-        self.settimeout = connection.settimeout
-        self.close = connection.close
-
-    def send(self, frame: bytes) -> int:
-        with self._one_frame:
-            try:
-                self._connection.sendall(frame)
-            except OSError:
-                self.hang_up()
-                raise
-        return len(frame)
-
-    def hang_up(self) -> None:
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-
-
-class _WebSocket(WebSocketWSGI):  # type: ignore[misc]  # engineio has no types
-    """Bounded: in what it takes of one message, in how long a page may be silent, and at its end."""
-
-    def __init__(self, handler: Callable[[Any], Any], server: Any) -> None:
-        super().__init__(lambda _: self._serve(handler), server)
-        # engineio would keep all of a message before it looks at its length.
-        self.server_args["max_message_size"] = _LARGEST_EVENT
-
-    def _serve(self, handler: Callable[[Any], Any]) -> Any:
-        # engineio looks for it under this name, and lets it wait as long as a page may take for its pong.
-        self.socket = self.ws.sock = _Whole(self.ws.sock)
-        return handler(self)
-
-    def close(self) -> None:
-        """Without waiting for a page to agree: one that is gone never would."""
-        with contextlib.suppress(OSError):
-            super().close()
-        self.socket.hang_up()
+    def send(self, event: Event) -> None:
+        if not self.engine.closed:
+            self.engine.send(Ready(event))
 
 
 class LiveSocket:
-    """Everything is emitted by one greenlet; the bus's thread only leaves facts in the view."""
+    """The pages that are open, and the greenlet that tells them."""
 
-    def __init__(self, app: Flask, parts: Parts) -> None:
-        self._parts = parts
-        for name in ("noc.web.socketio", "noc.web.engineio"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        picture: Picture,
+        revisions: Revisions,
+        requests: Requests,
+        guard: Guard,
+        accounts: Accounts,
+        public_url: str,
+    ) -> None:
+        self._picture = picture
+        self._revisions = revisions
+        self._requests = requests
+        self._guard = guard
+        self._accounts = accounts
+        self._public_host = urlsplit(public_url).netloc or None
         self._viewers: dict[str, Viewer] = {}
-        # Whoever holds it makes a revision and sends it: pages get them in their order.
-        self._in_order = gevent.lock.RLock()
+        self._wake = Wake()
+        self._first_seen_s: dict[str, float] = {}
+        self._joining: set[str] = set()
         self.io = SocketIO(
             app,
             async_mode="gevent",
             transports=["websocket"],
             cors_allowed_origins=self._is_ours,
-            max_http_buffer_size=_LARGEST_EVENT,
+            max_http_buffer_size=LARGEST_MESSAGE,
             ping_interval=10,
             ping_timeout=10,
             manage_session=False,
-            # Without loggers of ours both add handlers of their own.
-            logger=logging.getLogger("noc.web.socketio"),
-            engineio_logger=logging.getLogger("noc.web.engineio"),
+            logger=_quiet("noc.web.socketio"),
+            engineio_logger=_quiet("noc.web.engineio"),
         )
-        engine = self.io.server.eio
-        engine._async = engine._async | {"websocket": _WebSocket}
+        self._engine = self.io.server.eio
+        self._engine._async = self._engine._async | {"websocket": WebSocket}
         self.io.on_event("connect", self._on_connect)
         self.io.on_event("disconnect", self._on_disconnect)
         for event, handler in (("hello", self._on_hello), ("watch", self._on_watch), ("refresh", self._on_refresh)):
@@ -131,55 +131,140 @@ class LiveSocket:
         return len(self._viewers)
 
     def run(self) -> None:
-        """The greenlet: looks four times a second at what has changed."""
-        sessions_at_s = tick_at_s = stale_at_s = 0.0
+        """The greenlet."""
+        advance_at_s = sessions_at_s = tick_at_s = sent_at_s = 0.0
         while True:
-            began_s = time.monotonic()
-            if began_s >= stale_at_s:
-                # Figures that have become old leave the rows also where nothing new arrives.
-                stale_at_s = began_s + _STALE_S
-                self._parts.revisions.refresh()
-            self._emit_changes()
-            if began_s >= sessions_at_s:
-                sessions_at_s = began_s + _SESSIONS_S
-                self._parts.view.expire(began_s)
-                self._cut_ended_sessions()
-            if began_s >= tick_at_s:
-                tick_at_s = began_s + _TICK_S
-                self.io.emit("tick", {"at": str(Time.now()), "revision": self._parts.revisions.revision})
-            gevent.sleep(max(0.01, _EVERY_S - (time.monotonic() - began_s)))
+            self._wake.clear()
+            now_s = time.monotonic()
+            self._picture.follow_results(bool(self._viewers))
+            if now_s >= sessions_at_s:
+                sessions_at_s = now_s + _SESSIONS_S
+                self._end_those_who_never_join(now_s)
+                self._look_at_sessions()
+            if not self._viewers:
+                self._wake.wait(_IDLE_S)
+                continue
+            if now_s >= advance_at_s:
+                advance_at_s = now_s + _EVERY_S
+                pools.LIVE.run(self._revisions.advance, Time.now())
+            if self._serve():
+                sent_at_s = now_s
+            self._tell()
+            if now_s >= tick_at_s or now_s - sent_at_s >= _QUIET_S:
+                tick_at_s, sent_at_s = now_s + _TICK_S, now_s
+                self._tick()
+            gevent.sleep(_ROUND_S)
+            self._wake.wait(max(0.0, advance_at_s - time.monotonic()))
 
-    # -- what is emitted
+    # -- what is sent
 
-    def _emit_changes(self) -> None:
-        parts = self._parts
-        self._emit_delta()
-        with parts.view.lock:
-            results, parts.view.new_results = parts.view.new_results, []
-        watched = {viewer.watching for viewer in self._viewers.values()}
-        for result in results:
-            if result.target in watched:
-                self.io.emit("result", plain(result), to=_room(result.target))
-        for name, reply in parts.requests.arrived():
-            for sid, viewer in self._viewers.items():
-                if viewer.name == name:
-                    self.io.emit("reply", plain(reply), to=sid)
+    def _serve(self) -> bool:
+        """Deltas to those who are up to date, and what they miss to those who asked."""
+        if not self._picture.is_ready:
+            return False
+        deltas = self._send_deltas()
+        waiting = [viewer for viewer in self._viewers.values() if viewer.waits and not viewer.queued]
+        if not waiting:
+            return deltas
+        behind = []
+        for viewer in waiting:
+            missed = None if viewer.refresh_asked_at else self._revisions.since(*viewer.known)
+            if missed is None:
+                behind.append(viewer)
+                continue
+            viewer.waits = False
+            viewer.revision = missed[-1][0] if missed else self._revisions.revision
+            for _, event in missed:
+                viewer.send(event)
+            if not missed:
+                viewer.send(self._new_tick())
+        if behind:
+            asked = max((viewer.refresh_asked_at or Time(0) for viewer in behind), default=Time(0))
+            revision, snapshot = pools.LIVE.run(self._encoded_snapshot, asked)
+            for viewer in behind:
+                # One that asked again meanwhile is answered in the next round.
+                if viewer.refresh_asked_at is None or viewer.refresh_asked_at <= asked:
+                    viewer.waits, viewer.refresh_asked_at = False, None
+                viewer.revision = revision
+                viewer.send(snapshot)
+        return True
 
-    def _emit_delta(self) -> None:
-        with self._in_order:
-            # Building the rows of thousands of targets takes a while: elsewhere.
-            delta = off_loop(_next_delta, self._parts)
-            if delta:
-                self.io.emit("delta", delta)
+    def _send_deltas(self) -> bool:
+        newest = self._revisions.revision
+        late = [viewer.revision for viewer in self._viewers.values() if viewer.revision is not None]
+        if not late or min(late) >= newest:
+            return False
+        deltas = self._revisions.since(self._revisions.boot, min(late), whatever_size=True)
+        for viewer in list(self._viewers.values()):
+            if viewer.revision is None or viewer.revision >= newest:
+                continue
+            if deltas is None or viewer.queued > _BEHIND:
+                viewer.revision, viewer.known, viewer.waits = None, (None, None), True
+                continue
+            for number, event in deltas:
+                if number > viewer.revision:
+                    viewer.revision = number
+                    viewer.send(event)
+        return True
 
-    def _cut_ended_sessions(self) -> None:
-        sessions = {viewer.session for viewer in self._viewers.values() if viewer.session}
+    def _encoded_snapshot(self, not_before: Time) -> tuple[int, Event]:
+        revision, event = self._revisions.shared_snapshot(not_before)
+        # Browsers ask for it compressed; that takes longer than everything else.
+        event.frame(compressed=True)
+        return revision, event
+
+    def _tell(self) -> None:
+        """Results to the pages of their targets, replies to whoever asked."""
+        viewers = list(self._viewers.values())
+        self._picture.watch({viewer.watching for viewer in viewers if viewer.watching})
+        said: list[tuple[Event, Callable[[Viewer], bool]]] = [
+            (Event("result", result), _watches(result)) for result in self._picture.take_results()
+        ]
+        said += [(Event("reply", reply), _is_called(name)) for name, reply in self._requests.arrived()]
+        for event, wanted in said:
+            for viewer in viewers:
+                if wanted(viewer):
+                    viewer.send(event)
+
+    def _tick(self) -> None:
+        tick = self._new_tick()
+        for viewer in list(self._viewers.values()):
+            if viewer.revision is not None:
+                viewer.send(tick)
+
+    def _new_tick(self) -> Event:
+        return Event("tick", Tick(at=Time.now(), revision=self._revisions.revision))
+
+    # -- who is there
+
+    def _end_those_who_never_join(self, now_s: float) -> None:
+        """A WebSocket that does not say who it is is held open for nobody."""
+        joined = {viewer.engine.sid for viewer in self._viewers.values()} | self._joining
+        sockets = dict(self._engine.sockets)
+        self._first_seen_s = {sid: self._first_seen_s.get(sid, now_s) for sid in sockets if sid not in joined}
+        for sid, first_s in self._first_seen_s.items():
+            if now_s - first_s > _JOIN_WITHIN_S:
+                sockets[sid].close(wait=False)
+
+    def _look_at_sessions(self) -> None:
+        """Cut those that have ended; a page that is open keeps its own."""
+        sessions = {viewer.session for viewer in self._viewers.values()}
         if not sessions:
             return
-        alive = off_loop(self._parts.accounts.alive, sessions)
+        alive = pools.LIVE.run(self._accounts.in_use, sessions)
         for sid, viewer in list(self._viewers.items()):
-            if viewer.session and viewer.session not in alive:
-                self.io.server.disconnect(sid)
+            if viewer.session in sessions and viewer.session not in alive:
+                self._cut(sid, viewer)
+
+    def _cut(self, sid: str, viewer: Viewer) -> None:
+        """Tell the page, and end the connection whether or not it agrees."""
+        self.io.server.disconnect(sid)
+        viewer.engine.close(wait=False)
+
+    def close(self) -> None:
+        """End every page: the service stops."""
+        for viewer in list(self._viewers.values()):
+            viewer.engine.close(wait=False)
 
     # -- what browsers ask
 
@@ -187,80 +272,84 @@ class LiveSocket:
         # A foreign one was refused before; browsers always send one, and the cookie is for them.
         if "Origin" not in request.headers:
             raise flask_socketio.ConnectionRefusedError("a page says where it comes from, in the header Origin")
-        actor = off_loop(self._parts.guard.actor, request)
+        engine = self._engine.sockets.get(self.io.server.manager.eio_sid_from_sid(_sid(), "/"))
+        if engine is None:
+            raise flask_socketio.ConnectionRefusedError("the page is gone")
+        self._joining.add(engine.sid)
+        try:
+            actor = pools.JOINS.run(self._guard.actor, request)
+        except ProblemError as problem:
+            raise flask_socketio.ConnectionRefusedError(problem.detail) from None
+        finally:
+            self._joining.discard(engine.sid)
         # Machines have MQTT; of a token it is not known here when it is deleted.
         if actor is None or actor.session is None or actor.must_change_password:
             raise flask_socketio.ConnectionRefusedError("log in", {"code": "log-in"})
-        if sum(viewer.name == actor.name for viewer in self._viewers.values()) >= _MOST_OF_ONE:
-            raise flask_socketio.ConnectionRefusedError(f"{actor.name} has {_MOST_OF_ONE} pages open already")
-        self._viewers[_sid()] = Viewer(actor.name, actor.session)
+        if sum(viewer.name == actor.name for viewer in self._viewers.values()) >= _PAGES_OF_ONE:
+            raise flask_socketio.ConnectionRefusedError(f"{actor.name} has {_PAGES_OF_ONE} pages open already")
+        if engine.closed:
+            raise flask_socketio.ConnectionRefusedError("the page is gone")
+        self._viewers[_sid()] = Viewer(_sid(), engine, actor.name, actor.session)
+        if connection := request.environ.get(CONNECTION):
+            connection.admit()
 
     def _on_disconnect(self, reason: object = None) -> None:
         self._viewers.pop(_sid(), None)
 
-    def _on_hello(self, said: dict[str, Any]) -> None:
-        with self._in_order:
-            missed = self._parts.revisions.since(said.get("boot"), said.get("revision"))
-            if missed is None:
-                self._send_snapshot()
-            for delta in missed or ():
-                self.io.emit("delta", plain(delta), to=_sid())
+    def _on_hello(self, viewer: Viewer, said: dict[str, Any]) -> None:
+        # However often it asks while it waits, it is answered once.
+        if not viewer.waits:
+            viewer.known, viewer.waits, viewer.revision = (said.get("boot"), said.get("revision")), True, None
+            self._wake.set()
 
-    def _on_watch(self, said: dict[str, Any]) -> None:
-        viewer = self._viewers[_sid()]
-        if viewer.watching:
-            leave_room(_room(viewer.watching))
+    def _on_watch(self, viewer: Viewer, said: dict[str, Any]) -> None:
         target = said.get("target")
-        viewer.watching = target if isinstance(target, str) and target in self._parts.view.targets else None
-        if viewer.watching:
-            join_room(_room(viewer.watching))
+        viewer.watching = target if isinstance(target, str) and self._picture.has_target(target) else None
 
-    def _on_refresh(self, said: dict[str, Any]) -> None:
-        """The refresh button: everything is looked at anew, and then sent whole."""
-        self._parts.revisions.refresh()
-        self._emit_delta()
-        self._send_snapshot()
+    def _on_refresh(self, viewer: Viewer, said: dict[str, Any]) -> None:
+        """The refresh button: everything is sent whole, as it is now."""
+        viewer.waits, viewer.refresh_asked_at = True, Time.now()
+        self._wake.set()
 
-    def _send_snapshot(self) -> None:
-        with self._in_order:
-            self.io.emit("snapshot", off_loop(_snapshot, self._parts), to=_sid())
-
-    def _checked(self, handler: Any) -> Any:
+    def _checked(self, handler: Callable[[Viewer, dict[str, Any]], None]) -> Any:
         """Only for those who are connected, not too often, and only with an object."""
 
         def checked(said: object = None) -> None:
             viewer = self._viewers.get(_sid())
-            if viewer is None or viewer.is_flooding(time.monotonic()):
-                _log.warning("a live connection was cut: too many events", viewer=viewer.name if viewer else "nobody")
+            if viewer is None:
                 disconnect()
                 return
-            handler(said if isinstance(said, dict) else {})
+            if viewer.is_flooding(time.monotonic()):
+                _log.warning("a live connection was cut: too many events", viewer=viewer.name)
+                self._cut(viewer.sid, viewer)
+                return
+            handler(viewer, said if isinstance(said, dict) else {})
 
         return checked
 
     def _is_ours(self, origin: str, environ: dict[str, Any] | None = None) -> bool:
         """The page's own host, or the public one where a proxy stands before us."""
-        public = urlsplit(self._parts.config.public_url)
-        ours = {environ.get("HTTP_HOST") if environ else None, public.netloc or None}
+        ours = {environ.get("HTTP_HOST") if environ else None, self._public_host}
         return urlsplit(origin).netloc in ours
 
 
-def _next_delta(parts: Parts) -> Any:
-    trouble = [f"{name}: {one.trouble}" for name, one in sorted(parts.view.services.items()) if one.trouble]
-    trouble += [f"{name} is not running" for name, one in sorted(parts.view.services.items()) if not one.online]
-    delta = parts.revisions.advance(Time.now(), trouble)
-    return plain(delta) if delta else None
+def _watches(result: ProbeResult) -> Callable[[Viewer], bool]:
+    return lambda viewer: viewer.watching == result.target
 
 
-def _snapshot(parts: Parts) -> Any:
-    return plain(parts.revisions.snapshot(Time.now()))
+def _is_called(name: str) -> Callable[[Viewer], bool]:
+    return lambda viewer: viewer.name == name
+
+
+def _quiet(name: str) -> logging.Logger:
+    """Without loggers of ours the libraries add handlers of their own; what strangers send must not fill the log."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.WARNING)
+    logger.filters = [Sparing()]
+    return logger
 
 
 def _sid() -> str:
     """Which connection the present event came by."""
     sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
     return sid
-
-
-def _room(target: str) -> str:
-    return f"target {target}"

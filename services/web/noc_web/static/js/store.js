@@ -98,20 +98,28 @@ function delta(state, said) {
     for (const id of said.removed) rows.delete(id);
     next.rows = rows;
   }
-  if (said.all_sites) next.sites = said.all_sites;
-  else if (said.sites.length) next.sites = merged(state.sites, said.sites);
-  if (said.incidents) next.incidents = said.incidents;
+  if (said.sites.length || said.removed_sites.length) {
+    next.sites = merged(state.sites, said.sites, said.removed_sites).sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+  if (said.incidents.length || said.removed_incidents.length) {
+    next.incidents = merged(state.incidents, said.incidents, said.removed_incidents).sort(newestFirst);
+  }
   if (said.trouble) next.trouble = said.trouble;
   if (said.services) next.services = said.services;
   return next;
 }
 
-/** @param {readonly SiteRow[]} sites @param {SiteRow[]} changed */
-function merged(sites, changed) {
-  const all = new Map(sites.map((site) => [site.id, site]));
-  for (const site of changed) all.set(site.id, site);
-  return [...all.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+/** What is known with what changed in place of it, and without what is gone.
+ * @template {{id: string}} T @param {readonly T[]} known @param {T[]} changed @param {string[]} removed @returns {T[]} */
+function merged(known, changed, removed) {
+  const all = new Map(known.map((one) => [one.id, one]));
+  for (const one of changed) all.set(one.id, one);
+  for (const id of removed) all.delete(id);
+  return [...all.values()];
 }
+
+/** @param {{opened_at: string}} one @param {{opened_at: string}} other */
+const newestFirst = (one, other) => (one.opened_at < other.opened_at ? 1 : one.opened_at > other.opened_at ? -1 : 0);
 
 /** The state with those who want to know of its changes. */
 export class Store {

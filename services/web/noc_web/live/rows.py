@@ -1,0 +1,252 @@
+"""The rows of the live table and what carries them: the shapes that browsers and API clients get.
+
+The browser's types are rendered from these declarations: `python -m noc_web.live.render`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from noc_bus.messages import (
+    Incident,
+    ProbeResult,
+    ProberPresence,
+    Site,
+    SiteState,
+    State,
+    Target,
+    Verdict,
+    VerdictState,
+)
+from noc_bus.time import Time
+
+
+class Shown(Struct, kw_only=True, frozen=True):
+    """What is sent to pages. Two that are equal look the same."""
+
+
+class SiteCell(Shown, kw_only=True, frozen=True):
+    """How one site sees one target."""
+
+    state: State
+    since: Time | None
+    reason: str
+    code: Annotated[str | None, Meta(description="of `reason`")]
+    rtt_ms: Annotated[float | None, Meta(description="median of the last valid cycle; null: nothing answered it")]
+    loss_pct: Annotated[float | None, Meta(description="of the last valid cycle")]
+    at: Annotated[Time | None, Meta(description="of the last valid cycle: the age of the figures")]
+
+
+class TargetRow(Shown, kw_only=True, frozen=True):
+    id: str
+    name: str
+    address: str
+    group: str
+    tags: list[str]
+    critical: bool
+    paused: bool
+    interval_s: float
+    state: VerdictState
+    since: Time | None
+    reason: str
+    code: Annotated[str | None, Meta(description="of `reason`")]
+    sites: dict[str, SiteCell]
+    rtt_ms: Annotated[
+        float | None, Meta(description="of the worst site that sees it, `rtt_site`; null: it answers none")
+    ]
+    rtt_site: str | None
+    rtt_min_ms: Annotated[float | None, Meta(description="of the best site that sees it")]
+    rtt_max_ms: Annotated[float | None, Meta(description="of the worst site that sees it")]
+    loss_pct: Annotated[float | None, Meta(description="of the worst site that sees it, `loss_site`")]
+    loss_site: str | None
+    incident: Annotated[str | None, Meta(description="the open incident it is part of")]
+
+
+class SiteRow(Shown, kw_only=True, frozen=True):
+    id: str
+    label: str
+    location: str
+    anchors: list[str]
+    expected: bool
+    configured: Annotated[bool, Meta(description="false: known only because its prober announced itself")]
+    online: bool
+    isolated: bool
+    overloaded: Annotated[bool, Meta(description="true: it loses cycles to its own lateness or drops")]
+    coverage_pct: Annotated[
+        float | None, Meta(description="share of the last minute's cycles that could be measured; null: none was due")
+    ]
+    since: Time | None
+    targets: int
+    echoes_per_s: float
+    lateness_ms: float
+    drops: int
+    journal_depth: int
+    version: str
+    clock_ahead_ms: Annotated[
+        float | None, Meta(description="how far its clock is ahead of this server's; negative: behind; null: not known")
+    ]
+    clock_wrong: Annotated[bool, Meta(description="true: it differs by more than 2 s")]
+    hosts: Annotated[
+        list[str], Meta(description="machines whose probers speak for this site; more than one is a mistake")
+    ]
+
+
+class Page(Shown, kw_only=True, frozen=True):
+    """What snapshots and deltas have in common."""
+
+    revision: int
+    at: Time
+    kpis: Annotated[dict[str, int], Meta(description="total and a count for every state; total is their sum")]
+    all_well: Annotated[
+        bool, Meta(description="true: something is measured, nothing is wrong, and everything is known")
+    ]
+
+
+class Snapshot(Page, kw_only=True, frozen=True):
+    """Everything, as of a revision."""
+
+    boot: Annotated[str, Meta(description="names this start of the server: revisions count from it")]
+    complete: Annotated[bool, Meta(description="false: not everything that is retained has arrived yet")]
+    targets: list[TargetRow]
+    sites: list[SiteRow]
+    incidents: Annotated[list[Incident], Meta(description="open ones, newest first")]
+    trouble: Annotated[list[str], Meta(description="what keeps the system itself from its work now")]
+    services: Annotated[dict[str, bool], Meta(description="by central service: is it online")]
+
+
+class Delta(Page, kw_only=True, frozen=True):
+    """What changed since the revision before."""
+
+    targets: list[TargetRow]
+    removed: list[str]
+    sites: list[SiteRow]
+    removed_sites: list[str]
+    incidents: list[Incident]
+    removed_incidents: list[str]
+    trouble: Annotated[list[str] | None, Meta(description="null: as before")]
+    services: Annotated[dict[str, bool] | None, Meta(description="null: as before")]
+
+
+class Tick(Shown, kw_only=True, frozen=True):
+    """A sign of life where nothing changes."""
+
+    at: Time
+    revision: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How a site's view or a verdict counts now, and why."""
+
+    state: State
+    reason: str
+    code: str | None
+
+
+def site_cell(counted: Counted, state: SiteState | None, result: ProbeResult | None) -> SiteCell:
+    """What one site sees. `result` is its last valid cycle where results are followed; `state` carries it otherwise.
+
+    What a site saw before it went blind is not shown as if it were so now.
+    """
+    sees = counted.state is not State.UNKNOWN
+    rtt_ms = loss_pct = at = None
+    if sees and result is not None:
+        rtt_ms = round(statistics.median(result.rtts_ms), 3) if result.rtts_ms else None
+        loss_pct = round(100 * (result.sent - result.received) / result.sent, 2)
+        at = result.at
+    elif sees and state is not None:
+        rtt_ms, loss_pct, at = state.rtt_ms, state.loss_pct, state.at
+    return SiteCell(
+        state=counted.state,
+        since=state.since if state else None,
+        reason=counted.reason,
+        code=counted.code,
+        rtt_ms=rtt_ms,
+        loss_pct=loss_pct,
+        at=at,
+    )
+
+
+def target_row(
+    target: Target, verdict: Verdict | Counted | None, cells: Mapping[str, SiteCell], incident: str | None
+) -> TargetRow:
+    """One target. `Counted` in place of a verdict says why there is none that can be relied on."""
+    seeing = {site: cell for site, cell in cells.items() if cell.state is not State.UNKNOWN}
+    rtts = {site: cell.rtt_ms for site, cell in seeing.items() if cell.rtt_ms is not None}
+    losses = {site: cell.loss_pct for site, cell in seeing.items() if cell.loss_pct is not None}
+    rtt_site = max(rtts, key=rtts.__getitem__, default=None)
+    loss_site = max(losses, key=losses.__getitem__, default=None)
+    state, since, reason, code = _judged(target, verdict)
+    return TargetRow(
+        id=target.id,
+        name=target.name,
+        address=target.address,
+        group=target.group,
+        tags=target.tags,
+        critical=target.critical,
+        paused=target.paused,
+        interval_s=target.interval_s,
+        state=state,
+        since=since,
+        reason=reason,
+        code=code,
+        sites=dict(cells),
+        rtt_ms=rtts[rtt_site] if rtt_site else None,
+        rtt_site=rtt_site,
+        rtt_min_ms=min(rtts.values(), default=None),
+        rtt_max_ms=max(rtts.values(), default=None),
+        loss_pct=losses[loss_site] if loss_site else None,
+        loss_site=loss_site,
+        incident=incident,
+    )
+
+
+def _judged(target: Target, verdict: Verdict | Counted | None) -> tuple[VerdictState, Time | None, str, str | None]:
+    since = verdict.since if isinstance(verdict, Verdict) else None
+    if target.paused:
+        return VerdictState.PAUSED, since, "paused", "paused"
+    if isinstance(verdict, Counted):
+        return VerdictState.UNKNOWN, None, verdict.reason, verdict.code
+    if verdict is None or verdict.state is VerdictState.PAUSED:
+        return VerdictState.UNKNOWN, None, "not judged yet", "not-judged"
+    return verdict.state, since, verdict.reason, verdict.code
+
+
+def site_row(
+    name: str,
+    site: Site | None,
+    presence: ProberPresence | None,
+    *,
+    online: bool,
+    clock_ahead_ms: float | None,
+    clock_wrong: bool,
+) -> SiteRow:
+    """One site: as it is set up, and as its prober says. `presence` may be old: `online` is what counts."""
+    said = presence or ProberPresence(site=name, online=False)
+    return SiteRow(
+        id=name,
+        label=site.label if site else name,
+        location=site.location if site else "",
+        anchors=site.anchors if site else [],
+        expected=site.expected if site else True,
+        configured=site is not None,
+        online=online,
+        isolated=online and said.isolated,
+        overloaded=online and said.overloaded,
+        coverage_pct=said.coverage_pct,
+        since=said.since,
+        targets=said.targets,
+        echoes_per_s=said.echoes_per_s,
+        lateness_ms=said.lateness_ms,
+        drops=said.drops,
+        journal_depth=said.journal_depth,
+        version=said.version,
+        clock_ahead_ms=clock_ahead_ms,
+        clock_wrong=clock_wrong,
+        hosts=sorted(filter(None, (said.host, said.rival))),
+    )
