@@ -14,8 +14,8 @@ const LONGEST_WAIT_MS = 6_600;
 const REPLIES_KEPT = 20;
 
 export class Live {
-  /** @param {import("./store.js").Store} store @param {() => void} refused called where the server wants a log-in */
-  constructor(store, refused) {
+  /** @param {import("./store.js").Store} store @param {() => void} refused called where the server wants a log-in @param {typeof io} connect */
+  constructor(store, refused, connect = io) {
     this.store = store;
     this.watched = /** @type {string|null} */ (null);
     /** @type {Record<string, Set<(said: any) => void>>} */
@@ -26,7 +26,7 @@ export class Live {
     /** When hello was said that has no answer yet; 0: none. */
     this.askedAt = 0;
     this.patience = 0;
-    this.socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: LONGEST_WAIT_MS, randomizationFactor: 0.5 });
+    this.socket = connect({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: LONGEST_WAIT_MS, randomizationFactor: 0.5 });
     this.socket.on("connect", () => this.greet());
     this.socket.on("connect_error", (/** @type {Error & {data?: {code?: string}}} */ error) => {
       this.lose();
@@ -61,7 +61,7 @@ export class Live {
       this.replies = [...this.replies, said].slice(-REPLIES_KEPT);
       this.tell("reply", said);
     });
-    setInterval(() => this.look(), 1000);
+    this.looking = setInterval(() => this.look(), 1000);
   }
 
   greet() {

@@ -24,7 +24,7 @@ export function OptionsList({ id, changes }) {
   const own = found.answer;
   const all = own && options && groups.answer ? [...levels(options.defaults, groups.answer.groups, own.resolved.group ?? ""), { from: OWN, options: own }] : null;
   return html`
-    <section class="panel" aria-label="Options" data-testid="options">
+    <section class="panel options-panel" aria-label="Options" data-testid="options">
       <h2>Options</h2>
       <${Trouble} error=${found.error ?? groups.error ?? error} />
       ${own?.note ? html`<p class="note">${own.note}</p>` : null}
