@@ -198,6 +198,34 @@ def test_a_journal_too_large_drops_its_oldest_and_is_smaller_then(tmp_path: Path
             assert journal.drop_old(NOW, kept_bytes=3_000_000) == 0
 
 
+def test_the_bound_holds_however_fast_records_come(tmp_path: Path) -> None:
+    with journal_in(tmp_path) as (journal, _):
+        lost = 0
+        for _ in range(20):
+            append(journal, 4000)
+            while True:
+                with journal.transaction():
+                    dropped = journal.drop_old(NOW, kept_bytes=1_000_000)
+                lost += dropped
+                if not dropped:
+                    break
+            assert 0 < journal.depth < 5000
+        assert journal.oldest_seq == lost, "all that was let go of is declared"
+
+
+def test_a_wall_clock_gone_wrong_makes_no_record_old(tmp_path: Path) -> None:
+    """Age is counted in time in which the prober ran."""
+    with journal_in(tmp_path) as (journal, _):
+        ran_ms = journal.ran_ms
+        with journal.transaction():
+            journal.append(result(), ran_ms)
+            journal.sign(SignOfLife(Time(NOW + 365 * 86_400_000), 0, 0), ran_ms + 1000)
+    with journal_in(tmp_path) as (journal, _):
+        assert journal.ran_ms == ran_ms + 1000
+        with journal.transaction():
+            assert journal.drop_old(journal.ran_ms) == 0
+
+
 def test_a_damaged_file_is_set_aside_and_a_new_journal_begins(tmp_path: Path) -> None:
     path = tmp_path / "prober.sqlite"
     path.write_bytes(b"this is no database at all, whatever its name says" * 100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from noc_prober.replay import FlowControl
+from noc_prober.replay import BATCH_BYTES, MIN_BATCH_BYTES, FlowControl
 
 
 def send_all(flow: FlowControl, now_s: float, per_batch: int = 10, oldest_seq: int = 0) -> list[int]:
@@ -123,3 +123,59 @@ def test_a_batch_sent_after_a_long_silence_has_its_full_time_to_be_marked() -> N
     assert send_all(flow, 106.9) == []
     flow.tick(107.1, next_seq=10)
     assert send_all(flow, 107.1) == [0]
+
+
+class Broker:
+    """Takes what is not too large without a word, and drops the rest without one; the recorder marks what comes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.flow = FlowControl(0.0, next_seq=100_000)
+        self.sizes: list[int] = []
+        self.marked = -1
+
+    def run(self, from_s: float, seconds: float) -> None:
+        for tenth in range(int(from_s * 10), int((from_s + seconds) * 10)):
+            now_s = tenth / 10
+            self.flow.tick(now_s, next_seq=100_000)
+            while (first := self.flow.next_first_seq(0)) is not None:
+                size = self.flow.batch_bytes
+                self.sizes.append(size)
+                last = first + max(1, size // 300) - 1
+                self.flow.sent(last, now_s)
+                if size <= self.limit_bytes and first == self.marked + 1:
+                    self.marked = last
+                    self.flow.marked(last, now_s)
+                if self.marked >= 99_000:
+                    return
+
+
+def test_batches_shrink_until_the_broker_takes_them_and_stay_so_for_a_time() -> None:
+    broker = Broker(limit_bytes=100_000)
+    broker.run(0, 120)
+    assert broker.sizes[0] == BATCH_BYTES
+    assert broker.marked >= 99_000
+    assert broker.sizes.count(BATCH_BYTES) <= 3, "what did not pass is not tried again and again"
+    assert broker.sizes[-1] <= 100_000
+
+
+def test_where_not_even_a_single_record_passes_it_says_so() -> None:
+    broker = Broker(limit_bytes=0)
+    is_stuck = []
+    for from_s, seconds, limit_bytes in ((0, 100, 0), (100, 200, 0), (300, 300, BATCH_BYTES)):
+        broker.limit_bytes = limit_bytes
+        broker.run(from_s, seconds)
+        is_stuck.append(broker.flow.is_stuck)
+    assert is_stuck == [False, True, False]
+    assert MIN_BATCH_BYTES in broker.sizes
+    assert broker.marked >= 99_000
+
+
+def test_a_connection_that_ends_with_a_batch_on_its_way_makes_the_next_one_smaller() -> None:
+    """A nats-server ends the connection of who sends too much at once."""
+    flow = FlowControl(0.0, next_seq=1000)
+    send_all(flow, 0.0)
+    flow.restart(0.1)
+    assert flow.batch_bytes == BATCH_BYTES // 2
+    flow.restart(10.0)
+    assert flow.batch_bytes == BATCH_BYTES // 2, "nothing was on its way"

@@ -105,3 +105,71 @@ def test_names_nobody_wants_any_more_are_forgotten(server: NameServer) -> None:
     soon(lambda: resolver.answer("a.example"))
     resolver.want([])
     assert resolver.answer("a.example") is None
+
+
+class Moving:
+    """A resolver with one name, and a clock."""
+
+    def __init__(self, server: NameServer, *addresses: str) -> None:
+        self.now_s = 1000.0
+        self.server = server
+        self.server.table["a.example"] = list(addresses)
+        self.resolver = Resolver(server.look_up, clock=lambda: self.now_s)
+        self.resolver.want(["a.example"])
+        self.resolver.tick()
+        soon(lambda: self.resolver.answer("a.example"))
+
+    def addresses(self) -> tuple[str, ...]:
+        answer = self.resolver.answer("a.example")
+        assert answer is not None
+        return answer.addresses
+
+    def refresh(self, *addresses: str) -> None:
+        self.server.table["a.example"] = list(addresses)
+        self.now_s += REFRESH_S + 1
+        self.resolver.tick()
+        soon(lambda: (self.resolver.answer("a.example") or Answer((), 0)).good_at_s == self.now_s)
+
+
+def test_a_doubted_name_is_asked_again_at_once(server: NameServer) -> None:
+    moving = Moving(server, "192.0.2.1")
+    server.table["a.example"] = ["192.0.2.2"]
+    moving.now_s += 10
+    moving.resolver.doubt("A.example")
+    soon(lambda: moving.addresses() == ("192.0.2.2",))
+
+
+def test_lasting_doubt_asks_less_and_less_often(server: NameServer) -> None:
+    moving = Moving(server, "192.0.2.1")
+    for _ in range(120):
+        moving.now_s += 1
+        moving.resolver.doubt("a.example")
+        time.sleep(0.005)
+    assert 3 <= len(server.asked) <= 8
+
+
+def test_the_address_in_use_is_kept_while_it_is_among_the_answers(server: NameServer) -> None:
+    moving = Moving(server, "192.0.2.1", "192.0.2.2")
+    moving.refresh("192.0.2.3", "192.0.2.2", "192.0.2.1")
+    assert moving.addresses() == ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    moving.refresh("192.0.2.3", "192.0.2.2")
+    assert moving.addresses() == ("192.0.2.2", "192.0.2.3")
+
+
+def test_an_address_set_aside_comes_last_as_long_as_there_are_others(server: NameServer) -> None:
+    moving = Moving(server, "2001:db8::1", "192.0.2.1")
+    moving.resolver.set_aside("a.example", ("2001:db8::1",))
+    assert moving.addresses() == ("192.0.2.1", "2001:db8::1")
+    moving.refresh("2001:db8::1", "192.0.2.1", "192.0.2.2")
+    assert moving.addresses() == ("192.0.2.1", "192.0.2.2", "2001:db8::1")
+    moving.refresh("2001:db8::1")
+    assert moving.addresses() == ("2001:db8::1",)
+
+
+def test_names_that_cannot_be_resolved_hold_up_no_others(server: NameServer) -> None:
+    dead = [f"stuck{number}.example" for number in range(60)]
+    server.table["a.example"] = ["192.0.2.1"]
+    resolver = Resolver(server.look_up)
+    resolver.want([*dead, "a.example"])
+    resolver.tick()
+    soon(lambda: resolver.answer("a.example"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,6 +195,56 @@ def test_when_to_look_again(script: str, following: NextCheck) -> None:
     assert next_check(run(script), TARGET) == following
 
 
+@pytest.mark.parametrize(("down_targets", "every_s"), [(1, 1), (200, 1), (1000, 5), (2200, 10)])
+def test_many_down_targets_share_two_hundred_echoes_a_second(down_targets: int, every_s: float) -> None:
+    wanted = next_check(run("oxnnnn"), TARGET, down_targets)
+    assert wanted.after_s == every_s
+    assert wanted.kind == ("recheck" if every_s < TARGET.interval_s else "cycle")
+
+
+def at(second: int, letter: str) -> Outcome:
+    return check(letter, Time(START + 1000 * second))
+
+
+def test_checks_that_overlap_count_by_their_starts() -> None:
+    """With a long timeout a check that was lost ends after later ones that were answered."""
+    view = run("o")
+    for outcome in (at(10, "x"), at(12, "r"), at(11, "n"), at(13, "r")):
+        view = judge(view, outcome, TARGET)
+    assert (view.state, view.unanswered) == (UP, 0), "the check of second 11 is older than the answer of 12"
+
+
+def test_an_outage_ends_though_checks_from_before_its_end_are_still_lost() -> None:
+    view = run("oxnnnn")
+    for outcome in (at(20, "r"), at(18, "n"), at(21, "r"), at(19, "n")):
+        view = judge(view, outcome, TARGET)
+    assert (view.state, view.since) == (UP, START + 20_000)
+
+
+def test_an_outage_begins_with_the_earliest_of_its_checks_whichever_ends_first() -> None:
+    view = run("o")
+    for outcome in (at(12, "n"), at(10, "x"), at(11, "n"), at(13, "n"), at(14, "n")):
+        view = judge(view, outcome, TARGET)
+    assert (view.state, view.since) == (DOWN, START + 10_000)
+
+
+def test_no_sentence_holds_a_time() -> None:
+    for script in ("", "o", "oxnnnn", "oxnnnnrr", "o22222", "sss", "22222ooooo", "!"):
+        assert not re.search(r"\d\d:\d\d", run(script).reason.text)
+
+
+def test_an_old_state_without_a_code_is_understood_by_its_state() -> None:
+    message = SiteState(site="s", target="t", epoch=1, seq=9, state=UNKNOWN, since=START, reason="paused", at=START)
+    view = resumed(message, START, START)
+    assert view.reason.code != StateCode.PAUSED
+    assert run("o", view).state is UP
+
+
+def test_a_state_of_the_future_began_at_the_latest_now() -> None:
+    message = SiteState(site="s", target="t", epoch=1, seq=9, state=UP, since=START, reason="answers", at=START)
+    assert resumed(message, START + 1000, START).since == START
+
+
 def test_a_fast_target_needs_no_extra_checks_while_down() -> None:
     fast = Target(id="t", name="T", address="192.0.2.1", interval_s=1)
     assert next_check(run("oxnnnn", target=fast), fast) == NextCheck("cycle", 1)
@@ -248,3 +300,8 @@ def test_down_always_rests_on_five_unanswered_checks_in_a_row(script: str) -> No
 @given(st.text("ox!rn2s", max_size=60))
 def test_invalid_checks_alone_never_say_down(script: str) -> None:
     assert run("o" + "!" * len(script)).state is not DOWN
+
+
+def test_the_round_trip_time_is_the_median_of_the_last_cycle() -> None:
+    """A mean would be dragged by one late echo."""
+    assert judge(run("o"), Outcome(START + 1000, 5, (2.0, 3.0, 4.0, 5.0, 900.0), True), TARGET).rtt_ms == 4.0

@@ -1,0 +1,232 @@
+"""How soon an outage and its end are known, whatever the timeout and the round-trip time; and names that move."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from noc_bus.channels import COMMANDS, PROBERS, REPLIES, RESULTS, STATES
+from noc_bus.messages import Command, ProbeResult, SiteState, State
+from noc_bus.time import Time
+from noc_netlab.lab import Netlab
+from tests.prober.conftest import Rig, Wire, until
+
+HOST = "10.99.0.4"
+MOVED = "10.99.0.3"
+
+
+def states(rig: Rig, target: str = "a") -> list[SiteState]:
+    return [one for one in rig.hub.messages(STATES) if one.target == target]
+
+
+def results(rig: Rig, target: str = "a") -> list[ProbeResult]:
+    return [one for one in rig.hub.messages(RESULTS) if one.target == target]
+
+
+def is_now(rig: Rig, state: State) -> bool:
+    return bool(states(rig)) and states(rig)[-1].state is state
+
+
+@pytest.mark.parametrize(("timeout_ms", "interval_s"), [(300, 10), (3000, 10), (3000, 2)])
+def test_an_outage_is_known_down_after_seconds_and_one_timeout_after_its_first_lost_cycle(
+    rig: Rig, netlab: Netlab, timeout_ms: int, interval_s: int
+) -> None:
+    known: list[Time] = []
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+        netlab.behave(HOST, silent=True)
+        await until(lambda: is_now(rig, State.DOWN), 40)
+        known.append(Time.now())
+
+    rig.target("a", HOST, interval_s=interval_s, packets=1, timeout_ms=timeout_ms, down_after=5)
+    rig.run(scenario)
+    down = states(rig)[-1]
+    # On a busy machine a little later: a check that could not be sent in time does not count.
+    invalid = sum(one.invalid is not None for one in results(rig))
+    assert known[0] - down.since <= 2 * timeout_ms + 5000 + 1000 + 1000 * invalid
+
+
+def test_an_end_of_an_outage_is_known_at_once_though_lost_checks_are_still_waited_for(rig: Rig, netlab: Netlab) -> None:
+    known: list[float] = []
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+        netlab.behave(HOST, silent=True)
+        await until(lambda: is_now(rig, State.DOWN), 40)
+        await asyncio.sleep(2)
+        netlab.behave(HOST)
+        back_s = time.monotonic()
+        await until(lambda: is_now(rig, State.UP), 20)
+        known.append(time.monotonic() - back_s)
+
+    rig.target("a", HOST, interval_s=5, packets=1, timeout_ms=5000, down_after=1)
+    rig.run(scenario)
+    assert known[0] < 5, "2.5 s; twice that on a busy machine"
+
+
+def test_a_host_slower_than_its_interval_loses_nothing_and_is_measured(rig: Rig, netlab: Netlab) -> None:
+    """Seven cycles are on their way at once."""
+    netlab.behave(HOST, delay_ms=7000)
+
+    async def scenario() -> None:
+        await until(lambda: len(results(rig)) >= 6, 40)
+
+    rig.target("a", HOST, interval_s=1, packets=2, timeout_ms=15_000)
+    rig.run(scenario)
+    late = [one for one in results(rig) if one.invalid]
+    assert all(one.invalid_code == "late" for one in late), "only what this machine was too busy for"
+    assert all((one.sent, one.received) == (2, 2) for one in results(rig) if not one.invalid)
+    assert min(one.rtts_ms[0] for one in results(rig) if not one.invalid) >= 7000
+    assert is_now(rig, State.UP)
+
+
+def test_the_round_trip_time_of_a_state_is_the_median_of_its_last_cycle(rig: Rig, netlab: Netlab) -> None:
+    netlab.behave(HOST, delay_ms=5, late_every=5, late_ms=400)
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+
+    rig.target("a", HOST, packets=5, packet_gap_ms=20, interval_s=60)
+    rig.run(scenario)
+    up = states(rig)[-1]
+    assert max(results(rig)[0].rtts_ms) > 400
+    assert up.rtt_ms is not None
+    assert up.rtt_ms < 100
+
+
+def test_a_name_that_moves_is_followed_as_soon_as_its_old_address_is_silent(rig: Rig, netlab: Netlab) -> None:
+    addresses = [[HOST]]
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+        addresses[0] = [MOVED]
+        netlab.behave(HOST, silent=True)
+        await until(lambda: results(rig)[-1].address == MOVED and results(rig)[-1].received, 20)
+
+    rig.target("a", "host.example", interval_s=2, packets=1, timeout_ms=300)
+    rig.run(scenario, look_up=lambda name: addresses[0])
+    assert State.DOWN not in [one.state for one in states(rig)]
+
+
+def test_an_address_that_cannot_be_sent_to_is_passed_over_for_one_that_can(rig: Rig, netlab: Netlab) -> None:
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+
+    rig.target("a", "host.example", interval_s=1, packets=1)
+    rig.run(scenario, look_up=lambda name: ["2001:db8::7", HOST])
+    assert results(rig)[-1].address == HOST
+
+
+def test_hundreds_of_dead_names_hold_up_nobody(rig: Rig, netlab: Netlab) -> None:
+    release = threading.Event()
+
+    def look_up(name: str) -> list[str]:
+        if name.startswith("dead"):
+            release.wait(30)
+            raise OSError(-3, "Temporary failure in name resolution")
+        return [HOST]
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP), 10)
+
+    for number in range(60):
+        rig.target(f"dead{number}", f"dead{number}.example")
+    rig.target("a", "host.example")
+    try:
+        rig.run(scenario, look_up=look_up)
+    finally:
+        release.set()
+
+
+def test_a_name_without_an_address_says_so_by_its_code(rig: Rig) -> None:
+    def look_up(name: str) -> list[str]:
+        raise OSError(-2, "Name or service not known")
+
+    async def scenario() -> None:
+        await until(lambda: states(rig) and states(rig)[-1].code == "no-address")
+
+    rig.target("a", "nowhere.example")
+    rig.run(scenario, look_up=look_up)
+    assert results(rig)[-1].invalid_code == "no-address"
+
+
+def test_every_check_that_was_asked_for_is_answered_also_when_the_target_changes(rig: Rig, netlab: Netlab) -> None:
+    netlab.behave(HOST, silent=True)
+    netlab.behave(MOVED, silent=True)
+
+    def ask(number: int) -> None:
+        command = Command(request=f"r{number}", target="a", at=Time.now())
+        rig.web.publish(COMMANDS, command, site="local", verb="check")
+
+    async def scenario() -> None:
+        await until(lambda: states(rig))
+        for number in range(101):
+            ask(number)
+            await asyncio.sleep(0.005)
+            rig.target("a", MOVED if number % 2 else HOST, interval_s=3600, timeout_ms=5000)
+            await asyncio.sleep(0.005)
+        await until(lambda: len(rig.hub.messages(REPLIES)) == 101)
+        netlab.behave(HOST)
+        netlab.behave(MOVED)
+        ask(101)
+        await until(lambda: len(rig.hub.messages(REPLIES)) == 102)
+
+    rig.target("a", HOST, interval_s=3600, timeout_ms=5000)
+    rig.run(scenario)
+    replies = {one.request: one for one in rig.hub.messages(REPLIES)}
+    assert len(replies) == 102
+    assert {replies[f"r{number}"].code for number in range(101)} <= {"cancelled", None}
+    assert replies["r0"].error == "the check was cancelled: the target was changed"
+    assert replies["r101"].error is None
+
+
+def test_what_was_removed_is_retained_no_more_its_path_neither(rig: Rig) -> None:
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+        command = Command(request="r", target="a", at=Time.now())
+        rig.web.publish(COMMANDS, command, site="local", verb="trace")
+        await until(lambda: "noc/v1/traces/local/a" in rig.hub.retained)
+        rig.web.publish(COMMANDS, Command(request="s", target="b", at=Time.now()), site="local", verb="check")
+        (presence,) = await until(
+            lambda: [one for one in rig.hub.now(PROBERS) if one.retained and one.retained["traces"].count == 1]
+        )
+        assert presence.host
+        assert presence.instance
+        rig.hub.put("noc/v1/targets/a", b"", retain=True)
+        await until(lambda: not [topic for topic in rig.hub.retained if topic.endswith("local/a")])
+
+    rig.target("a", "127.0.0.1")
+    rig.run(scenario)
+
+
+def test_a_second_prober_of_the_same_site_keeps_silent_and_takes_over_when_the_first_is_gone(rig: Rig) -> None:
+    other = Wire(rig.hub)
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP))
+        first = rig.hub.now(PROBERS)[0]
+        # Somebody who was there before: it says so, live, more than once.
+        for _ in range(2):
+            await asyncio.sleep(0.1)
+            earlier = type(first)(
+                site="local", online=True, since=Time(first.since or 0) and Time((first.since or 0) - 60_000),
+                instance="earlier", host="the-other", clock=Time.now(),
+            )  # fmt: skip
+            other.publish(PROBERS, earlier)
+        told = await until(lambda: [one for one in rig.hub.messages(PROBERS) if one.silenced])
+        assert told[0].instance == first.instance
+        count = len(results(rig))
+        await asyncio.sleep(2.5)
+        assert len(results(rig)) <= count + 1, "at most the cycle that had been sent"
+        other.publish(PROBERS, type(first)(site="local", online=False, instance="earlier"))
+        await until(lambda: len(results(rig)) >= count + 3, 20)
+        assert not rig.hub.now(PROBERS)[0].silenced
+        assert rig.hub.now(PROBERS)[0].online
+
+    other.start()
+    rig.target("a", "127.0.0.1", interval_s=1)
+    rig.run(scenario)
