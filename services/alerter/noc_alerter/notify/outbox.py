@@ -49,6 +49,9 @@ AND {_ALLOWANCE} IN (SELECT value FROM json_each(?)) GROUP BY recipient
 """  # noqa: S608  # constants
 
 
+_TIDY_ROWS: Final = 500
+
+
 @dataclass(frozen=True)
 class Row:
     """A queued mail, and how often it was tried."""
@@ -188,10 +191,12 @@ class Outbox:
     def tidy(self, now: Time) -> None:
         with self._database.transaction("write") as connection:
             # Those of an open incident say who is to be told of its end.
+            # So many at once that what is to be mailed never waits for it.
             connection.execute(
-                "DELETE FROM outbox WHERE created_at < ? AND state NOT IN ('queued', 'sending') "
-                "AND incident NOT IN (SELECT id FROM incident WHERE is_open)",
-                (now - _KEPT_DAYS * _DAY_MS,),
+                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE created_at < ? "
+                "AND state NOT IN ('queued', 'sending') AND incident NOT IN (SELECT id FROM incident WHERE is_open) "
+                "ORDER BY id LIMIT ?)",
+                (now - _KEPT_DAYS * _DAY_MS, _TIDY_ROWS),
             )
 
     def _settle(self, row: Row, sql: str, **values: object) -> None:

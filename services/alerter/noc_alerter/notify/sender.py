@@ -22,7 +22,7 @@ _GIVE_UP_MS: Final = 72 * 3_600_000
 _FIRST_RETRY_S: Final = 5.0
 # Three days may be over at once, where the clock was put right or the machine was off.
 _FEWEST_TRIES: Final = 20
-_TIDY_EVERY_S: Final = 3600.0
+_TIDY_EVERY_S: Final = 60.0
 _HOUSE_EVERY_S: Final = 0.9
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,11 +13,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
+from noc_frame import sqlite
 from noc_frame.settings import SettingError
 
 FILE_NAME = "web.sqlite"
@@ -31,10 +32,12 @@ class Database:
         """Raises SettingError where the file cannot be used."""
         self.path = folder / FILE_NAME
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            sqlite.make_private(self.path)
             self._engine = _engine(self.path)
             with _alone(folder):
-                _upgrade(self._engine)
+                _upgrade(self._engine, self.path)
+        except sqlite.DatabaseFault as fault:
+            raise SettingError(f"NOC_DATA: {fault}.") from None
         except CommandError as error:
             raise SettingError(
                 f"NOC_DATA: {self.path} was made by another version of NOC ({error}); "
@@ -47,7 +50,7 @@ class Database:
             ) from None
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         # Asked five times a second: without the layers that make objects of rows.
-        self._watch = sqlite3.connect(self.path, timeout=10, check_same_thread=False, isolation_level=None)
+        self._watch = sqlite3.connect(self.path, timeout=sqlite.BUSY_S, check_same_thread=False, isolation_level=None)
         self._watch_lock = threading.Lock()
 
     def session(self) -> Session:
@@ -74,24 +77,26 @@ class Database:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10, "check_same_thread": False})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": sqlite.BUSY_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        sqlite.set_up(connection, is_new=path.stat().st_size == 0)
 
     return engine
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, path: Path) -> None:
+    """Alembic has the steps; the file says its version as every other of ours does, by their number."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = AlembicConfig()
     config.set_main_option("script_location", "noc_web:database/migrations")
+    newest = len(list(ScriptDirectory.from_config(config).walk_revisions()))
     with engine.begin() as connection:
+        sqlite.insist_known(path, connection.exec_driver_sql("PRAGMA user_version").scalar_one(), newest)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
 
 
 @contextlib.contextmanager
