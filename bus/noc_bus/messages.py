@@ -460,7 +460,10 @@ class Incident(Retained, kw_only=True, frozen=True):
     """Something is wrong, from the moment it was decided until it was over."""
 
     id: Slug
-    kind: Annotated[Kind, Meta(description="target-down or site-blind; new kinds may come")]
+    kind: Annotated[
+        Kind,
+        Meta(description="target-down, target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come"),
+    ]
     targets: list[Slug]
     members: Annotated[
         list[Member], Meta(max_length=200, description="its targets as they were, critical ones first; not all of many")
@@ -566,7 +569,7 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
     trouble: Annotated[
         Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None
-    code: Annotated[Code | None, Meta(description="of `trouble`")] = None
+    code: Annotated[Code | None, Meta(description="of `trouble`; no-mail also without one: nobody will be told")] = None
     instance: Annotated[
         Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the service, at random")
     ] = None

@@ -62,6 +62,8 @@ class Rig:
         self.targets: Published[str, Target] = Published(self.others, TARGETS, self.revs, clock=self.clock)
         self.sites: Published[str, Site] = Published(self.others, SITES, self.revs, clock=self.clock)
         self.states: dict[str, Published[tuple[str, str], SiteState]] = {}
+        self.buses: dict[str, FakeBus] = {}
+        self.reason: str | None = None
         self.presences: dict[str, ProberPresence] = {}
         self._seq = 0
         self.web()
@@ -88,10 +90,12 @@ class Rig:
 
     def wipe(self) -> None:
         """The broker starts again with nothing; all but the alerter come back to it at once."""
-        self.bus.stop()
-        self.others.stop()
+        everybody = [self.others, *self.buses.values()]
+        for bus in (self.bus, *everybody):
+            bus.stop()
         self.hub.retained.clear()
-        self.others.start()
+        for bus in everybody:
+            bus.start()
         self.web()
         for presence in list(self.presences.values()):
             self.speaks(presence)
@@ -133,7 +137,7 @@ class Rig:
         web = ServicePresence(service="web", online=True, since=T0, at=self.now, instance="web", retained=retained)
         self.others.publish(SERVICES, web)
 
-    def target(self, name: str = "router", **options: Any) -> None:
+    def target(self, name: str = "router", /, **options: Any) -> None:
         self._retain(self.targets, Target(id=name, **{"name": name.title(), "address": "192.0.2.1", **options}))
         self.web()
 
@@ -161,8 +165,23 @@ class Rig:
     def of(self, site: str) -> Published[tuple[str, str], SiteState]:
         """What a site has retained of its states."""
         if site not in self.states:
-            self.states[site] = Published(self.others, STATES, self.revs, clock=self.clock, site=site)
+            bus = self.buses[site] = FakeBus(self.hub, f"prober-{site}")
+            self.states[site] = Published(bus, STATES, self.revs, clock=self.clock, site=site)
+            bus.start()
         return self.states[site]
+
+    def cut(self, *sites: str) -> None:
+        """These lose the broker, which says so; what they see they can only remember."""
+        for site in sites:
+            self.of(site)
+            self.buses[site].stop()
+            self.prober(site, online=False)
+
+    def back(self, *sites: str) -> None:
+        """They are there again: their presence first, then, put right bit by bit, what they have seen meanwhile."""
+        for site in sites:
+            self.buses[site].start()
+            self.prober(site)
 
     def sees(self, state: State, *sites: str, target: str = "router", code: str | None = None) -> None:
         for site in sites:
@@ -174,16 +193,16 @@ class Rig:
                 seq=self._seq,
                 state=state,
                 since=self.now,
-                reason="5 checks unanswered" if state is State.DOWN else "it answers",
+                reason=self.reason or ("5 checks unanswered" if state is State.DOWN else "it answers"),
                 code=code,
                 at=self.now,
             )
-            self._retain(self.of(site), view)
+            self._retain(self.of(site), view, self.buses[site])
 
-    def _retain(self, published: Published[Any, Any], message: Any) -> None:
+    def _retain(self, published: Published[Any, Any], message: Any, bus: FakeBus | None = None) -> None:
         kept = published.put(message)
         # A broker that forgot it is told again.
-        if kept not in self.hub.now(published.channel):
+        if (bus or self.others).connected and kept not in self.hub.now(published.channel):
             self.others.publish(published.channel, kept)
 
     # -- what the alerter says

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from noc_alerter.notify.smtp import NotDelivered
-from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES
-from noc_bus.messages import Acknowledgement, ServicePresence, State
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, PROBERS, SERVICES, STATES, VERDICTS
+from noc_bus.messages import Acknowledgement, Incident, ServicePresence, SiteState, State, Summary, Target
 from noc_bus.presence import presence
-from tests.alerter.conftest import OPS, T0, Rig
+from noc_bus.time import Time
+from tests.alerter.conftest import OPS, T0, Rig, part
 
 ALL = ("north", "south", "west")
 
@@ -19,6 +22,10 @@ ALL = ("north", "south", "west")
 def go_down(rig: Rig, *sites: str) -> None:
     rig.sees(State.DOWN, *(sites or ALL))
     rig.passes(2)
+
+
+def seen(site: str, target: str, state: State) -> SiteState:
+    return SiteState(site=site, target=target, epoch=1, seq=1, state=state, since=T0, reason="x", at=T0)
 
 
 def come_up(rig: Rig) -> None:
@@ -494,3 +501,331 @@ def test_its_closing_message_says_that_it_is_gone(rig: Rig) -> None:
     assert rig.presence().online
     rig.alerter.say_goodbye()
     assert [one.online for one in rig.hub.now(SERVICES) if one.service == "alerter"] == [False]
+
+
+# -- the kinds of faults seen in the field
+
+
+def test_old_words_are_not_counted_as_new_when_two_of_three_sites_come_back(rig: Rig) -> None:
+    """Twelve targets went down while two sites were cut off, which saw it and could not say it."""
+    names = [f"t{number}" for number in range(12)]
+    for name in names:
+        rig.target(name)
+        rig.sees(State.UP, *ALL, target=name)
+    rig.prober(*ALL)
+    rig.passes(2)
+    rig.cut("south", "west")
+    for name in names:
+        rig.sees(State.DOWN, *ALL, target=name)
+    rig.passes(5)
+    assert {rig.state(name) for name in names} == {"DOWN"}
+    assert len(rig.mails) == 12
+    rig.back("south", "west")
+    rig.stays(30)
+    verdict = rig.verdict("t0")
+    assert verdict is not None
+    assert verdict.sites == dict.fromkeys(ALL, State.DOWN)
+    assert (len(rig.mails), rig.told("target-came-up"), rig.told("target-changed")) == (12, [], [])
+
+
+def test_an_outage_that_two_sites_slept_through_is_closed_once_they_have_caught_up(rig: Rig) -> None:
+    go_down(rig)
+    rig.cut("south", "west")
+    rig.sees(State.UP, "south", "west")
+    rig.passes(5)
+    rig.back("south", "west")
+    rig.stays(20)
+    assert rig.words == ["DOWN", "PARTIAL"]
+
+
+def test_a_site_that_never_catches_up_is_an_incident_and_casts_no_vote(rig: Rig) -> None:
+    """What is retained of its states is not what it says it has, for good."""
+    rig.cut("north")
+    rig.passes(2)
+    rig.others.publish(STATES, replace(rig.of("north").now["north", "router"], rev=2**50))
+    rig.passes(20)
+    for _ in range(9):
+        rig.web()
+        rig.speaks(rig.presences["south"])
+        rig.speaks(rig.presences["west"])
+        rig.speaks(replace(rig.presences["north"], online=True))
+        rig.passes(10)
+    (incident,) = rig.open
+    assert (incident.kind, incident.site, incident.code) == ("site-blind", "north", "catching-up")
+    verdict = rig.verdict()
+    assert verdict is not None
+    assert verdict.sites["north"] is State.UNKNOWN
+
+
+def test_a_site_that_runs_but_cannot_measure_casts_no_vote_and_is_an_incident_at_once(rig: Rig) -> None:
+    rig.prober("north", overloaded=True, coverage_pct=30)
+    rig.sees(State.DOWN, "north")
+    rig.passes(3)
+    assert rig.state() == "UP"
+    (incident,) = rig.open
+    assert (incident.kind, incident.site, incident.code) == ("site-blind", "north", "overloaded")
+    rig.prober("north")
+    rig.passes(3)
+    assert rig.open == []
+    assert rig.words == ["BLIND", "RECOVERED"]
+    assert "overloaded" in part(rig.mails[0], "plain")
+
+
+def test_the_middle_loses_its_broker_is_one_incident_and_one_mail_that_need_no_broker(rig: Rig) -> None:
+    rig.bus.stop()
+    rig.passes(50)
+    assert rig.mails == []
+    rig.passes(300)
+    assert rig.words == ["NO BROKER"]
+    assert "mqtt://broker.test" in part(rig.mails[0], "plain")
+    rig.bus.start()
+    rig.stays(20)
+    assert rig.words == ["NO BROKER", "RECOVERED"]
+    assert rig.open == []
+    assert [one.kind for one in rig.ended] == ["broker-lost"]
+    assert rig.state() == "UP"
+
+
+def test_the_middle_loses_its_broker_while_it_was_paused_itself_is_no_incident(rig: Rig) -> None:
+    rig.bus.stop()
+    rig.passes(30)
+    rig.clock_s += 500
+    rig.now = Time(rig.now + 500_000)
+    rig.passes(50)
+    assert rig.mails == []
+
+
+def test_an_incident_about_the_broker_outlives_a_restart_and_is_mailed_once(rig: Rig) -> None:
+    rig.bus.stop()
+    rig.passes(100)
+    rig.ledger.close()
+    rig.start()
+    rig.stays(20)
+    assert rig.words == ["NO BROKER", "RECOVERED"]
+
+
+def test_a_name_that_no_site_can_resolve_is_an_incident_of_its_own_after_ten_minutes(rig: Rig) -> None:
+    rig.target("shop", address="shop.example")
+    rig.sees(State.UNKNOWN, *ALL, target="shop", code="no-address")
+    rig.prober(*ALL)
+    rig.stays(570)
+    assert (rig.open, rig.state("shop")) == ([], "UNKNOWN")
+    rig.stays(40)
+    (incident,) = rig.open
+    assert (incident.kind, incident.code, incident.targets) == ("target-unresolvable", "no-address", ["shop"])
+    assert incident.cause == "shop.example cannot be resolved from any site"
+    rig.sees(State.UP, *ALL, target="shop")
+    rig.passes(3)
+    assert rig.open == []
+    assert rig.words == ["UNRESOLVABLE", "UP"]
+
+
+def test_a_name_that_no_site_can_resolve_is_waited_for_over_a_restart(rig: Rig) -> None:
+    rig.target("shop", address="shop.example")
+    rig.sees(State.UNKNOWN, *ALL, target="shop", code="no-address")
+    rig.prober(*ALL)
+    rig.stays(500)
+    rig.restart()
+    rig.stays(150)
+    assert [one.kind for one in rig.open] == ["target-unresolvable"]
+
+
+def test_a_name_that_one_site_can_resolve_is_no_incident(rig: Rig) -> None:
+    rig.target("shop", address="shop.example")
+    rig.sees(State.UNKNOWN, "north", "south", target="shop", code="no-address")
+    rig.sees(State.UP, "west", target="shop")
+    rig.prober(*ALL)
+    rig.stays(700)
+    assert (rig.open, rig.state("shop")) == ([], "UP")
+
+
+def test_two_probers_with_one_site_name_are_one_incident_that_names_both_hosts(rig: Rig) -> None:
+    rig.prober("north", host="one.example", rival="two.example")
+    rig.stays(30)
+    (incident,) = rig.open
+    assert (incident.kind, incident.code, incident.site) == ("duplicate", "duplicate-site", "north")
+    assert incident.evidence == ["one.example", "two.example"]
+    rig.prober("north", host="one.example")
+    rig.stays(20)
+    assert (rig.open, rig.words) == ([], ["DUPLICATE", "RECOVERED"])
+    assert rig.state() == "UP"
+
+
+def test_of_two_alerters_the_later_one_keeps_silent_and_the_other_tells_of_both(rig: Rig, tmp_path: Path) -> None:
+    rig.stays(20)
+    other = Rig(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    other.hub, other.now, other.clock_s = rig.hub, rig.now, rig.clock_s
+    other.start()
+    for _ in range(50):
+        rig.web()
+        rig.prober(*ALL)
+        rig.passes(1)
+        other.now, other.clock_s = rig.now, rig.clock_s
+        other.alerter.tick(other.now)
+    (incident,) = rig.open
+    assert (incident.kind, incident.code) == ("duplicate", "duplicate-service")
+    go_down(rig)
+    other.passes(2)
+    assert (rig.words, other.mails) == (["DUPLICATE", "DOWN"], [])
+    other.die()
+
+
+def test_a_start_after_a_power_cut_is_no_second_alerter(rig: Rig) -> None:
+    """Broker and alerter died together: the last presence is retained, and no will was published."""
+    rig.stays(20)
+    rig.bus.stop()
+    rig.ledger.close()
+    rig.start()
+    rig.stays(60)
+    go_down(rig)
+    assert rig.words == ["DOWN"]
+
+
+def test_a_deleted_site_is_no_incident_and_no_mail(rig: Rig) -> None:
+    rig.prober("north", online=False)
+    rig.stays(80)
+    assert rig.words == ["BLIND"]
+    rig.sites.remove("north")
+    rig.web()
+    rig.others.clear(PROBERS, site="north")
+    del rig.presences["north"]
+    rig.stays(100)
+    assert (rig.open, rig.words) == ([], ["BLIND"])
+    verdict = rig.verdict()
+    assert verdict is not None
+    assert set(verdict.sites) == {"south", "west"}
+    rig.restart()
+    rig.stays(100)
+    assert (rig.open, rig.words) == ([], ["BLIND"])
+    rig.prober("north")
+    rig.stays(20)
+    assert rig.open == []
+
+
+def test_an_incident_says_what_it_was_about_when_it_opened_whatever_is_edited_or_deleted(rig: Rig) -> None:
+    rig.target("shop", name="Web shop Berlin", address="10.64.7.1", group="shops")
+    rig.sees(State.DOWN, *ALL, target="shop")
+    rig.prober(*ALL)
+    rig.passes(3)
+    rig.target("shop", name="Outlet", address="10.64.7.9", group="elsewhere")
+    rig.passes(3)
+    rig.remove("shop")
+    rig.passes(3)
+    opened, closed = rig.mails
+    assert opened["Subject"] == "[NOC DOWN] Web shop Berlin (10.64.7.1)"
+    assert str(closed["Subject"]).startswith("Re: [NOC CLOSED after ")
+    assert str(closed["Subject"]).endswith("] Web shop Berlin (10.64.7.1)")
+    assert [one.members[0].group for one in rig.ended] == ["shops"]
+
+
+def test_a_contact_added_during_an_outage_is_told_of_its_end(rig: Rig) -> None:
+    rig.target(contacts=["ada@noc.test"])
+    go_down(rig)
+    rig.target(contacts=["ada@noc.test", "bob@noc.test"])
+    come_up(rig)
+    assert [str(mail["To"]) for mail in rig.mails] == ["ada@noc.test", "ada@noc.test", "bob@noc.test"]
+
+
+def test_children_before_parents_open_no_incident_of_their_own(rig: Rig) -> None:
+    for name, parents in (("core", []), ("switch", ["core"]), ("host", ["switch"])):
+        rig.target(name, parents=parents)
+        rig.sees(State.UP, *ALL, target=name)
+    rig.prober(*ALL)
+    rig.passes(2)
+    for name in ("host", "switch", "core"):
+        rig.sees(State.DOWN, *ALL, target=name)
+    rig.passes(2)
+    assert [one.targets for one in rig.open] == [["core"]]
+    assert (rig.state("switch"), rig.state("host")) == ("UNREACHABLE", "UNREACHABLE")
+
+
+def test_a_mass_of_changes_is_worked_through_in_slices_between_which_others_are_looked_after(rig: Rig) -> None:
+    names = [f"t{number}" for number in range(1500)]
+    for name in names:
+        rig.targets.put(Target(id=name, name=name, address="192.0.2.1"))
+        for site in ALL:
+            rig.of(site).put(seen(site, name, State.DOWN))
+    rig.web()
+    rig.prober(*ALL)
+    opened = []
+    for _ in range(6):
+        rig.clock_s += 1
+        rig.alerter.tick(rig.now)
+        opened.append(len(rig.open))
+        if len(opened) == 1:
+            acknowledged = Acknowledgement(incident=rig.open[0].id, by="ada", at=T0)
+            rig.others.publish(ACKNOWLEDGEMENTS, acknowledged)
+        if len(opened) == 2:
+            assert acknowledged in [one.acknowledged for one in rig.open]
+            assert rig.alerter.is_busy
+    assert opened == sorted(opened)
+    assert 0 < opened[0] <= 500
+    assert (opened[-1], rig.alerter.is_busy) == (1500, False)
+
+
+@pytest.mark.parametrize("word", ["x", "UP again", "the target was removed"])
+def test_no_decision_looks_into_a_sentence(tmp_path: Path, word: str) -> None:
+    rig = Rig(tmp_path)
+    rig.reason = word
+    rig.target()
+    for site in ALL:
+        rig.site(site)
+    rig.sees(State.UP, *ALL)
+    rig.prober(*ALL)
+    rig.start()
+    go_down(rig)
+    rig.target(paused=True)
+    rig.passes(2)
+    rig.target()
+    rig.passes(2)
+    come_up(rig)
+    assert rig.words == ["DOWN", "CLOSED", "DOWN", "UP"]
+    assert [one.code for one in rig.ended] == ["down", "down"]
+    rig.die()
+
+
+def test_an_incident_from_a_newer_version_is_survived_and_closed_as_its_target_recovers(rig: Rig) -> None:
+    strange = Incident(id="new", kind="meteor-strike", targets=["router"], opened_at=T0, cause="x", code="unheard-of")
+    nothing = Incident(id="odd", kind="sunspots", targets=[], opened_at=T0, cause="x")
+    rig.sees(State.DOWN, *ALL)
+    rig.die()
+    rig.others.publish(INCIDENTS, strange)
+    rig.others.publish(INCIDENTS, nothing)
+    rig.start()
+    rig.stays(20)
+    assert [one.id for one in rig.open] == ["new"]
+    come_up(rig)
+    assert (rig.open, rig.words) == ([], ["UP"])
+
+
+def test_where_no_mail_is_set_up_its_presence_says_so_by_a_code(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.start(mailing=False)
+    assert (rig.presence().code, rig.presence().trouble) == ("no-mail", None)
+    rig.die()
+
+
+def test_its_presence_says_who_it_is_and_what_it_has_retained(rig: Rig) -> None:
+    go_down(rig)
+    presence = rig.presence()
+    assert (presence.instance, presence.host) == (rig.bus.instance, socket.gethostname())
+    assert presence.retained is not None
+    retained = {
+        "verdicts": [one.rev or 0 for one in rig.hub.now(VERDICTS)],
+        "incidents": [one.rev or 0 for one in rig.hub.now(INCIDENTS)],
+    }
+    assert presence.retained == {
+        name: Summary(count=len(revs), rev_sum=sum(revs) % 2**53) for name, revs in retained.items()
+    }
+
+
+def test_what_was_given_up_is_seen_when_somebody_acknowledges_its_incident(rig: Rig) -> None:
+    rig.server_trouble = NotDelivered("550 5.1.1 no such user", can_retry=False)
+    go_down(rig)
+    assert rig.presence().code == "mail-given-up"
+    assert rig.presence().figures["mails_given_up_unseen"] == 1
+    (incident,) = rig.open
+    rig.others.publish(ACKNOWLEDGEMENTS, Acknowledgement(incident=incident.id, by="ada", at=T0))
+    rig.passes(2)
+    assert (rig.presence().code, rig.presence().trouble) == (None, None)

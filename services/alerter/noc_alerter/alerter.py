@@ -118,7 +118,7 @@ class Alerter:
 
     def _on_own_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
         """Retained incidents come back after a start; one our database does not know is taken over."""
-        if incident is not None and incident.resolved_at is None:
+        if incident is not None and incident.resolved_at is None and not self._incidents.knows(incident.id):
             self._incidents.hold(incident)
             self._adopted.append(incident)
 
@@ -261,10 +261,10 @@ class Alerter:
 
     def _acknowledge(self, now: Time) -> None:
         """Also what came before the incident was known here."""
-        given = self._acknowledgements.items()
         steps = [
-            correlate.of_acknowledgement(incident, about, given.get(incident.id))
-            for incident, about in (self._incidents.each() if given else ())
+            correlate.of_acknowledgement(*found, acknowledgement)
+            for number, acknowledgement in self._acknowledgements.items().items()
+            if (found := self._incidents.get(number))
         ]
         changed = [step for step in steps if step]
         self._incidents.keep(changed, now)

@@ -43,6 +43,15 @@ class Incidents:
     def count(self) -> int:
         return len(self._abouts)
 
+    def knows(self, incident: str) -> bool:
+        """Whether it is open here. From any thread."""
+        return incident in self._abouts
+
+    def get(self, incident: str) -> tuple[Incident, tuple[About, ...]] | None:
+        """An open incident by its id, and what it is about."""
+        about = self._abouts.get(incident)
+        return (self._open[about[0]], about) if about else None
+
     def each(self) -> list[tuple[Incident, tuple[About, ...]]]:
         """Every open incident once, with what it is about."""
         found = {incident.id: incident for incident in self._open.values()}
@@ -60,8 +69,7 @@ class Incidents:
 
     def hold(self, incident: Incident) -> None:
         """Leave on the broker what an earlier start retained, until it is adopted or not. From any thread."""
-        if incident.id not in self._abouts:
-            self._published.adopt(incident)
+        self._published.adopt(incident)
 
     def adopt(self, incident: Incident, told: tuple[str, ...], now: Time) -> bool:
         """Go on with an incident that the broker remembers and our database does not. Raises DatabaseFault.

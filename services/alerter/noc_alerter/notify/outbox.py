@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
@@ -33,13 +33,13 @@ _IS_DUE: Final = "state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_
 # The mail that says what is held back counts for nothing, and waits for nothing.
 _USED: Final = f"""
 SELECT {_ALLOWANCE}, COUNT(*) FROM outbox
-WHERE incident <> '{HELD_BACK}' AND (state = 'sending' OR (sent_at > :now - :hour AND sent_at < :now + :hour)) GROUP BY 1
+WHERE incident <> '{HELD_BACK}' AND sent_at > :now - :hour AND sent_at < :now + :hour GROUP BY 1
 """  # noqa: S608  # constants
-_CLAIM: Final = f"""
+_NEXT: Final = f"""
 SELECT id, incident, transition, recipient, letter, mail, is_critical, created_at, attempts FROM outbox
 WHERE {_IS_DUE} AND (incident = '{HELD_BACK}' OR {_ALLOWANCE} NOT IN (SELECT value FROM json_each(:exhausted)))
 AND recipient NOT IN (SELECT value FROM json_each(:busy))
-AND incident || ' ' || recipient NOT IN (SELECT incident || ' ' || recipient FROM outbox WHERE state = 'sending')
+AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
 ORDER BY NOT (transition = 'opened' AND is_critical), incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
 LIMIT 1
 """  # noqa: S608  # constants
@@ -76,6 +76,9 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        # What is being sent is remembered here only: after a kill it is sent again, with the same Message-ID.
+        self._in_flight: dict[int, Letter] = {}
 
     def claim(self, now: Time) -> Row | None:
         """The next mail that is due, now being sent. None: nothing to do, or its recipients have had enough.
@@ -84,24 +87,21 @@ class Outbox:
         The end of an incident waits while its opening is being sent. A recipient whose mails are slow
         holds up a few of them and nobody else's.
         """
-        with self._database.transaction("write") as connection:
-            sending = connection.execute("SELECT recipient FROM outbox WHERE state = 'sending'").fetchall()
-            in_flight = Counter(recipient for (recipient,) in sending)
-            busy = [one for one, count in in_flight.items() if count >= _IN_FLIGHT_PER_RECIPIENT]
-            found = connection.execute(
-                _CLAIM,
-                {
-                    "now": now,
-                    "longest": LONGEST_PAUSE_MS,
-                    "exhausted": _exhausted(connection, now),
-                    "busy": json.dumps(busy),
-                },
-            ).fetchone()
-            if found is None:
+        with self._lock:
+            flying = list(self._in_flight.values())
+            per_recipient = Counter(one.recipient for one in flying)
+            values = {
+                "now": now,
+                "longest": LONGEST_PAUSE_MS,
+                "exhausted": self._exhausted(now),
+                "busy": json.dumps([one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT]),
+                "threads": json.dumps([f"{one.incident} {one.recipient}" for one in flying]),
+            }
+            found = self._database.read("read", _NEXT, values)
+            if not found:
                 return None
-            number, incident, transition, recipient, facts, mail, is_critical, created_at, attempts = found
-            connection.execute("UPDATE outbox SET state = 'sending' WHERE id = ?", (number,))
-        one = Letter(incident, transition, recipient, facts, bool(is_critical))
+            number, incident, transition, recipient, facts, mail, is_critical, created_at, attempts = found[0]
+            one = self._in_flight[number] = Letter(incident, transition, recipient, facts, bool(is_critical))
         return Row(number, one, mail, Time(created_at), attempts)
 
     def sent(self, row: Row, now: Time) -> None:
@@ -119,6 +119,11 @@ class Outbox:
         self._settle(
             row, "UPDATE outbox SET state = 'dead', attempts = attempts + 1, error = :error WHERE id = :id", error=error
         )
+
+    @property
+    def sending(self) -> int:
+        """How many mails are being sent."""
+        return len(self._in_flight)
 
     def counts(self) -> dict[str, int]:
         """How many there are, by state."""
@@ -149,8 +154,8 @@ class Outbox:
 
     def held_back(self, now: Time) -> dict[str, int]:
         """By recipient, how many mails wait because there were too many in this hour."""
-        with self._database.explained("read"):
-            exhausted = _exhausted(self._database.connection(), now)
+        with self._lock:
+            exhausted = self._exhausted(now)
         return dict(self._database.read("read", _HELD_BACK, (exhausted,)))
 
     def tell_held_back(self, now: Time) -> None:
@@ -204,9 +209,15 @@ class Outbox:
             connection.execute(sql, {"id": row.id} | values)
             # Its incident may have ended while it was being sent.
             connection.execute(WITHDRAW)
+        with self._lock:
+            self._in_flight.pop(row.id, None)
 
-
-def _exhausted(connection: sqlite3.Connection, now: Time) -> str:
-    """The allowances that are used up in this hour, as JSON for a query."""
-    rows = connection.execute(_USED, {"now": now, "hour": _HOUR_MS}).fetchall()
-    return json.dumps([allowance for allowance, count in rows if count >= MAX_PER_HOUR])
+    def _exhausted(self, now: Time) -> str:
+        """The allowances that are used up in this hour, as JSON for a query."""
+        used = Counter(dict(self._database.read("read", _USED, {"now": now, "hour": _HOUR_MS})))
+        used.update(
+            f"{one.recipient} {int(one.is_critical and one.transition == 'opened')}"
+            for one in self._in_flight.values()
+            if one.incident != HELD_BACK
+        )
+        return json.dumps([allowance for allowance, count in used.items() if count >= MAX_PER_HOUR])

@@ -22,7 +22,7 @@ class Post:
     def figures(self, now: Time) -> dict[str, float]:
         counts = self._outbox.counts()
         figures: dict[str, float] = {
-            "mails_queued": counts.get("queued", 0) + counts.get("sending", 0),
+            "mails_queued": counts.get("queued", 0),
             "mails_held_back": sum(self._outbox.held_back(now).values()),
             "mails_sent": counts.get("sent", 0),
             "mails_given_up": counts.get("dead", 0),

@@ -20,6 +20,8 @@ Deliver = Callable[[str, bytes], str]
 THREADS: Final = 8
 _GIVE_UP_MS: Final = 72 * 3_600_000
 _FIRST_RETRY_S: Final = 5.0
+# A server that is away is asked with one mail now and then, not with all that wait.
+_LONGEST_REST_S: Final = 60.0
 # Three days may be over at once, where the clock was put right or the machine was off.
 _FEWEST_TRIES: Final = 20
 _TIDY_EVERY_S: Final = 60.0
@@ -45,6 +47,8 @@ class Sender:
         self._refused: dict[str, str] = {}
         self._faults: dict[int, str] = {}
         self._house_s = self._tidy_s = 0.0
+        self._rest: tuple[Time, Time] | None = None
+        self._failures = 0
         self._log = log.get("noc.alerter")
 
     @property
@@ -93,6 +97,8 @@ class Sender:
         while unnoted:
             unnoted[0]()
             unnoted.pop(0)
+        if self._rests(now):
+            return False
         row = self.outbox.claim(now)
         if row is None:
             return False
@@ -106,11 +112,25 @@ class Sender:
                 f"mailed {row.letter.recipient}: {row.letter.incident} {row.letter.transition}", server=words[:200]
             )
             self._forget(row.letter.recipient)
+            self._failures = 0
             at = Time.now()
             unnoted.append(lambda: self.outbox.sent(row, at))
         unnoted[0]()
         unnoted.clear()
         return True
+
+    def _rests(self, now: Time) -> bool:
+        """Whether the server is given time; a clock that was put back ends that."""
+        with self._lock:
+            if self._rest is not None and not self._rest[0] <= now < self._rest[1]:
+                self._rest = None
+            return self._rest is not None
+
+    def _give_rest(self, now: Time) -> None:
+        with self._lock:
+            delay_s = min(_LONGEST_REST_S, retry_delay_s(self._failures, random.random()))
+            self._failures += 1
+            self._rest = now, Time(now + round(delay_s * 1000))
 
     def _outcome_of(self, row: Row, error: NotDelivered, now: Time) -> Callable[[], None]:
         recipient = row.letter.recipient
@@ -120,6 +140,8 @@ class Sender:
             self._log.error(f"{sentence}; it is given up", incident=row.letter.incident)
             self._forget(recipient)
             return lambda: self.outbox.given_up(row, str(error))
+        if error.is_for_all:
+            self._give_rest(now)
         delay_s = retry_delay_s(row.attempts, random.random())
         self._remember(recipient, f"{sentence}; it stays queued and is tried again")
         return lambda: self.outbox.again(row, str(error), Time(now + round(delay_s * 1000)))

@@ -34,38 +34,49 @@ class NotDelivered(Exception):
     """The mail server does not have the mail, as far as we know.
 
     `can_retry` False: the server has said for good that this recipient gets none. Everything else is
-    about us, the mail or the moment, and somebody may mend it.
+    about us, the mail or the moment, and somebody may mend it. `is_for_all`: it did not come to speak of
+    this mail at all, so that no other one would fare better now.
     """
 
-    def __init__(self, reason: str, *, can_retry: bool) -> None:
+    def __init__(self, reason: str, *, can_retry: bool, is_for_all: bool = False) -> None:
         super().__init__(" ".join(reason.split())[:400])
         self.can_retry = can_retry
+        self.is_for_all = is_for_all
 
 
 def deliver(server: Smtp, recipient: str, content: bytes) -> str:
     """The server's own words on taking the mail. Raises NotDelivered."""
     sender = parseaddr(BytesHeaderParser().parsebytes(content)["From"])[1]
+    speaks_of_mail = False
     try:
         with _dialogue(server) as dialogue:
+            speaks_of_mail = True
             return _hand_over(dialogue, sender, recipient, content)
+    except NotDelivered as error:
+        error.is_for_all = not speaks_of_mail
+        raise
     except _Refused as refusal:
         raise NotDelivered(str(refusal), can_retry=not refusal.is_final) from refusal
     except smtplib.SMTPAuthenticationError as error:
         raise NotDelivered(
             f"user name or password refused: {error.smtp_code} {_text(error.smtp_error)}; check NOC_SMTP_URL",
             can_retry=True,
+            is_for_all=True,
         ) from error
     except smtplib.SMTPResponseException as error:
-        raise NotDelivered(f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=True) from error
+        raise NotDelivered(
+            f"{error.smtp_code} {_text(error.smtp_error)}", can_retry=True, is_for_all=not speaks_of_mail
+        ) from error
     except ssl.SSLCertVerificationError as error:
-        raise NotDelivered(_certificate_sentence(server, error), can_retry=True) from error
+        raise NotDelivered(_certificate_sentence(server, error), can_retry=True, is_for_all=True) from error
     except ssl.SSLError as error:
         raise NotDelivered(
             f"no secure connection: {error.reason or error}; check the scheme, the port and starttls in NOC_SMTP_URL",
             can_retry=True,
+            is_for_all=not speaks_of_mail,
         ) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise NotDelivered(str(error) or type(error).__name__, can_retry=True) from error
+        raise NotDelivered(str(error) or type(error).__name__, can_retry=True, is_for_all=not speaks_of_mail) from error
     except ValueError as error:
         # smtplib cannot even write it down; a mended setting may.
         raise NotDelivered(f"this mail cannot be sent: {error}", can_retry=True) from error

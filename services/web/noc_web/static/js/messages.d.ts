@@ -56,7 +56,7 @@ export interface Incident {
   rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
-  /** target-down or site-blind; new kinds may come */
+  /** target-down, target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come */
   kind: string;
   targets: string[];
   /** its targets as they were, critical ones first; not all of many */
@@ -244,7 +244,7 @@ export interface ServicePresence {
   figures: Record<string, number>;
   /** what keeps it from its work now; null: nothing */
   trouble: string | null;
-  /** of `trouble` */
+  /** of `trouble`; no-mail also without one: nobody will be told */
   code: string | null;
 }
 
