@@ -267,3 +267,19 @@ def test_a_report_of_thousands_draws_only_what_it_shows(page: Page) -> None:
     page.wait(lambda: page.find('[data-target="t-4999"]'), "the last row")
     assert page.driver.execute_script(count) < 4000
     assert not page.find('[data-target="t-0"]')
+
+
+def test_an_incident_is_acknowledged_by_name_and_that_can_be_undone(page: Page, watched: tuple[Noc, Netlab]) -> None:
+    noc, netlab = watched
+    with netlab.silence("10.99.0.1"):
+        page.wait(lambda: page.state_of("router") == "DOWN", "the row says DOWN", 25)
+        loaded(page, "/incidents")
+        page.click("acknowledge")
+        title = page.wait(lambda: page.driver.find_element(By.CSS_SELECTOR, "dialog h2").text, "the dialog")
+        assert title == "Acknowledge: router"
+        page.driver.find_element(By.NAME, "comment").send_keys("on it")
+        page.driver.find_element(By.CSS_SELECTOR, "dialog .primary").click()
+        page.wait(lambda: "on it" in page.the("incidents").text, "who has it")
+        page.click("unacknowledge")
+        page.wait(lambda: page.find('[data-testid="acknowledge"]'), "nobody has it any more")
+    noc.wait_states({"router": "UP", "server": "UP"}, 20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import http.client
 import json
 import re
@@ -16,19 +15,10 @@ from urllib.parse import urlencode
 import websocket
 
 from noc_bus.messages import VerdictState
+from tests.parts.browser_store import applied
 from tests.parts.waiting import wait_until
 
 DEADLINE_S = 10.0
-
-
-def applied(page: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    """What a page is after a delta."""
-    assert delta["revision"] == page["revision"] + 1
-    after = copy.deepcopy(page) | {name: delta[name] for name in ("revision", "at", "kpis", "all_well")}
-    for kind, removed in (("targets", "removed"), ("sites", "removed_sites"), ("incidents", "removed_incidents")):
-        rows = {row["id"]: row for row in page[kind]} | {row["id"]: row for row in delta[kind]}
-        after[kind] = [row for name, row in rows.items() if name not in delta[removed]]
-    return after | {name: delta[name] for name in ("trouble", "services") if delta[name] is not None}
 
 
 def shown(page: dict[str, Any]) -> dict[str, Any]:

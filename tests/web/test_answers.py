@@ -55,6 +55,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /sites/{site}": ("sites/old", None),
     "GET /incidents": ("incidents", None),
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
+    "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
     "GET /reports/uptime": ("reports/uptime?group=core", None),
     "GET /me": ("me", None),
     "PUT /me": ("me", {"theme": "dark"}),

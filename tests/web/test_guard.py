@@ -43,6 +43,7 @@ MAY: Final = {
     "DELETE /sites/{site}": OPERATOR,
     "GET /incidents": VIEWER,
     "POST /incidents/{incident}/acknowledge": OPERATOR,
+    "DELETE /incidents/{incident}/acknowledge": OPERATOR,
     "GET /reports/uptime": VIEWER,
     "GET /me": VIEWER,
     "PUT /me": VIEWER,

@@ -32,8 +32,9 @@ from noc_web.json import plain
 from noc_web.live import render
 from noc_web.live.picture import Picture
 from noc_web.live.revision import RING, Revisions
+from tests.parts.browser_store import applied
 from tests.web.facts import incident, presence, result, state, verdict
-from tests.web.page import applied, check_tiles, shown
+from tests.web.page import check_tiles, shown
 
 NOW = Time.now()
 SETTLED_S = 5.0

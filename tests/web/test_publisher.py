@@ -171,6 +171,15 @@ def test_an_acknowledgement_is_retained_while_the_incident_is_open_and_cleared_w
     assert service.hub.now(ACKNOWLEDGEMENTS) == []
 
 
+def test_who_takes_an_acknowledgement_back_says_so_on_the_bus(service: Service) -> None:
+    service.others.publish(INCIDENTS, incident("i-1"))
+    service.by("operator").api("POST", "incidents/i-1/acknowledge", {"comment": "on it"}, status=204)
+    service.by("operator").api("DELETE", "incidents/i-1/acknowledge", status=204)
+    (told,) = service.hub.now(ACKNOWLEDGEMENTS)
+    assert (told.incident, told.by, told.withdrawn) == ("i-1", "some-operator", True)
+    service.by("operator").api("DELETE", "incidents/i-2/acknowledge", status=404)
+
+
 def test_an_acknowledgement_survives_a_restart_and_goes_with_an_incident_that_ended_meanwhile(
     new_service: Callable[..., Service],
 ) -> None:

@@ -22,12 +22,13 @@ from noc_bus.messages import Command, Reply, Target, VerdictState
 from noc_bus.session import Session
 from noc_bus.time import Time
 from tests.parts.brokers import Mosquitto
+from tests.parts.browser_store import applied
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
 from tests.web.conftest import PASSWORD, Service
 from tests.web.facts import presence, result, state, verdict
-from tests.web.page import Page, Person, applied, check_tiles, shown
+from tests.web.page import Page, Person, check_tiles, shown
 
 TARGET_COUNT: Final = 50
 EVENTS: Final = ("hello", "watch", "refresh")

@@ -89,10 +89,12 @@ class Publisher:
         for name in over & self._acknowledgements.now.keys():
             self._acknowledgements.remove(name)
 
-    def acknowledge(self, incident: str, who: str, comment: str) -> None:
-        """Raises ProblemError 503 where the broker cannot be told."""
+    def acknowledge(self, incident: str, who: str, comment: str = "", *, withdrawn: bool = False) -> None:
+        """`withdrawn`: `who` takes it back. Raises ProblemError 503 where the broker cannot be told."""
         self._check_connected()
-        self._acknowledgements.put(Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment))
+        self._acknowledgements.put(
+            Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment, withdrawn=withdrawn)
+        )
 
     def command(self, verb: str, site: str, target: str, request: str) -> None:
         """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""

@@ -1,9 +1,10 @@
-"""Incidents, open and over, and taking one on."""
+"""Incidents, open and over, and acknowledging one."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from noc_bus.messages import Incident
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
 from noc_web.api.history import LONGEST_MS
@@ -31,13 +32,26 @@ def list_incidents(parts: Parts, ask: Ask) -> object:
 
 
 def acknowledge(parts: Parts, ask: Ask) -> object:
-    name = ask["incident"]
-    if not any(incident.id == name for incident in parts.revisions.incidents()):
-        raise ProblemError(404, f"No incident {name[:80]!r} is open.")
+    name = _open(parts, ask).id
     comment = ask.read(Comment).comment if ask.raw else ""
     parts.publisher.acknowledge(name, ask.actor.name, comment)
     parts.catalog.note(ask.actor.signature, "acknowledge incident", name, {"comment": comment})
     return None
+
+
+def withdraw(parts: Parts, ask: Ask) -> object:
+    name = _open(parts, ask).id
+    parts.publisher.acknowledge(name, ask.actor.name, withdrawn=True)
+    parts.catalog.note(ask.actor.signature, "withdraw acknowledgement", name)
+    return None
+
+
+def _open(parts: Parts, ask: Ask) -> Incident:
+    """The open incident that the path names. Raises ProblemError 404."""
+    for incident in parts.revisions.incidents():
+        if incident.id == ask["incident"]:
+            return incident
+    raise ProblemError(404, f"No incident {ask['incident'][:80]!r} is open.")
 
 
 ROUTES = (
@@ -59,9 +73,17 @@ ROUTES = (
         "POST",
         "/incidents/{incident}/acknowledge",
         "operator",
-        "Take an open incident on.",
+        "Acknowledge an open incident.",
         acknowledge,
         body=Comment,
+        status=204,
+    ),
+    Route(
+        "DELETE",
+        "/incidents/{incident}/acknowledge",
+        "operator",
+        "Take the acknowledgement of an open incident back.",
+        withdraw,
         status=204,
     ),
 )

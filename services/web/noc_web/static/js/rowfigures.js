@@ -18,7 +18,7 @@ export function age(cell, intervalS, nowMs) {
 
 /** The round-trip times of all sites that see it, best to worst. @param {Row} row */
 export function rttRange(row) {
-  const [best, worst] = [row.rtt_min_ms ?? row.rtt_ms, row.rtt_max_ms ?? row.rtt_ms];
+  const [best, worst] = [row.rtt_min_ms, row.rtt_max_ms];
   const [low, high] = [ms(best), ms(worst)];
   return low === high ? high : `${low.replace(" ms", "")}–${high}`;
 }

@@ -26,8 +26,7 @@ export function whyBlind(site) {
 /** What else is wrong, in sentences; none of it takes its vote. @param {SiteRow} site @returns {string[]} */
 export function mistakes(site) {
   const found = [];
-  const hosts = site.hosts ?? [];
-  if (hosts.length > 1) found.push(`Two probers use the site name ${site.id}: on ${hosts.join(" and ")}. Stop one of them, or give it a name of its own.`);
+  if (site.hosts.length > 1) found.push(`Two probers use the site name ${site.id}: on ${site.hosts.join(" and ")}. Stop one of them, or give it a name of its own.`);
   if (site.clock_wrong && site.clock_ahead_ms !== null) {
     const off = duration(Math.abs(site.clock_ahead_ms) / 1000);
     found.push(`The clock of ${site.label} is ${off} ${site.clock_ahead_ms > 0 ? "ahead" : "behind"}. Set it right: times from there are wrong until then.`);

@@ -75,7 +75,7 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
                 </td>
                 <td>
                   ${one.acknowledged
-                    ? html`<${Acknowledged} incident=${one} />`
+                    ? html`<${Acknowledged} incident=${one} onChanged=${onChanged} />`
                     : one.resolved_at
                       ? "–"
                       : may("operator")
@@ -116,11 +116,23 @@ function What({ incident, rows }) {
   `;
 }
 
-/** Who has acknowledged it. @param {{incident: any}} given */
-const Acknowledged = ({ incident: { acknowledged } }) => html`
-  <span title=${exact(acknowledged.at)}>${acknowledged.by}, ${moment(acknowledged.at)}</span>
-  ${acknowledged.comment ? html`<q>${acknowledged.comment}</q>` : null}
-`;
+/** Who has acknowledged it; an operator may take it back. @param {{incident: any, onChanged: () => void}} given */
+function Acknowledged({ incident, onChanged }) {
+  const rows = useStore((state) => state.rows);
+  const { acknowledged } = incident;
+  const { run, busy, error } = useAction(async () => {
+    await api.delete(`/incidents/${encodeURIComponent(incident.id)}/acknowledge`);
+    onChanged();
+  });
+  return html`
+    <span title=${exact(acknowledged.at)}>${acknowledged.by}, ${moment(acknowledged.at)}</span>
+    ${acknowledged.comment ? html`<q>${acknowledged.comment}</q>` : null}
+    ${!incident.resolved_at && may("operator")
+      ? html` <button class="quiet" data-testid="unacknowledge" disabled=${busy} aria-label=${`Undo the acknowledgement of ${subject(incident, rows)}`} onClick=${run}>Undo</button>`
+      : null}
+    <${Trouble} error=${error} />
+  `;
+}
 
 /** @param {{incident: any, onClose: () => void, onDone: () => void}} given */
 function Acknowledge({ incident, onClose, onDone }) {

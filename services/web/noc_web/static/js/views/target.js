@@ -100,7 +100,7 @@ function Head({ row, onChanged }) {
                   <td>${site}</td>
                   <td><${Badge} state=${cell.state} /></td>
                   <td><${Since} since=${cell.since} now=${now} /></td>
-                  <td class=${`is-number ${age(cell, row.interval_s ?? 60, now) ? "is-old" : ""}`} data-label="RTT">${ms(cell.rtt_ms)}<${Age} cell=${cell} row=${row} now=${now} /></td>
+                  <td class=${`is-number ${age(cell, row.interval_s, now) ? "is-old" : ""}`} data-label="RTT">${ms(cell.rtt_ms)}<${Age} cell=${cell} row=${row} now=${now} /></td>
                   <td class=${`is-number ${cell.loss_pct ? "is-lossy" : ""}`} data-label="Loss">${percent(cell.loss_pct)}</td>
                   <td class="cause">${cell.reason}</td>
                 </tr>
@@ -121,7 +121,7 @@ function Head({ row, onChanged }) {
 
 /** How old a site's figures are, where they are old. @param {{cell: import("../store.js").Cell, row: import("../store.js").Row, now: number}} given */
 function Age({ cell, row, now }) {
-  const old = age(cell, row.interval_s ?? 60, now);
+  const old = age(cell, row.interval_s, now);
   return old ? html`<small> ${old} ago</small>` : null;
 }
 

@@ -106,7 +106,7 @@ const WELL = new Set(["UP", "PAUSED", "MAINTENANCE"]);
 function Row({ row, place, style, now, narrow }) {
   const lasting = row.since ? duration((now - Date.parse(row.since)) / 1000) : "–";
   const why = WELL.has(row.state) ? "" : row.reason;
-  const old = age(row.sites[row.rtt_site ?? ""] ?? Object.values(row.sites)[0], row.interval_s ?? 60, now);
+  const old = age(row.sites[row.rtt_site ?? ""] ?? Object.values(row.sites)[0], row.interval_s, now);
   return html`
     <div
       class=${`row state-${row.state} ${place % 2 ? "is-odd" : ""}`}
