@@ -20,7 +20,9 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
+from noc_frame import log
 from noc_web.live.frames import Event, text_frame
+from noc_web.logs import Allowance
 
 CONNECTION: Final = "noc.connection"
 """Under it the server leaves the connection in the environment of a request: `socket`, `reader` and `admit`."""
@@ -29,6 +31,8 @@ LARGEST_MESSAGE: Final = 64_000
 _SILENT_S: Final = 25.0
 _GOODBYE_S: Final = 0.5
 _READ_BYTES: Final = 4096
+_allowance: Final = Allowance()
+_log = log.get("noc.web")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -57,6 +61,10 @@ class WebSocket:
         self._messages = self._received()
         try:
             return self._handler(self)
+        except Exception as error:  # noqa: BLE001  # engineio raises what it meets in a frame that is none of its own
+            if _allowance.takes():
+                _log.warning(f"a live connection was ended: it sent what is no event ({type(error).__name__})")
+            return []
         finally:
             self.hang_up()
 
