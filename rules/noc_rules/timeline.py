@@ -11,6 +11,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 from noc_bus.messages import State, Target, VerdictState
@@ -153,22 +154,13 @@ def overall(
             edges.add(one.start)
             edges.add(one.end)
     sites, above = _Cursors(lines), _Cursors(parents)
-    known: dict[object, tuple[VerdictState, str]] = {}
     result: list[Interval] = []
     for begin, stop in itertools.pairwise(sorted(edge for edge in edges if start <= edge <= end)):
         target = in_force.at(begin)
         now = sites.at(begin)
         if target is None or not now:
             continue
-        blocked = {name: one.state for name, one in above.at(begin).items()}
-        if explained:
-            state, reason = _together(target, now, blocked)
-        else:
-            # Of thousands of moments only a few differ in what decides.
-            key = id(target), *((site, one.state) for site, one in now.items()), *blocked.items()
-            if key not in known:
-                known[key] = _together(target, now, blocked)[0], ""
-            state, reason = known[key]
+        state, reason = _together(target, now, above.at(begin), explained=explained)
         result.append(Interval(Time(begin), Time(stop), state, reason))
     return merged(result)
 
@@ -259,17 +251,32 @@ def _cut(one: Interval, unseen: Sequence[tuple[int, int]]) -> list[Interval]:
 
 
 def _together(
-    target: Target, now: Mapping[str, Interval], parents: Mapping[str, VerdictState]
+    target: Target, now: Mapping[str, Interval], above: Mapping[str, Interval], *, explained: bool
 ) -> tuple[VerdictState, str]:
-    asked = {site: now[site] for site in sites_of(target, now) if site in now}
+    asked = now if target.sites is None else {site: now[site] for site in sites_of(target, now) if site in now}
     if asked and all(one.state is VerdictState.PAUSED for one in asked.values()):
         return VerdictState.PAUSED, next(iter(asked.values())).reason
-    votes = {
-        site: Vote(State.UNKNOWN if one.state is VerdictState.PAUSED else State(one.state), one.reason)
-        for site, one in asked.items()
-    }
-    decision = decide(target, votes, parents)
+    parents = {name: one.state for name, one in above.items()}
+    if not explained:
+        states = tuple(one.state for one in asked.values())
+        return _state(target.policy, target.paused, states, tuple(map(parents.get, target.parents))), ""
+    decision = decide(target, {site: _vote(one.state, one.reason) for site, one in asked.items()}, parents)
     return decision.state, decision.reason
+
+
+@lru_cache(maxsize=10_000)
+def _state(
+    policy: str, paused: bool, states: tuple[VerdictState, ...], parents: tuple[VerdictState | None, ...]
+) -> VerdictState:
+    """What `decide` gives, for all the moments that differ in nothing that decides."""
+    above = {str(number): state for number, state in enumerate(parents)}
+    target = Target(id="any", name="any", address="any", policy=policy, paused=paused, parents=list(above))
+    votes = {str(number): _vote(state, "") for number, state in enumerate(states)}
+    return decide(target, votes, {name: state for name, state in above.items() if state is not None}).state
+
+
+def _vote(state: VerdictState, reason: str) -> Vote:
+    return Vote(State.UNKNOWN if state is VerdictState.PAUSED else State(state), reason)
 
 
 def _verdict_state(state: StateLike) -> VerdictState:
