@@ -12,11 +12,12 @@ from typing import Any, Final
 import jsonschema
 import msgspec
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 import noc_web
-from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, STATES, TRACES, VERDICTS
-from noc_bus.messages import Acknowledgement, Hop, State, Trace, VerdictState
+from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS
+from noc_bus.messages import Acknowledgement, Hop, ServicePresence, State, Trace, VerdictState
 from noc_bus.time import Time
 from noc_history.store import Batch
 from noc_web.api import ROUTES, openapi
@@ -257,3 +258,15 @@ def test_health_says_nothing_to_strangers_but_that_it_is_there(
     assert stranger.ask("GET", "/readyz").get_json() == {"ready": True, "detail": "connected to the broker"}
     unconnected = new_service().anonymous().ask("GET", "/readyz")
     assert (unconnected.status_code, unconnected.get_json()["ready"]) == (503, False)
+
+
+def test_a_store_that_refuses_makes_it_not_ready_and_says_the_cure(furnished: Service) -> None:
+    cure = "the store refuses 3 records, which their sites keep: give NOC a bucket of its own in NOC_HISTORY_URL"
+    told = ServicePresence(service="recorder", online=True, at=Time.now(), trouble=cure)
+    furnished.others.publish(SERVICES, told)
+    furnished.advance()
+    answer = furnished.anonymous().ask("GET", "/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"ready": False, "detail": f"recorder: {cure}"})
+    assert f"recorder: {cure}" in furnished.by("viewer").get("status")["trouble"]
+    furnished.others.publish(SERVICES, replace(told, trouble=None))
+    assert furnished.anonymous().ask("GET", "/readyz").status_code == 200

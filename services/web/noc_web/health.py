@@ -29,9 +29,12 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @pages.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        connected = parts.bus.connected
-        sentence = "connected to the broker" if connected else "not connected to the broker"
-        return jsonify(ready=connected, detail=sentence), 200 if connected else 503
+        if not parts.bus.connected:
+            return jsonify(ready=False, detail="not connected to the broker"), 503
+        if (trouble := parts.picture.trouble_of("recorder")) is not None:
+            # Everything is shown, and yet nothing of it may be kept.
+            return jsonify(ready=False, detail=f"recorder: {trouble}"), 503
+        return jsonify(ready=True, detail="connected to the broker"), 200
 
     @pages.get("/metrics")
     def metrics() -> Response:

@@ -314,6 +314,11 @@ class Picture:
         """By central service: is it there. This one is, whatever the broker has of it."""
         return {name: one.online or name == OWN_SERVICE for name, one in sorted(self._services.items().items())}
 
+    def trouble_of(self, service: str) -> str | None:
+        """What keeps a central service from its work, as it says itself."""
+        found = self._services.items().get(service)
+        return found.trouble if found else None
+
     def trouble(self) -> list[str]:
         """What keeps the system itself from its work, in sentences."""
         if self._is_broker_away:
