@@ -45,9 +45,6 @@ class StateCode(StrEnum):
     WITHIN_LIMITS = "within-limits"
 
 
-PAUSED_REASON: Final = "paused"
-
-
 @dataclass(frozen=True)
 class Reason:
     """A code that decides, and the sentence that explains it to people."""
@@ -56,7 +53,7 @@ class Reason:
     text: str
 
 
-PAUSED: Final = Reason(StateCode.PAUSED, PAUSED_REASON)
+PAUSED: Final = Reason(StateCode.PAUSED, "paused")
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def test_a_mark_that_knows_more_than_the_journal_makes_it_begin_a_new_epoch(
         mark = Mark(site="local", epoch=journal.epoch + epoch_ahead, seq=seq, at=NOW)
         assert not journal.acknowledge(mark)
         with journal.transaction():
-            journal.begin_epoch(NOW, mark.epoch)
+            journal.start_epoch(NOW, mark.epoch)
         assert journal.epoch > mark.epoch
         run = journal.read(0, 1_000_000)
         assert run is not None

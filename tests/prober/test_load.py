@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from noc_prober.codes import InvalidCode
 from noc_prober.load import Load
 from noc_rules.site_state import Reason
@@ -10,61 +12,72 @@ LATE = Reason(InvalidCode.LATE, "sent 900 ms late")
 NO_ADDRESS = Reason(InvalidCode.NO_ADDRESS, "no address")
 
 
-def minute(load: Load, good: int, late: int, other: int = 0) -> list[bool]:
-    """A minute with so many cycles each second; at which seconds `is_overloaded` changed."""
-    changes = []
-    for _ in range(60):
-        for count, invalid in ((good, None), (late, LATE), (other, NO_ADDRESS)):
-            for _ in range(count):
-                load.count(invalid)
-        changes.append(load.tick())
-    return changes
+class Minutes(Load):
+    """A load, and a clock that goes on with what is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 1000.0
+        self.tick(self.now_s)
+
+    def run(self, good: int, late: int, other: int = 0, every_s: float = 1.0) -> float | None:
+        """A minute with so many cycles in each portion; after how many seconds `is_overloaded` changed."""
+        changed_s = None
+        for portion in range(round(60 / every_s)):
+            for count, invalid in ((good, None), (late, LATE), (other, NO_ADDRESS)):
+                for _ in range(count):
+                    self.count(invalid)
+            self.now_s += every_s
+            if self.tick(self.now_s):
+                changed_s = (portion + 1) * every_s
+        return changed_s
 
 
-def test_a_site_that_loses_more_than_half_of_a_minute_is_overloaded() -> None:
-    load = Load()
-    assert minute(load, good=4, late=6).index(True) == 59, "not before a minute is over"
+@pytest.mark.parametrize("every_s", [1.0, 2.0], ids=["in time", "a prober too busy to count every second"])
+def test_a_site_that_loses_more_than_half_of_a_minute_is_overloaded(every_s: float) -> None:
+    load = Minutes()
+    assert load.run(good=4, late=6, every_s=every_s) == 60, "when a minute is over"
     assert load.is_overloaded
     assert load.coverage_pct == 40
 
 
 def test_half_is_not_more_than_half() -> None:
-    load = Load()
-    minute(load, good=5, late=5)
+    load = Minutes()
+    load.run(good=5, late=5)
     assert not load.is_overloaded
 
 
 def test_it_stays_overloaded_until_a_minute_is_under_a_tenth() -> None:
-    load = Load()
-    minute(load, good=0, late=10)
-    minute(load, good=8, late=2)
+    load = Minutes()
+    load.run(good=0, late=10)
+    load.run(good=8, late=2)
     assert load.is_overloaded
-    minute(load, good=19, late=1)
+    load.run(good=19, late=1)
     assert not load.is_overloaded
 
 
 def test_cycles_that_were_never_started_count_as_lost() -> None:
-    load = Load()
+    load = Minutes()
     for _ in range(60):
         load.count(None)
         load.missed(2)
-        load.tick()
+        load.now_s += 1
+        load.tick(load.now_s)
     assert load.is_overloaded
     assert load.coverage_pct == 33.33
 
 
 def test_what_others_are_to_blame_for_makes_nobody_overloaded_and_is_not_measured() -> None:
-    load = Load()
-    minute(load, good=1, late=0, other=9)
+    load = Minutes()
+    load.run(good=1, late=0, other=9)
     assert not load.is_overloaded
     assert load.coverage_pct == 10
 
 
 def test_a_site_with_hardly_any_cycles_is_not_judged_by_one_late() -> None:
-    load = Load()
+    load = Minutes()
     load.count(LATE)
-    for _ in range(60):
-        load.tick()
+    load.run(good=0, late=0)
     assert not load.is_overloaded
 
 
@@ -73,7 +86,7 @@ def test_where_nothing_was_due_nothing_is_covered() -> None:
 
 
 def test_time_in_which_nobody_ran_is_no_overload() -> None:
-    load = Load()
-    minute(load, good=0, late=10)
+    load = Minutes()
+    load.run(good=0, late=10)
     load.start_over()
     assert load.coverage_pct is None

@@ -23,7 +23,7 @@ class Heard:
     def __init__(self) -> None:
         self.story: list[str] = []
 
-    def heard(self, echo: Echo) -> None:
+    def answered(self, echo: Echo) -> None:
         self.story.append(f"heard {echo.rtt_ms}")
 
     def late(self) -> None:

@@ -70,7 +70,7 @@ class Anchors:
         self._waiting = 0
         self._answered = False
         self._started_s = -EVERY_S
-        self._good_s = self._heard_s = self._heard_beyond_s = float("-inf")
+        self._good_s = self._answered_s = self._answered_beyond_s = float("-inf")
         self._soon = False
         self._was_isolated = False
         self._log = log.get("noc.prober")
@@ -99,13 +99,13 @@ class Anchors:
         self._given = addresses
         if not addresses:
             self._isolation = Isolation()
-            self._tell()
+            self._notify()
 
-    def heard(self, found: tuple[Destination, ...], since_s: float) -> None:
+    def target_answered(self, found: tuple[Destination, ...], since_s: float) -> None:
         """A target answered a check that started at `since_s`."""
-        self._heard_s = max(self._heard_s, since_s)
+        self._answered_s = max(self._answered_s, since_s)
         if self._proven and not self._given and any(self._link.is_beyond_gateway(to) for to in found):
-            self._heard_beyond_s = max(self._heard_beyond_s, since_s)
+            self._answered_beyond_s = max(self._answered_beyond_s, since_s)
 
     def vouch_for(self, found: tuple[Destination, ...], since_s: float) -> bool:
         """Whether this site certainly saw something after `since_s`. Where nobody can tell: True."""
@@ -117,7 +117,7 @@ class Anchors:
         if not self._proven or not any(self._link.is_beyond_gateway(to) for to in found):
             return True
         is_old = self._loop.time() - since_s > _GATEWAY_DOUBTED_S
-        return is_old or max(self._good_s, self._heard_beyond_s) >= since_s
+        return is_old or max(self._good_s, self._answered_beyond_s) >= since_s
 
     def check_soon(self) -> None:
         """Someone does not answer: is it them, or us?"""
@@ -155,9 +155,9 @@ class Anchors:
             self._proven &= set(gateways)
             if not self._given:
                 self._isolation = Isolation()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self.is_isolated != self._was_isolated:
             self._was_isolated = self.is_isolated
             self._changed(self.is_isolated)
@@ -202,8 +202,8 @@ class Anchors:
             if not self._proven:
                 return
             # A gateway may be too busy to answer: as long as targets are seen, this site is not isolated.
-            self._answered = self._answered or self._heard_s >= self._started_s - EVERY_S
+            self._answered = self._answered or self._answered_s >= self._started_s - EVERY_S
         self._isolation.judge(answered=self._answered)
-        self._tell()
+        self._notify()
         if not self._answered and not self._isolation.is_isolated:
             self._soon = True

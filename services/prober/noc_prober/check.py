@@ -98,7 +98,7 @@ class Findings:
 
 
 class Tally:
-    """What came outside any check's time: told with the next result of the target."""
+    """What came outside any check's time: published with the next result of the target."""
 
     def __init__(self) -> None:
         self.late = 0
@@ -142,7 +142,7 @@ class Check:
 
     # -- what the echoes tell
 
-    def heard(self, echo: Echo) -> None:
+    def answered(self, echo: Echo) -> None:
         self._answered += 1
         self._finish_early()
 

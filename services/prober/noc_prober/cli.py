@@ -242,23 +242,23 @@ def _complain(command: str, error: Exception) -> int:
     return 1
 
 
-def _number(least: int, most: int) -> Any:
+def _number(lowest: int, highest: int) -> Any:
     def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {lowest} to {highest}")
         return int(text)
 
     return parse
 
 
-def _seconds(least: float, most: float) -> Any:
+def _seconds(lowest: float, highest: float) -> Any:
     def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = -1.0
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {least} to {most}")
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {lowest} to {highest}")
         return value
 
     return parse

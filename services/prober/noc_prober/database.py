@@ -28,7 +28,7 @@ LADDER: Final = Ladder(
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open or make the file. One that is damaged is set aside, kept, and begun anew.
+    """Open or make the file. One that is damaged is set aside, kept, and a new one started.
 
     May be used from one thread at a time. Every commit is on the disk when it returns.
     Raises DatabaseFault with a sentence.

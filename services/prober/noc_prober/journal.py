@@ -136,14 +136,14 @@ class Journal:
         return Run(first_seq, last_seq, run.results, run.states) if last_seq >= first_seq else None
 
     def acknowledge(self, mark: Mark) -> bool:
-        """Delete what the mark covers. False where the mark knows more than we do, so that numbers must begin anew."""
+        """Delete what the mark covers. False where the mark knows more than we do, so that numbers must start again."""
         if mark.epoch > self.epoch or (mark.epoch == self.epoch and mark.seq >= self.next_seq):
             return False
         if mark.epoch == self.epoch and mark.seq >= self._oldest_seq:
             self._delete_up_to(mark.seq)
         return True
 
-    def begin_epoch(self, now: Time, above: int) -> None:
+    def start_epoch(self, now: Time, above: int) -> None:
         """After a journal was lost or put back from a copy: the same records under a name not used before."""
         epoch = max(int(now), above + 1, self.epoch + 1)
         self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))

@@ -19,6 +19,8 @@ from noc_rules.site_state import Reason
 # Addresses that belong to nobody: the way to them is the way to the rest of the world. Nothing is sent to them.
 _ELSEWHERE: Final = ("192.0.2.1", "2001:db8::1")
 _FRESH_S: Final = 0.5
+# Routes change seldom, and every answer of every target asks for one.
+_ROUTES_FRESH_S: Final = 10.0
 _SILENT: Final = NeighbourState.FAILED | NeighbourState.INCOMPLETE
 _KNOWN: Final = _SILENT | (
     NeighbourState.REACHABLE
@@ -39,13 +41,15 @@ class Facts:
 
 
 class Link:
-    """Asked from one thread; answers are kept for half a second."""
+    """Asked from one thread; answers are kept for a moment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._facts = Facts()
         self._asked_s = float("-inf")
         self._was_broken = False
+        self._routes: dict[str, Route | None] = {}
+        self._routes_s = float("-inf")
 
     def trouble(self) -> Reason | None:
         """Why nothing beyond this machine can be reached; None: something can, or nobody knows."""
@@ -68,10 +72,16 @@ class Link:
         return tuple(dict.fromkeys(_address(route, facts) for route in facts.ways if route.gateway))
 
     def _route(self, to: Destination) -> Route | None:
-        try:
-            return netlink.route_to(to)
-        except OSError:
-            return None
+        now_s = self._clock()
+        if now_s - self._routes_s >= _ROUTES_FRESH_S:
+            self._routes_s = now_s
+            self._routes.clear()
+        if to.address not in self._routes:
+            try:
+                self._routes[to.address] = netlink.route_to(to)
+            except OSError:
+                self._routes[to.address] = None
+        return self._routes[to.address]
 
     def _now(self) -> Facts:
         now_s = self._clock()

@@ -20,12 +20,13 @@ OVERLOADED: Final = Reason(
 
 
 class Load:
-    """Counts by second over a minute. Pure: time comes from outside, `tick` once a second."""
+    """Counts over a minute. Pure: `tick` gives the time about once a second, or later where there is much to do."""
 
     def __init__(self) -> None:
         self.is_overloaded = False
         self._due = self._measured = self._too_slow = 0
-        self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S)
+        self._portions: deque[tuple[float, int, int, int]] = deque()
+        self._since_s: float | None = None
 
     def count(self, invalid: Reason | None) -> None:
         """A cycle is over."""
@@ -40,11 +41,14 @@ class Load:
         self._due += cycles
         self._too_slow += cycles
 
-    def tick(self) -> bool:
-        """A second is over; whether `is_overloaded` changed."""
-        self._seconds.append((self._due, self._measured, self._too_slow))
+    def tick(self, now_s: float) -> bool:
+        """Whether `is_overloaded` changed, by what was counted in the minute before `now_s`."""
+        self._since_s = now_s if self._since_s is None else self._since_s
+        self._portions.append((now_s, self._due, self._measured, self._too_slow))
         self._due = self._measured = self._too_slow = 0
-        if len(self._seconds) < WINDOW_S:
+        while self._portions[0][0] <= now_s - WINDOW_S:
+            self._portions.popleft()
+        if now_s - self._since_s < WINDOW_S:
             return False
         due, _, too_slow = self._sums()
         before = self.is_overloaded
@@ -56,7 +60,8 @@ class Load:
 
     def start_over(self) -> None:
         """What was counted before says nothing about now: this process did not run for a time."""
-        self._seconds.clear()
+        self._portions.clear()
+        self._since_s = None
         self._due = self._measured = self._too_slow = 0
 
     @property
@@ -66,7 +71,7 @@ class Load:
         return round(100 * measured / due, 2) if due else None
 
     def _sums(self) -> tuple[int, int, int]:
-        due, measured, too_slow = (
-            (sum(column) for column in zip(*self._seconds, strict=True)) if self._seconds else (0, 0, 0)
-        )
-        return due, measured, too_slow
+        """Due, measured and lost to ourselves."""
+        due = sum(portion[1] for portion in self._portions)
+        measured = sum(portion[2] for portion in self._portions)
+        return due, measured, sum(portion[3] for portion in self._portions)

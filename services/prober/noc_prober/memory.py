@@ -48,7 +48,7 @@ class Memory:
         for name, body in self._rows(kind):
             try:
                 found[name] = decode(body, message)
-            except BadMessage:  # written by another version; the bus will say it anew
+            except BadMessage:  # written by another version; the bus has it again
                 continue
         return found
 

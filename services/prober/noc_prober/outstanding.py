@@ -10,7 +10,7 @@ from noc_prober.addresses import Destination
 from noc_prober.codes import ErrorCode
 from noc_prober.packets import COOKIE_BYTES, EchoReply, IcmpError
 
-# So long after its timeout a reply is still told as late; after that nobody knows it any more.
+# So long after its timeout a reply still counts as late; after that nobody knows it any more.
 REMEMBERED_S: Final = 10.0
 
 
@@ -35,9 +35,9 @@ class Arrival(NamedTuple):
 
 
 class Listener(Protocol):
-    """Who sent the echo and is told what became of it."""
+    """Who sent the echo and gets to know what became of it."""
 
-    def heard(self, echo: Echo) -> None:
+    def answered(self, echo: Echo) -> None:
         """Its first reply came in time."""
 
     def late(self) -> None:
@@ -47,7 +47,7 @@ class Listener(Protocol):
         """A second or further copy of a reply came."""
 
     def odd_reply(self, code: ErrorCode, source: str) -> None:
-        """A reply that is not as it should be; only one whose cookie is whole, from the right host, is heard as well."""
+        """A reply that is not as it should be; only one whose cookie is whole, from the right host, counts as well."""
 
     def error(self, echo: Echo, error: IcmpError, source: str) -> None:
         """An ICMP error quoted the request."""
@@ -114,7 +114,7 @@ class Outstanding:
         else:
             echo.answered = True
             echo.rtt_ms = round(rtt_ns / 1e6, 3)
-            echo.listener.heard(echo)
+            echo.listener.answered(echo)
 
     def error(self, source: str, error: IcmpError) -> None:
         """Take an ICMP error: evidence for whoever reads the result, never a verdict."""

@@ -151,7 +151,7 @@ class Pinger:
         if len(sockets) >= _MOST_SOCKETS:
             return False
         try:
-            sockets.appendleft(self._opened(family, hears=not sockets[0].is_raw))
+            sockets.appendleft(self._opened(family, receives=not sockets[0].is_raw))
         except ICMPSocketError:
             return False
         return True
@@ -174,16 +174,16 @@ class Pinger:
     def _exchange(self, family: Family) -> None:
         """An unprivileged socket has its number for life: take a new one, hear the old ones out."""
         try:
-            new = self._opened(family, hears=True)
+            new = self._opened(family, receives=True)
         except ICMPSocketError as error:
             self._log.warning(f"no new ICMP socket could be opened, the old one goes on: {error}")
             return
         self._retired += [(self._loop.time() + 75.0, old) for old in self._sockets[family]]
         self._sockets[family] = deque([new])
 
-    def _opened(self, family: Family, *, hears: bool) -> IcmpSocket:
+    def _opened(self, family: Family, *, receives: bool) -> IcmpSocket:
         """Raises icmplib's ICMPSocketError."""
-        new = open_one(family, hears=hears)
+        new = open_one(family, receives=receives)
         self._loop.add_reader(new.sock, self._read, new, _READ_AT_ONCE)
         return new
 

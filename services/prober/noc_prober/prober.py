@@ -123,9 +123,9 @@ class Prober:
 
     def _subscribe(self) -> None:
         session, site = self._session, self._site
-        session.subscribe(SITES, self._hand_over(self._hear_site), site=site)
-        session.subscribe(COMMANDS, self._hand_over(self._hear_command), site=site)
-        session.subscribe(MARKS, self._hear_mark, site=site)
+        session.subscribe(SITES, self._hand_over(self._on_site), site=site)
+        session.subscribe(COMMANDS, self._hand_over(self._on_command), site=site)
+        session.subscribe(MARKS, self._on_mark, site=site)
         session.when_connected(self._with.writer.connected)
 
     def _hand_over(self, handler: Any) -> Any:
@@ -134,16 +134,16 @@ class Prober:
 
         return handle
 
-    def _hear_site(self, site: Site | None, variables: dict[str, str]) -> None:
+    def _on_site(self, site: Site | None, variables: dict[str, str]) -> None:
         self._with.anchors.use(tuple(site.anchors) if site else ())
         self._with.writer.remember("site", self._site, encode(site) if site else None)
         self._want_names()
 
-    def _hear_command(self, command: Command | None, variables: dict[str, str]) -> None:
+    def _on_command(self, command: Command | None, variables: dict[str, str]) -> None:
         if command is not None and not self._is_silenced:
             self._commands.carry_out(variables["verb"], command)
 
-    def _hear_mark(self, mark: Mark | None, variables: dict[str, str]) -> None:
+    def _on_mark(self, mark: Mark | None, variables: dict[str, str]) -> None:
         if mark is not None and not self._is_silenced:
             self._with.writer.marked(mark)
 
@@ -237,7 +237,7 @@ class Prober:
         self._figures.targets = sum(not watch.target.paused for watch in self._watches.values())
         if self._is_silenced:
             return
-        if self._with.load.tick():
+        if self._with.load.tick(now_s):
             self._load_changed()
         refreshes = len(self._watches) // _REFRESHED_WITHIN_S + 1
         for watch in self._watches.values():
@@ -291,5 +291,5 @@ class Prober:
         self._announcer.announce()
 
     def _log_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An error in one target's callback: told in full; its watch starts again by itself."""
+        """An error in one target's callback: logged in full; its watch starts again by itself."""
         self._log.error(str(context.get("message")), exc_info=context.get("exception"))

@@ -2,7 +2,7 @@
 
 Like TCP: the mark acknowledges all before it, a window bounds what is on its way beyond it, and
 where the mark does not move the window shrinks, the waiting doubles, and the batches get smaller:
-a broker drops without a word what is too large for it.
+a broker silently drops what is too large for it.
 """
 
 from __future__ import annotations

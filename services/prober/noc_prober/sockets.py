@@ -87,10 +87,10 @@ def open_all() -> dict[Family, IcmpSocket]:
     raise NoIcmp("This machine speaks neither IPv4 nor IPv6: bring up a network interface.")
 
 
-def open_one(family: Family, *, hears: bool = True) -> IcmpSocket:
+def open_one(family: Family, *, receives: bool = True) -> IcmpSocket:
     """Raises icmplib's SocketPermissionError where neither kind is allowed, ICMPSocketError without that family.
 
-    `hears=False` gives a raw socket that only sends: what comes back is delivered to every other one.
+    `receives=False` gives a raw socket that only sends: what comes back is delivered to every other one.
     """
     kind = ICMPv4Socket if family == 4 else ICMPv6Socket
     try:
@@ -103,11 +103,11 @@ def open_one(family: Family, *, hears: bool = True) -> IcmpSocket:
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     ident = 0
     if is_raw:
-        _filter(sock, family, hears=hears)
+        _filter(sock, family, receives=receives)
     else:
         sock.bind(("", 0) if family == 4 else ("::", 0))
         ident = sock.getsockname()[1]
-        hear_errors(sock, family)
+        queue_errors(sock, family)
     return IcmpSocket(family, is_raw, sock, holder, ident)
 
 
@@ -120,7 +120,7 @@ def transmit(sock: socket.socket, packet: bytes, to: Destination, ttl: int | Non
     sock.sendmsg([packet], [(level, option, struct.pack("=i", ttl))], 0, to.sockaddr)
 
 
-def hear_errors(sock: socket.socket, family: Family) -> None:
+def queue_errors(sock: socket.socket, family: Family) -> None:
     """Have ICMP errors about what this socket sent queued for it."""
     if family == 4:
         sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -141,9 +141,9 @@ def _enlarge_buffers(sock: socket.socket) -> None:
             sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
 
 
-def _filter(sock: socket.socket, family: Family, *, hears: bool) -> None:
+def _filter(sock: socket.socket, family: Family, *, receives: bool) -> None:
     """Let through only what is for us; otherwise every ICMP packet of the machine is copied here."""
-    wanted = {0 if family == 4 else 129, *ERROR_TYPES[family]} if hears else frozenset[int]()
+    wanted = {0 if family == 4 else 129, *ERROR_TYPES[family]} if receives else frozenset[int]()
     if family == 4:
         blocked = 0xFFFFFFFF
         for kind in wanted:

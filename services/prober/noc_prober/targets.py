@@ -1,6 +1,6 @@
 """Which targets this site pings: what the bus says, kept on disk so that a lost broker stops nothing.
 
-A target goes only by an explicit word: its topic is cleared, it is no longer for this site, or it
+A target goes only explicitly: its topic is cleared, it is no longer for this site, or it
 is missing among the retained ones when these are known to be all.
 """
 
@@ -18,7 +18,7 @@ from noc_bus.mirror import Mirror
 
 
 class Targets:
-    """The set as it is now. `changed` is told each target that came, changed (target) or went (None)."""
+    """The set as it is now. `changed` is called with each target that came, changed (target) or went (None)."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from noc_prober.codes import ErrorCode
 from noc_prober.errqueue import QueuedError, kernel_stamp_ns, read_errors
 from noc_prober.outstanding import Arrival
 from noc_prober.packets import EchoReply, Family, error_code, error_text
-from noc_prober.sockets import SO_TIMESTAMPNS, hear_errors, open_one, transmit
+from noc_prober.sockets import SO_TIMESTAMPNS, open_one, queue_errors, transmit
 
 MAX_HOPS: Final = 30
 PROBES: Final = 3
@@ -92,7 +92,7 @@ def reverse_name(address: str) -> str | None:
 
 @dataclass
 class Step:
-    """What is known of one hop: who answered, in the order heard, and how far the packets got."""
+    """What is known of one hop: who answered, in the order received, and how far the packets got."""
 
     routers: dict[str, list[Answer]] = field(default_factory=dict)
     rtts_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Step:
 
 
 def _walk(probes: Probes, to: Destination, patience_s: float) -> list[Step]:
-    """Send every probe that is still of use, and hear them out."""
+    """Send every probe that is still of use, and wait for their answers."""
     steps = [Step() for _ in range(MAX_HOPS)]
     sent_ns: dict[int, int] = {}
     refused: OSError | None = None
@@ -205,7 +205,7 @@ class _EchoProbes:
     def __init__(self, to: Destination) -> None:
         self._own = open_one(to.family)
         self.sock = self._own.sock
-        hear_errors(self.sock, to.family)
+        queue_errors(self.sock, to.family)
         self._to = to
         self._ident = self._own.ident or secrets.randbelow(0xFFFF) + 1
         self._cookie = secrets.token_bytes(packets.COOKIE_BYTES)
@@ -227,18 +227,18 @@ class _EchoProbes:
                 yield _refusal(seq, error, self._to)
         while (received := _receive(self.sock)) is not None:
             packet, source, stamp = received
-            heard = packets.read(self._to.family, packet, has_ip_header=self._own.has_ip_header)
+            reply = packets.read(self._to.family, packet, has_ip_header=self._own.has_ip_header)
             if (
-                isinstance(heard, EchoReply)
-                and not heard.is_damaged
-                and (source, heard.ident, heard.payload[: packets.COOKIE_BYTES])
+                isinstance(reply, EchoReply)
+                and not reply.is_damaged
+                and (source, reply.ident, reply.payload[: packets.COOKIE_BYTES])
                 == (
                     self._to.address,
                     self._ident,
                     self._cookie,
                 )
             ):
-                yield Answer(heard.seq, source, True, _arrival(stamp))
+                yield Answer(reply.seq, source, True, _arrival(stamp))
 
     def close(self) -> None:
         self._own.close()
@@ -255,7 +255,7 @@ class _UdpProbes:
             raise CannotTrace(f"this machine cannot send to {to.address}: {error.strerror}") from None
         self.sock.setblocking(False)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        hear_errors(self.sock, family)
+        queue_errors(self.sock, family)
         self._to = to
 
     def send(self, number: int, ttl: int) -> None:

@@ -44,7 +44,7 @@ _REMOVED: Final = Reason(StateCode.REMOVED, "removed")
 _UNUSABLE: Final = frozenset({InvalidCode.NO_ROUTE, InvalidCode.NO_FAMILY, InvalidCode.NO_SOURCE})
 
 Done = Callable[[ProbeResult | Reason], None]
-"""Told the journaled result of a cycle that somebody asked for, or why there is none."""
+"""Called with the journaled result of a cycle that somebody asked for, or why there is none."""
 
 
 class Watch:
@@ -321,7 +321,7 @@ class Watch:
     def _judge(self, findings: Findings, found: tuple[Destination, ...], moment: int, *, is_cycle: bool) -> None:
         anchors = self._with.anchors
         if findings.rtts_ms:
-            anchors.heard(found, findings.start_s)
+            anchors.target_answered(found, findings.start_s)
         if self.target.paused or self._with.blindness or moment < self._judge_from:
             return
         self._doubt_name(findings, found)

@@ -1,4 +1,4 @@
-"""The thread that owns the journal: it writes first and speaks afterwards.
+"""The thread that owns the journal: it writes first and publishes afterwards.
 
 Records are committed in groups every 50 ms; only then they are published. The same thread
 takes the recorder's marks and sends again what they do not reach.
@@ -36,7 +36,7 @@ _RETRY_S: Final = 1.0
 _SIGN_EVERY_S: Final = 2.0
 _DROP_EVERY_S: Final = 2.0
 _DROP_FOR_S: Final = 0.5
-_TELL_EVERY_S: Final = 60.0
+_LOG_EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Writer:
         self._boot_number = boot_number()
         self._opened_ms, self._ran_before_ms = boot_ms(), journal.ran_ms
         self._failing_since_s: float | None = None
-        self._told_s = 0.0
+        self._logged_s = 0.0
         self._signed_s = self._dropped_s = time.monotonic()
         self._stop = threading.Event()
         self._log = log.get("noc.prober")
@@ -85,8 +85,8 @@ class Writer:
         """Records there was no room for in memory: never numbered, never written."""
         self.dropped = 0
         """Records the journal had to let go before they were stored."""
-        self._refused_told = self._dropped_told = 0
-        self._lost_told_s = self._stuck_told_s = float("-inf")
+        self._refused_logged = self._dropped_logged = 0
+        self._lost_logged_s = self._stuck_logged_s = float("-inf")
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -137,7 +137,7 @@ class Writer:
 
     def retire(self, target: str) -> None:
         """The target is no longer ours: what is retained of it goes, after all that was submitted before."""
-        self._queue(lambda: self._forget(target))
+        self._queue(lambda: self._clear(target))
 
     def remember(self, kind: Kind, name: str, body: bytes | None) -> None:
         """Keep something over a restart; None forgets it."""
@@ -176,17 +176,17 @@ class Writer:
                     self._apply(self._marks.popleft())
                 numbered = self._commit(group)
             except sqlite3.Error as error:
-                self._tell(error)
+                self._log_failure(error)
                 # The group is kept and tried again, unless there is no time left for that.
                 if self._stop.wait(_RETRY_S):
                     return
                 continue
-            self._speak(group, numbered)
+            self._publish_group(group, numbered)
             group = []
             try:
                 self._look_after()
             except sqlite3.Error as error:
-                self._tell(error)
+                self._log_failure(error)
                 continue
             if self._failing_since_s is not None:
                 self._log.info("the journal can be written again")
@@ -225,7 +225,7 @@ class Writer:
         self._signed_s = now_s
         return numbered
 
-    def _speak(self, group: list[_Item], numbered: dict[int, Record]) -> None:
+    def _publish_group(self, group: list[_Item], numbered: dict[int, Record]) -> None:
         """Publish what is on the disk now, and do what was asked in between, in the order it was asked."""
         for index, item in enumerate(group):
             if isinstance(item, _Append):
@@ -237,14 +237,14 @@ class Writer:
                     item()
                 except sqlite3.Error as error:
                     # None of these loses a record: what could not be deleted is deleted with the next mark.
-                    self._tell(error)
+                    self._log_failure(error)
 
     def _look_after(self) -> None:
         now_s = time.monotonic()
         if now_s - self._dropped_s >= _DROP_EVERY_S:
             self._dropped_s = now_s
             self._drop_old(now_s)
-            self._tell_lost(now_s)
+            self._log_lost(now_s)
         self._send_again(now_s)
 
     def _ran_ms(self) -> int:
@@ -270,7 +270,7 @@ class Writer:
         said = self._states.put(replace(view, epoch=last.epoch, seq=last.seq))
         self.remember("state", said.target, encode(said))
 
-    def _forget(self, target: str) -> None:
+    def _clear(self, target: str) -> None:
         with self._journal.transaction():
             self._memory.forget("state", target)
             self._memory.forget("trace", target)
@@ -282,10 +282,10 @@ class Writer:
         with journal.transaction():
             is_ours = journal.acknowledge(mark)
             if not is_ours:
-                journal.begin_epoch(Time.now(), mark.epoch)
+                journal.start_epoch(Time.now(), mark.epoch)
         if not is_ours:
             self._log.warning(
-                "the recorder has stored more of this site than this journal knows: it begins a new epoch "
+                "the recorder has stored more of this site than this journal knows: it starts a new epoch "
                 "(its folder was lost or put back from a copy; or, where this comes again and again, another "
                 f"prober has the name {self._site} too: give one of them another NOC_SITE)"
             )
@@ -305,15 +305,15 @@ class Writer:
             if not lost or time.monotonic() > until_s:
                 return
 
-    def _tell_lost(self, now_s: float) -> None:
-        """What was lost is told once a minute, as long as more is being lost."""
-        if now_s - self._lost_told_s < _TELL_EVERY_S:
+    def _log_lost(self, now_s: float) -> None:
+        """What was lost is logged once a minute, as long as more is being lost."""
+        if now_s - self._lost_logged_s < _LOG_EVERY_S:
             return
-        dropped, refused = self.dropped - self._dropped_told, self.refused - self._refused_told
+        dropped, refused = self.dropped - self._dropped_logged, self.refused - self._refused_logged
         if not dropped and not refused:
             return
-        self._lost_told_s = now_s
-        self._dropped_told, self._refused_told = self.dropped, self.refused
+        self._lost_logged_s = now_s
+        self._dropped_logged, self._refused_logged = self.dropped, self.refused
         if dropped:
             self._log.error(
                 f"the journal is full: its {dropped} oldest records were dropped without having been stored"
@@ -339,12 +339,12 @@ class Writer:
             if not self._bus.publish(REPLAYS, batch):
                 return
             self._flow.sent(run.last_seq, now_s)
-            self._tell_stuck(batch, now_s)
+            self._log_stuck(batch, now_s)
 
-    def _tell_stuck(self, batch: Replay, now_s: float) -> None:
-        if not self._flow.is_stuck or now_s - self._stuck_told_s < 10 * _TELL_EVERY_S:
+    def _log_stuck(self, batch: Replay, now_s: float) -> None:
+        if not self._flow.is_stuck or now_s - self._stuck_logged_s < 10 * _LOG_EVERY_S:
             return
-        self._stuck_told_s = now_s
+        self._stuck_logged_s = now_s
         record: Record = batch.results[0] if batch.results else batch.states[0]
         what = "result" if batch.results else "state"
         self._log.error(
@@ -353,14 +353,14 @@ class Writer:
             "message of that size (message_size_limit in Mosquitto, max_payload in nats-server)"
         )
 
-    def _tell(self, error: sqlite3.Error) -> None:
+    def _log_failure(self, error: sqlite3.Error) -> None:
         now_s = time.monotonic()
         if self._failing_since_s is None:
             self._failing_since_s = now_s
-            self._told_s = 0.0
-        if now_s - self._told_s >= 60:
-            self._told_s = now_s
+            self._logged_s = 0.0
+        if now_s - self._logged_s >= 60:
+            self._logged_s = now_s
             self._log.error(
                 f"the journal cannot be written ({error}); what is seen waits in memory and "
-                "nothing is told until it can: make room on the disk of NOC_DATA"
+                "nothing is published until it can: make room on the disk of NOC_DATA"
             )
