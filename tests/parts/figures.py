@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
@@ -37,10 +37,21 @@ class Figures:
     def at_least(self, name: str, value: float, limit: float) -> None:
         self._judge(Figure(name, value, limit, is_least=True))
 
+    def all_at_most(self, limits: Mapping[str, tuple[float, float]]) -> None:
+        """Value and limit by name. All are printed, also where one is not held."""
+        found = [Figure(name, value, limit) for name, (value, limit) in limits.items()]
+        for one in found:
+            self._print(one)
+        missed = [_row(one) for one in found if not one.is_held]
+        assert not missed, "\n".join(missed)
+
     def _judge(self, figure: Figure) -> None:
+        self._print(figure)
+        assert figure.is_held, _row(figure)
+
+    def _print(self, figure: Figure) -> None:
         # Only plain values reach the process that prints the table.
         self._record(_PROPERTY, asdict(figure))
-        assert figure.is_held, _row(figure)
 
 
 def measured(reports: Iterable[Any]) -> list[tuple[str, Figure]]:

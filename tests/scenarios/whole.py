@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -52,6 +53,9 @@ class Noc:
         self.address = f"http://127.0.0.1:{self.http_port}"
         self.password = secrets.token_urlsafe(12)
         self.token = ""
+        self.environment: dict[str, str] = {}
+        """What every service gets besides its settings."""
+        self.prober_command: Sequence[str] = (sys.executable, "-m", "noc_prober")
         self._history = history
 
     @property
@@ -85,7 +89,7 @@ class Noc:
 
     def start(self, service: str) -> None:
         """One of the central services."""
-        environment = {
+        environment = self.environment | {
             "NOC_DATA": str(self.data),
             "NOC_MQTT_URL": self.broker.url(service),
             "NOC_PUBLIC_URL": self.address,
@@ -103,7 +107,7 @@ class Noc:
         self.processes.service(service, environment)
 
     def start_prober(self, site: str) -> None:
-        self.processes.service("prober", self.prober_environment(site), called=site)
+        self.processes.start(site, self.prober_command, self.environment | self.prober_environment(site))
 
     def prober_environment(self, site: str, broker_host: str = "127.0.0.1") -> dict[str, str]:
         return {
