@@ -19,7 +19,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -234,7 +233,7 @@ def stage(netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[tuple
         noc = Noc(tmp_path / "noc", smtp_sink, sites=(SITE,), users=("flooder",))
         noc.broker = broker = OnSmallDisk(tmp_path / "noc-broker", noc.broker.passwords)
         noc.environment = clock.environment
-        noc.prober_command = dns.asking_it(sys.executable, "-m", "noc_prober")
+        noc.prober_wrap = dns.asking_it()
         with noc:
             yield noc, broker, clock, dns
 

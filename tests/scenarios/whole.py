@@ -55,7 +55,10 @@ class Noc:
         self.token = ""
         self.environment: dict[str, str] = {}
         """What every service gets besides its settings."""
-        self.prober_command: Sequence[str] = (sys.executable, "-m", "noc_prober")
+        self.prober_wrap: Sequence[str] = ()
+        """What a prober's command is wrapped in."""
+        self.python: Sequence[str] = (sys.executable, "-m")
+        """What runs a service's module."""
         self._history = history
 
     @property
@@ -104,10 +107,12 @@ class Noc:
             }
         if service == "web":
             environment |= {"NOC_HTTP_PORT": str(self.http_port), "NOC_ADMIN_PASSWORD": self.password}
-        self.processes.service(service, environment)
+        self.processes.start(service, [*self.python, f"noc_{service}"], environment)
 
     def start_prober(self, site: str) -> None:
-        self.processes.start(site, self.prober_command, self.environment | self.prober_environment(site))
+        self.processes.start(
+            site, [*self.prober_wrap, *self.python, "noc_prober"], self.environment | self.prober_environment(site)
+        )
 
     def prober_environment(self, site: str, broker_host: str = "127.0.0.1") -> dict[str, str]:
         return {
