@@ -211,6 +211,52 @@ def test_every_schema_of_the_document_is_one_and_every_reference_leads_somewhere
     assert document["info"]["version"]
 
 
+LIMITED: Final = {
+    ("NewUser", "name"): {"pattern"},
+    ("NewUser", "role"): {"enum"},
+    ("NewUser", "password"): {"minLength", "maxLength"},
+    ("TokenRequest", "name"): {"pattern"},
+    ("TokenRequest", "role"): {"enum"},
+    ("MyChanges", "theme"): {"enum"},
+    ("PasswordChange", "new"): {"minLength", "maxLength"},
+    ("Comment", "comment"): {"maxLength"},
+    ("NewTarget", "address"): {"anyOf", "minLength", "maxLength"},
+    ("NewTarget", "name"): {"pattern", "minLength", "maxLength"},
+    ("NewTarget", "group"): {"pattern", "maxLength"},
+    ("NewTarget", "note"): {"pattern", "maxLength"},
+    ("NewTarget", "interval_s"): {"minimum", "maximum"},
+    ("GroupOptions", "contacts"): {"maxItems", "items"},
+    ("NewSite", "label"): {"pattern", "minLength", "maxLength"},
+    ("NewSite", "anchors"): {"maxItems", "items"},
+}
+
+
+@pytest.mark.parametrize(("body", "field"), LIMITED)
+def test_the_document_has_the_patterns_minima_and_enums_that_the_api_holds_to(
+    document: dict[str, Any], body: str, field: str
+) -> None:
+    schema = document["components"]["schemas"][body]["properties"][field]
+    found = [schema, *schema.get("anyOf", [])]
+    assert any(LIMITED[body, field] <= one.keys() for one in found), schema
+
+
+def test_every_variable_of_a_path_and_every_query_has_its_form(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", []):
+                limits = {"pattern", "enum", "minimum", "anyOf"} & parameter["schema"].keys()
+                assert limits, f"{parameter['name']} of {path}"
+
+
+def test_the_export_is_described_as_the_object_that_it_is(furnished: Service, document: dict[str, Any]) -> None:
+    content = document["paths"]["/targets/export"]["get"]["responses"]["200"]["content"]
+    whole = {**document, **content["application/json"]["schema"]}
+    exported = furnished.by("viewer").get("targets/export?format=json")
+    jsonschema.Draft202012Validator(whole).validate(exported)
+    assert exported.keys() == {"targets", "groups", "sites"}
+    assert content["text/csv"]["schema"] == {"type": "string"}
+
+
 def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for name, inner in value.items():

@@ -79,9 +79,28 @@ def test_every_kind_of_answer_forbids_foreign_scripts_frames_and_guessing_of_typ
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/targets", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/targets/import", "OPTIONS, POST"),
+        ("DELETE", "/targets/import", "OPTIONS, POST"),
+        ("POST", "/targets/export", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/targets/export", "GET, HEAD, OPTIONS"),
+        ("POST", "/targets/important", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("POST", "/status", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_method_that_is_not_there_is_refused_with_those_that_are(
+    shared_service: Service, method: str, path: str, allowed: str
+) -> None:
+    answer = shared_service.by("admin").ask(method, f"{ROOT}{path}")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == allowed
+    assert answer.get_json()["code"] == "method-not-allowed"
+
+
 def test_a_refusal_says_what_would_be_accepted(shared_service: Service) -> None:
-    answer = shared_service.by("viewer").ask("DELETE", f"{ROOT}/targets")
-    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
     assert shared_service.by("anonymous").ask("GET", f"{ROOT}/status").headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -132,6 +151,16 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(service: Service
         ("GET", "/targets/known/history?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 422),
         ("GET", "/targets/known/states?from=2001-01-01T00:00:00Z", 422),
         ("GET", "/targets/export?format=xml", 422),
+        ("GET", "/targets/export?format=", 422),
+        ("GET", "/reports/uptime?format=", 422),
+        ("GET", "/targets/known/history?points=", 422),
+        ("GET", "/targets/known/history?site=", 422),
+        ("GET", "/targets/known/history?site=A", 422),
+        ("GET", "/targets/known/states?from=", 422),
+        ("GET", "/incidents?open=", 422),
+        ("GET", "/incidents?target=../x", 422),
+        ("GET", "/audit?most=", 422),
+        ("POST", "/targets/import?replace=", 422),
         ("GET", "/incidents?open=maybe", 422),
         ("GET", "/reports/uptime?format=pdf", 422),
         ("GET", "/audit?most=-1", 422),

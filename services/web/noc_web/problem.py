@@ -19,6 +19,8 @@ class ProblemCode(StrEnum):
     """A value is not of the form that the API's description gives."""
     DOES_NOT_FIT = "does-not-fit"
     """Values that are fine alone and not together, or not with what is there."""
+    UNREADABLE_FILE = "unreadable-file"
+    WEAK_PASSWORD = "weak-password"  # noqa: S105  # a word about passwords
     UNKNOWN_PARENT = "unknown-parent"
     CIRCULAR_PARENTS = "circular-parents"
     LOG_IN = "log-in"

@@ -8,7 +8,7 @@ from noc_web.parts import Parts
 
 
 def list_audit(parts: Parts, ask: Ask) -> object:
-    return {"audit": parts.catalog.audit(ask.whole("most", 500, 1, 10_000))}
+    return {"audit": parts.catalog.audit(ask.int_param("most", 500, 1, 10_000))}
 
 
 ROUTES = (

@@ -6,9 +6,12 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
-from noc_bus.messages import Site, Target, fields_of
+from noc_bus.messages import Site, Slug, Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
+from noc_web.auth.accounts import NAME_PATTERN, THEMES
+from noc_web.auth.actor import ROLES
+from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 
 
 def _optional(name: str, of: type[Struct], fields: tuple[str, ...], required: tuple[str, ...] = ()) -> type[Struct]:
@@ -32,12 +35,23 @@ SavedTarget: Final = defstruct(
 )
 
 _Comment = Annotated[str, Meta(max_length=500)]
+# What is wrong with these is said by those who use them, in sentences; the types document them.
+_Name = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
+_Role = Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+_Theme = Annotated[str, Meta(extra_json_schema={"enum": list(THEMES)})]
+_Password = Annotated[
+    str,
+    Meta(
+        description="none that is easy to guess",
+        extra_json_schema={"minLength": SHORTEST_PASSWORD, "maxLength": LONGEST_PASSWORD, "format": "password"},
+    ),
+]
 
 
 class At(Body):
     """Which site is to act; left out: one that is online."""
 
-    site: str | None = None
+    site: Slug | None = None
 
 
 class Comment(Body):
@@ -45,25 +59,36 @@ class Comment(Body):
 
 
 class MyChanges(Body):
-    theme: str
+    theme: _Theme
 
 
 class PasswordChange(Body):
-    new: str
+    new: _Password
     current: str | None = None
 
 
 class NewUser(Body):
-    name: str
-    role: str
-    password: str
+    name: _Name
+    role: _Role
+    password: _Password
 
 
 class UserChange(Body):
-    role: str | None = None
-    password: str | None = None
+    role: _Role | None = None
+    password: _Password | None = None
 
 
 class TokenRequest(Body):
-    name: str
-    role: str
+    name: _Name
+    role: _Role
+
+
+class TargetsFile(Struct):
+    """The JSON file of the export, which the import takes: options by group, sites, and targets with their own options."""
+
+    targets: list[NewTarget]  # type: ignore[valid-type]  # made from the message at run time
+    groups: dict[str, GroupOptions] = {}  # type: ignore[valid-type]
+    sites: list[NewSite] = []  # type: ignore[valid-type]
+
+
+TargetsBody: Final[Any] = list[NewTarget] | TargetsFile  # type: ignore[valid-type]

@@ -8,7 +8,7 @@ from noc_history.store import Point
 from noc_rules.timeline import Interval
 from noc_rules.uptime import coverage_pct
 from noc_web.api import answers
-from noc_web.api.route import PERIOD, Ask, Query, Route
+from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.api.targets import target_in_force
 from noc_web.json import Row
 from noc_web.parts import Parts
@@ -23,8 +23,8 @@ _MOST_POINTS: Final = 5000
 def history(parts: Parts, ask: Ask) -> object:
     target = target_in_force(parts, ask)
     start, end = ask.period(_HOUR_MS, LONGEST_MS)
-    points = ask.whole("points", 600, 1, _MOST_POINTS)
-    series = parts.store.series(target.id, start, end, points, ask.query.get("site") or None)
+    points = ask.int_param("points", 600, 1, _MOST_POINTS)
+    series = parts.store.series(target.id, start, end, points, ask.slug("site"))
     return {
         "from": start,
         "to": end,
@@ -73,7 +73,7 @@ ROUTES = (
         answer=answers.History,
         query=(
             *PERIOD,
-            Query("site", "only this site", {"type": "string"}),
+            Query("site", "only this site", SLUG),
             Query(
                 "points",
                 "at most so many rows a site; a row sums up all cycles of its slice",

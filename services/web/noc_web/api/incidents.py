@@ -8,7 +8,7 @@ from noc_bus.messages import Incident
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
 from noc_web.api.history import LONGEST_MS
-from noc_web.api.route import PERIOD, Ask, Query, Route
+from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.parts import Parts
 from noc_web.problem import ProblemError
 
@@ -18,12 +18,12 @@ _DEFAULT_MS: Final = 30 * 24 * 3_600_000
 def list_incidents(parts: Parts, ask: Ask) -> object:
     """The live ones win: the store hears of a change a moment later."""
     live = {incident.id: incident for incident in parts.revisions.incidents()}
-    if ask.word("open", "false", ("true", "false")) == "true":
+    if ask.choice("open", "false", ("true", "false")) == "true":
         return {"incidents": list(live.values())}
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
     stored = {incident.id: incident for incident in parts.store.incidents(start, end)}
     found = (stored | {name: one for name, one in live.items() if one.opened_at < end}).values()
-    target = ask.query.get("target")
+    target = ask.slug("target")
     return {
         "incidents": sorted(
             (one for one in found if not target or target in one.targets), key=lambda one: one.opened_at, reverse=True
@@ -65,7 +65,7 @@ ROUTES = (
         query=(
             *PERIOD,
             Query("open", "true: only those open now", {"type": "string", "enum": ["true", "false"]}),
-            Query("target", "only those with this target", {"type": "string"}),
+            Query("target", "only those with this target", SLUG),
         ),
         work="history",
     ),

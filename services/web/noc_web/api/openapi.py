@@ -6,28 +6,44 @@ import json
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from noc_bus.messages import GROUP_PATTERN
 from noc_bus.time import Time
-from noc_web.api.route import ROOT, Ask, Route, Text
+from noc_web.api.route import ROOT, SLUG, Ask, Route, Text
+from noc_web.auth.accounts import NAME_PATTERN
 from noc_web.parts import Parts
+from noc_web.problem import ProblemCode
 
+# What stands in a path, by its name there.
+_VARIABLES: Final = {
+    "target": SLUG,
+    "site": SLUG,
+    "incident": SLUG,
+    "name": {"type": "string", "pattern": NAME_PATTERN},
+    "path": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": GROUP_PATTERN},
+}
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem document",
-    "required": ["type", "title", "status", "detail"],
+    "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
+        "code": {
+            "type": "string",
+            "description": "why, for programs; new ones may come: who does not know one goes by the status",
+            "examples": sorted(ProblemCode),
+        },
         "detail": {"type": "string", "description": "one sentence that names the value and what is accepted"},
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}, "code": {"type": "string"}},
             },
         },
     },
@@ -83,7 +99,7 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
         },
     }
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _VARIABLES[name]}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
     parameters += [

@@ -9,7 +9,7 @@ from typing import Final
 
 from flask import Response
 
-from noc_bus.messages import VerdictState
+from noc_bus.messages import GROUP_PATTERN, VerdictState
 from noc_bus.time import Time
 from noc_rules.uptime import PROFILES, Uptime, coverage_pct, percent
 from noc_web.api import answers
@@ -26,8 +26,8 @@ _COLUMNS: Final = ("target", "name", "group", "uptime_pct", "coverage_pct", "out
 
 def uptime_report(parts: Parts, ask: Ask) -> object:
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
-    form = ask.word("format", "json", ("json", "csv"))
-    profile = ask.word("profile", "standard", tuple(PROFILES))
+    form = ask.choice("format", "json", ("json", "csv"))
+    profile = ask.choice("profile", "standard", tuple(PROFILES))
     group = ask.query.get("group", "")
     known = parts.publisher.targets
     targets = [target for target in known.values() if _is_in(target.group, group)]
@@ -90,7 +90,11 @@ ROUTES = (
         answer=(answers.Report, Text(("text/csv",))),
         query=(
             *PERIOD,
-            Query("group", "only targets in this group and below; left out: all", {"type": "string"}),
+            Query(
+                "group",
+                "only targets in this group and below; left out: all",
+                {"type": "string", "pattern": GROUP_PATTERN},
+            ),
             Query(
                 "profile",
                 "what counts as downtime: standard (DOWN), partial-is-down, unreachable-is-down, or strict (both too)",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from noc_bus.messages import SLUG_PATTERN
 from noc_bus.time import Time
 from noc_web.auth.actor import Actor, Role
 from noc_web.parts import Parts
-from noc_web.problem import FieldError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 _LONGEST_NUMBER: Final = 12
+_SLUG: Final = re.compile(SLUG_PATTERN)
 ROOT: Final = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Work = Literal["short", "history", "passwords"]
@@ -56,22 +59,15 @@ class Ask:
 
     def time(self, name: str, default: Time) -> Time:
         """A moment of the query: RFC 3339 or milliseconds since 1970. Raises ProblemError 422."""
-        text = self.query.get(name, "")
-        if not text:
+        text = self.query.get(name)
+        if text is None:
             return default
         try:
             # A plus sign that was not encoded has become a space.
             return Time.parse(str(Time(int(text)))) if text.isdecimal() else Time.parse(text.replace(" ", "+"))
         except (ValueError, OverflowError, OSError):
-            raise invalid(
-                [
-                    FieldError(
-                        name,
-                        f"{name}: {text[:60]!r} is not accepted; use a time like 2026-11-24T12:00:00Z "
-                        "or milliseconds since 1970.",
-                    )
-                ]
-            ) from None
+            accepted = "a time like 2026-11-24T12:00:00Z or milliseconds since 1970"
+            raise self._refused(name, text, accepted) from None
 
     def period(self, default_ms: int, longest_ms: int) -> tuple[Time, Time]:
         """`from` and `to` of the query, the end no later than now. Raises ProblemError 422."""
@@ -79,29 +75,39 @@ class Ask:
         end = min(self.time("to", now), now)
         start = self.time("from", Time(end - default_ms))
         if start >= end:
-            raise invalid([FieldError("from", f"from: {start} is not accepted; use a time before {Time(end)}.")])
+            raise self._refused("from", str(start), f"a time before {Time(end)}", ProblemCode.DOES_NOT_FIT)
         if end - start > longest_ms:
             days = longest_ms // 86_400_000
-            raise invalid([FieldError("from", f"from: {start} is not accepted; use at most {days} days.")])
+            raise self._refused("from", str(start), f"at most {days} days", ProblemCode.DOES_NOT_FIT)
         return start, Time(end)
 
-    def whole(self, name: str, default: int, least: int, most: int) -> int:
+    def int_param(self, name: str, default: int, smallest: int, largest: int) -> int:
         """A whole number of the query. Raises ProblemError 422."""
-        text = self.query.get(name, "")
-        if not text:
+        text = self.query.get(name)
+        if text is None:
             return default
-        if not text.isdecimal() or len(text) > _LONGEST_NUMBER or not least <= int(text) <= most:
-            raise invalid(
-                [FieldError(name, f"{name}: {text[:60]!r} is not accepted; use a whole number from {least} to {most}.")]
-            )
+        if not text.isdecimal() or len(text) > _LONGEST_NUMBER or not smallest <= int(text) <= largest:
+            raise self._refused(name, text, f"a whole number from {smallest} to {largest}")
         return int(text)
 
-    def word(self, name: str, default: str, accepted: tuple[str, ...]) -> str:
+    def choice(self, name: str, default: str, accepted: tuple[str, ...]) -> str:
         """One of some words of the query. Raises ProblemError 422."""
-        text = self.query.get(name, "") or default
+        text = self.query.get(name, default)
         if text not in accepted:
-            raise invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {' or '.join(accepted)}.")])
+            raise self._refused(name, text, " or ".join(accepted))
         return text
+
+    def slug(self, name: str) -> str | None:
+        """The id of a site or target in the query; None where it is left out. Raises ProblemError 422."""
+        text = self.query.get(name)
+        if text is not None and not _SLUG.search(text):
+            raise self._refused(name, text, "lower-case letters, digits and hyphens")
+        return text
+
+    def _refused(
+        self, name: str, text: str, accepted: str, code: ProblemCode = ProblemCode.NOT_ACCEPTED
+    ) -> ProblemError:
+        return invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {accepted}.", code)])
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,14 @@ class Route:
     work: Work = "short"
 
 
+_MOMENT: Final = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "pattern": "^[0-9]{1,13}$", "description": "milliseconds since 1970"},
+    ]
+}
+SLUG: Final = {"type": "string", "pattern": SLUG_PATTERN}
 PERIOD: Final = (
-    Query("from", "start of the period: RFC 3339 or milliseconds since 1970", {"type": "string"}),
-    Query("to", "end of the period, now where it is left out", {"type": "string"}),
+    Query("from", "start of the period: RFC 3339 or milliseconds since 1970", _MOMENT),
+    Query("to", "end of the period, now where it is left out", _MOMENT),
 )

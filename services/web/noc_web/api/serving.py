@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
 
+from noc_bus.messages import SLUG
 from noc_web.api import ROUTES
 from noc_web.api.route import ROOT, Ask, Route
+from noc_web.catalog.options import RESERVED_IDS
 from noc_web.json import encode
 from noc_web.parts import Parts
 from noc_web.pools import HISTORY, PASSWORDS, REQUESTS, Pool
@@ -16,10 +19,18 @@ from noc_web.pools import HISTORY, PASSWORDS, REQUESTS, Pool
 _POOLS: Final[dict[str, Pool]] = {"short": REQUESTS, "history": HISTORY, "passwords": PASSWORDS}
 
 
+class TargetConverter(BaseConverter):
+    """A target's id in a path: no word that is a route of its own, so that methods such a word has not are refused as such."""
+
+    regex = rf"(?!(?:{'|'.join(RESERVED_IDS)})(?:/|$)){SLUG}"
+
+
 def blueprint(parts: Parts) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix=ROOT)
+    api.record_once(lambda state: state.app.url_map.converters.update(target=TargetConverter))
     for route in ROUTES:
-        rule = route.path.replace("{path}", "<path:path>").replace("{", "<").replace("}", ">")
+        rule = route.path.replace("{path}", "<path:path>").replace("{target}", "<target:target>")
+        rule = rule.replace("{", "<").replace("}", ">")
         api.add_url_rule(rule, _endpoint(route), _view(parts, route), methods=[route.method])
     return api
 

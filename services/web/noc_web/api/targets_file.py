@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from noc_web.api.bodies import TargetsBody, TargetsFile
 from noc_web.api.route import Ask, Query, Route, Text
 from noc_web.catalog import table
 from noc_web.catalog.catalog import Imported
@@ -13,12 +14,12 @@ _LARGEST_FILE = 16_000_000
 
 
 def import_targets(parts: Parts, ask: Ask) -> object:
-    replace = ask.word("replace", "false", ("true", "false")) == "true"
+    replace = ask.choice("replace", "false", ("true", "false")) == "true"
     return parts.catalog.import_listing(table.read(ask.raw), ask.actor.signature, replace=replace)
 
 
 def export_targets(parts: Parts, ask: Ask) -> object:
-    form = ask.word("format", "csv", ("csv", "json"))
+    form = ask.choice("format", "csv", ("csv", "json"))
     contents = parts.catalog.contents()
     if form == "csv":
         text, media_type = table.to_csv(contents.targets), "text/csv"
@@ -36,7 +37,7 @@ ROUTES = (
         "operator",
         "Add all targets (of a JSON text also groups and sites), or none; every row that is not accepted is named.",
         import_targets,
-        body=Text(("text/csv", "application/json")),
+        body=(Text(("text/csv",)), TargetsBody),
         answer=Imported,
         query=(
             Query(
@@ -51,9 +52,9 @@ ROUTES = (
         "GET",
         "/targets/export",
         "viewer",
-        "All targets with their own options.",
+        "All targets with their own options; as JSON also groups and sites.",
         export_targets,
-        answer=Text(("text/csv", "application/json")),
+        answer=(Text(("text/csv",)), TargetsFile),
         query=(Query("format", "csv or json", {"type": "string", "enum": ["csv", "json"], "default": "csv"}),),
     ),
 )

@@ -29,7 +29,8 @@ _LONGEST_MS: Final = 7 * 24 * 3600 * 1000
 _SEEN_EVERY_MS: Final = 60_000
 _PLACES: Final = 20
 _LONGEST_ADDRESS: Final = 64
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}(?!\n)$"
+_NAME: Final = re.compile(NAME_PATTERN)
 
 
 class Accounts:
@@ -284,7 +285,7 @@ def _actor(user: User, session: str) -> Actor:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not _NAME.search(name):
         sentence = (
             f"name: {name[:64]!r} is not accepted; use 1 to 64 letters, digits and . _ @ -, a letter or digit first."
         )

@@ -7,7 +7,7 @@ from typing import Final
 import argon2
 
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
-from noc_web.problem import FieldError, invalid
+from noc_web.problem import FieldError, ProblemCode, invalid
 
 _FEWEST_CHARACTERS: Final = 5
 _FEWEST_UNGUESSED: Final = 6
@@ -37,7 +37,8 @@ def check_acceptable(password: str, name: str) -> None:
     elif len(_unguessed(password, name)) < _FEWEST_UNGUESSED:
         reason = "it is easy to guess; use a sentence or a random one"
     if reason:
-        raise invalid([FieldError("password", f"This password is not accepted: {reason}.")])
+        sentence = f"This password is not accepted: {reason}."
+        raise invalid([FieldError("password", sentence, ProblemCode.WEAK_PASSWORD)])
 
 
 def _unguessed(password: str, name: str) -> str:

@@ -11,8 +11,12 @@ _ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
+class NoHostError(ValueError):
+    """A well-formed address that no host can have."""
+
+
 def checked(text: str) -> str:
-    """The address in its usual form. Raises ValueError with the reason."""
+    """The address in its usual form. Raises ValueError with the reason, NoHostError where its form is right."""
     text = text.strip()
     if "/" in text:
         raise ValueError("is no host name; a network or a URL is not one address")
@@ -26,9 +30,9 @@ def checked(text: str) -> str:
         raise ValueError("has a zone that names no interface")
     meant = getattr(address, "ipv4_mapped", None) or address
     if meant.is_multicast:
-        raise ValueError("is a multicast address")
+        raise NoHostError("is a multicast address")
     if meant.is_unspecified or str(meant) == "255.255.255.255":
-        raise ValueError("is no host's address")
+        raise NoHostError("is no host's address")
     return str(address)
 
 

@@ -20,6 +20,8 @@ from noc_rules.inheritance import OPTIONS, resolve
 from noc_web.catalog import addresses
 from noc_web.problem import FieldError, ProblemCode, invalid
 
+RESERVED_IDS: Final = ("import", "export")
+"""What stands in the place of an id in addresses of the API."""
 _UNITS: Final = {"s": "seconds", "ms": "milliseconds", "pct": "percent", "bytes": "bytes"}
 _HANDED_DOWN: Final = {"nearest": "the nearest wins", "added": "add up", "level": "not handed down", "": "cannot"}
 _LONGEST_SHOWN: Final = 80
@@ -84,7 +86,11 @@ def target_body(body: object) -> dict[str, Any]:
     if "address" not in own:
         raise invalid([FieldError("address", f"address is missing; use {TARGET['address'].accepts}.")])
     own.setdefault("name", own["address"][:_LONGEST_NAME])
-    own.setdefault("id", slug(own["name"]) or slug(own["address"]))
+    made = (one for one in (slug(own["name"]), slug(own["address"])) if one and one not in RESERVED_IDS)
+    own.setdefault("id", next(made, ""))
+    if own["id"] in RESERVED_IDS:
+        sentence = f"id: {own['id']!r} is the name of a route of the API; choose another."
+        raise invalid([FieldError("id", sentence, ProblemCode.EXISTS)])
     if not own["id"]:
         raise invalid([FieldError("id", f"No id can be made of the name and address; use {TARGET['id'].accepts}.")])
     return own
@@ -149,7 +155,9 @@ def _checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
             try:
                 checked[name] = _value(field, body[name])
             except (msgspec.ValidationError, ValueError) as error:
-                errors.append(FieldError(name, _sentence(field, body[name], error)))
+                is_form = not isinstance(error, addresses.NoHostError)
+                code = ProblemCode.NOT_ACCEPTED if is_form else ProblemCode.DOES_NOT_FIT
+                errors.append(FieldError(name, _sentence(field, body[name], error), code))
     if errors:
         raise invalid(errors)
     return checked
@@ -157,6 +165,9 @@ def _checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
 
 def _value(field: Field, value: Any) -> Any:
     """The value in its usual form. Raises ValueError with the reason, msgspec.ValidationError without one."""
+    if field.kind == "integer" and isinstance(value, float) and value.is_integer():
+        # To JSON, 5 and 5.0 are the same number.
+        value = int(value)
     value = msgspec.convert(value, field.type)
     schema = _not_null(field.schema)
     if isinstance(value, list):

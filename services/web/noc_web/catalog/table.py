@@ -17,7 +17,7 @@ import msgspec
 from noc_bus.messages import Site
 from noc_web.catalog.options import SITE, TARGET
 from noc_web.json import plain
-from noc_web.problem import ProblemError
+from noc_web.problem import ProblemCode, ProblemError
 
 COLUMNS: Final = tuple(TARGET)
 MOST_ROWS: Final = 50_000
@@ -91,8 +91,7 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-16" if wide else "utf-8").removeprefix(_BOM)
     except UnicodeDecodeError as error:
-        raise ProblemError(
-            422,
+        raise _refused(
             f"The file is no {'UTF-16' if wide else 'UTF-8'} text ({error.reason} at byte {error.start}); "
             "save it as CSV UTF-8.",
         ) from None
@@ -104,17 +103,17 @@ def _read_json(text: str) -> Listing:
         # Stricter than Python's own: no NaN, and no half characters that could not be written again.
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ProblemError(422, f"This is not JSON: {error}.") from None
+        raise _refused(f"This is not JSON: {error}.") from None
     if isinstance(found, list):
         return Listing(found)
     if not isinstance(found.get("targets"), list):
-        raise ProblemError(422, 'The JSON has no list of targets; use {"targets": […]} or […].')
+        raise _refused('The JSON has no list of targets; use {"targets": […]} or […].')
     unknown = [name for name in found if name not in ("targets", "groups", "sites")]
     if unknown:
-        raise ProblemError(422, f"{unknown[0][:60]!r} is not part of such a file; there are targets, groups and sites.")
+        raise _refused(f"{unknown[0][:60]!r} is not part of such a file; there are targets, groups and sites.")
     groups, sites = found.get("groups", {}), found.get("sites", [])
     if not isinstance(groups, dict) or not isinstance(sites, list):
-        raise ProblemError(422, "groups is an object of options by path, and sites a list.")
+        raise _refused("groups is an object of options by path, and sites a list.")
     return Listing(found["targets"], groups, sites)
 
 
@@ -146,8 +145,7 @@ def _read_csv(text: str) -> list[object]:
         if any(row):
             found.append({name: _value(name, cell) for name, cell in zip(names, row, strict=False)})
     if too_long:
-        raise ProblemError(
-            422,
+        raise _refused(
             f"There are more cells than the {len(names)} columns in {', '.join(too_long)}; "
             "put a text with a separator in it into double quotes.",
         )
@@ -158,25 +156,29 @@ def _rows_of_csv(text: str, delimiter: str) -> Iterator[list[str]]:
     try:
         yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
     except csv.Error as error:
-        raise ProblemError(422, f"This is not CSV: {error}.") from None
+        raise _refused(f"This is not CSV: {error}.") from None
 
 
 def _check_columns(names: list[str]) -> None:
     """Raises ProblemError 422."""
     known = f"the columns are {', '.join(COLUMNS)}."
     if "address" not in names:
-        raise ProblemError(422, f"The first line has no column address; {known}")
+        raise _refused(f"The first line has no column address; {known}")
     seen: set[str] = set()
     for name in names:
         if name not in COLUMNS:
-            raise ProblemError(422, f"The first line has the column {name[:60]!r}, which is no option; {known}")
+            raise _refused(f"The first line has the column {name[:60]!r}, which is no option; {known}")
         if name in seen:
-            raise ProblemError(422, f"The first line has the column {name!r} twice; name each once.")
+            raise _refused(f"The first line has the column {name!r} twice; name each once.")
         seen.add(name)
 
 
+def _refused(sentence: str) -> ProblemError:
+    return ProblemError(422, sentence, code=ProblemCode.UNREADABLE_FILE)
+
+
 def _too_many() -> ProblemError:
-    return ProblemError(422, f"The file has more than {MOST_ROWS} targets; import it in parts.")
+    return _refused(f"The file has more than {MOST_ROWS} targets; import it in parts.")
 
 
 def _value(name: str, cell: str) -> object:
