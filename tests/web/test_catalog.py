@@ -643,7 +643,7 @@ OWN = st.fixed_dictionaries(
         "tags": st.lists(SLUGS, max_size=3),
         "contacts": st.lists(st.sampled_from(["a@b.example", "c+d@e.example"]), max_size=2),
         "group": st.lists(NAMES, min_size=1, max_size=3).map(
-            lambda names: "/".join(n.replace("/", "") or "g" for n in names)
+            lambda names: "/".join(n.replace("/", "").strip(".") or "g" for n in names)
         ),
         "critical": st.booleans(),
         "ttl": st.integers(1, 255),

@@ -99,6 +99,26 @@ def test_a_database_of_a_newer_version_stops_it_with_one_sentence(tmp_path: Path
     assert "was made by another version of NOC" in lines[0]
 
 
+def test_a_database_of_a_newer_program_is_refused_as_the_other_databases_are(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "web.sqlite")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        connection.execute("PRAGMA user_version = 99")
+    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
+    assert (code, len(lines)) == (process.EXIT_SETTINGS, 1)
+    assert (
+        "was written by a newer version of NOC (the file has version 99, this program knows versions up to 3)"
+        in lines[0]
+    )
+
+
+def test_a_database_is_its_owner_s_alone(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    (tmp_path / "web.sqlite").chmod(0o644)
+    Database(tmp_path).close()
+    assert (tmp_path / "web.sqlite").stat().st_mode & 0o777 == 0o600
+
+
 MOUNT = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "--map-root-user"]
 
 

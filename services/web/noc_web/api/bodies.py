@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
-from noc_bus.messages import Site, Slug, Target, fields_of
+from noc_bus.messages import GROUP_PATTERN, Site, Slug, Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
@@ -37,6 +37,7 @@ SavedTarget: Final = defstruct(
 _Comment = Annotated[str, Meta(max_length=500)]
 # What is wrong with these is said by those who use them, in sentences; the types document them.
 _Name = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
+_Path = Annotated[str, Meta(extra_json_schema={"maxLength": 250, "pattern": GROUP_PATTERN})]
 _Role = Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
 _Theme = Annotated[str, Meta(extra_json_schema={"enum": list(THEMES)})]
 _Password = Annotated[
@@ -87,7 +88,7 @@ class TargetsFile(Struct):
     """The JSON file of the export, which the import takes: options by group, sites, and targets with their own options."""
 
     targets: list[NewTarget]  # type: ignore[valid-type]  # made from the message at run time
-    groups: dict[str, GroupOptions] = {}  # type: ignore[valid-type]
+    groups: dict[_Path, GroupOptions] = {}  # type: ignore[valid-type]
     sites: list[NewSite] = []  # type: ignore[valid-type]
 
 

@@ -16,6 +16,8 @@ from noc_web.parts import Parts
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 _LONGEST_NUMBER: Final = 12
+# The form is right, and still it may be no time that a clock of ours shows.
+_MOMENT_FORM: Final = re.compile(r"\d{1,13}|\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 _SLUG: Final = re.compile(SLUG_PATTERN)
 ROOT: Final = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -66,8 +68,9 @@ class Ask:
             # A plus sign that was not encoded has become a space.
             return Time.parse(str(Time(int(text)))) if text.isdecimal() else Time.parse(text.replace(" ", "+"))
         except (ValueError, OverflowError, OSError):
-            accepted = "a time like 2026-11-24T12:00:00Z or milliseconds since 1970"
-            raise self._refused(name, text, accepted) from None
+            accepted = "a time like 2026-11-24T12:00:00Z or milliseconds since 1970, of this century"
+            code = ProblemCode.DOES_NOT_FIT if _MOMENT_FORM.fullmatch(text) else ProblemCode.NOT_ACCEPTED
+            raise self._refused(name, text, accepted, code) from None
 
     def period(self, default_ms: int, longest_ms: int) -> tuple[Time, Time]:
         """`from` and `to` of the query, the end no later than now. Raises ProblemError 422."""

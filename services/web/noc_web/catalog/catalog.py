@@ -369,9 +369,8 @@ def _site(body: object) -> Site:
 def _with_id(body: object, name: str) -> object:
     if isinstance(body, dict):
         if body.get("id") not in (None, name):
-            raise invalid(
-                [FieldError("id", f"id: {str(body['id'])[:63]!r} is not accepted; an id is for life: {name!r}.")]
-            )
+            sentence = f"id: {str(body['id'])[:63]!r} is not accepted; an id is for life: {name!r}."
+            raise invalid([FieldError("id", sentence, ProblemCode.DOES_NOT_FIT)])
         return body | {"id": name}
     return body
 
