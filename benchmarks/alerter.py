@@ -55,6 +55,8 @@ _ACKNOWLEDGE_EVERY = 100
 
 @dataclass
 class Figures:
+    """As in the table."""
+
     kept_s: float = 0.0
     published_s: float = 0.0
     silent_s: float = 0.0
@@ -71,7 +73,7 @@ def main() -> int:
     print("".join(f"{title:>16}" for title in titles))
     for targets in parser.parse_args().targets:
         with tempfile.TemporaryDirectory() as folder, _broker(Path(folder)) as url:
-            found = _outage(url, Path(folder), targets)
+            found = outage(url, Path(folder), targets)
         seconds = (found.kept_s, found.published_s, found.silent_s, found.acknowledged_s, found.cpu_s)
         print(f"{targets:>16}" + "".join(f"{value:>16.2f}" for value in seconds) + f"{found.rss_mb:>16.0f}", flush=True)
     return 0
@@ -148,7 +150,8 @@ class Everybody:
             self.session.publish(ACKNOWLEDGEMENTS, given)
 
 
-def _outage(url: str, folder: Path, targets: int) -> Figures:
+def outage(url: str, folder: Path, targets: int) -> Figures:
+    """So many targets go down at once, on an empty broker; the alerter's files go to `folder`."""
     everybody = Everybody(url)
     for number in range(targets):
         address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"

@@ -586,6 +586,22 @@ def test_the_middle_loses_its_broker_is_one_incident_and_one_mail_that_need_no_b
     assert rig.state() == "UP"
 
 
+def test_a_broker_that_comes_back_before_the_probers_do_changes_no_verdict(rig: Rig) -> None:
+    """They come back one after the other, some seconds later than we do."""
+    rig.bus.stop()
+    rig.cut(*ALL)
+    rig.hub.retained.clear()
+    rig.passes(50)
+    rig.bus.start()
+    rig.web()
+    rig.passes(8)
+    for site in ALL:
+        rig.back(site)
+        rig.passes(2)
+    rig.stays(20)
+    assert (rig.state(), rig.told("target-changed"), rig.told("target-came-up")) == ("UP", [], [])
+
+
 def test_the_middle_loses_its_broker_while_it_was_paused_itself_is_no_incident(rig: Rig) -> None:
     rig.bus.stop()
     rig.passes(30)

@@ -159,8 +159,6 @@ class Alerter:
             self._fault = sentence
         else:
             self._fault = None
-        if self._mail:
-            self._mail.wake()
 
     def _tick_mirrors(self) -> None:
         for mirror in (self._targets, self._catalogue, self._states, self._acknowledgements, self._services):
@@ -179,7 +177,7 @@ class Alerter:
             self._verdicts.judge_removed(about.name for about in self._incidents.open if about.kind == "target")
             steps += self._watch_sites(now) + self._watch_doubles(now) + self._watch_names(now)
             steps += self._let_unknown_go(now)
-        self._incidents.keep(steps, now)
+        self._keep(steps, now)
         self._acknowledge(now)
         for change in changes:
             self._tell(change, now)
@@ -197,7 +195,12 @@ class Alerter:
             self._lost = (now, now_s)
         since, for_s = (self._lost[0], now_s - self._lost[1]) if self._lost else (None, 0.0)
         step = correlate.of_broker(self._broker, since, for_s, self._incidents.open, now)
-        self._incidents.keep([step] if step else [], now)
+        self._keep([step] if step else [], now)
+
+    def _keep(self, steps: list[IncidentChange], now: Time) -> None:
+        self._incidents.keep(steps, now)
+        if self._mail and any(step.is_mailed for step in steps):
+            self._mail.wake()
 
     def _adopt(self, now: Time) -> None:
         """Our database was lost but the broker remembers: go on with those incidents, mail nobody twice."""

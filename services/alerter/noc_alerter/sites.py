@@ -31,6 +31,7 @@ class Sites:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.standings: dict[str, Standing] = {}
+        self._bus = bus
         self._catalogue = catalogue
         self._states = states
         self._clock = clock
@@ -60,7 +61,8 @@ class Sites:
         """Take in what came. Whether any vote may have changed by it."""
         before = {site: _fitness(standing) for site, standing in self.standings.items()}
         self._take_in()
-        self._let_silent_go()
+        if self._bus.connected:
+            self._let_silent_go()
         for site, standing in self.standings.items():
             if standing.can_see and self._states.agrees_with(site):
                 self.standings[site] = caught_up(standing)

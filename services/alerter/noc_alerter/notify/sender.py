@@ -24,6 +24,8 @@ _FIRST_RETRY_S: Final = 5.0
 _LONGEST_REST_S: Final = 60.0
 # Three days may be over at once, where the clock was put right or the machine was off.
 _FEWEST_TRIES: Final = 20
+_LOOK_EVERY_S: Final = 1.0
+_SLEEP_S: Final = 60.0
 _TIDY_EVERY_S: Final = 60.0
 _HOUSE_EVERY_S: Final = 0.9
 
@@ -65,15 +67,21 @@ class Sender:
             self._work.notify_all()
 
     def start(self, stop: threading.Event) -> list[threading.Thread]:
+        # One looks every second what has become due; the others sleep until there is more than one mail.
         threads = [
-            threading.Thread(target=self.run, args=[stop], name=f"sender-{number}", daemon=True)
+            threading.Thread(
+                target=self.run,
+                args=[stop, _LOOK_EVERY_S if number == 0 else _SLEEP_S],
+                name=f"sender-{number}",
+                daemon=True,
+            )
             for number in range(THREADS)
         ]
         for thread in threads:
             thread.start()
         return threads
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, look_every_s: float) -> None:
         unnoted: list[Callable[[], None]] = []
         while not stop.is_set():
             try:
@@ -84,7 +92,8 @@ class Sender:
             except DatabaseFault as fault:
                 self._failed_to_note(f"the outbox cannot be used: {fault}")
             with self._work:
-                self._work.wait(1.0)
+                if not stop.is_set():
+                    self._work.wait(look_every_s)
 
     def send_one(self, now: Time, unnoted: list[Callable[[], None]] | None = None) -> bool:
         """Try the next mail that is due. False when there is none.
@@ -102,6 +111,9 @@ class Sender:
         row = self.outbox.claim(now)
         if row is None:
             return False
+        with self._work:
+            # There may be another one, and this one may be slow.
+            self._work.notify()
         try:
             content = row.mail or self._write(row.letter, row.created_at)
             words = self._deliver(row.letter.recipient, content)
