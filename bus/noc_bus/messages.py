@@ -398,6 +398,12 @@ class SiteState(Retained, kw_only=True, frozen=True):
     code: Annotated[Code | None, Meta(description="of `reason`")] = None
     rtt_ms: Annotated[RttMs | None, Meta(description="median of the last answered cycle; null: none was")] = None
     loss_pct: Annotated[Percent | None, Meta(description="of the last valid cycle; null: none was")] = None
+    judged_rtt_ms: Annotated[
+        RttMs | None, Meta(description="median of the last five cycles, where it is DEGRADED for it; null: it is not")
+    ] = None
+    judged_loss_pct: Annotated[
+        Percent | None, Meta(description="of the last five cycles, where it is DEGRADED for it; null: it is not")
+    ] = None
     at: Annotated[Time, Meta(description="when this was last confirmed; refreshed at least every 60 s while pinged")]
 
 

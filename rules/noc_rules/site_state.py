@@ -230,31 +230,44 @@ def _settled(view: SiteView, since: int, degradation: Reason | None, reason: Rea
     return replace(view, state=state, since=_not_before(view, since), reason=degradation or reason)
 
 
-def _degradation(view: SiteView, target: Target) -> Reason | None:
-    """Why the last five cycles are bad enough for DEGRADED, or None.
+def judged_by(view: SiteView) -> tuple[float | None, float | None]:
+    """The median RTT and the loss for which a view is DEGRADED; None for what it is not DEGRADED for."""
+    if view.state is not State.DEGRADED or not view.window:
+        return None, None
+    rtt_ms = _window_rtt_ms(view) if view.reason.code == StateCode.RTT else None
+    return rtt_ms, _window_loss_pct(view) if view.reason.code == StateCode.LOSS else None
 
-    Cycles not made yet count as lossless: one lost echo after a start is not 20 % loss.
-    """
+
+def _degradation(view: SiteView, target: Target) -> Reason | None:
+    """Why the last five cycles are bad enough for DEGRADED, or None."""
     if not view.window:
         return None
-    sent = sum(cycle.sent for cycle in view.window)
-    lost = sent - sum(cycle.received for cycle in view.window)
-    loss_pct = 100 * lost / max(sent, WINDOW_CYCLES * view.window[-1].sent)
-    if target.degraded_loss_pct is not None and lost and loss_pct >= target.degraded_loss_pct:
+    loss_pct = _window_loss_pct(view)
+    if target.degraded_loss_pct is not None and loss_pct and loss_pct >= target.degraded_loss_pct:
         return Reason(
             StateCode.LOSS,
             f"loss {loss_pct:.0f} % over the last {WINDOW_CYCLES} cycles, the limit is {target.degraded_loss_pct:g} %",
         )
-    rtts_ms = [rtt for cycle in view.window for rtt in cycle.rtts_ms]
-    if target.degraded_rtt_ms is not None and len(view.window) >= RTT_CYCLES and rtts_ms:
-        median = statistics.median(rtts_ms)
-        if median >= target.degraded_rtt_ms:
-            return Reason(
-                StateCode.RTT,
-                f"median RTT {median:.1f} ms over the last {WINDOW_CYCLES} cycles, "
-                f"the limit is {target.degraded_rtt_ms:g} ms",
-            )
+    median = _window_rtt_ms(view)
+    if target.degraded_rtt_ms is not None and median is not None and median >= target.degraded_rtt_ms:
+        return Reason(
+            StateCode.RTT,
+            f"median RTT {median:.1f} ms over the last {WINDOW_CYCLES} cycles, "
+            f"the limit is {target.degraded_rtt_ms:g} ms",
+        )
     return None
+
+
+def _window_loss_pct(view: SiteView) -> float:
+    """Cycles not made yet count as lossless: one lost echo after a start is not 20 % loss."""
+    sent = sum(cycle.sent for cycle in view.window)
+    lost = sent - sum(cycle.received for cycle in view.window)
+    return 100 * lost / max(sent, WINDOW_CYCLES * view.window[-1].sent)
+
+
+def _window_rtt_ms(view: SiteView) -> float | None:
+    rtts_ms = [rtt for cycle in view.window for rtt in cycle.rtts_ms]
+    return statistics.median(rtts_ms) if len(view.window) >= RTT_CYCLES and rtts_ms else None
 
 
 def _windowed(view: SiteView, outcome: Outcome) -> tuple[Outcome, ...]:

@@ -21,6 +21,7 @@ from noc_rules.site_state import (
     blind,
     changed,
     judge,
+    judged_by,
     next_check,
     resumed,
     unseen,
@@ -124,6 +125,17 @@ def test_a_script_of_checks_ends_in_its_state(script: str, state: State) -> None
 )
 def test_degraded_is_what_its_limits_say(script: str, limits: dict[str, float | None], state: State) -> None:
     assert run(script, target=replace(TARGET, **limits)).state is state
+
+
+@pytest.mark.parametrize(
+    ("script", "figures"),
+    [("oo", (None, None)), ("o44440", (None, 32.0)), ("sssss", (200.0, None)), ("oxnnnn", (None, None))],
+    ids=["not degraded", "loss, though the last cycle had none", "round-trip time", "down"],
+)
+def test_a_degraded_view_says_the_figure_it_was_judged_by(
+    script: str, figures: tuple[float | None, float | None]
+) -> None:
+    assert judged_by(run(script)) == figures
 
 
 def test_an_answer_in_an_outage_moves_neither_its_begin_nor_its_reason() -> None:

@@ -144,6 +144,21 @@ def test_what_a_blind_site_saw_last_is_not_shown_as_if_it_were_so_now(rig: Rig, 
     assert (cell["state"], cell["reason"], cell["rtt_ms"], cell["loss_pct"]) == ("UNKNOWN", reason, None, None)
 
 
+def test_a_degraded_row_has_the_figures_it_was_judged_by(rig: Rig) -> None:
+    """DEGRADED with 0 % loss: the last cycle was good, the last five were not."""
+    rig.define(target())
+    rig.others.publish(PROBERS, presence())
+    rig.others.publish(STATES, state(kind=State.DEGRADED, at=NOW, loss_pct=0.0, judged_loss_pct=24.0))
+    rig.others.publish(RESULTS, result(at=NOW))
+    rig.others.publish(VERDICTS, verdict(kind=VerdictState.DEGRADED))
+    row = rig.row()
+    assert (row["loss_pct"], row["loss_site"], row["rtt_ms"]) == (24.0, "here", 2.0)
+    rig.others.publish(STATES, state(kind=State.DEGRADED, at=NOW, seq=1, judged_rtt_ms=310.0))
+    assert (rig.row()["rtt_ms"], rig.row()["loss_pct"]) == (310.0, 0.0)
+    rig.others.publish(STATES, state(at=NOW, seq=2))
+    assert (rig.row()["rtt_ms"], rig.row()["loss_pct"]) == (2.0, 0.0)
+
+
 def test_the_last_valid_figures_stay_and_say_how_old_they_are(rig: Rig) -> None:
     """Figures that vanish: an UP row whose last cycles were not measurable, or that nobody has pinged for long."""
     rig.define(target())
@@ -579,6 +594,18 @@ def test_two_probers_of_one_site_are_both_named(rig: Rig) -> None:
     rig.others.publish(PROBERS, presence(instance="one", host="alpha"))
     rig.advance()
     assert (rig.page["sites"][0]["hosts"], rig.page["trouble"]) == (["alpha"], [])
+
+
+def test_what_a_site_said_before_it_was_away_does_not_count_as_now(rig: Rig) -> None:
+    """Old words counted as new: what is retained from before the cut is shown until the site has said all anew."""
+    rig.define(target())
+    told = {"states": Summary(count=1, rev_sum=9)}
+    rig.others.publish(STATES, state(at=NOW, rev=7))
+    rig.others.publish(PROBERS, presence(instance="one", retained=told))
+    row = rig.row()
+    assert (row["sites"]["here"]["state"], row["sites"]["here"]["code"]) == ("UNKNOWN", "catching-up")
+    rig.others.publish(STATES, state(kind=State.DOWN, at=NOW, rev=9))
+    assert rig.row()["sites"]["here"]["state"] == "DOWN"
 
 
 def test_of_ids_that_are_no_targets_nothing_is_kept(rig: Rig) -> None:

@@ -25,6 +25,7 @@ from noc_rules.site_state import (
     StateCode,
     blind,
     judge,
+    judged_by,
     next_check,
     resumed,
     unseen,
@@ -377,6 +378,7 @@ class Watch:
 
     def _state(self) -> SiteState:
         view = self.view
+        judged_rtt_ms, judged_loss_pct = judged_by(view)
         return SiteState(
             site=self._with.site,
             target=self.target.id,
@@ -388,5 +390,7 @@ class Watch:
             code=view.reason.code,
             rtt_ms=view.rtt_ms,
             loss_pct=view.loss_pct,
+            judged_rtt_ms=judged_rtt_ms,
+            judged_loss_pct=judged_loss_pct,
             at=self._with.clock.wall(view.at),
         )

@@ -37,8 +37,10 @@ class SiteCell(Shown, kw_only=True, frozen=True):
     since: Time | None
     reason: str
     code: Annotated[str | None, Meta(description="of `reason`")]
-    rtt_ms: Annotated[float | None, Meta(description="median of the last valid cycle; null: nothing answered it")]
-    loss_pct: Annotated[float | None, Meta(description="of the last valid cycle")]
+    rtt_ms: Annotated[
+        float | None, Meta(description="median of the last valid cycle (DEGRADED: as judged); null: no answer")
+    ]
+    loss_pct: Annotated[float | None, Meta(description="of the last valid cycle (DEGRADED: as judged)")]
     at: Annotated[Time | None, Meta(description="of the last valid cycle: the age of the figures")]
 
 
@@ -162,6 +164,10 @@ def site_cell(counted: Counted, state: SiteState | None, result: ProbeResult | N
         at = result.at
     elif sees and state is not None:
         rtt_ms, loss_pct, at = state.rtt_ms, state.loss_pct, state.at
+    if counted.state is State.DEGRADED and state is not None:
+        # One good cycle does not end what was judged over several.
+        rtt_ms = rtt_ms if state.judged_rtt_ms is None else state.judged_rtt_ms
+        loss_pct = loss_pct if state.judged_loss_pct is None else state.judged_loss_pct
     return SiteCell(
         state=counted.state,
         since=state.since if state else None,

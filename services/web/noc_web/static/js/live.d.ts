@@ -30,9 +30,9 @@ export interface SiteCell {
   reason: string;
   /** of `reason` */
   code: string | null;
-  /** median of the last valid cycle; null: nothing answered it */
+  /** median of the last valid cycle (DEGRADED: as judged); null: no answer */
   rtt_ms: number | null;
-  /** of the last valid cycle */
+  /** of the last valid cycle (DEGRADED: as judged) */
   loss_pct: number | null;
   /** of the last valid cycle: the age of the figures */
   at: string | null;

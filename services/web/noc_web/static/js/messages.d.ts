@@ -283,6 +283,10 @@ export interface SiteState {
   rtt_ms: number | null;
   /** of the last valid cycle; null: none was */
   loss_pct: number | null;
+  /** median of the last five cycles, where it is DEGRADED for it; null: it is not */
+  judged_rtt_ms: number | null;
+  /** of the last five cycles, where it is DEGRADED for it; null: it is not */
+  judged_loss_pct: number | null;
   /** when this was last confirmed; refreshed at least every 60 s while pinged */
   at: string;
 }
