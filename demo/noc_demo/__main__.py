@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from noc_demo.demo import Options, demo
+from noc_demo.pictures import draw
 from noc_launcher.errors import CommandError
 
 
@@ -21,8 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", metavar="DIR", type=_path, help="keep the files in this folder (else they are thrown away at the end)"
     )
+    parser.add_argument(
+        "--pictures", metavar="DIR", type=_path, help="instead, draw the pictures of the documents into this folder"
+    )
     arguments = parser.parse_args(argv)
     try:
+        if arguments.pictures:
+            return draw(arguments.pictures, os.environ)
         return demo(Options(port=arguments.port, data=arguments.data), os.environ)
     except CommandError as error:
         print(f"noc: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -73,16 +74,15 @@ class Demonstration:
         self.address = f"http://127.0.0.1:{port}"
         self._port = port
         self._sites = sites
-        # The user's settings are for their own NOC.
-        self._environment = {name: value for name, value in environment.items() if not name.startswith("NOC_")}
-        self._broker_port = _free_port()
+        self._environment = without_settings(environment)
+        self._catalog = Catalog(folder, self.address, self._environment)
+        self._broker_port = free_port()
         self._passwords = {
             user: secrets.token_urlsafe(24) for user in (*_CENTRAL, nats.READER, *(site.id for site in SITES))
         }
         self._mailbox = Mailbox()
         self._log = (folder / "demo.log").open("a", encoding="utf-8")
         self._past_share = 0.0
-        self._token = ""
 
     async def run(self) -> None:
         """Until it is told to stop. Raises CommandError where a part does not start."""
@@ -194,63 +194,15 @@ class Demonstration:
         """Put in the company's targets, wait until all are seen, then say so and let the script begin."""
         while not await asyncio.to_thread(listens, self._port):
             await asyncio.sleep(_TICK_S)
-        await asyncio.to_thread(self._fill_catalog)
+        await asyncio.to_thread(self._catalog.fill)
         await past
         until_s = time.monotonic() + _SETTLE_S
-        while not await asyncio.to_thread(self._is_live) and time.monotonic() < until_s:
+        while not await asyncio.to_thread(self._catalog.is_live) and time.monotonic() < until_s:
             await asyncio.sleep(_TICK_S)
         running.note(self.folder, {"web": f"127.0.0.1:{self._port}", "mqtt": f"mqtt://127.0.0.1:{self._broker_port}"})
         stage.start()
         print(self._greeting(), flush=True)
         await asyncio.Event().wait()
-
-    def _fill_catalog(self) -> None:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "noc_launcher",
-            "token",
-            "create",
-            "--role",
-            "admin",
-            "--name",
-            f"demo-{os.getpid()}",
-            "--data",
-            str(self.folder),
-        ]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
-        if done.returncode:
-            raise CommandError(f"The demonstration's targets could not be put in: {done.stderr.strip()}")
-        self._token = done.stdout.strip()
-        for site in SITES:
-            self._ask("PUT", f"sites/{site.id}", {"label": site.label, "location": site.location, "anchors": ANCHORS})
-        for group, options in GROUPS.items():
-            self._ask("PUT", f"groups/{group}", options)
-        rows = [host.definition() for host in HOSTS]
-        self._ask("POST", "targets/import?replace=true", {"targets": rows})
-
-    def _is_live(self) -> bool:
-        """Whether every target is seen by every site."""
-        rows = self._ask("GET", "status")["targets"]
-        cells = [cell for row in rows for cell in row["sites"].values() if cell["state"] != "UNKNOWN"]
-        return len(cells) == len(HOSTS) * len(SITES)
-
-    def _ask(self, method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310  # our own web service
-            f"{self.address}/api/v1/{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-            method=method,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            with error:
-                raise CommandError(
-                    f"The web service refuses {method} {path}: {error.read(2000).decode(errors='replace')}"
-                ) from None
 
     def _answer(self, stage: Stage, asked: dict[str, Any]) -> Any:
         """What the web service asks; None for what there is not."""
@@ -281,6 +233,56 @@ class Demonstration:
             loglines.show(name, line)
 
 
+class Catalog:
+    """Puts the company's targets into a web service, through its API."""
+
+    def __init__(self, folder: Path, address: str, environment: Mapping[str, str]) -> None:
+        """`folder`: the web service's data."""
+        self._folder = folder
+        self._address = address
+        self._environment = environment
+        self._token = ""
+
+    def fill(self) -> None:
+        """Raises CommandError."""
+        command = [
+            *(sys.executable, "-P", "-m", "noc_launcher", "token", "create", "--role", "admin"),
+            *("--name", f"demo-{os.getpid()}", "--data", str(self._folder)),
+        ]
+        done = subprocess.run(command, env=dict(self._environment), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
+        if done.returncode:
+            raise CommandError(f"The demonstration's targets could not be put in: {done.stderr.strip()}")
+        self._token = done.stdout.strip()
+        for site in SITES:
+            self._ask("PUT", f"sites/{site.id}", {"label": site.label, "location": site.location, "anchors": ANCHORS})
+        for group, options in GROUPS.items():
+            self._ask("PUT", f"groups/{group}", options)
+        rows = [host.definition() for host in HOSTS]
+        self._ask("POST", "targets/import?replace=true", {"targets": rows})
+
+    def is_live(self) -> bool:
+        """Whether every target is seen by every site."""
+        rows = self._ask("GET", "status")["targets"]
+        cells = [cell for row in rows for cell in row["sites"].values() if cell["state"] != "UNKNOWN"]
+        return len(cells) == len(HOSTS) * len(SITES)
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310  # our own web service
+            f"{self._address}/api/v1/{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                raise CommandError(
+                    f"The web service refuses {method} {path}: {error.read(2000).decode(errors='replace')}"
+                ) from None
+
+
 _THROWN_AWAY: Final = "noc-demo-"
 
 
@@ -296,11 +298,23 @@ def _folder(named: Path | None) -> Iterator[Path]:
             ) from None
         yield named.resolve()
         return
+    with thrown_away() as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def thrown_away() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=_THROWN_AWAY))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The user's settings are for their own NOC."""
+    return {name: value for name, value in environment.items() if not name.startswith("NOC_")}
 
 
 async def _run_beside(supervisor: Supervisor, others: list[asyncio.Task[None]]) -> None:
@@ -327,13 +341,11 @@ def _http_port(asked_for: int | None) -> int:
     try:
         check_port("127.0.0.1", _PORT, "--port")
     except CommandError:
-        return _free_port()
+        return free_port()
     return _PORT
 
 
-def _free_port() -> int:
-    import socket
-
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

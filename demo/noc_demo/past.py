@@ -33,9 +33,8 @@ _COARSE_S: Final = 600
 _LAST_S: Final = 3600
 _LAST_EVERY_S: Final = 30
 """The last hour is what people look at first."""
-_DENSE_S: Final = 10
-"""Around trouble the probers' own rhythm counts: by it the states are judged."""
 _AROUND_S: Final = 120
+"""So long before and after trouble, and at the very end, the probers' own rhythm counts: by it states are judged."""
 _SLICE_S: Final = 12 * 3600
 _EPOCH: Final = 1
 _ISOLATED: Final = Reason(StateCode.ISOLATED, "site is isolated: no anchor answers")
@@ -120,7 +119,7 @@ class Past:
 
     def _cycles(self, line: Line, begin_s: float, end_s: float) -> Iterator[ProbeResult]:
         concerning = [one for one in self._troubles if _concerns(one, line)]
-        for at_s, is_dense in self._times(concerning, begin_s, end_s):
+        for at_s, is_dense in self._times(line, concerning, begin_s, end_s):
             if any(one.cut_site == line.site and one.is_on(at_s) for one in concerning):
                 # Nobody measured anything: it had no network.
                 self._blind(line, at_s)
@@ -132,20 +131,24 @@ class Past:
                 self._judge(line, result)
             yield result
 
-    def _times(self, concerning: Sequence[Trouble], begin_s: float, end_s: float) -> Iterator[tuple[float, bool]]:
+    def _times(
+        self, line: Line, concerning: Sequence[Trouble], begin_s: float, end_s: float
+    ) -> Iterator[tuple[float, bool]]:
         """When this line is measured, and whether often enough to judge by."""
         at_s = begin_s
         harming = [one for one in concerning if one.cut_site or any(effect.harms for effect in one.effects)]
         while at_s < end_s:
             is_dense = any(one.begins_s - _AROUND_S <= at_s < one.ends_s + _AROUND_S for one in harming)
             yield at_s, is_dense
-            if is_dense:
-                at_s += _DENSE_S
+            if is_dense or at_s >= self.end / 1000 - _AROUND_S:
+                at_s += line.target.interval_s
                 continue
             step_s = _LAST_EVERY_S if at_s >= self.end / 1000 - _LAST_S else _COARSE_S
             # Trouble that begins before the next regular cycle is not to be missed.
-            coming = [one.begins_s - _AROUND_S for one in harming if at_s < one.begins_s - _AROUND_S]
-            at_s = min([at_s + step_s, *coming])
+            coming = [
+                begin for begin in (*(one.begins_s for one in harming), self.end / 1000) if at_s < begin - _AROUND_S
+            ]
+            at_s = min([at_s + step_s, *(begin - _AROUND_S for begin in coming)])
 
     def _result(self, line: Line, at_s: float, now: Condition) -> ProbeResult:
         rng, packets = line.rng, line.target.packets

@@ -50,10 +50,9 @@ class _Views:
         return self._ask(ask="status")
 
     def mails(self) -> Answer | str:
-        actor = self._guard.actor(request)
-        if actor is None:
+        if self._guard.actor(request) is None:
             return redirect(f"/login?next={ROOT}/mails")
-        return render_template("demo_mails.html", theme=actor.theme, threads=self._ask(ask="mails"))
+        return render_template("demo_mails.html", threads=self._ask(ask="mails"))
 
     def mail(self, number: int) -> Response:
         """One mail as it looks in a mail program."""
