@@ -414,7 +414,7 @@ def _silence_line(silence: Silence) -> str:
 
 
 def _incident_line(incident: Incident) -> str:
-    # Two fields, so that a late word of the opening cannot undo the end.
+    # Two fields, so that a late message of the opening cannot undo the end.
     field = "opened" if incident.resolved_at is None else "resolved"
     line = Line("incident").tag("id", incident.id).field(field, encode(incident).decode())
     return str(line.time(incident.opened_at * 1_000_000).to_line_protocol())

@@ -16,7 +16,7 @@ from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Rejected, StoreError, Upkeep, Written
 from noc_recorder.definitions import Definitions
-from noc_recorder.intake import MOST_RECORDS, Intake
+from noc_recorder.intake import MAX_RECORDS, Intake
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
 from noc_recorder.rejected import RejectedFile
@@ -68,10 +68,10 @@ class Store(SqliteStore):
 class Rig:
     """A recorder whose writer runs in a thread until `stop`, on a store that outlives it."""
 
-    def __init__(self, folder: Path, hub: Hub, keep_days: int = 36_500, most: int = MOST_RECORDS) -> None:
+    def __init__(self, folder: Path, hub: Hub, keep_days: int = 36_500, max_records: int = MAX_RECORDS) -> None:
         self.hub = hub
         self.store = Store(folder / "history.sqlite")
-        self.intake = Intake(most)
+        self.intake = Intake(max_records)
         self.rejected = RejectedFile(folder)
         self.bus = FakeBus(hub)
         self.definitions = Definitions(self.bus)

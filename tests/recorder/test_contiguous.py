@@ -119,3 +119,29 @@ def test_after_a_restart_the_books_go_on_at_the_stored_mark() -> None:
     assert not books.has(42)
     books.stored(42)
     assert ledger.marks() == {"here": (3, 42)}
+
+
+@given(st.lists(st.integers(0, 60), max_size=80), st.data())
+def test_what_was_not_stored_after_all_is_as_if_it_had_never_come(seqs: list[int], data: st.DataObject) -> None:
+    taken_back = data.draw(st.sets(st.sampled_from(seqs))) if seqs else set()
+    books, plain = Contiguous(1), Contiguous(1)
+    for seq in seqs:
+        books.stored(seq)
+    books.take_back(taken_back)
+    for seq in seqs:
+        if seq not in taken_back:
+            plain.stored(seq)
+    assert books == plain
+    assert [books.has(seq) for seq in range(62)] == [seq in set(seqs) - taken_back for seq in range(62)]
+    for seq in taken_back:
+        books.stored(seq)
+    assert all(books.has(seq) for seq in seqs)
+
+
+def test_millions_behind_a_hole_cost_no_memory() -> None:
+    books = Contiguous(1)
+    for seq in range(1, 200_000):
+        books.stored(seq)
+    assert (books.mark, books.waiting, len(books._beyond)) == (-1, 199_999, 1)
+    books.stored(0)
+    assert books.mark == 199_999

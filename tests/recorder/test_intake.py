@@ -20,7 +20,7 @@ def test_what_is_taken_is_what_was_put_in_the_order_it_came() -> None:
 
 
 def test_records_that_do_not_fit_are_all_refused_and_counted() -> None:
-    intake = Intake(most=3)
+    intake = Intake(max_records=3)
     assert intake.put(cycle(0), cycle(1))
     assert not intake.put(cycle(2), cycle(3))
     assert intake.put(cycle(2))
@@ -28,7 +28,7 @@ def test_records_that_do_not_fit_are_all_refused_and_counted() -> None:
 
 
 def test_there_is_room_again_once_the_writer_has_taken() -> None:
-    intake = Intake(most=1)
+    intake = Intake(max_records=1)
     intake.put(cycle(0))
     assert not intake.put(cycle(1))
     intake.take()
@@ -37,7 +37,7 @@ def test_there_is_room_again_once_the_writer_has_taken() -> None:
 
 @given(st.lists(st.integers(0, 4), max_size=20))
 def test_it_never_holds_more_than_its_bound_and_every_record_is_taken_or_counted(sizes: list[int]) -> None:
-    intake = Intake(most=7)
+    intake = Intake(max_records=7)
     for size in sizes:
         intake.put(*(cycle(seq) for seq in range(size)))
         assert len(intake) <= 7

@@ -106,7 +106,7 @@ def test_a_replay_whose_records_are_not_its_own_is_dropped_as_a_whole(
 
 
 def test_a_replay_that_does_not_fit_moves_no_mark_and_is_taken_when_it_comes_again(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, Hub(), most=4)
+    rig = Rig(tmp_path, Hub(), max_records=4)
     site = FakeBus(rig.hub)
     site.start()
     rig.bus.start()

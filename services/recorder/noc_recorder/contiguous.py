@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -13,43 +14,67 @@ class Contiguous:
     epoch: int
     mark: int = -1
     declared_gone: int = 0
-    _beyond: set[int] = field(default_factory=set)
+    # What is stored beyond the mark, as ranges from first to last: a hole may stay for days, and millions behind it.
+    _beyond: list[tuple[int, int]] = field(default_factory=list)
 
     def has(self, seq: int) -> bool:
         """Whether this record is stored already."""
-        return seq <= self.mark or seq in self._beyond
+        if seq <= self.mark:
+            return True
+        place = self._place(seq)
+        return place >= 0 and seq <= self._beyond[place][1]
 
     def stored(self, seq: int) -> None:
         """This record is stored now, in whatever order it came."""
-        if seq > self.mark:
-            self._beyond.add(seq)
-            self._advance()
+        if self.has(seq):
+            return
+        place = self._place(seq)
+        first = last = seq
+        if place + 1 < len(self._beyond) and self._beyond[place + 1][0] == seq + 1:
+            last = self._beyond.pop(place + 1)[1]
+        if place >= 0 and self._beyond[place][1] == seq - 1:
+            first = self._beyond.pop(place)[0]
+        insort(self._beyond, (first, last))
+        self._advance()
 
     def take_back(self, seqs: Collection[int]) -> None:
         """These were not stored after all."""
-        self._beyond.difference_update(seqs)
-        if (first := min(seqs, default=self.mark + 1)) <= self.mark:
-            self._beyond.update(seq for seq in range(first, self.mark + 1) if seq not in seqs)
-            self.mark = first - 1
-            self._advance()
+        lowest = min(seqs, default=self.mark + 1)
+        if lowest <= self.mark:
+            self._beyond.insert(0, (lowest, self.mark))
+            self.mark = lowest - 1
+        for seq in seqs:
+            self._drop(seq)
+        self._advance()
 
     def begins_at(self, oldest_seq: int) -> None:
         """The journal has nothing older than this: what is missing before it is gone for good, and declared so."""
         if oldest_seq - 1 > self.mark:
-            kept = {seq for seq in self._beyond if seq >= oldest_seq}
-            self.declared_gone += oldest_seq - 1 - self.mark - (len(self._beyond) - len(kept))
-            self.mark, self._beyond = oldest_seq - 1, kept
+            before = self.waiting
+            self._beyond = [(max(first, oldest_seq), last) for first, last in self._beyond if last >= oldest_seq]
+            self.declared_gone += oldest_seq - 1 - self.mark - (before - self.waiting)
+            self.mark = oldest_seq - 1
             self._advance()
 
     @property
     def waiting(self) -> int:
         """Stored records that a hole keeps the mark from reaching."""
-        return len(self._beyond)
+        return sum(last - first + 1 for first, last in list(self._beyond))
+
+    def _place(self, seq: int) -> int:
+        """Of the last range that begins at it or before; -1: none does."""
+        return bisect_right(self._beyond, seq, key=lambda one: one[0]) - 1
+
+    def _drop(self, seq: int) -> None:
+        place = self._place(seq)
+        if place >= 0 and seq <= self._beyond[place][1]:
+            first, last = self._beyond.pop(place)
+            rest = [(first, seq - 1), (seq + 1, last)]
+            self._beyond[place:place] = [one for one in rest if one[0] <= one[1]]
 
     def _advance(self) -> None:
-        while self.mark + 1 in self._beyond:
-            self.mark += 1
-            self._beyond.remove(self.mark)
+        if self._beyond and self._beyond[0][0] == self.mark + 1:
+            self.mark = self._beyond.pop(0)[1]
 
 
 class Ledger:

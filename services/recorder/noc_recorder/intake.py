@@ -8,7 +8,7 @@ from typing import Final
 
 from noc_bus.messages import Incident, ProbeResult, SiteState
 
-MOST_RECORDS: Final = 50_000
+MAX_RECORDS: Final = 50_000
 
 
 @dataclass
@@ -26,9 +26,9 @@ class Arrived:
 class Intake:
     """Filled by the bus, emptied by the writer. What does not fit is dropped: its site will send it again."""
 
-    def __init__(self, most: int = MOST_RECORDS) -> None:
+    def __init__(self, max_records: int = MAX_RECORDS) -> None:
         self.dropped = 0
-        self._most = most
+        self._max_records = max_records
         self._lock = threading.Lock()
         self._arrived = Arrived()
 
@@ -38,7 +38,7 @@ class Intake:
     def put(self, *records: ProbeResult | SiteState) -> bool:
         """False where there was no room: none of them is taken."""
         with self._lock:
-            if len(self._arrived.records) + len(records) > self._most:
+            if len(self._arrived.records) + len(records) > self._max_records:
                 self.dropped += len(records)
                 return False
             self._arrived.records += records
@@ -49,7 +49,7 @@ class Intake:
             self._arrived.oldest[site, epoch] = max(oldest_seq, self._arrived.oldest.get((site, epoch), 0))
 
     def put_incident(self, incident: Incident) -> None:
-        """The last word on an incident is kept, and its end never displaced by a late word of its begin."""
+        """The last message about an incident is kept, and its end never displaced by a late one that it opened."""
         with self._lock:
             self._arrived.incidents[incident.id, incident.resolved_at is not None] = incident
 

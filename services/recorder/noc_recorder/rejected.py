@@ -12,7 +12,7 @@ from noc_bus.time import Time
 from noc_frame import log
 from noc_history.store import Rejected
 
-_MOST_BYTES: Final = 5_000_000
+_MAX_BYTES: Final = 5_000_000
 
 
 class RejectedFile:
@@ -29,7 +29,7 @@ class RejectedFile:
         self.total += len(rejected)
         self._log.error(f"the store refused {len(rejected)} records, kept in {self._path}: {rejected[0].reason}")
         try:
-            if self._path.exists() and self._path.stat().st_size > _MOST_BYTES:
+            if self._path.exists() and self._path.stat().st_size > _MAX_BYTES:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
             with self._path.open("a", encoding="utf-8") as file:
                 for one in rejected:
