@@ -48,7 +48,7 @@ from noc_bus.time import Time
 from noc_frame import log
 
 _SITE = "north"
-_DEADLINE_S = 120.0
+_DEADLINE_S = 300.0
 _PRESENCE_EVERY_S = 10.0
 _ACKNOWLEDGE_EVERY = 100
 
