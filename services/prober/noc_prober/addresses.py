@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import socket
@@ -42,6 +43,11 @@ class Destination:
 
 def literal(text: str) -> Destination | None:
     """The destination where `text` is an IP address, None where it is to be resolved. Raises BadAddress."""
+    # An interface may come and go; all else stays what it is, and every check asks.
+    return _parse(text) if "%" in text else _parse_once(text)
+
+
+def _parse(text: str) -> Destination | None:
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
@@ -58,6 +64,9 @@ def literal(text: str) -> Destination | None:
         return Destination(4, str(ip), (str(ip), 0))
     plain = socket.inet_ntop(socket.AF_INET6, ip.packed)
     return Destination(6, plain, (plain, 0, 0, _scope(ip.scope_id, text)))
+
+
+_parse_once: Final = functools.lru_cache(maxsize=50_000)(_parse)
 
 
 def check_name(text: str) -> None:

@@ -63,6 +63,8 @@ class Clock:
         self._apart_ms, self._slept_ms = self._compare()
         self._offsets.append((-(2**62), self._apart_ms))
         self._looked = self.now()
+        self.steps = 0
+        """How often wall times were corrected."""
         self._log = log.get("noc.prober")
 
     # -- moments
@@ -102,6 +104,7 @@ class Clock:
     def _accept(self, apart_ms: int) -> None:
         """The wall clock was set. Is the time between not seen, or was the clock wrong until now?"""
         step_ms, at = apart_ms - self._apart_ms, self.now()
+        self.steps += 1
         returned = next((one for one in reversed(self._former) if abs(one.apart_ms - apart_ms) < _SAME_MS), None)
         skipped_ms = step_ms if step_ms >= STOOD_STILL_S * 1000 and returned is None else 0
         former = _Former(self._apart_ms, at, skipped_ms)

@@ -73,6 +73,8 @@ class Watch:
         now = instruments.clock.now()
         self.view = resumed(last, last_since, now) if last else unseen(now)
         self._recorded: SiteState | None = last
+        self._is_unrecorded = False
+        self._clock_steps = instruments.clock.steps
 
     # -- life
 
@@ -145,7 +147,8 @@ class Watch:
 
         Starts again where an error ended the schedule.
         """
-        if self._is_news():
+        if self._is_unrecorded or self._clock_steps != self._with.clock.steps:
+            self._clock_steps = self._with.clock.steps
             self._hold(self.view)
         if self.target.paused:
             return False
@@ -359,7 +362,8 @@ class Watch:
         if not self._is_news():
             return
         state = self._state()
-        if self._with.writer.submit(state):
+        self._is_unrecorded = not self._with.writer.submit(state)
+        if not self._is_unrecorded:
             self._recorded = state
             self._refreshed_s = self._loop.time()
 
