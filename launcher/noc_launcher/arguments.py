@@ -31,6 +31,8 @@ administration (beside a running system, or without one)
 one service alone (noc prober --help shows its settings)
   noc prober | recorder | alerter | web
   noc secrets FOLDER         random passwords for docker compose
+  noc backup FOLDER          copy the whole data folder, also while NOC runs
+  noc restore FOLDER         put a backup back, while nothing runs
 
 for developers
   noc test [PYTEST ARGUMENTS]
@@ -39,7 +41,7 @@ for developers
 `noc COMMAND --help` says more. Settings are environment variables, NOC_...; arguments win over them.
 """
 _DATA_HELP: Final = "the data folder (NOC_DATA, else ~/.local/share/noc)"
-COMMANDS: Final = ("up", "doctor", "secrets", "lock")
+COMMANDS: Final = ("up", "doctor", "backup", "restore", "secrets", "lock")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +71,14 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     doctor.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    backup = _add(known, "backup", commands.backup, "Copy the whole data folder, also while NOC runs on it.")
+    backup.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
+    backup.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+
+    restore = _add(known, "restore", commands.restore, "Put a backup into the data folder; NOC must not run on it.")
+    restore.add_argument("folder", metavar="FOLDER", help="what `noc backup` made")
+    restore.add_argument("--data", metavar="DIR", help=_DATA_HELP)
 
     secret = _add(known, "secrets", commands.secrets, "Write random passwords into files; those that are there stay.")
     secret.add_argument("folder", metavar="FOLDER")

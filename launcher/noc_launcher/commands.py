@@ -83,6 +83,23 @@ def up(arguments: Arguments) -> int:
     return up(asked, os.environ)
 
 
+def backup(arguments: Arguments) -> int:
+    from noc_launcher import backup
+
+    copied = backup.make(_folder(arguments), Path(arguments.folder))
+    print(f"{len(copied)} files in {arguments.folder}: {', '.join(copied)}", file=sys.stderr)
+    return 0
+
+
+def restore(arguments: Arguments) -> int:
+    from noc_launcher import backup
+
+    data = _folder(arguments)
+    restored = backup.restore(Path(arguments.folder), data)
+    print(f"{len(restored)} files restored into {data}", file=sys.stderr)
+    return 0
+
+
 def doctor(arguments: Arguments) -> int:
     from noc_launcher.doctor import examine
 
