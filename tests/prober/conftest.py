@@ -19,6 +19,7 @@ from noc_bus.time import Time
 from noc_prober.clock import Clock, Readings
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
+from noc_prober.load import Load
 from noc_prober.memory import Memory
 from noc_prober.prober import Prober
 from noc_prober.resolver import LookUp, Resolver
@@ -59,17 +60,20 @@ class Rig:
         look_up: LookUp | None = None,
         broker: bool = True,
         readings: Readings | None = None,
+        load: Load | None = None,
     ) -> None:
         """Have a prober run while the scenario does."""
-        asyncio.run(self._run(scenario, look_up, broker, readings))
+        asyncio.run(self._run(scenario, look_up, broker, readings, load))
 
-    async def _run(self, scenario: Scenario, look_up: LookUp | None, broker: bool, readings: Readings | None) -> None:
+    async def _run(
+        self, scenario: Scenario, look_up: LookUp | None, broker: bool, readings: Readings | None, load: Load | None
+    ) -> None:
         self.wire = wire = Wire(self.hub if broker else Hub())
         stop = threading.Event()
         with closing(open_database(self.folder / "prober.sqlite")) as connection:
             resolver = Resolver(look_up) if look_up else None
             journal, memory = Journal(connection, Time.now()), Memory(connection)
-            prober = Prober("local", wire, open_all(), journal, memory, resolver, Clock(readings))
+            prober = Prober("local", wire, open_all(), journal, memory, resolver, Clock(readings), load)
             task = asyncio.create_task(prober.run(stop))
             try:
                 scenes = asyncio.ensure_future(scenario())

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
+from noc_bus.channels import PROBERS, STATES
+from noc_bus.messages import ProberPresence, State
 from noc_prober.codes import InvalidCode
 from noc_prober.load import Load
 from noc_rules.site_state import Reason
+from tests.prober.conftest import Rig, until
 
 LATE = Reason(InvalidCode.LATE, "sent 900 ms late")
 NO_ADDRESS = Reason(InvalidCode.NO_ADDRESS, "no address")
@@ -90,3 +96,26 @@ def test_time_in_which_nobody_ran_is_no_overload() -> None:
     load.run(good=0, late=10)
     load.start_over()
     assert load.coverage_pct is None
+
+
+def test_a_prober_too_busy_to_measure_says_so_and_calls_nothing_up_or_down(rig: Rig) -> None:
+    """In windows of six seconds instead of a minute."""
+
+    def presence() -> ProberPresence:
+        found: ProberPresence = rig.hub.now(PROBERS)[0]
+        return found
+
+    async def scenario() -> None:
+        await until(lambda: len(rig.hub.now(STATES)) == 10)
+        for _ in range(15):
+            time.sleep(0.85)  # somebody else has the processor
+            await asyncio.sleep(0.02)
+        busy = await until(lambda: presence().overloaded and presence(), 15)
+        assert busy.coverage_pct < 50
+        assert {(one.state, one.code) for one in rig.hub.now(STATES)} == {(State.UNKNOWN, "overloaded")}
+        await until(lambda: not presence().overloaded, 60)
+        await until(lambda: {one.state for one in rig.hub.now(STATES)} == {State.UP}, 60)
+
+    for number in range(10):
+        rig.target(f"t{number}", f"127.0.0.{number + 1}", interval_s=1)
+    rig.run(scenario, load=Load(window_s=6))

@@ -28,7 +28,7 @@ class Instruments:
     anchors: Anchors
     link: Link
     writer: Writer
-    load: Load = field(default_factory=Load)
+    load: Load
     slots: Slots = field(default_factory=Slots)
     down: set[str] = field(default_factory=set)
 

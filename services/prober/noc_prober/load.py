@@ -22,7 +22,8 @@ OVERLOADED: Final = Reason(
 class Load:
     """Counts over a minute. Pure: `tick` gives the time about once a second, or later where there is much to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, window_s: float = WINDOW_S) -> None:
+        self._window_s = window_s
         self.is_overloaded = False
         self._due = self._measured = self._too_slow = 0
         self._portions: deque[tuple[float, int, int, int]] = deque()
@@ -46,9 +47,9 @@ class Load:
         self._since_s = now_s if self._since_s is None else self._since_s
         self._portions.append((now_s, self._due, self._measured, self._too_slow))
         self._due = self._measured = self._too_slow = 0
-        while self._portions[0][0] <= now_s - WINDOW_S:
+        while self._portions[0][0] <= now_s - self._window_s:
             self._portions.popleft()
-        if now_s - self._since_s < WINDOW_S:
+        if now_s - self._since_s < self._window_s:
             return False
         due, _, too_slow = self._sums()
         before = self.is_overloaded

@@ -22,7 +22,7 @@ from noc_prober.commands import Commands
 from noc_prober.instruments import Instruments
 from noc_prober.journal import Journal
 from noc_prober.link import Link
-from noc_prober.load import OVERLOADED
+from noc_prober.load import OVERLOADED, Load
 from noc_prober.memory import Memory, encode_addresses
 from noc_prober.packets import Family
 from noc_prober.ping import Pinger
@@ -60,6 +60,7 @@ class Prober:
         memory: Memory,
         resolver: Resolver | None = None,
         clock: Clock | None = None,
+        load: Load | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session = session
@@ -84,6 +85,7 @@ class Prober:
             anchors=Anchors(pinger, resolver, link, self._isolation_changed),
             link=link,
             writer=writer,
+            load=load or Load(),
         )
         self._watches: dict[str, Watch] = {}
         self._targets = Targets(site, session, memory.targets(), self._target_changed)
