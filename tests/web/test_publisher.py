@@ -232,6 +232,21 @@ def test_a_site_that_was_closed_and_is_deleted_leaves_nothing_on_the_broker(serv
     assert [row["configured"] for row in operator.get("sites")["sites"]] == [False, True]
 
 
+def test_a_site_that_nobody_set_up_can_be_deleted_once_its_prober_is_gone(service: Service) -> None:
+    operator = service.by("operator")
+    operator.api("POST", "targets", {"id": "a", "address": "10.0.0.1"})
+    furnish(service, "seen")
+    service.let_pass(2)
+    refused = operator.api("DELETE", "sites/seen", status=409)
+    assert "stop it first" in refused["detail"]
+    furnish(service, "seen", online=False)
+    service.let_pass(2)
+    operator.api("DELETE", "sites/seen", status=204)
+    service.let_pass(10)
+    assert left_of(service, "seen") == []
+    assert operator.get("sites")["sites"] == []
+
+
 def test_a_site_that_was_deleted_while_its_prober_runs_keeps_what_it_says(service: Service) -> None:
     operator = service.by("operator")
     operator.api("PUT", "sites/here", {})

@@ -96,6 +96,10 @@ class Publisher:
             Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment, withdrawn=withdrawn)
         )
 
+    def forget_site(self, site: str) -> None:
+        """Clear what a site left that was never set up."""
+        self._former.leaves(site)
+
     def command(self, verb: str, site: str, target: str, request: str) -> None:
         """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""
         command = Command(request=request, target=target, at=Time.now())

@@ -37,8 +37,21 @@ def put_site(parts: Parts, ask: Ask) -> object:
 
 
 def delete_site(parts: Parts, ask: Ask) -> object:
+    site = ask["site"]
+    row = next((row for row in parts.revisions.sites() if row.id == site), None)
+    if row is not None and not row.configured:
+        _forget_seen(parts, row, ask.actor.signature)
+        return None
     parts.catalog.delete_site(ask["site"], ask.actor.signature)
     return None
+
+
+def _forget_seen(parts: Parts, row: SiteRow, who: str) -> None:
+    """A site that nobody set up: only its prober ever spoke of it."""
+    if row.online:
+        raise ProblemError(409, f"The prober of {row.id} is running, so that the site would come back; stop it first.")
+    parts.publisher.forget_site(row.id)
+    parts.catalog.note(who, "delete site", row.id)
 
 
 ROUTES = (
