@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         known, "doctor", commands.doctor, "Look for what is missing on this machine; exit code 1 where something is."
     )
     doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    doctor.add_argument("--mail", action="store_true", help="send a test mail to NOC_MAIL_TO, and tell the answer")
     doctor.add_argument("--data", metavar="DIR", help=_DATA_HELP)
 
     backup = _add(known, "backup", commands.backup, "Copy the whole data folder, also while NOC runs on it.")

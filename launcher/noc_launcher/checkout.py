@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def write_lock() -> Path:
         raise CommandError(
             "`noc lock` needs uv on PATH, and only it does; install uv (pip install uv) and run it again."
         )
+    for path, content in versioned(root).items():
+        path.write_text(content, encoding="utf-8")
     runtime, test = requirements(root)
     file = root / "requirements.lock"
     with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +58,23 @@ def write_lock() -> Path:
     only_test = [block for block in blocks(all_locked) if block not in blocks(runtime_locked)]
     file.write_text(f"{_HEADER}{runtime_locked}{TEST_LINE}\n{''.join(only_test)}", encoding="utf-8")
     return file
+
+
+def versioned(root: Path) -> dict[Path, str]:
+    """The files that hold the workspace's version, as they must be: members have it, and pin each other at it."""
+    workspace = _read(root)["tool"]["noc"]["workspace"]
+    version = workspace["version"]
+    files = {}
+    for member in workspace["members"]:
+        path = root / member / "pyproject.toml"
+        text = re.sub(
+            r'^version = ".*"$', f'version = "{version}"', path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        files[path] = re.sub(r'"(noc-[a-z]+)(==[^"]*)?"(?=[,\]])', rf'"\1=={version}"', text)
+    compose = root / "docker-compose.yml"
+    text = compose.read_text(encoding="utf-8")
+    files[compose] = re.sub(r"^(    image: noc-[a-z]+):.*$", rf"\1:{version}", text, flags=re.MULTILINE)
+    return files
 
 
 def requirements(root: Path) -> tuple[list[str], list[str]]:

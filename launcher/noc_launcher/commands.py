@@ -103,7 +103,7 @@ def restore(arguments: Arguments) -> int:
 def doctor(arguments: Arguments) -> int:
     from noc_launcher.doctor import examine
 
-    findings = examine(_folder(arguments), os.environ)
+    findings = examine(_folder(arguments), os.environ, send_mail=arguments.mail)
     if arguments.json:
         print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
     else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from noc_alerter.config import SMTP_URL
+from noc_alerter.config import MAIL_FROM, MAIL_TO, SMTP_URL
 from noc_bus.broker import MQTT_URL, Broker
 from noc_bus.session import Session
 from noc_frame import log
@@ -30,6 +30,8 @@ _LEAST_FREE_BYTES: Final = 1_000_000_000
 _TIMEX_BYTES: Final = 512
 _TIME_ERROR: Final = 5
 _RELEASED_S: Final = 1_790_000_000
+NEWEST_PYTHON: Final = (3, 13)
+"""Newer ones are taken; those up to this one were tried."""
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -43,15 +45,18 @@ class Finding:
     text: str
 
 
-def examine(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
-    """Everything, in the order in which one thing needs the other. Takes a few seconds where something is silent."""
+def examine(folder: Path, environment: Mapping[str, str], *, send_mail: bool = False) -> list[Finding]:
+    """Everything, in the order in which one thing needs the other. Takes a few seconds where something is silent.
+
+    `send_mail`: a test mail goes to everybody in NOC_MAIL_TO, and what the server says to it is told.
+    """
     checks: list[Callable[[], Finding]] = [
         python,
         icmp,
         lambda: data_folder(folder),
         lambda: broker(folder, environment),
         lambda: web(folder),
-        lambda: mail(environment),
+        lambda: test_mail(environment) if send_mail else mail(environment),
         clock,
     ]
     return [check() for check in checks]
@@ -59,9 +64,12 @@ def examine(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
 
 def python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if (3, 11) <= sys.version_info < (3, 14):
-        return Finding("python", "ok", version)
-    return Finding("python", "fail", f"{version}; use 3.11, 3.12 or 3.13")
+    if sys.version_info[:2] > NEWEST_PYTHON:
+        tried = ".".join(map(str, NEWEST_PYTHON))
+        return Finding(
+            "python", "warn", f"{version}; NOC was tried with 3.11 to {tried}: use one where something fails"
+        )
+    return Finding("python", "ok", version)
 
 
 def icmp() -> Finding:
@@ -148,6 +156,27 @@ def mail(environment: Mapping[str, str]) -> Finding:
     except (OSError, smtplib.SMTPException) as error:
         return Finding("mail", "fail", f"{server} does not answer ({error}); check NOC_SMTP_URL and the mail server")
     return Finding("mail", "ok", str(server))
+
+
+def test_mail(environment: Mapping[str, str]) -> Finding:
+    """Send one to everybody who would be mailed; the server's own words."""
+    from noc_alerter.notify import try_mail
+    from noc_alerter.notify.smtp import NotDelivered
+
+    try:
+        server, sender, people = SMTP_URL.read(environment), MAIL_FROM.read(environment), MAIL_TO.read(environment)
+    except SettingError as error:
+        return Finding("mail", "fail", str(error))
+    if not (server and sender and people):
+        return Finding("mail", "fail", "nobody is mailed: set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO")
+    said, failed = [], False
+    for one in people:
+        try:
+            said.append(f"{one}: {try_mail(server, sender, one)}")
+        except NotDelivered as error:
+            failed = True
+            said.append(f"{one}: {error}")
+    return Finding("mail", "fail" if failed else "ok", "; ".join(said))
 
 
 def clock() -> Finding:

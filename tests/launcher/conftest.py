@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.parts.up import clean_environment
 
 Noc = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,12 +37,6 @@ def noc(tmp_path: Path) -> Noc:
         )
 
     return run
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """This process's, without any setting of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NOC_", "XDG_"))}
-    return kept | {"HOME": str(home)}
 
 
 class Stranger:

@@ -16,7 +16,8 @@ from noc_launcher.arguments import COMMANDS
 from noc_launcher.commands import OTHERS
 from noc_launcher.errors import CommandError
 from noc_launcher.plan import Options, data_folder, read, set_over, site_of
-from tests.launcher.conftest import Noc, clean_environment
+from tests.launcher.conftest import Noc
+from tests.parts.up import clean_environment
 
 
 def test_help_names_every_command(noc: Noc) -> None:

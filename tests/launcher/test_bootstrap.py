@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from noc_launcher.checkout import REPOSITORY, TEST_LINE
-from tests.launcher.conftest import clean_environment
 from tests.parts.ports import free_port
+from tests.parts.up import clean_environment
 
 # A build backend of twenty lines, so that nothing has to be fetched to install the checkout's one member.
 BACKEND = """
@@ -202,7 +202,29 @@ def test_no_python_that_fits_is_one_sentence(checkout: Checkout, tmp_path: Path)
     old.chmod(0o755)
     done = checkout.run("up", PATH=str(path))
     assert one_sentence(done) == done.stderr.strip()
-    assert "no Python 3.11, 3.12 or 3.13 is on PATH; install one (Debian and Ubuntu: apt install python3" in done.stderr
+    assert "no Python 3.11 or newer is on PATH; install one (Debian and Ubuntu: apt install python3" in done.stderr
+
+
+def test_a_python_newer_than_those_tried_is_taken_with_one_line_of_warning(checkout: Checkout, tmp_path: Path) -> None:
+    path = tmp_path / "path"
+    path.mkdir()
+    stub, real = path / "python3", Path(sys.executable).resolve()
+    # As if it were a Python of the future, but for what it imports.
+    newer = (
+        "import collections, runpy, sys; "
+        "sys.version_info = collections.namedtuple('V', 'major minor micro releaselevel serial')(3, 99, 0, 'final', 0); "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
+    )
+    stub.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {real} "$@"\nshift 2\nexec {real} -c "{newer}" "$@"\n')
+    stub.chmod(0o755)
+    for tool in ("readlink", "sh"):
+        (path / tool).symlink_to(shutil.which(tool) or tool)
+    done = checkout.run("up", PATH=str(path))
+    assert (done.returncode, done.stdout) == (0, "up tiny\n"), done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "newer than those NOC was tried with" in line]
+    assert warnings == [
+        "noc: Python 3.99 is newer than those NOC was tried with; if something fails, put python3.13 on PATH"
+    ]
 
 
 def test_a_python_without_its_venv_module_is_one_sentence(checkout: Checkout, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from noc_bus.broker import Broker
+from noc_bus.session import Session
 from noc_launcher.brokers import mosquitto, nats
 from tests.launcher.conftest import Stranger
 from tests.parts.ports import free_port, listens
@@ -64,6 +66,35 @@ def test_a_site_cannot_publish_as_another_site(broker: Running, stranger: Connec
     for site in ("berlin", "madrid"):
         stranger(broker.port, site, f"{site}-password").publish(f"noc/v1/results/{site}/router", b"own")
         assert listener.hear() == (f"noc/v1/results/{site}/router", b"own")
+
+
+def test_nobody_else_can_disturb_a_service_by_its_client_id(broker: Running, tmp_path: Path) -> None:
+    """What a stranger can know or guess of it: the names of its processes, and its topics."""
+    url = Broker.parse(f"mqtt://alerter:{PASSWORDS['alerter']}@127.0.0.1:{broker.port}")
+    session = Session(url, "noc-alerter")
+    connections: list[None] = []
+    losses: list[None] = []
+    session.when_connected(lambda: connections.append(None))
+    session.when_disconnected(lambda: losses.append(None))
+    session.start()
+    try:
+        wait_until(lambda: connections, 10, "a connection")
+        for user in (None, "berlin"):
+            for client_id in ("noc-alerter", "alerter", ""):
+                client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+                if user:
+                    client.username_pw_set(user, PASSWORDS[user])
+                client.will_set("noc/v1/services/alerter", b"", retain=True)
+                client.connect("127.0.0.1", broker.port)
+                client.loop_start()
+                client.publish("noc/v1/services/alerter", b"", qos=0, retain=True)
+                client.subscribe("noc/v1/services/+", 1)
+                wait_until(lambda: session.connected, 5, "the service's connection")
+                client.loop_stop()
+                client.disconnect()
+        assert (len(connections), len(losses)) == (1, 0)
+    finally:
+        session.stop()
 
 
 def test_a_site_cannot_read_the_commands_of_another(broker: Running, stranger: Connect) -> None:

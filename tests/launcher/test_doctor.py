@@ -61,6 +61,27 @@ def test_a_mail_server_is_asked_whether_it_encrypts(smtp_sink: SmtpSink) -> None
     assert smtp_sink.mails == []
 
 
+def test_a_test_mail_goes_to_everybody_and_the_servers_words_are_told(noc: Noc, smtp_sink: SmtpSink) -> None:
+    people = {"NOC_MAIL_FROM": "noc@noc.test", "NOC_MAIL_TO": "ada@noc.test,bob@noc.test"}
+    told = noc("doctor", "--mail", "--json", NOC_SMTP_URL=smtp_sink.url, **people)
+    found = {one["check"]: one for one in json.loads(told.stdout)}["mail"]
+    assert found["level"] == "ok"
+    assert found["text"] == "ada@noc.test: 250 taken; bob@noc.test: 250 taken", "the server's own words"
+    assert sorted(to for mail in smtp_sink.mails for to in mail.recipients) == ["ada@noc.test", "bob@noc.test"]
+    smtp_sink.mode = "refuse-recipients"
+    told = noc("doctor", "--mail", "--json", NOC_SMTP_URL=smtp_sink.url, **people)
+    found = {one["check"]: one for one in json.loads(told.stdout)}["mail"]
+    assert (told.returncode, found["level"]) == (1, "fail")
+    assert "550" in found["text"]
+
+
+def test_a_test_mail_without_a_server_says_what_is_missing(noc: Noc) -> None:
+    told = noc("doctor", "--mail", "--json")
+    found = {one["check"]: one for one in json.loads(told.stdout)}["mail"]
+    assert (told.returncode, found["level"]) == (1, "fail")
+    assert "NOC_SMTP_URL" in found["text"]
+
+
 @pytest.mark.parametrize(("make", "level"), [("folder", "ok"), ("file", "fail"), ("nothing", "warn")])
 def test_a_data_folder_is_looked_at_and_not_made(tmp_path: Path, make: str, level: str) -> None:
     folder = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile: stages, and in them instructions."""
+"""Reads the Dockerfile as it is for one service: stages, and in them instructions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.packaging.repository import ROOT
 
@@ -42,13 +41,10 @@ class Stage:
         return {name: value for name, _, value in pairs}
 
 
-def path_of(service: str) -> Path:
-    return ROOT / "services" / service / "Dockerfile"
-
-
 def stages(service: str) -> list[Stage]:
     found: list[tuple[str, str | None, list[Instruction]]] = []
-    for one in _instructions(path_of(service).read_text(encoding="utf-8")):
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("$SERVICE", service)
+    for one in _instructions(text):
         if one.word == "FROM":
             base, name = re.fullmatch(r"(\S+)(?: AS (\S+))?", one.text).groups()  # type: ignore[union-attr]
             found.append((base, name, []))

@@ -26,7 +26,8 @@ def project(folder: str) -> dict[str, Any]:
 def needed(folder: str) -> set[str]:
     """The folders of all members that a member needs, itself included."""
     by_name = {project(other)["name"]: other for other in members()}
-    own = {by_name[name] for name in project(folder)["dependencies"] if name in by_name}
+    names = {requirement.partition("==")[0] for requirement in project(folder)["dependencies"]}
+    own = {by_name[name] for name in names if name in by_name}
     return {folder}.union(*(needed(other) for other in own))
 
 

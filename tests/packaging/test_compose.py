@@ -85,7 +85,7 @@ def test_a_foreign_image_is_pinned_to_one_release(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_image_is_built_here_and_named_for_its_version(name: str) -> None:
     assert ALL[name]["image"] == f"noc-{name}:{project(f'services/{name}')['version']}"
-    assert ROOT / ALL[name]["build"]["dockerfile"] == dockerfiles.path_of(name)
+    assert ALL[name]["build"]["args"] == {"SERVICE": name}
 
 
 def test_nothing_is_published_but_the_web_service_and_that_on_this_machine_only() -> None:
@@ -125,7 +125,8 @@ def test_a_service_waits_for_the_broker_and_who_needs_history_for_the_database(n
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_health_of_a_service_is_asked_of_the_service(name: str) -> None:
-    assert ALL[name]["healthcheck"]["test"] == ["CMD", f"noc-{name}", "--health"]
+    assert ALL[name]["healthcheck"]["test"] == ["CMD", "noc-service", "--health"]
+    assert dockerfiles.stages(name)[0].last("RUN").text.endswith(f"ln -s noc-{name} /opt/noc/bin/noc-service")
     assert f"noc-{name}" in project(f"services/{name}")["scripts"]
 
 

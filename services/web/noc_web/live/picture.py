@@ -37,8 +37,6 @@ OWN_SERVICE: Final = "web"
 JUDGE: Final = "alerter"
 # Longer than a restart takes.
 _JUDGE_AWAY_S: Final = 20.0
-# How the alerter says it in its presence.
-_NO_MAIL: Final = "no-mail"
 # A connection that is made anew within this time is no trouble worth a banner.
 _BROKER_AWAY_S: Final = 3.0
 # Whoever opens a page while everything still arrives waits no longer than this for all of it.
@@ -315,11 +313,6 @@ class Picture:
     def services(self) -> dict[str, bool]:
         """By central service: is it there. This one is, whatever the broker has of it."""
         return {name: one.online or name == OWN_SERVICE for name, one in sorted(self._services.items().items())}
-
-    @property
-    def nobody_told(self) -> bool:
-        """Whether the alerter has no mail server to tell anybody by."""
-        return any(one.code == _NO_MAIL for one in self._services.items().values())
 
     def trouble_of(self, service: str) -> str | None:
         """What keeps a central service from its work, as it says itself."""
