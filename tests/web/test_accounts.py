@@ -545,3 +545,17 @@ def status_with(service: Service, played: str) -> int:
     thief = service.app.test_client()
     thief.set_cookie("noc_session", played)
     return thief.get("/api/v1/me").status_code
+
+
+def test_a_refusal_says_by_its_code_what_to_do(service: Service) -> None:
+    service.add_person("new", "admin", must_change_password=True)
+    must_choose = service.person("new")
+    assert must_choose.api("GET", "targets", status=403)["code"] == "choose-password"
+    assert service.anonymous().api("GET", "targets", status=401)["code"] == "log-in"
+    admin = service.by("admin")
+    body = {"name": "some-admin", "role": "admin", "password": "another good sentence"}
+    assert admin.api("POST", "users", body, status=409)["code"] == "exists"
+    change = {"current": "wrong", "new": "another good sentence"}
+    assert admin.api("POST", "me/password", change, status=403)["code"] == "wrong-password"
+    assert admin.api("POST", "targets", {}, status=400, headers={"X-CSRFToken": "old"})["code"] == "stale-page"
+    assert admin.api("GET", "targets/nothing", status=404)["code"] == "not-found"

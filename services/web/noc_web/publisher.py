@@ -26,7 +26,7 @@ from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_web.catalog.catalog import Catalog
-from noc_web.problem import ProblemError
+from noc_web.problem import ProblemCode, ProblemError
 
 
 class Publisher:
@@ -182,4 +182,5 @@ class FormerSites:
 
 
 def _unreachable() -> ProblemError:
-    return ProblemError(503, "The broker cannot be reached now; try again in a moment.")
+    sentence = "The broker cannot be reached now; try again in a moment."
+    return ProblemError(503, sentence, code=ProblemCode.BROKER_UNREACHABLE)

@@ -8,7 +8,7 @@ from noc_web.api.route import Ask, Route
 from noc_web.api.targets import target_in_force
 from noc_web.json import Row
 from noc_web.parts import Parts
-from noc_web.problem import FieldError, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 
 def check(parts: Parts, ask: Ask) -> object:
@@ -31,12 +31,13 @@ def _command(parts: Parts, ask: Ask, verb: str) -> Row:
     if site is None:
         site = next((name for name, online in known.items() if online), None)
         if site is None:
-            raise ProblemError(409, "No site has a prober online now.")
+            raise ProblemError(409, "No site has a prober online now.", code=ProblemCode.OFFLINE)
     if site not in known:
         sentence = f"site: {site[:63]!r} is not a site; use one of {', '.join(known) or 'none, as there is none yet'}."
         raise invalid([FieldError("site", sentence)])
     if not known[site]:
-        raise ProblemError(409, f"The prober of the site {site} is not online now.")
+        sentence = f"The prober of the site {site} is not online now."
+        raise ProblemError(409, sentence, code=ProblemCode.OFFLINE)
     # Noted first: the reply may be here before the command's sending has returned.
     request = parts.requests.asked(ask.actor.name)
     parts.publisher.command(verb, site, target.id, request)

@@ -18,7 +18,7 @@ from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
 from noc_web.database.models import Place, Session, Token, User
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 FIRST_USER: Final = "admin"
 FIRST_LOGIN: Final = "first-login.txt"
@@ -151,7 +151,7 @@ class Accounts:
         password_hash = passwords.hashed(password)
         with self._database.begin() as session:
             if session.scalar(select(User).where(User.name == name)):
-                raise ProblemError(409, f"A user {name!r} exists already; choose another name.")
+                raise _exists(f"A user {name!r} exists already; choose another name.")
             session.add(
                 User(
                     name=name,
@@ -200,7 +200,8 @@ class Accounts:
         if user is None or actor.session is None:
             raise ProblemError(403, "Only a person who is logged in has a password.")
         if not actor.must_change_password and not passwords.fits(current or "", user.password_hash):
-            raise ProblemError(403, "The current password is wrong.", [FieldError("current", "This is not it.")])
+            error = FieldError("current", "This is not it.", ProblemCode.WRONG_PASSWORD)
+            raise ProblemError(403, "The current password is wrong.", [error])
         passwords.check_acceptable(new, actor.name)
         with self._database.begin() as session:
             session.execute(
@@ -242,7 +243,7 @@ class Accounts:
         token = f"noc_{secrets.token_urlsafe(32)}"
         with self._database.begin() as session:
             if session.scalar(select(Token).where(Token.name == name)):
-                raise ProblemError(409, f"A token {name!r} exists already; choose another name or delete that one.")
+                raise _exists(f"A token {name!r} exists already; choose another name or delete that one.")
             session.add(
                 Token(name=name, role=role, prefix=token[:8], token_hash=_hash(token), created_at=int(Time.now()))
             )
@@ -292,6 +293,10 @@ def _check_name(name: str) -> None:
         raise invalid([FieldError("name", sentence)])
 
 
+def _exists(sentence: str) -> ProblemError:
+    return ProblemError(409, sentence, code=ProblemCode.EXISTS)
+
+
 def _check_role(role: str) -> None:
     if role not in ROLES:
         raise invalid([FieldError("role", f"role: {role[:20]!r} is not accepted; use {', '.join(ROLES)}.")])
@@ -300,4 +305,5 @@ def _check_role(role: str) -> None:
 def _keep_an_admin(session: Any, name: str, role: str | None) -> None:
     others = session.scalar(select(func.count()).select_from(User).where(User.role == "admin", User.name != name))
     if role != "admin" and not others:
-        raise ProblemError(409, f"{name} is the last admin; make somebody else one first.")
+        sentence = f"{name} is the last admin; make somebody else one first."
+        raise ProblemError(409, sentence, code=ProblemCode.LAST_ADMIN)

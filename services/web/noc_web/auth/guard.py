@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.actor import Actor, Role
-from noc_web.problem import ProblemError
+from noc_web.problem import ProblemCode, ProblemError
 
 COOKIE_KEY: Final = "log-in"
 """Under it the signed cookie has the secret of the session."""
@@ -44,7 +44,7 @@ class Guard:
         if actor.session and request.method in _CHANGING:
             self.check_form(request)
         if actor.must_change_password and not before_password:
-            raise ProblemError(403, "Choose a password first.")
+            raise ProblemError(403, "Choose a password first.", code=ProblemCode.CHOOSE_PASSWORD)
         if not actor.may(role):
             raise ProblemError(403, f"This needs the role {role}; {actor.name} has the role {actor.role}.")
         return actor
@@ -54,4 +54,5 @@ class Guard:
         try:
             self._csrf.protect()
         except CSRFError as error:
-            raise ProblemError(400, f"{error.description} Load the page again.") from None
+            sentence = f"{error.description} Reload the page."
+            raise ProblemError(400, sentence, code=ProblemCode.STALE_PAGE) from None
