@@ -100,12 +100,18 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     announcer = presence.Announcer(session, SERVICES, said, publisher.published, service="web")
     session.start()
     # Behind a proxy everybody comes from its address.
-    one_address = descriptors if config.public_url else STRANGERS_OF_ONE_ADDRESS
+    is_behind_proxy = bool(config.public_url or config.trusted_proxies)
+    one_address = descriptors if is_behind_proxy else STRANGERS_OF_ONE_ADDRESS
     server = Server(listener, app, name=config.http_host, descriptors=descriptors, one_address=one_address)
     server.start()
     log.get("noc.web").info(f"open {config.address}")
     # Greenlets that die must not die silently: each is looked at below.
-    running = [gevent.spawn(live.run), gevent.spawn(keeper.run), gevent.spawn(announce, announcer)]
+    running = [
+        gevent.spawn(live.run),
+        gevent.spawn(live.look_after),
+        gevent.spawn(keeper.run),
+        gevent.spawn(announce, announcer),
+    ]
     try:
         while not stop.is_set():
             session.check()

@@ -58,5 +58,6 @@ HISTORY: Final = Pool(2, 30, 503, "Too much history is being read at the moment;
 PASSWORDS: Final = Pool(2, 8, 429, "Too many passwords are being checked at the moment; try again in a few seconds.")
 JOINS: Final = Pool(2, 5000, 503, "Too many pages are connecting; try again in a moment.")
 LIVE: Final = Pool(1, 100, 503, "The live view is busy; try again in a moment.")
+SESSIONS: Final = Pool(1, 10, 503, "The server is busy; try again in a moment.")
 KEEPER: Final = Pool(1, 10, 503, "The server is busy; try again in a moment.")
 PRESENCE: Final = Pool(1, 10, 503, "The server is busy; try again in a moment.")

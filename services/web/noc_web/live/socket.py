@@ -20,6 +20,7 @@ import gevent
 from flask import Flask, request
 from flask_socketio import SocketIO, disconnect
 from gevent.event import Event as Wake
+from sqlalchemy.exc import OperationalError
 
 from noc_bus.messages import ProbeResult
 from noc_bus.time import Time
@@ -33,7 +34,7 @@ from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.rows import Tick
 from noc_web.live.websocket import CONNECTION, LARGEST_MESSAGE, WebSocket
-from noc_web.logs import Sparing
+from noc_web.logs import Allowance, Sparing
 from noc_web.problem import ProblemError
 
 _EVERY_S: Final = 0.25
@@ -107,6 +108,7 @@ class LiveSocket:
         self._wake = Wake()
         self._first_seen_s: dict[str, float] = {}
         self._joining: set[str] = set()
+        self._allowance = Allowance()
         self.io = SocketIO(
             app,
             async_mode="gevent",
@@ -131,16 +133,12 @@ class LiveSocket:
         return len(self._viewers)
 
     def run(self) -> None:
-        """The greenlet."""
-        advance_at_s = sessions_at_s = tick_at_s = sent_at_s = 0.0
+        """The greenlet that emits."""
+        advance_at_s = tick_at_s = sent_at_s = 0.0
         while True:
             self._wake.clear()
             now_s = time.monotonic()
             self._picture.follow_results(bool(self._viewers))
-            if now_s >= sessions_at_s:
-                sessions_at_s = now_s + _SESSIONS_S
-                self._end_those_who_never_join(now_s)
-                self._look_at_sessions()
             if not self._viewers:
                 self._wake.wait(_IDLE_S)
                 continue
@@ -155,6 +153,18 @@ class LiveSocket:
                 self._tick()
             gevent.sleep(_ROUND_S)
             self._wake.wait(max(0.0, advance_at_s - time.monotonic()))
+
+    def look_after(self) -> None:
+        """Another greenlet: the emitter must not wait for the database of the sessions."""
+        while True:
+            self._end_those_who_never_join(time.monotonic())
+            try:
+                self._look_at_sessions()
+            except OperationalError as error:
+                # Sessions are looked at again in a moment; pages go on meanwhile.
+                if self._allowance.takes():
+                    _log.warning(f"the sessions of live pages cannot be looked up now: {error.orig}")
+            gevent.sleep(_SESSIONS_S)
 
     # -- what is sent
 
@@ -251,7 +261,7 @@ class LiveSocket:
         sessions = {viewer.session for viewer in self._viewers.values()}
         if not sessions:
             return
-        alive = pools.LIVE.run(self._accounts.in_use, sessions)
+        alive = pools.SESSIONS.run(self._accounts.in_use, sessions)
         for sid, viewer in list(self._viewers.items()):
             if viewer.session in sessions and viewer.session not in alive:
                 self._cut(sid, viewer)
