@@ -223,8 +223,8 @@ def test_a_stopped_process_says_unknown_for_the_time_it_did_not_run(
     alone.signal(signal.SIGSTOP)
     stopped = Time.now()
     time.sleep(9)
-    alone.signal(signal.SIGCONT)
     going_on = Time.now()
+    alone.signal(signal.SIGCONT)
     alone.wait(lambda results, states: states[-1].state is before and states[-1].since >= going_on)
     results, states = alone.journal()
     unknown, after = states[-2:]
