@@ -36,7 +36,8 @@ from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descr
 _CHECK_S: Final = 0.5
 _FOLLOW_S: Final = 0.2
 _TICK_S: Final = 1.0
-_DRAIN_S: Final = 10.0
+# Shorter than the patience of whoever stops this process.
+_DRAIN_S: Final = 8.0
 _SWITCH_S: Final = 0.001
 
 
