@@ -107,7 +107,7 @@ REPLAYS: Final = Channel(
     "A batch of journal records the mark has not reached.",
 )  # fmt: skip
 MARKS: Final = Channel(
-    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober", "recorder"), True, 1,
+    "marks", "marks/{site}", m.Mark, ("recorder",), ("prober", "recorder", "web"), True, 1,
     "How far a site's journal is stored durably.",
     clearers=("web",),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Mark, ServicePresence, State
-from noc_history.store import StoreError
+from noc_history.store import Batch, StoreError
 from noc_recorder.intake import Intake
 from tests.parts.waiting import wait_until
 from tests.recorder.conftest import FOREVER, Rig
@@ -166,6 +166,20 @@ def test_the_mark_of_a_site_that_was_deleted_is_not_published_again_until_its_pr
     assert summary.count == 1
     site.publish(RESULTS, cycle(2))
     wait_for_retained(rig, 2)
+
+
+def test_the_mark_of_a_site_that_was_deleted_while_the_recorder_was_away_is_not_published_at_its_start(
+    rig: Rig, site: FakeBus
+) -> None:
+    for name in ("here", "there"):
+        rig.store.write(Batch(results=[cycle(0, site=name)], marks=[Mark(site=name, epoch=1, seq=0, at=T0)]))
+    site.publish(MARKS, Mark(site="there", epoch=1, seq=0, at=T0))
+    rig.start()
+    for _ in range(3):
+        rig.recorder.tick()
+        assert [mark.site for mark in rig.hub.now(MARKS)] == ["there"]
+    site.publish(RESULTS, cycle(1))
+    wait_for_retained(rig, 1)
 
 
 def test_a_mark_made_without_a_connection_is_told_with_the_next_one(rig: Rig, site: FakeBus) -> None:

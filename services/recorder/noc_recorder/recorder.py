@@ -36,8 +36,10 @@ class Recorder:
         self._rejected = rejected
         self._since = Time.now()
         self._marks: Published[str, Mark] = Published(bus, MARKS, RevCounter())
-        # Of sites that were deleted: not published again before their prober speaks.
+        # Of sites that may have been deleted, which a recorder without a catalogue cannot know: not published
+        # before the broker has one, or their prober speaks.
         self._withheld: dict[str, Mark] = {}
+        self._known: set[str] = set()
         # A bus may hand over within the call that publishes.
         self._lock = threading.RLock()
         self._log = log.get("noc.recorder")
@@ -52,10 +54,10 @@ class Recorder:
         """Tell the sites how far they are stored."""
         with self._lock:
             for mark in marks:
-                if mark.site in self._withheld:
-                    self._withheld[mark.site] = mark
-                else:
+                if mark.site in self._known:
                     self._marks.put(mark)
+                else:
+                    self._withheld[mark.site] = mark
 
     def tick(self) -> None:
         """About once a second: put right what the broker lost, and say how we are where it is time."""
@@ -89,27 +91,31 @@ class Recorder:
         return presence("recorder", self._since, figures, writer.trouble or self._maintenance.trouble)
 
     def _on_mark(self, mark: Mark | None, variables: dict[str, str]) -> None:
-        """Somebody cleared it: the site was deleted."""
+        """One from an earlier start: the site is still there. Cleared by somebody: it was deleted."""
         site = variables["site"]
-        if mark is not None or site not in self._marks.now:
+        if mark is not None:
+            self._is_there(site)
             return
         with self._lock:
+            self._known.discard(site)
             ours = self._marks.now.get(site)
             if ours is not None:
                 self._withheld[site] = ours
                 self._marks.remove(site)
 
-    def _is_back(self, site: str) -> None:
-        """A site speaks: one that was deleted is a new one, whose journal goes on."""
-        if site in self._withheld:
-            with self._lock:
-                if (mark := self._withheld.pop(site, None)) is not None:
-                    self._marks.put(mark)
+    def _is_there(self, site: str) -> None:
+        """A site speaks, or its mark is retained. One that was deleted is a new one then, whose journal goes on."""
+        if site in self._known:
+            return
+        with self._lock:
+            self._known.add(site)
+            if (mark := self._withheld.pop(site, None)) is not None:
+                self._marks.put(mark)
 
     def _on_record(self, record: ProbeResult | SiteState | None, variables: dict[str, str]) -> None:
         if record is not None:
             self._intake.put(record)
-            self._is_back(record.site)
+            self._is_there(record.site)
 
     def _on_replay(self, replay: Replay | None, variables: dict[str, str]) -> None:
         if replay is None:
@@ -118,7 +124,7 @@ class Recorder:
         if any((record.site, record.epoch) != (replay.site, replay.epoch) for record in records):
             self._log.warning(f"dropped a replay of {replay.site}: it has records of another site or epoch")
             return
-        self._is_back(replay.site)
+        self._is_there(replay.site)
         if self._intake.put(*records):
             self._intake.put_oldest(replay.site, replay.epoch, replay.oldest_seq)
 
