@@ -95,7 +95,7 @@ class Service:
             publisher.sync(catalog)
             picture.define(publisher.targets, publisher.sites)
 
-        catalog = Catalog(self.database, tell, self.config.audit_keep_days)
+        self.catalog = catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.parts = Parts(
             config=self.config,
             bus=self.bus,

@@ -247,6 +247,29 @@ def test_a_site_that_nobody_set_up_can_be_deleted_once_its_prober_is_gone(servic
     assert operator.get("sites")["sites"] == []
 
 
+def test_what_a_killed_broker_has_again_of_a_deleted_site_is_cleared_again_also_by_a_later_start(
+    new_service: Callable[..., Service],
+) -> None:
+    service = new_service()
+    service.start()
+    operator = service.by("operator")
+    operator.api("PUT", "sites/closed", {})
+    furnish(service, "closed", online=False)
+    kept = dict(service.hub.retained)
+    operator.api("DELETE", "sites/closed", status=204)
+    service.let_pass(30)
+    assert left_of(service, "closed") == []
+    service.bus.stop()
+    service.hub.retained.update(kept)
+    service.bus.start()
+    service.let_pass(30)
+    assert left_of(service, "closed") == []
+    furnish(service, "closed")
+    service.let_pass(30)
+    assert len(left_of(service, "closed")) == 5, "whoever speaks again is a new site"
+    assert service.catalog.former_sites() == []
+
+
 def test_a_site_that_was_deleted_while_its_prober_runs_keeps_what_it_says(service: Service) -> None:
     operator = service.by("operator")
     operator.api("PUT", "sites/here", {})

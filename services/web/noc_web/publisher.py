@@ -78,6 +78,7 @@ class Publisher:
             for name in gone_sites:
                 self._published_sites.remove(name)
                 self._former.leaves(name)
+            self._former.follow(catalog)
 
     def tick(self) -> None:
         """Once a second: what belongs to something that is over or gone is cleared."""
@@ -140,27 +141,48 @@ class FormerSites:
         self._clock = clock
         self._lock = threading.Lock()
         self._probers = Presences(bus, PROBERS, clock=clock)
+        # Deleted, and not heard of since. A broker that was killed may have all of them again.
+        self._former: set[str] = set()
+        self._catalog: Catalog | None = None
         self._since_s: dict[str, float] = {}
         self._sweeping: dict[str, dict[Channel[Any], Handler[Any]]] = {}
+        bus.when_connected(self._on_connected)
+
+    def follow(self, catalog: Catalog) -> None:
+        """The catalogue remembers them over a restart of ours."""
+        if self._catalog is None:
+            self._catalog = catalog
+            with self._lock:
+                self._former |= set(catalog.former_sites())
 
     def leaves(self, site: str) -> None:
         """It was deleted."""
         with self._lock:
+            self._former.add(site)
             self._since_s.setdefault(site, self._clock())
 
     def returns(self, site: str) -> None:
         """It is set up, again perhaps."""
         with self._lock:
+            self._former.discard(site)
             self._end(site)
+
+    def _on_connected(self) -> None:
+        with self._lock:
+            for site in self._former:
+                self._since_s[site] = self._clock()
 
     def tick(self) -> None:
         """Once a second."""
         self._probers.tick()
         now_s = self._clock()
         with self._lock:
+            for site in [site for site in self._former - self._since_s.keys() if self._is_online(site)]:
+                self._speaks_again(site)
             for site, since_s in list(self._since_s.items()):
-                presence = self._probers.get(site)
-                if now_s - since_s > _SWEEP_S or (presence and presence.online):
+                if self._is_online(site):
+                    self._speaks_again(site)
+                elif now_s - since_s > _SWEEP_S:
                     self._end(site)
                 elif site not in self._sweeping and now_s - since_s > _LEAVE_AFTER_S and self._bus.connected:
                     self._sweeping[site] = {channel: self._clearing(channel) for channel in _LEFT_BEHIND}
@@ -174,6 +196,16 @@ class FormerSites:
                 self._bus.clear(channel, **variables)
 
         return clear
+
+    def _is_online(self, site: str) -> bool:
+        presence = self._probers.get(site)
+        return presence is not None and presence.online
+
+    def _speaks_again(self, site: str) -> None:
+        self._end(site)
+        self._former.discard(site)
+        if self._catalog is not None:
+            self._catalog.site_speaks_again(site)
 
     def _end(self, site: str) -> None:
         self._since_s.pop(site, None)

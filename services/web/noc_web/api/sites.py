@@ -50,8 +50,8 @@ def _forget_seen(parts: Parts, row: SiteRow, who: str) -> None:
     """A site that nobody set up: only its prober ever spoke of it."""
     if row.online:
         raise ProblemError(409, f"The prober of {row.id} is running, so that the site would come back; stop it first.")
+    parts.catalog.forget_seen_site(row.id, who)
     parts.publisher.forget_site(row.id)
-    parts.catalog.note(who, "delete site", row.id)
 
 
 ROUTES = (

@@ -205,6 +205,22 @@ class Catalog:
 
         self._change(who, "delete site", name, {}, remove)
 
+    def former_sites(self) -> list[str]:
+        """Sites that were deleted, and whose probers have not spoken since."""
+        with self._database.session() as session:
+            return rows.former_sites(session)
+
+    def forget_seen_site(self, name: str, who: str) -> None:
+        """Delete a site that nobody set up, of which only its prober ever spoke."""
+        with self._database.begin() as session:
+            rows.remember_former(session, name)
+            self._write_audit(session, who, "delete site", name, {})
+
+    def site_speaks_again(self, name: str) -> None:
+        """One that was deleted is a new one from now on."""
+        with self._database.begin() as session:
+            rows.forget_former(session, name)
+
     # -- audit
 
     def note(self, who: str, act: str, subject: str, detail: Own | None = None) -> None:

@@ -98,8 +98,36 @@ def write(session: Session, draft: Draft) -> int:
             [_row(kind, name, value) for of, name, value in changes if of == kind and value is not None],
         )
     _put_rows(session, ChangeRow, [{"kind": kind, "name": name, "revision": revision} for kind, name, _ in changes])
-    session.execute(delete(ChangeRow).where(ChangeRow.revision < revision - _REVISIONS_KEPT))
+    _drop_old(session, revision)
     return revision
+
+
+def former_sites(session: Session) -> list[str]:
+    """Sites that were deleted, and whose probers have not spoken since."""
+    touched = select(ChangeRow.name).where(ChangeRow.kind == "sites", ChangeRow.name.not_in(select(SiteRow.id)))
+    return list(session.scalars(touched))
+
+
+def remember_former(session: Session, site: str) -> None:
+    """A site that was never set up is deleted: the catalogue stays as it is, but remembers that."""
+    _put_rows(session, ChangeRow, [{"kind": "sites", "name": site, "revision": newest_revision(session)}])
+
+
+def forget_former(session: Session, site: str) -> None:
+    """It speaks again."""
+    # The newest revision is what tells other processes that something changed: it must not go with this row.
+    _put_rows(session, ChangeRow, [{"kind": "groups", "name": "", "revision": newest_revision(session)}])
+    session.execute(
+        delete(ChangeRow).where(
+            ChangeRow.kind == "sites", ChangeRow.name == site, ChangeRow.name.not_in(select(SiteRow.id))
+        )
+    )
+
+
+def _drop_old(session: Session, revision: int) -> None:
+    # Sites that were deleted are remembered for as long as they keep silent.
+    old = delete(ChangeRow).where(ChangeRow.revision < revision - _REVISIONS_KEPT, ChangeRow.kind != "sites")
+    session.execute(old)
 
 
 def _row(kind: str, name: str, value: Any) -> dict[str, Any]:
