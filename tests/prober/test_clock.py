@@ -145,6 +145,36 @@ def test_a_clock_that_was_behind_for_a_while_loses_nothing() -> None:
     assert seconds(machine, machine.clock.now()) == 120
 
 
+def test_a_clock_that_was_wrong_in_several_ways_spoils_only_that_while() -> None:
+    machine = Machine()
+    machine.run(100)
+    early = machine.clock.now()
+    machine.set_wall(-60)
+    machine.run(20)
+    behind = machine.clock.now()
+    machine.set_wall(240)
+    machine.run(20)
+    ahead = machine.clock.now()
+    machine.set_wall(-180)
+    assert [seconds(machine, moment) for moment in (early, behind, ahead)] == [100, 120, 140]
+    machine.run(10)
+    assert seconds(machine, machine.clock.now()) == 150
+
+
+def test_a_clock_that_goes_wrong_again_moves_nothing_that_was_before() -> None:
+    machine = Machine()
+    machine.run(10)
+    early = machine.clock.now()
+    for step_s in (180.0, -180.0, 180.0):
+        machine.set_wall(step_s)
+        machine.run(10)
+        assert seconds(machine, early) == 10
+    assert abs(machine.now() - machine.wall_s * 1000) <= 2
+    machine.set_wall(-180)
+    machine.run(10)
+    assert seconds(machine, machine.clock.now()) == 50
+
+
 def test_a_clock_that_comes_and_goes_is_right_in_the_end() -> None:
     machine = Machine()
     for step_s in (3600.0, -3600.0, 3600.0, -3600.0, -1e7, 1e7):

@@ -44,11 +44,11 @@ class LostTime:
 
 @dataclass(frozen=True)
 class _Former:
-    """How far the wall clock was from the time since boot before a step, and when that was."""
+    """How far the wall clock was from the time since boot before a step, up to which moment, and the offsets then."""
 
     apart_ms: int
     until: int
-    skipped_ms: int
+    offsets: list[tuple[int, int]]
 
 
 class Clock:
@@ -57,6 +57,8 @@ class Clock:
     def __init__(self, readings: Readings | None = None) -> None:
         self._readings = readings or Readings()
         self._skipped_ms = 0
+        # How much was skipped altogether, from a moment on.
+        self._skips: list[tuple[int, int]] = []
         # Wall time less moment, from a moment on; the last one is in force.
         self._offsets: list[tuple[int, int]] = []
         self._former: list[_Former] = []
@@ -103,27 +105,32 @@ class Clock:
 
     def _accept(self, apart_ms: int) -> None:
         """The wall clock was set. Is the time between not seen, or was the clock wrong until now?"""
-        step_ms, at = apart_ms - self._apart_ms, self.now()
-        self.steps += 1
-        returned = next((one for one in reversed(self._former) if abs(one.apart_ms - apart_ms) < _SAME_MS), None)
-        skipped_ms = step_ms if step_ms >= STOOD_STILL_S * 1000 and returned is None else 0
-        former = _Former(self._apart_ms, at, skipped_ms)
+        step_ms = apart_ms - self._apart_ms
+        former = _Former(self._apart_ms, self.now(), self._offsets)
         self._apart_ms = apart_ms
+        self.steps += 1
         if abs(step_ms) >= _SAME_MS:
+            returned = next((one for one in reversed(self._former) if abs(one.apart_ms - apart_ms) < _SAME_MS), None)
             self._former = [*self._former, former][-_MAX_FORMER:]
             self._log.warning(f"the wall clock of this machine was set by {step_ms / 1000:+.1f} s")
-        if skipped_ms:
+            if returned:
+                self._return_to(returned)
+                return
+        if step_ms >= STOOD_STILL_S * 1000:
             # Also what a machine does that was paused without noticing it.
-            self._skipped_ms += skipped_ms
-        elif returned and returned.skipped_ms and step_ms < 0:
-            # What seemed to be time nobody saw was a clock gone wrong: only what came after it was dated wrongly.
-            self._offsets.append((returned.until + returned.skipped_ms, self._offsets[-1][1] + step_ms))
-            if len(self._offsets) > _MAX_FORMER:
-                del self._offsets[1]
-        else:
-            # An odd number: a step back by whole seconds would give cycles the very times of earlier ones.
-            step_ms = step_ms | 1 if step_ms < 0 else step_ms
-            self._offsets = [(since, offset_ms + step_ms) for since, offset_ms in self._offsets]
+            self._skipped_ms += step_ms
+            self._skips = [*self._skips, (self.now(), self._skipped_ms)][-_MAX_FORMER:]
+            return
+        # An odd number: a step back by whole seconds would give cycles the very times of earlier ones.
+        step_ms = step_ms | 1 if step_ms < 0 else step_ms
+        self._offsets = [(since, offset_ms + step_ms) for since, offset_ms in self._offsets]
+
+    def _return_to(self, former: _Former) -> None:
+        """The clock was wrong since then: what seemed to be time nobody saw was none, and dated wrongly what came after."""
+        drift_ms = self._apart_ms - former.apart_ms
+        offsets = [(since, offset_ms + drift_ms) for since, offset_ms in former.offsets]
+        offsets += [(since, self._apart_ms - skipped_ms) for since, skipped_ms in self._skips if since > former.until]
+        self._offsets = [offsets[0], *offsets[1:][-_MAX_FORMER:]]
 
     def _compare(self) -> tuple[int, int]:
         """How far the wall clock is from the time since boot, and that from the loop's clock: ms asleep, mostly."""
