@@ -129,7 +129,7 @@ ACKNOWLEDGEMENTS: Final = Channel(
     "Who has taken an open incident on; cleared when it is over.",
 )  # fmt: skip
 EVENTS: Final = Channel(
-    "events", "events/{kind}", m.Event, ("alerter",), ("web",), False, 1,
+    "events", "events/{kind}", m.Event, ("alerter",), (), False, 1,
     "Something just happened, for other systems.",
 )  # fmt: skip
 COMMANDS: Final = Channel(
@@ -141,7 +141,7 @@ REPLIES: Final = Channel(
     "The answer to a command.",
 )  # fmt: skip
 TRACES: Final = Channel(
-    "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "alerter", "web"), True, 1,
+    "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "web"), True, 1,
     "The last path found from a site to a target.",
     clearers=("web",),
 )  # fmt: skip

@@ -57,6 +57,11 @@ class FakeBus:
     def counters(self) -> dict[str, int]:
         return self._dispatcher.counters | {"messages_dropped_total": 0}
 
+    @property
+    def filters(self) -> list[str]:
+        """What it has subscribed to."""
+        return list(self._dispatcher.filters())
+
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         self._dispatcher.subscribe(channel, handler, **variables)
         if self.connected:
