@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 _FOLDERS: Final = {"alerter", "bus", "frame", "history", "prober", "recorder", "rules", "web"}
-_SLOW_FILES: Final = {"test_process.py", "test_cli.py"}
+_SLOW_FILES: Final = {"test_process.py", "test_cli.py", "test_costly_input.py", "test_schemathesis.py"}
 """Each of their tests starts a Python of its own."""
 _SLOW_FIXTURES: Final = {
     "chromium",
