@@ -94,6 +94,8 @@ def test_a_database_of_a_newer_version_stops_it_with_one_sentence(tmp_path: Path
     with contextlib.closing(sqlite3.connect(tmp_path / "web.sqlite")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
+        # Before 0.2 a file did not say its version by number.
+        connection.execute("PRAGMA user_version = 0")
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
     assert (code, len(lines)) == (process.EXIT_SETTINGS, 1)
     assert "was made by another version of NOC" in lines[0]

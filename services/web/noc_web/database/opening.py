@@ -9,12 +9,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,6 +19,7 @@ from noc_frame import sqlite
 from noc_frame.settings import SettingError
 
 FILE_NAME = "web.sqlite"
+_STEPS: Final = Path(__file__).parent / "migrations" / "versions"
 
 
 class Database:
@@ -38,11 +35,6 @@ class Database:
                 _upgrade(self._engine, self.path)
         except sqlite.DatabaseFault as fault:
             raise SettingError(f"NOC_DATA: {fault}.") from None
-        except CommandError as error:
-            raise SettingError(
-                f"NOC_DATA: {self.path} was made by another version of NOC ({error}); "
-                "start that version or a newer one, or move the file away."
-            ) from None
         except (OSError, DatabaseError) as error:
             reason = error.orig if isinstance(error, DatabaseError) else error.strerror
             raise SettingError(
@@ -87,16 +79,19 @@ def _engine(path: Path) -> Engine:
 
 
 def _upgrade(engine: Engine, path: Path) -> None:
-    """Alembic has the steps; the file says its version as every other of ours does, by their number."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    config = AlembicConfig()
-    config.set_main_option("script_location", "noc_web:database/migrations")
-    newest = len(list(ScriptDirectory.from_config(config).walk_revisions()))
+    """The file says its version as every other of ours does: by the number of steps it has had."""
+    newest = len(list(_STEPS.glob("[0-9]*.py")))
     with engine.begin() as connection:
-        sqlite.insist_known(path, connection.exec_driver_sql("PRAGMA user_version").scalar_one(), newest)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        sqlite.insist_known(path, version, newest)
+        if version < newest:
+            # It tells of its own parts as soon as it is imported.
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            # Alembic takes 11 MB for as long as the process lives, and is hardly ever needed.
+            from noc_web.database.upgrade import upgrade
+
+            upgrade(connection, path)
+            connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
 
 
 @contextlib.contextmanager
