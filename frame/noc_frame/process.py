@@ -12,13 +12,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from noc_frame import log
+from noc_frame.exit_codes import EXIT_RESTART, EXIT_SETTINGS
 from noc_frame.settings import ALL_NAMES, Setting, SettingError, table, unknown_names
-
-EXIT_SETTINGS: Final = 2
-EXIT_RESTART: Final = 70
 
 
 class RestartNeeded(Exception):

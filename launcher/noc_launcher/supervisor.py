@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from noc_frame.process import EXIT_SETTINGS
+from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_launcher.errors import CommandError
 
 RESTART_S: Final = (0.2, 30.0)

@@ -16,7 +16,7 @@ from noc_bus.broker import Broker
 from noc_bus.channels import SERVICES, TARGETS
 from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
-from noc_frame import process
+from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
@@ -59,7 +59,7 @@ def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
 )
 def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port()), **wrong})
-    assert code == process.EXIT_SETTINGS
+    assert code == EXIT_SETTINGS
     assert len(lines) == 1
     assert sentence in lines[0]
     assert "too short" not in lines[0]
@@ -71,7 +71,7 @@ def test_a_port_in_use_stops_it_with_one_sentence_and_nothing_is_begun(tmp_path:
         taken.listen()
         port = taken.getsockname()[1]
         code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(port)})
-    assert code == process.EXIT_SETTINGS
+    assert code == EXIT_SETTINGS
     assert len(lines) == 1
     assert f"NOC_HTTP_HOST and NOC_HTTP_PORT: 127.0.0.1:{port} cannot be listened on" in lines[0]
     assert "use another port" in lines[0]
@@ -83,7 +83,7 @@ def test_a_database_file_that_is_something_else_stops_it_and_is_left_as_it_is(tm
     other.write_text("These are my memoirs, and no database at all. " * 50)
     before = other.read_text()
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
-    assert code == process.EXIT_SETTINGS
+    assert code == EXIT_SETTINGS
     assert len(lines) == 1
     assert f"NOC_DATA: {other} cannot be used (file is not a database)" in lines[0]
     assert other.read_text() == before
@@ -97,7 +97,7 @@ def test_a_database_of_a_newer_version_stops_it_with_one_sentence(tmp_path: Path
         # Before 0.2 a file did not say its version by number.
         connection.execute("PRAGMA user_version = 0")
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
-    assert (code, len(lines)) == (process.EXIT_SETTINGS, 1)
+    assert (code, len(lines)) == (EXIT_SETTINGS, 1)
     assert "was made by another version of NOC" in lines[0]
 
 
@@ -107,7 +107,7 @@ def test_a_database_of_a_newer_program_is_refused_as_the_other_databases_are(tmp
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         connection.execute("PRAGMA user_version = 99")
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
-    assert (code, len(lines)) == (process.EXIT_SETTINGS, 1)
+    assert (code, len(lines)) == (EXIT_SETTINGS, 1)
     assert (
         "was written by a newer version of NOC (the file has version 99, this program knows versions up to 3)"
         in lines[0]

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_web import inventory
 from noc_web.auth.accounts import Accounts
@@ -27,7 +28,6 @@ from noc_web.problem import ProblemError
 COMMANDS: Final = ("user", "token", "targets")
 """The first words that `main` takes."""
 EXIT_REFUSED: Final = 1
-EXIT_SETTINGS: Final = 2
 _DATA_HELP: Final = "the data folder (NOC_DATA, else the usual one)"
 
 

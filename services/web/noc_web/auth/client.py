@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flask import Request
+if TYPE_CHECKING:
+    # The settings need this module, and the `noc` command reads the settings: it has no use for a web server.
+    from flask import Request
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 FORWARDED: Final = "X-Forwarded-For"
