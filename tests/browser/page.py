@@ -7,6 +7,7 @@ from typing import Any
 from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.parts.waiting import wait_until
@@ -23,15 +24,23 @@ class Page:
         """Parts of console messages that a test provokes on purpose."""
 
     def log_in(self, name: str = "admin", password: str | None = None) -> None:
-        # From where nothing asks the server: an answer on its way would bring the old cookie back.
+        # From where nothing asks the server. Still an answer on its way may bring the old cookie back: then once more.
         self.driver.get(f"{self.noc.address}/static/icon.svg")
-        self.driver.delete_all_cookies()
-        self.driver.get(f"{self.noc.address}/login")
+        self.wait(self._logged_out, "the log-in page")
         self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # forgets what another page said
         self.driver.find_element(By.NAME, "username").send_keys(name)
         self.driver.find_element(By.NAME, "password").send_keys(password or self.noc.password)
         self.driver.find_element(By.CSS_SELECTOR, "button").click()
         self.wait(lambda: self.the("connection").get_attribute("data-state") == "live", "a live page")
+
+    def log_out(self) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, "form[action='/logout'] button").click()
+        self.wait(lambda: self.driver.find_element(By.NAME, "username"), "the log-in page")
+
+    def _logged_out(self) -> WebElement:
+        self.driver.delete_all_cookies()
+        self.driver.get(f"{self.noc.address}/login")
+        return self.driver.find_element(By.NAME, "username")
 
     def open(self, path: str) -> None:
         self.driver.get(f"{self.noc.address}{path}")
@@ -56,8 +65,9 @@ class Page:
     def type(self, field: str, text: str) -> None:
         """Replace what a field of a form holds, once it is there."""
         element = self.wait(lambda: self.driver.find_element(By.NAME, field), f"the field {field}")
-        element.clear()
-        element.send_keys(text)
+        # As a person does: what a driver clears tells no script of it, and the next drawing would bring the old text back.
+        element.send_keys(Keys.CONTROL, "a")
+        element.send_keys(text or Keys.DELETE)
 
     def wait(self, condition: Any, what: str, deadline_s: float = WAIT_S) -> Any:
         def tried() -> Any:
@@ -86,6 +96,10 @@ class Page:
 
     def theme(self) -> str | None:
         return self.driver.find_element(By.TAG_NAME, "html").get_attribute("data-theme")
+
+    def take_theme(self, theme: str) -> None:
+        while self.theme() != theme:
+            self.click("theme-toggle")
 
     def overflows(self) -> bool:
         """Whether the page as a whole must be pushed sideways."""

@@ -53,8 +53,7 @@ def loaded(page: Page, path: str) -> None:
 @pytest.mark.parametrize("width", ["narrow", "usual"])
 def test_axe_finds_nothing_on_any_page_or_dialog(page: Page, axe: str, width: str, theme: str) -> None:
     page.driver.set_window_size(WIDTHS[width], 1000)
-    while page.theme() != theme:
-        page.click("theme-toggle")
+    page.take_theme(theme)
     bad: dict[str, list[str]] = {}
     for path in (*PAGES, *(f"/settings?part={part}" for part in PARTS)):
         loaded(page, path)
@@ -67,6 +66,26 @@ def test_axe_finds_nothing_on_any_page_or_dialog(page: Page, axe: str, width: st
         page.wait(lambda: page.find("dialog[open]") and "Loading" not in page.text(), name)
         bad[name] = findings(page, axe)
     assert {where: what for where, what in bad.items() if what} == {}
+
+
+@pytest.mark.parametrize("width_px", [800, 1440, 1600, 3840])
+def test_no_state_is_cut_in_the_table(page: Page, width_px: int) -> None:
+    page.driver.set_window_size(width_px, 1000)
+    loaded(page, "/")
+    page.wait(lambda: page.state_of("router"), "the table")
+    cut = """
+        const done = arguments[0];
+        const states = new URL("states.js", document.querySelector("script[type=module]").src);
+        import(states).then(({ STATES, word }) => {
+            const cell = document.querySelector('[data-target="router"] .c-state');
+            const text = [...cell.firstElementChild.childNodes].find((node) => node.nodeType === Node.TEXT_NODE);
+            done([STATES.length, STATES.filter((state) => {
+                text.data = word(state);
+                return cell.scrollWidth > cell.clientWidth;
+            })]);
+        });
+    """
+    assert page.driver.execute_async_script(cut) == [8, []]
 
 
 @pytest.mark.parametrize("path", ["/", "/targets/server", "/reports"])

@@ -34,11 +34,16 @@ const FIRST_FIELD = ".dialog-body :is(input, select, textarea):not([disabled], [
 /** A window above the page. @param {{title: string, onClose: () => void, wide?: boolean, children?: any, testid?: string}} given */
 export function Dialog({ title, onClose, wide = false, children, testid }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  // It is told of being closed late, when another window may have taken its place.
+  const isGone = useRef(false);
   useEffect(() => {
     const dialog = /** @type {HTMLDialogElement} */ (ref.current);
     dialog.showModal();
     // Closing gives the focus back to what opened it; taking it off the page would not.
-    return () => dialog.close();
+    return () => {
+      isGone.current = true;
+      dialog.close();
+    };
   }, []);
   const isFocused = useRef(false);
   useEffect(() => {
@@ -49,7 +54,7 @@ export function Dialog({ title, onClose, wide = false, children, testid }) {
     isFocused.current = true;
   });
   return html`
-    <dialog ref=${ref} class=${wide ? "wide" : ""} onClose=${onClose} aria-label=${title} data-testid=${testid}>
+    <dialog ref=${ref} class=${wide ? "wide" : ""} onClose=${() => isGone.current || onClose()} aria-label=${title} data-testid=${testid}>
       <header>
         <h2>${title}</h2>
         <button type="button" class="quiet" onClick=${onClose} aria-label="Close">Close</button>

@@ -2,7 +2,7 @@
 // The uptime report: any period, any group, the worst first.
 
 import { address } from "../api.js";
-import { duration, full, uptime, exact } from "../format.js";
+import { duration, exact, full, percent, uptime } from "../format.js";
 import { useLoaded, useMedia, usePrinting, useStore } from "../hooks.js";
 import { named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
@@ -13,6 +13,14 @@ import { Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 import { useSight } from "./virtuallist.js";
 
+/** What counts as downtime, as the API calls it and in words. */
+const PROFILES = /** @type {const} */ ([
+  ["standard", "Down"],
+  ["partial-is-down", "Down and Partial"],
+  ["unreachable-is-down", "Down and Unreachable"],
+  ["strict", "Down, Partial and Unreachable"],
+]);
+
 /** @param {{query: URLSearchParams}} given */
 export default function Reports({ query }) {
   const rows = useStore((state) => state.rows);
@@ -20,11 +28,12 @@ export default function Reports({ query }) {
   const preset = PRESETS.find((one) => one.name === (query.get("period") ?? "7d")) ?? PRESETS[2];
   const custom = named(query);
   const group = query.get("group") ?? "";
+  const [profile] = PROFILES.find(([name]) => name === query.get("profile")) ?? PROFILES[0];
   const period = useMemo(
     () => custom ?? preset.of(new Date()),
     [preset.name, query.get("from"), query.get("to")],
   );
-  const asked = { from: Math.round(period.from), to: Math.round(period.to), group };
+  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile };
   const { answer, error, busy } = useLoaded("/reports/uptime", asked);
   return html`
     <section class="panel report" aria-label="Uptime report">
@@ -40,6 +49,12 @@ export default function Reports({ query }) {
           <select value=${group} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })}>
             <option value="">All targets</option>
             ${[...new Set([...paths, ...(group ? [group] : [])])].map((path) => html`<option value=${path}>${path}</option>`)}
+          </select>
+        </label>
+        <label>
+          Downtime is
+          <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => setQuery({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
+            ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
         </label>
         <span class="spring"></span>
@@ -79,13 +94,13 @@ function Table({ answer }) {
   const high = (narrow ? CARD_REM : ROW_REM) * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const first = isWindowed ? Math.max(0, Math.floor(sight.top / high) - BEYOND) : 0;
   const last = isWindowed ? Math.min(answer.rows.length, Math.ceil((sight.top + sight.height) / high) + BEYOND) : answer.rows.length;
-  const gap = (/** @type {number} */ count) => (count > 0 ? html`<tr class="gap" aria-hidden="true"><td colspan=${6 + states.length} style=${{ height: `${count * high}px` }}></td></tr>` : null);
+  const gap = (/** @type {number} */ count) => (count > 0 ? html`<tr class="gap" aria-hidden="true"><td colspan=${7 + states.length} style=${{ height: `${count * high}px` }}></td></tr>` : null);
   return html`
     <div class=${`scroll ${isWindowed ? "is-windowed" : ""}`} style=${{ "--row-height": `${high}px` }}>
       <table class="list as-cards report-table" data-testid="report-table" aria-rowcount=${answer.rows.length + 2}>
         <thead>
           <tr>
-            <th>Target</th><th>Group</th><th class="is-number">Uptime</th><th class="is-number">Outages</th><th class="is-number">Downtime</th><th class="is-number">Longest</th>
+            <th>Target</th><th>Group</th><th class="is-number">Uptime</th><th class="is-number">Coverage</th><th class="is-number">Outages</th><th class="is-number">Downtime</th><th class="is-number">Longest</th>
             ${states.map((state) => html`<th class="is-number" key=${state}>${word(state)}</th>`)}
           </tr>
         </thead>
@@ -107,13 +122,23 @@ function Table({ answer }) {
         </tfoot>
       </table>
     </div>
-    <p class="help">Uptime is the share of the measured time in which it answered; UNKNOWN, UNREACHABLE, maintenance and pauses count neither way. “–”: nothing was measured.</p>
+    <p class="help">
+      Uptime is the share of the time up and down in which it was up: ${downtime(answer.profile)} is down, other states count neither way; “–”: there was neither. Coverage is how much of
+      the period was measured.
+    </p>
   `;
 }
+
+/** @param {string} profile */
+const downtime = (profile) => PROFILES.find(([name]) => name === profile)?.[1] ?? profile;
+
+/** Less than all never reads as all. @param {number} value */
+const coverage = (value) => percent(value >= 99.5 && value < 100 ? 99 : value);
 
 /** @param {{row: any, states: readonly string[]}} given */
 const Figures = ({ row, states }) => html`
   <td data-label="Uptime" class=${`is-number uptime-cell ${row.uptime_pct !== null && row.uptime_pct < 99 ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
+  <td data-label="Coverage" class="is-number" title=${`${row.coverage_pct} %`}>${coverage(row.coverage_pct)}</td>
   <td data-label="Outages" class="is-number">${row.outages}</td>
   <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${row.downtime_s ? duration(row.downtime_s) : "–"}</td>
   <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${row.longest_s ? duration(row.longest_s) : "–"}</td>

@@ -22,11 +22,14 @@ export function TargetForm({ id, onClose, onSaved }) {
   useEffect(() => {
     if (stored && options) setTypedIn(allTyped(fields, stored));
   }, [found.answer, options]);
+  const [doubted, setDoubted] = useState(/** @type {any} */ (null));
   const { run, busy, error } = useAction(async () => {
     const body = own(fields, typedIn ?? {});
     // Only what was changed here: somebody else may have changed another option meanwhile.
     const changes = () => changed(own(fields, allTyped(fields, stored)), body);
-    onSaved(id ? await api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : await api.post("/targets", body));
+    const saved = await (id ? api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : api.post("/targets", body));
+    if (saved.warnings.length) setDoubted(saved);
+    else onSaved(saved);
   });
   const suggestions = useMemo(
     () => ({
@@ -36,6 +39,7 @@ export function TargetForm({ id, onClose, onSaved }) {
     }),
     [groups, rows.size],
   );
+  if (doubted) return html`<${Doubted} saved=${doubted} onDone=${() => onSaved(doubted)} />`;
   return html`
     <${Dialog} title=${id ? `Change ${id}` : "Add a target"} onClose=${onClose} wide>
       <form class="dialog-form" data-testid="target-form" noValidate onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
@@ -66,3 +70,11 @@ export function TargetForm({ id, onClose, onSaved }) {
     <//>
   `;
 }
+
+/** What was saved, and what deserves a second look in it. @param {{saved: any, onDone: () => void}} given */
+const Doubted = ({ saved, onDone }) => html`
+  <${Dialog} title=${`${saved.id} is saved`} onClose=${onDone} testid="warnings">
+    <div class="dialog-body" role="alert">${saved.warnings.map((/** @type {string} */ sentence) => html`<p key=${sentence}>${sentence}</p>`)}</div>
+    <footer><button type="button" class="primary" autofocus onClick=${onDone} data-testid="warnings-seen">OK</button></footer>
+  <//>
+`;

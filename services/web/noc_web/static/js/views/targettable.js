@@ -30,6 +30,8 @@ const ORDER_EVERY_MS = 1000;
 export function TargetTable({ query }) {
   const rows = useStore((state) => state.rows);
   const narrow = useMedia("(max-width: 720px)");
+  // Where they have no column, they are beside the group.
+  const hasTags = !useMedia("(max-width: 1500px)");
   const now = useNow(1000);
   const column = SORTABLE.has(query.get("sort") ?? "") ? /** @type {string} */ (query.get("sort")) : "state";
   const direction = query.get("dir") ?? firstDirection(column);
@@ -69,7 +71,7 @@ export function TargetTable({ query }) {
       head=${head}
       withPage=${narrow}
       draw=${(/** @type {any} */ row, /** @type {number} */ place, /** @type {any} */ style) =>
-        html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} narrow=${narrow} />`}
+        html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} narrow=${narrow} hasTags=${hasTags} />`}
     />
     <p class="count" role="status">
       ${shown.length === rows.size ? counted(rows.size, "target") : `${shown.length} of ${counted(rows.size, "target")}`}
@@ -102,8 +104,8 @@ function useOrder(rows, filter, column, direction) {
 /** What needs no explanation. */
 const WELL = new Set(["UP", "PAUSED", "MAINTENANCE"]);
 
-/** @param {{row: import("../store.js").Row, place: number, style: Record<string, string>, now: number, narrow: boolean}} given */
-function Row({ row, place, style, now, narrow }) {
+/** @param {{row: import("../store.js").Row, place: number, style: Record<string, string>, now: number, narrow: boolean, hasTags: boolean}} given */
+function Row({ row, place, style, now, narrow, hasTags }) {
   const lasting = row.since ? duration((now - Date.parse(row.since)) / 1000) : "–";
   const why = WELL.has(row.state) ? "" : row.reason;
   const old = age(row.sites[row.rtt_site ?? ""] ?? Object.values(row.sites)[0], row.interval_s, now);
@@ -139,11 +141,14 @@ function Row({ row, place, style, now, narrow }) {
         )}
       </span>
       <span class="c-address" role="cell" title=${row.address}>${row.address}</span>
-      <span class="c-group" role="cell" title=${row.group}>${(narrow && why) || row.group || "–"}</span>
-      <span class="c-tags" role="cell" title=${row.tags.join(" ")}>${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
+      <span class="c-group" role="cell" title=${[row.group, ...row.tags].filter(Boolean).join(", ")}>${(narrow && why) || row.group || (row.tags.length ? "" : "–")}${hasTags ? null : html` <${Tags} of=${row} />`}</span>
+      <span class="c-tags" role="cell" title=${row.tags.join(" ")}>${hasTags ? html`<${Tags} of=${row} />` : null}</span>
     </div>
   `;
 }
+
+/** @param {{of: import("../store.js").Row}} given */
+const Tags = ({ of }) => of.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`);
 
 /** Where not all sites have room, those that see something bad come first.
  * @param {[string, import("../store.js").Cell][]} cells */
