@@ -132,6 +132,18 @@ def test_the_mark_deletes_what_it_covers_and_only_of_its_epoch(tmp_path: Path) -
         assert journal.next_seq == 10, "an empty journal goes on counting"
 
 
+def test_a_mark_that_covers_very_many_deletes_them_in_small_bites(tmp_path: Path) -> None:
+    with journal_in(tmp_path) as (journal, _):
+        append(journal, 12_000)
+        mark = Mark(site="local", epoch=journal.epoch, seq=11_899, at=NOW)
+        depths = []
+        while journal.is_covered(mark):
+            with journal.transaction():
+                assert journal.acknowledge(mark)
+            depths.append(journal.depth)
+        assert depths == [7000, 2000, 100]
+
+
 @pytest.mark.parametrize(("epoch_ahead", "seq"), [(5, -1), (0, 4), (0, 100)])
 def test_a_mark_that_knows_more_than_the_journal_makes_it_begin_a_new_epoch(
     tmp_path: Path, epoch_ahead: int, seq: int

@@ -24,7 +24,8 @@ Record = ProbeResult | SiteState
 KEPT_MS: Final = 72 * 3_600_000
 KEPT_BYTES: Final = 2_000_000_000
 _KINDS: Final[dict[str, type[ProbeResult | SiteState]]] = {"result": ProbeResult, "state": SiteState}
-_DROP_AT_ONCE: Final = 5000
+# What a group of new records may have to wait for.
+_DELETED_AT_ONCE: Final = 5000
 _REASONABLE_BYTES: Final = 100
 
 
@@ -136,12 +137,19 @@ class Journal:
         return Run(first_seq, last_seq, run.results, run.states) if last_seq >= first_seq else None
 
     def acknowledge(self, mark: Mark) -> bool:
-        """Delete what the mark covers. False where the mark knows more than we do, so that numbers must start again."""
+        """Delete some of what the mark covers, the oldest first; call it again while `is_covered` says so.
+
+        False where the mark knows more than we do, so that numbers must start again.
+        """
         if mark.epoch > self.epoch or (mark.epoch == self.epoch and mark.seq >= self.next_seq):
             return False
-        if mark.epoch == self.epoch and mark.seq >= self._oldest_seq:
-            self._delete_up_to(mark.seq)
+        if self.is_covered(mark):
+            self._delete_up_to(min(mark.seq, self._oldest_seq + _DELETED_AT_ONCE - 1))
         return True
+
+    def is_covered(self, mark: Mark) -> bool:
+        """Whether the mark covers records that are still here."""
+        return mark.epoch == self.epoch and self._oldest_seq <= min(mark.seq, self.next_seq - 1)
 
     def start_epoch(self, now: Time, above: int) -> None:
         """After a journal was lost or put back from a copy: the same records under a name not used before."""
@@ -156,12 +164,12 @@ class Journal:
         """
         before = self._oldest_seq
         (last_old,) = self._connection.execute(
-            "SELECT max(seq) FROM records WHERE at < ? AND seq < ?", (ran_ms - kept_ms, before + _DROP_AT_ONCE)
+            "SELECT max(seq) FROM records WHERE at < ? AND seq < ?", (ran_ms - kept_ms, before + _DELETED_AT_ONCE)
         ).fetchone()
         if (excess := self._bytes() - kept_bytes) > 0:
             # As many as take up what is too much, so that the bound holds however fast records come.
             mean_bytes = max(_REASONABLE_BYTES, self._bytes() // max(1, self.depth))
-            count = min(_DROP_AT_ONCE, max(1, excess // mean_bytes + 1))
+            count = min(_DELETED_AT_ONCE, max(1, excess // mean_bytes + 1))
             last_old = max(last_old or 0, min(before + count, self.next_seq) - 1)
         if last_old is not None and last_old >= before:
             self._delete_up_to(last_old)

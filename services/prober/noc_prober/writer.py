@@ -73,6 +73,8 @@ class Writer:
             self._traces.put(trace)
         # A mark covers those before it, so that of many only the newest few matter.
         self._marks: deque[Mark] = deque(maxlen=10)
+        # It covers more than is deleted at once.
+        self._half_applied: Mark | None = None
         self._flow = FlowControl(time.monotonic(), journal.next_seq)
         self._boot_number = boot_number()
         self._opened_ms, self._ran_before_ms = boot_ms(), journal.ran_ms
@@ -174,6 +176,8 @@ class Writer:
             try:
                 while self._marks:
                     self._apply(self._marks.popleft())
+                if self._half_applied:
+                    self._apply(self._half_applied)
                 numbered = self._commit(group)
             except sqlite3.Error as error:
                 self._log_failure(error)
@@ -241,7 +245,8 @@ class Writer:
 
     def _look_after(self) -> None:
         now_s = time.monotonic()
-        if now_s - self._dropped_s >= _DROP_EVERY_S:
+        # What is stored is not lost, only not deleted yet.
+        if now_s - self._dropped_s >= _DROP_EVERY_S and not self._half_applied:
             self._dropped_s = now_s
             self._drop_old(now_s)
             self._log_lost(now_s)
@@ -283,6 +288,7 @@ class Writer:
             is_ours = journal.acknowledge(mark)
             if not is_ours:
                 journal.start_epoch(Time.now(), mark.epoch)
+        self._half_applied = mark if journal.is_covered(mark) else None
         if not is_ours:
             self._log.warning(
                 "the recorder has stored more of this site than this journal knows: it starts a new epoch "
