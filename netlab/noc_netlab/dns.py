@@ -13,7 +13,6 @@ from typing import Final
 _HEADER: Final = struct.Struct("!6H")
 _A, _PTR, _AAAA, _ANY = 1, 12, 28, 255
 _INTERNET: Final = 1
-_TTL_S: Final = 60
 _IS_ANSWER: Final = 0x8400
 _WANTS_RECURSION: Final = 0x0100
 _CAN_RECUR: Final = 0x0080
@@ -27,7 +26,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 class Zone:
     """All names there are, and what they stand for. The first name of an address is its reverse name."""
 
-    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, names: Mapping[str, Sequence[str]], ttl_s: int = 60) -> None:
+        self.ttl_s = ttl_s
         self.addresses: dict[str, list[Address]] = {
             name.lower(): [ipaddress.ip_address(one) for one in addresses] for name, addresses in names.items()
         }
@@ -56,18 +56,18 @@ def answer(query: bytes, zone: Zone) -> bytes | None:
 def _look_up(name: str, kind: int, zone: Zone) -> tuple[bool, list[bytes]]:
     """Whether the name exists, and its records of this kind."""
     records = [
-        _record(of_family, address.packed)
+        _record(of_family, address.packed, zone.ttl_s)
         for address in zone.addresses.get(name, ())
         if kind in (of_family := _A if address.version == 4 else _AAAA, _ANY)
     ]
     pointer = zone.names.get(name)
     if pointer and kind in (_PTR, _ANY):
-        records.append(_record(_PTR, _write_name(pointer)))
+        records.append(_record(_PTR, _write_name(pointer), zone.ttl_s))
     return bool(pointer) or name in zone.addresses, records
 
 
-def _record(kind: int, content: bytes) -> bytes:
-    return _NAME_OF_QUESTION + struct.pack("!2HIH", kind, _INTERNET, _TTL_S, len(content)) + content
+def _record(kind: int, content: bytes, ttl_s: int) -> bytes:
+    return _NAME_OF_QUESTION + struct.pack("!2HIH", kind, _INTERNET, ttl_s, len(content)) + content
 
 
 def _read_name(message: bytes, at: int) -> tuple[str, int]:

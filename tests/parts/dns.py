@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
-_CLASS_IN: Final = 1
-_TYPES: Final = {4: 1, 6: 28}
+from noc_netlab.dns import Zone, answer
 
 
 class Dns:
-    """A context manager: answers A and AAAA from `names` on UDP port 53 of a loopback address.
+    """A context manager: answers from `names` on UDP port 53 of a loopback address.
 
     `is_silent`: it hears and says nothing, as a dead server does.
     """
@@ -25,7 +22,6 @@ class Dns:
         self.names: dict[str, list[str]] = {}
         self.ttl_s = 5
         self.is_silent = False
-        self.asked: list[str] = []
         self._settings = folder / "resolv.conf"
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
@@ -49,26 +45,7 @@ class Dns:
                 query, client = self._socket.recvfrom(1024)
             except OSError:
                 return
-            if not self.is_silent and (answer := self._answer(query)):
-                self._socket.sendto(answer, client)
-
-    def _answer(self, query: bytes) -> bytes | None:
-        if len(query) < 17:
-            return None
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1 : at + 1 + query[at]].decode(errors="replace"))
-            at += 1 + query[at]
-        name = ".".join(labels).lower()
-        (kind,) = struct.unpack_from("!H", query, at + 1)
-        question = query[12 : at + 5]
-        self.asked.append(name)
-        known = self.names.get(name)
-        found = [ip_address(one) for one in known or () if _TYPES[ip_address(one).version] == kind]
-        code = 0 if known is not None else 3
-        header = query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, len(found), 0, 0)
-        records = b"".join(
-            b"\xc0\x0c" + struct.pack("!HHIH", kind, _CLASS_IN, self.ttl_s, len(one.packed)) + one.packed
-            for one in found
-        )
-        return header + question + records
+            # Anew each time: a test changes the names as it goes.
+            found = answer(query, Zone(self.names, self.ttl_s))
+            if found and not self.is_silent:
+                self._socket.sendto(found, client)
