@@ -31,11 +31,11 @@ def read_by_the_web_service(folder: Path) -> list[str]:
     """While a page is open, and what a deleted site left is looked for."""
     web = Web(folder)
     web.start()
-    web.parts.picture.follow_results(True)
+    web.picture.follow_results(True)
     web.others.publish(CHANNEL["probers"], ProberPresence(site="closed", online=False))
     web.let_pass(2)
-    web.parts.catalog.put_site("closed", {}, "test")
-    web.parts.catalog.delete_site("closed", "test")
+    web.catalog.put_site("closed", {}, "test")
+    web.catalog.delete_site("closed", "test")
     web.let_pass(5)
     return web.bus.filters
 

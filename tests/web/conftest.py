@@ -28,7 +28,6 @@ from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
-from noc_web.parts import Parts
 from noc_web.publisher import Publisher
 
 PASSWORD: Final = "correct horse battery"
@@ -83,42 +82,43 @@ class Service:
         self.others = FakeBus(self.hub)
         self.others.start()
         self.database = Database(self.config.data)
-        accounts = Accounts(self.database)
+        self.accounts = Accounts(self.database)
         self.passed_s = 0.0
-        publisher = Publisher(self.bus, clock=self.clock_s)
-        picture = Picture(self.bus, clock=self.clock_s)
-        revisions, requests = Revisions(picture), Requests(self.bus)
+        self.publisher = Publisher(self.bus, clock=self.clock_s)
+        self.picture = Picture(self.bus, clock=self.clock_s)
+        self.revisions, self.requests = Revisions(self.picture), Requests(self.bus)
         self.app, csrf = new_app(self.config)
-        guard = Guard(accounts, csrf)
+        guard = Guard(self.accounts, csrf)
 
         def tell() -> None:
-            publisher.sync(catalog)
-            picture.define(publisher.targets, publisher.sites)
+            self.publisher.sync(self.catalog)
+            self.picture.define(self.publisher.targets, self.publisher.sites)
 
-        self.catalog = catalog = Catalog(self.database, tell, self.config.audit_keep_days)
-        self.parts = Parts(
+        self.catalog = Catalog(self.database, tell, self.config.audit_keep_days)
+        self.store = self.config.history.open()
+        add_routes(
+            self.app,
             config=self.config,
             bus=self.bus,
-            accounts=accounts,
+            accounts=self.accounts,
             guard=guard,
-            catalog=catalog,
-            publisher=publisher,
-            picture=picture,
-            revisions=revisions,
-            requests=requests,
-            store=self.config.history.open(),
+            catalog=self.catalog,
+            publisher=self.publisher,
+            picture=self.picture,
+            revisions=self.revisions,
+            requests=self.requests,
+            store=self.store,
         )
-        add_routes(self.app, self.parts)
         self.live = LiveSocket(
             self.app,
-            picture=picture,
-            revisions=revisions,
-            requests=requests,
+            picture=self.picture,
+            revisions=self.revisions,
+            requests=self.requests,
             guard=guard,
-            accounts=accounts,
+            accounts=self.accounts,
             public_url=self.config.public_url,
         )
-        self.keeper = Keeper(catalog, publisher, picture)
+        self.keeper = Keeper(self.catalog, self.publisher, self.picture)
         self._browsers: dict[str, Browser] = {}
 
     def start(self) -> None:
@@ -133,7 +133,7 @@ class Service:
         """What the service does every second, so many of them later."""
         for _ in range(seconds):
             self.passed_s += 1
-            for published in self.parts.publisher.published:
+            for published in self.publisher.published:
                 published.tick()
             self.keeper.tick()
 
@@ -143,11 +143,11 @@ class Service:
         self.advance()
 
     def advance(self) -> None:
-        self.parts.revisions.advance(Time.now())
+        self.revisions.advance(Time.now())
 
     def close(self) -> None:
         self.bus.stop()
-        self.parts.store.close()
+        self.store.close()
         self.database.close()
 
     def add_person(self, name: str, role: str, *, must_change_password: bool = False) -> None:
@@ -174,7 +174,7 @@ class Service:
             if role == "anonymous":
                 self._browsers[role] = self.anonymous()
             elif role == "token":
-                self._browsers[role] = Browser(self, self.parts.accounts.create_token("machine", "operator"))
+                self._browsers[role] = Browser(self, self.accounts.create_token("machine", "operator"))
             else:
                 self.add_person(f"some-{role}", role)
                 self._browsers[role] = self.person(f"some-{role}")

@@ -116,7 +116,7 @@ def test_a_password_in_the_settings_is_the_first_user_s(accounts: Accounts, tmp_
 
 
 def test_whoever_holds_the_one_time_secret_can_do_nothing_before_choosing_a_password(service: Service) -> None:
-    service.parts.accounts.ensure_first("", service.config.data)
+    service.accounts.ensure_first("", service.config.data)
     secret = (service.config.data / FIRST_LOGIN).read_text().strip()
     browser = service.anonymous()
     assert browser.log_in("admin", secret).location == "/password"
@@ -244,7 +244,7 @@ def test_a_session_ends_after_12_idle_hours_and_after_7_days_in_any_case(
     now = int(Time.now())
     with service.database.begin() as session:
         session.execute(update(Session).values(seen_at=now - seen_before_ms, created_at=now - begun_before_ms))
-    accounts = service.parts.accounts
+    accounts = service.accounts
     with service.database.session() as session:
         hashes = [row.id_hash for row in session.query(Session)]
     assert browser.ask("GET", "/api/v1/me").status_code == (200 if is_alive else 401)
@@ -326,7 +326,7 @@ def test_a_token_is_shown_once_works_at_once_and_never_after_it_is_deleted(servi
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", "Token {}", "{}"])
 def test_only_a_valid_bearer_token_is_somebody_even_beside_a_valid_cookie(service: Service, header: str) -> None:
-    token = service.parts.accounts.create_token("machine", "admin")
+    token = service.accounts.create_token("machine", "admin")
     sent = {"Authorization": header.format(token) or " "}
     assert service.by("admin").ask("GET", "/api/v1/me", headers=sent).status_code == 401
 
@@ -458,7 +458,7 @@ def test_floods_through_a_trusted_proxy_are_counted_by_where_browsers_are(new_se
         assert log_in(f"user{number}", "wrong", f"1.2.3.{number}, 192.0.2.7, 10.0.0.5") == 401
     assert log_in("anna", PASSWORD, "192.0.2.7") == 429
     assert log_in("anna", PASSWORD, "192.0.2.8") == 302
-    assert service.parts.accounts.was_at("anna", "192.0.2.8")
+    assert service.accounts.was_at("anna", "192.0.2.8")
 
 
 @pytest.mark.parametrize(
@@ -530,7 +530,7 @@ def test_a_database_that_is_locked_is_not_a_full_disk(service: Service) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_word_before_a_token_may_be_written_in_any_case(service: Service, scheme: str) -> None:
-    token = service.parts.accounts.create_token("machine", "viewer")
+    token = service.accounts.create_token("machine", "viewer")
     headers = {"Authorization": f"{scheme} {token}"}
     assert service.anonymous().ask("GET", "/api/v1/me", headers=headers).status_code == 200
 

@@ -77,7 +77,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
 def furnished(shared_service: Service) -> Service:
     """A service with something of everything."""
     service, now = shared_service, Time.now()
-    catalog = service.parts.catalog
+    catalog = service.catalog
     catalog.put_group("core", {"tags": ["core"]}, "test")
     catalog.put_group("old", {}, "test")
     catalog.put_group("", {"down_after": 5}, "test")
@@ -88,7 +88,7 @@ def furnished(shared_service: Service) -> Service:
         catalog.put_site(site, {"anchors": ["10.0.0.254"]}, "test")
     for name in ("bert", "carl", "dora"):
         service.add_person(name, "viewer")
-    service.parts.accounts.create_token("old", "viewer")
+    service.accounts.create_token("old", "viewer")
     say = service.others.publish
     say(PROBERS, presence(since=now, targets=3, clock=now, echoes_per_s=2.5, version="1"))
     say(PROBERS, presence("unconfigured", online=False))
@@ -100,7 +100,7 @@ def furnished(shared_service: Service) -> Service:
     hop = Hop(ttl=1, address=None, rtts_ms=[1.0])
     say(TRACES, Trace(site="here", target="a", address="10.0.0.1", at=now, reached=True, hops=[hop]))
     past = now - 600_000
-    service.parts.store.write(
+    service.store.write(
         Batch(
             results=[result(at=past + number * 10_000, seq=number) for number in range(30)],
             states=[state(at=past), state(kind=State.DOWN, at=past + 200_000, seq=1)],

@@ -189,5 +189,5 @@ def test_reading_never_changes_anything(shared_service: Service, route: Route) -
 
 
 def stored(service: Service) -> Any:
-    contents = service.parts.catalog.contents()
-    return contents, service.parts.accounts.users(), service.parts.catalog.audit(), len(service.hub.sent)
+    contents = service.catalog.contents()
+    return contents, service.accounts.users(), service.catalog.audit(), len(service.hub.sent)

@@ -174,8 +174,8 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(service: Service
 def test_every_refusal_of_the_api_is_a_problem_document(
     shared_service: Service, method: str, path: str, status: int
 ) -> None:
-    if not shared_service.parts.publisher.targets.get("known"):
-        shared_service.parts.catalog.add_target({"id": "known", "address": "10.0.0.1"}, "test")
+    if not shared_service.publisher.targets.get("known"):
+        shared_service.catalog.add_target({"id": "known", "address": "10.0.0.1"}, "test")
     answer = shared_service.by("admin").ask(method, f"{ROOT}{path}")
     assert answer.status_code == status
     assert is_problem(answer)
@@ -207,7 +207,7 @@ WITH_BODY: Final = [route for route in ROUTES if route.method in ("POST", "PUT",
 def test_a_hostile_body_is_refused_as_a_problem_and_changes_nothing(shared_service: Service, route: Any) -> None:
     admin = shared_service.by("admin")
     path = f"{ROOT}{route.path.replace('{', '').replace('}', '')}"
-    before = shared_service.parts.catalog.contents()
+    before = shared_service.catalog.contents()
     for body in HOSTILE:
         answer = admin.ask(route.method, path, data=body)
         if body == b"[]" and route.path == "/targets/import":
@@ -215,7 +215,7 @@ def test_a_hostile_body_is_refused_as_a_problem_and_changes_nothing(shared_servi
         else:
             assert answer.status_code in (403, 404, 409, 422), body[:40]
             assert is_problem(answer)
-    assert shared_service.parts.catalog.contents() == before
+    assert shared_service.catalog.contents() == before
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["address", "id", "name", "sites", "note", "x"]), inner, max_size=4)))  # fmt: skip
@@ -252,7 +252,7 @@ def test_a_file_of_targets_may_be_larger_but_not_boundless(shared_service: Servi
 
 def test_a_history_that_cannot_be_read_is_said_in_a_sentence(service: Service) -> None:
     (service.config.data / "history.sqlite").write_bytes(b"no database" * 1000)
-    service.parts.catalog.add_target({"id": "known", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "known", "address": "10.0.0.1"}, "test")
     service.follow()
     answer = service.by("viewer").ask("GET", f"{ROOT}/targets/known/history")
     assert answer.status_code == 503
@@ -269,7 +269,7 @@ def test_an_error_nobody_thought_of_has_a_name_in_the_log_and_no_details_outside
     def fail() -> None:
         raise RuntimeError("the details of it")
 
-    monkeypatch.setattr(service.parts.catalog, "contents", fail)
+    monkeypatch.setattr(service.catalog, "contents", fail)
     answer = service.by("viewer").ask("GET", f"{ROOT}/targets")
     assert answer.status_code == 500
     assert is_problem(answer)
@@ -350,7 +350,7 @@ def test_what_cannot_be_a_name_changes_nothing_anywhere(shared_service: Service,
     ],
 )
 def test_a_log_in_leads_to_a_page_of_ours_only(shared_service: Service, wanted: str, landed: str) -> None:
-    if not any(user["name"] == "anna" for user in shared_service.parts.accounts.users()):
+    if not any(user["name"] == "anna" for user in shared_service.accounts.users()):
         shared_service.add_person("anna", "viewer")
     assert shared_service.anonymous().log_in("anna", PASSWORD, next=wanted).location == landed
 

@@ -43,12 +43,12 @@ def foreign(name: str, address: str = "10.9.9.9") -> Target:
 
 def test_what_is_in_the_database_at_the_start_is_published(new_service: Callable[..., Service]) -> None:
     service = new_service()
-    service.parts.catalog.put_group("core", {"packets": 3}, "test")
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core"}, "test")
-    service.parts.catalog.put_site("here", {"label": "Here"}, "test")
+    service.catalog.put_group("core", {"packets": 3}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1", "group": "core"}, "test")
+    service.catalog.put_site("here", {"label": "Here"}, "test")
     service.start()
     service.let_pass(SETTLED_S)
-    assert on_the_bus(service) == service.parts.catalog.contents().resolved
+    assert on_the_bus(service) == service.catalog.contents().resolved
     assert on_the_bus(service)["a"].packets == 3
     assert [site.label for site in service.hub.now(SITES)] == ["Here"]
 
@@ -89,8 +89,8 @@ def test_what_a_stranger_left_on_the_bus_is_cleared_and_what_it_changed_is_put_r
     new_service: Callable[..., Service],
 ) -> None:
     service = new_service()
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
-    service.parts.catalog.put_site("here", {"label": "Here"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.put_site("here", {"label": "Here"}, "test")
     service.others.publish(TARGETS, foreign("left-before"))
     service.others.publish(TARGETS, foreign("a"))
     service.others.publish(SITES, Site(id="mars", label="Mars"))
@@ -98,13 +98,13 @@ def test_what_a_stranger_left_on_the_bus_is_cleared_and_what_it_changed_is_put_r
     service.others.publish(TARGETS, foreign("left-after"))
     service.others.publish(SITES, Site(id="here", label="elsewhere"))
     service.let_pass(SETTLED_S)
-    assert on_the_bus(service) == service.parts.catalog.contents().resolved
+    assert on_the_bus(service) == service.catalog.contents().resolved
     assert [site.label for site in service.hub.now(SITES)] == ["Here"]
 
 
 def test_what_the_broker_forgot_is_published_again(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
-    service.parts.catalog.put_site("here", {}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.put_site("here", {}, "test")
     service.follow()
     service.let_pass(SETTLED_S)
     service.others.clear(TARGETS, target="a")
@@ -115,11 +115,11 @@ def test_what_the_broker_forgot_is_published_again(service: Service) -> None:
 
 
 def test_a_broker_that_lost_everything_has_everything_after_the_next_connection(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.follow()
     service.bus.stop()
     service.hub.retained.clear()
-    service.parts.catalog.add_target({"id": "b", "address": "10.0.0.2"}, "test")
+    service.catalog.add_target({"id": "b", "address": "10.0.0.2"}, "test")
     service.follow()
     assert on_the_bus(service) == {}
     service.bus.start()
@@ -128,10 +128,10 @@ def test_a_broker_that_lost_everything_has_everything_after_the_next_connection(
 
 
 def test_what_was_deleted_while_the_broker_was_away_is_cleared_once_it_is_back(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.follow()
     service.bus.stop()
-    service.parts.catalog.delete_target("a", "test")
+    service.catalog.delete_target("a", "test")
     service.follow()
     service.bus.start()
     assert on_the_bus(service).keys() == {"a"}
@@ -307,7 +307,7 @@ def test_only_an_open_incident_can_be_acknowledged(service: Service) -> None:
 
 
 def test_without_a_broker_an_acknowledgement_or_command_is_refused_and_not_lost_silently(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.others.publish(INCIDENTS, incident("i-1"))
     service.others.publish(PROBERS, presence())
     service.follow()
@@ -329,7 +329,7 @@ def asked_of(service: Service, verb: str, body: dict[str, Any] | None = None) ->
 
 
 def test_a_command_goes_to_the_site_asked_for_or_to_one_that_is_online(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.follow()
     operator = service.by("operator")
     assert operator.api("POST", "targets/a/check", status=409)["detail"] == "No site has a prober online now."
@@ -346,7 +346,7 @@ def test_a_command_goes_to_the_site_asked_for_or_to_one_that_is_online(service: 
 
 
 def test_a_reply_is_for_whoever_asked_and_told_once(service: Service) -> None:
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.others.publish(PROBERS, presence())
     service.follow()
     request = asked_of(service, "check")["request"]
@@ -354,8 +354,8 @@ def test_a_reply_is_for_whoever_asked_and_told_once(service: Service) -> None:
     service.others.publish(REPLIES, reply)
     service.others.publish(REPLIES, reply)
     service.others.publish(REPLIES, Reply(request="r-strange", site="here", target="a", at=Time.now()))
-    assert service.parts.requests.arrived() == [("some-operator", reply)]
-    assert service.parts.requests.arrived() == []
+    assert service.requests.arrived() == [("some-operator", reply)]
+    assert service.requests.arrived() == []
 
 
 def test_commands_nobody_answers_do_not_fill_the_memory() -> None:
@@ -380,8 +380,8 @@ def test_a_reply_that_is_there_before_the_sending_has_returned_is_told(service: 
 
     prober.subscribe(COMMANDS, answer)
     prober.start()
-    service.parts.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
     service.others.publish(PROBERS, presence())
     service.follow()
     request = asked_of(service, "check")["request"]
-    assert [reply.request for _, reply in service.parts.requests.arrived()] == [request]
+    assert [reply.request for _, reply in service.requests.arrived()] == [request]

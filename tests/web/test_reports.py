@@ -35,13 +35,13 @@ def minute(number: float) -> int:
 
 def store(service: Service, *records: Any, heard_until: float = 60.0, target: str = "a") -> None:
     """States, and a last cycle that says until when the site looked."""
-    service.parts.store.write(Batch(states=[*records], results=[result(target, at=minute(heard_until), seq=99)]))
+    service.store.write(Batch(states=[*records], results=[result(target, at=minute(heard_until), seq=99)]))
 
 
 @pytest.fixture
 def watched(service: Service) -> Service:
     """Of a it is known: up, down for ten minutes, up again. Of b: up. Of c: nothing."""
-    catalog = service.parts.catalog
+    catalog = service.catalog
     for name, group in (("a", "core/routers"), ("b", "core"), ("c", "corex")):
         catalog.add_target({"id": name, "name": f"=name {name}", "address": "10.0.0.1", "group": group}, "test")
     catalog.put_site("here", {}, "test")
@@ -86,7 +86,7 @@ def test_time_before_a_target_was_first_asked_is_not_drawn_and_not_counted(watch
 
 def test_what_nobody_saw_counts_neither_for_nor_against(watched: Service) -> None:
     silence = Silence("a", "here", Time(minute(25)), Time(minute(40)))
-    watched.parts.store.write(Batch(silences=[silence]))
+    watched.store.write(Batch(silences=[silence]))
     found = watched.by("viewer").get(f"targets/a/states?{PERIOD}")
     due = Time(minute(25) + 10_000)
     assert [(one["state"], one["start"]) for one in found["overall"]][2:] == [
@@ -100,11 +100,11 @@ def test_what_nobody_saw_counts_neither_for_nor_against(watched: Service) -> Non
 
 def test_the_past_is_judged_by_what_was_then_in_force(watched: Service) -> None:
     """Until minute 10 b stood behind a; then it did not. It was down all the time."""
-    catalog = watched.parts.catalog
-    b = watched.parts.publisher.targets["b"]
+    catalog = watched.catalog
+    b = watched.publisher.targets["b"]
     store(watched, state("b", kind=State.DOWN, at=minute(-20), seq=200), target="b")
     store(watched, state(kind=State.DOWN, at=minute(-20), seq=201), state(at=minute(20), seq=202))
-    watched.parts.store.write(
+    watched.store.write(
         Batch(
             definitions=[
                 Definition("b", Time(minute(-60)), replace(b, parents=["a"])),
@@ -173,7 +173,7 @@ def test_history_is_given_in_at_most_so_many_points_by_site(watched: Service) ->
         result("b", at=minute(number), seq=number, received=1, rtts_ms=[float(number)]) for number in range(1, 60)
     ]
     cycles.append(result("b", "there", at=minute(1), invalid="late"))
-    watched.parts.store.write(Batch(results=cycles))
+    watched.store.write(Batch(results=cycles))
     viewer = watched.by("viewer")
     found = viewer.get(f"targets/b/history?{PERIOD}&points=10")
     assert len(found["sites"]["here"]) <= 10
@@ -197,7 +197,7 @@ def test_a_period_ends_no_later_than_now(watched: Service) -> None:
 
 
 def test_incidents_of_a_period_are_the_stored_and_the_open_ones_newest_first(watched: Service) -> None:
-    watched.parts.store.write(
+    watched.store.write(
         Batch(
             incidents=[
                 incident("i-past", "b", opened_at=Time(minute(5)), resolved_at=Time(minute(6))),

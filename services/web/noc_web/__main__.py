@@ -29,7 +29,6 @@ from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
-from noc_web.parts import Parts
 from noc_web.publisher import Publisher
 from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descriptors
 
@@ -63,7 +62,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     catalog = Catalog(database, tell, config.audit_keep_days)
     app, csrf = new_app(config)
     guard = Guard(accounts, csrf)
-    parts = Parts(
+    store = config.history.open()
+    add_routes(
+        app,
         config=config,
         bus=session,
         accounts=accounts,
@@ -73,9 +74,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         picture=picture,
         revisions=revisions,
         requests=requests,
-        store=config.history.open(),
+        store=store,
+        extensions=extensions,
     )
-    add_routes(app, parts, extensions)
     live = LiveSocket(
         app,
         picture=picture,
@@ -127,7 +128,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         server.drain(_DRAIN_S)
         announcer.say_goodbye(ServicePresence(service="web", online=False))
         session.stop()
-        parts.store.close()
+        store.close()
         database.close()
 
 

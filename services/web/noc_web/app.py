@@ -15,18 +15,24 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestTimeout, Unauthorized
 
+from noc_bus.bus import Bus
 from noc_frame import log
-from noc_history.store import StoreError
+from noc_history.store import Store, StoreError
 from noc_web import health, pages, pools
 from noc_web.api import serving
 from noc_web.api.route import ROOT
 from noc_web.auth import pages as auth_pages
+from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import LOG_IN_FIRST, Guard
+from noc_web.catalog.catalog import Catalog
 from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
-from noc_web.parts import Parts
+from noc_web.live.picture import Picture
+from noc_web.live.requests import Requests
+from noc_web.live.revision import Revisions
 from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
+from noc_web.publisher import Publisher
 from noc_web.static_files import StaticFiles
 
 _POLICY: Final = (
@@ -113,20 +119,46 @@ def new_app(config: Config) -> tuple[OffLoop, CSRFProtect]:
     return app, CSRFProtect(app)
 
 
-def add_routes(app: OffLoop, parts: Parts, extensions: Sequence[Extension] = ()) -> None:
-    app.guard = parts.guard
+def add_routes(
+    app: OffLoop,
+    *,
+    config: Config,
+    bus: Bus,
+    guard: Guard,
+    accounts: Accounts,
+    catalog: Catalog,
+    publisher: Publisher,
+    picture: Picture,
+    revisions: Revisions,
+    requests: Requests,
+    store: Store,
+    extensions: Sequence[Extension] = (),
+) -> None:
+    app.guard = guard
     app.most_bytes = serving.most_bytes()
     app.pools |= serving.pools()
-    for source in (serving, auth_pages, pages, health):
-        app.register_blueprint(source.blueprint(parts))
+    for_handlers = {
+        "config": config,
+        "accounts": accounts,
+        "catalog": catalog,
+        "publisher": publisher,
+        "picture": picture,
+        "revisions": revisions,
+        "requests": requests,
+        "store": store,
+    }
+    app.register_blueprint(serving.blueprint(guard, for_handlers))
+    app.register_blueprint(auth_pages.blueprint(config, guard, accounts, catalog))
+    app.register_blueprint(pages.blueprint(guard))
+    app.register_blueprint(health.blueprint(bus, guard, picture, revisions))
     for extension in extensions:
-        app.register_blueprint(extension.blueprint(parts.guard))
-    static = StaticFiles(Path(app.root_path) / "static", _headers(parts.config), app.wsgi_app)
+        app.register_blueprint(extension.blueprint(guard))
+    static = StaticFiles(Path(app.root_path) / "static", _headers(config), app.wsgi_app)
     app.wsgi_app = static  # type: ignore[method-assign]  # Flask's own way of putting something before it
 
     def theme() -> str:
         """Of whoever looks; a page that refuses is one like the others."""
-        actor = parts.guard.actor(request)
+        actor = guard.actor(request)
         return actor.theme if actor else "auto"
 
     given = {
@@ -141,7 +173,7 @@ def add_routes(app: OffLoop, parts: Parts, extensions: Sequence[Extension] = ())
 
     @app.after_request
     def harden(response: Response) -> Response:
-        for name, value in _headers(parts.config).items():
+        for name, value in _headers(config).items():
             response.headers.setdefault(name, value)
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -11,17 +11,20 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from noc_bus.bus import Bus
+from noc_web.auth.guard import Guard
+from noc_web.live.picture import Picture
+from noc_web.live.revision import Revisions
 from noc_web.live.rows import SiteRow, TargetRow
-from noc_web.parts import Parts
 
 ON_THE_LOOP: Final = "health.healthz"
 """The endpoint that is answered by the event loop itself, whatever its threads are busy with."""
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(bus: Bus, guard: Guard, picture: Picture, revisions: Revisions) -> Blueprint:
     pages = Blueprint("health", __name__)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(parts))
+    registry.register(_Figures(revisions))
 
     @pages.get("/healthz")
     def healthz() -> Response:
@@ -29,16 +32,16 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @pages.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        if not parts.bus.connected:
+        if not bus.connected:
             return jsonify(ready=False, detail="not connected to the broker"), 503
-        if (trouble := parts.picture.trouble_of("recorder")) is not None:
+        if (trouble := picture.trouble_of("recorder")) is not None:
             # Everything is shown, and yet nothing of it may be kept.
             return jsonify(ready=False, detail=f"recorder: {trouble}"), 503
         return jsonify(ready=True, detail="connected to the broker"), 200
 
     @pages.get("/metrics")
     def metrics() -> Response:
-        parts.guard.admit(request, "viewer")
+        guard.admit(request, "viewer")
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages
@@ -47,11 +50,11 @@ def blueprint(parts: Parts) -> Blueprint:
 class _Figures(Collector):
     """What the browser shows, as metrics."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, revisions: Revisions) -> None:
+        self._revisions = revisions
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        snapshot = self._parts.revisions.current()
+        snapshot = self._revisions.current()
         counts = GaugeMetricFamily("noc_targets", "Targets by state.", labels=["state"])
         for counted, count in snapshot.kpis.items():
             if counted != "total":

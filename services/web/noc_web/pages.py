@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from noc_web.parts import Parts
+from noc_web.auth.guard import Guard
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ PAGES: Final = (
 )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(guard: Guard) -> Blueprint:
     pages = Blueprint("pages", __name__)
     table = [asdict(page) for page in PAGES]
 
     def shell(id: str = "") -> Response | str:  # noqa: A002  # named as in the address
-        actor = parts.guard.actor(request)
+        actor = guard.actor(request)
         if actor is None:
             return redirect(f"/login?next={quote(request.full_path.rstrip('?'))}")
         if actor.must_change_password:

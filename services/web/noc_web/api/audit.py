@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from noc_web.api import answers
 from noc_web.api.route import Ask, Query, Route
-from noc_web.parts import Parts
+from noc_web.catalog.catalog import Catalog
 
 
-def list_audit(parts: Parts, ask: Ask) -> object:
-    return {"audit": parts.catalog.audit(ask.int_param("most", 500, 1, 10_000))}
+def list_audit(ask: Ask, catalog: Catalog) -> object:
+    return {"audit": catalog.audit(ask.int_param("most", 500, 1, 10_000))}
 
 
 ROUTES = (

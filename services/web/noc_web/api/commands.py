@@ -7,27 +7,30 @@ from noc_web.api.bodies import At
 from noc_web.api.route import Ask, Route
 from noc_web.api.targets import target_in_force
 from noc_web.json import Row
-from noc_web.parts import Parts
+from noc_web.live.picture import Picture
+from noc_web.live.requests import Requests
+from noc_web.live.revision import Revisions
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+from noc_web.publisher import Publisher
 
 
-def check(parts: Parts, ask: Ask) -> object:
-    return _command(parts, ask, "check")
+def check(ask: Ask, publisher: Publisher, revisions: Revisions, requests: Requests) -> object:
+    return _command(ask, publisher, revisions, requests, "check")
 
 
-def trace(parts: Parts, ask: Ask) -> object:
-    return _command(parts, ask, "trace")
+def trace(ask: Ask, publisher: Publisher, revisions: Revisions, requests: Requests) -> object:
+    return _command(ask, publisher, revisions, requests, "trace")
 
 
-def traces(parts: Parts, ask: Ask) -> object:
-    target = target_in_force(parts, ask)
-    return {"traces": parts.picture.traces(target.id)}
+def traces(ask: Ask, publisher: Publisher, picture: Picture) -> object:
+    target = target_in_force(ask, publisher)
+    return {"traces": picture.traces(target.id)}
 
 
-def _command(parts: Parts, ask: Ask, verb: str) -> Row:
-    target = target_in_force(parts, ask)
+def _command(ask: Ask, publisher: Publisher, revisions: Revisions, requests: Requests, verb: str) -> Row:
+    target = target_in_force(ask, publisher)
     site = (ask.read(At) if ask.raw else At()).site
-    known = {row.id: row.online for row in parts.revisions.sites()}
+    known = {row.id: row.online for row in revisions.sites()}
     if site is None:
         site = next((name for name, online in known.items() if online), None)
         if site is None:
@@ -39,8 +42,8 @@ def _command(parts: Parts, ask: Ask, verb: str) -> Row:
         sentence = f"The prober of the site {site} is not online now."
         raise ProblemError(409, sentence, code=ProblemCode.OFFLINE)
     # Noted first: the reply may be here before the command's sending has returned.
-    request = parts.requests.asked(ask.actor.name)
-    parts.publisher.command(verb, site, target.id, request)
+    request = requests.asked(ask.actor.name)
+    publisher.command(verb, site, target.id, request)
     return {"request": request, "site": site}
 
 

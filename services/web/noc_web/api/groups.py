@@ -8,49 +8,49 @@ from noc_rules.inheritance import chain
 from noc_web.api import answers
 from noc_web.api.bodies import GroupOptions
 from noc_web.api.route import Ask, Route
-from noc_web.parts import Parts
+from noc_web.catalog.catalog import Catalog
 from noc_web.problem import ProblemError
 
 
-def list_groups(parts: Parts, ask: Ask) -> object:
-    return {"groups": _groups(parts)}
+def list_groups(ask: Ask, catalog: Catalog) -> object:
+    return {"groups": _groups(catalog)}
 
 
-def get_group(parts: Parts, ask: Ask) -> object:
-    return _group(parts, ask["path"])
+def get_group(ask: Ask, catalog: Catalog) -> object:
+    return _group(catalog, ask["path"])
 
 
-def put_group(parts: Parts, ask: Ask) -> object:
-    parts.catalog.put_group(ask["path"], ask.body, ask.actor.signature)
-    return _group(parts, ask["path"])
+def put_group(ask: Ask, catalog: Catalog) -> object:
+    catalog.put_group(ask["path"], ask.body, ask.actor.signature)
+    return _group(catalog, ask["path"])
 
 
-def delete_group(parts: Parts, ask: Ask) -> object:
-    parts.catalog.delete_group(ask["path"], ask.actor.signature)
+def delete_group(ask: Ask, catalog: Catalog) -> object:
+    catalog.delete_group(ask["path"], ask.actor.signature)
     return None
 
 
-def put_defaults(parts: Parts, ask: Ask) -> object:
-    parts.catalog.put_group("", ask.body, ask.actor.signature)
-    return _group(parts, "")
+def put_defaults(ask: Ask, catalog: Catalog) -> object:
+    catalog.put_group("", ask.body, ask.actor.signature)
+    return _group(catalog, "")
 
 
-def delete_defaults(parts: Parts, ask: Ask) -> object:
-    parts.catalog.delete_group("", ask.actor.signature)
+def delete_defaults(ask: Ask, catalog: Catalog) -> object:
+    catalog.delete_group("", ask.actor.signature)
     return None
 
 
-def _group(parts: Parts, path: str) -> dict[str, object]:
+def _group(catalog: Catalog, path: str) -> dict[str, object]:
     """Raises ProblemError 404."""
-    for group in _groups(parts):
+    for group in _groups(catalog):
         if group["path"] == path:
             return group
     raise ProblemError(404, f"There is no group {path[:80]!r}.")
 
 
-def _groups(parts: Parts) -> list[dict[str, object]]:
+def _groups(catalog: Catalog) -> list[dict[str, object]]:
     """The root, those with options and those that targets are in."""
-    contents = parts.catalog.contents()
+    contents = catalog.contents()
     members = Counter(path for own in contents.targets.values() for path in chain(own.get("group", "")))
     return [
         {"path": path, "options": contents.groups.get(path, {}), "targets": members[path]}

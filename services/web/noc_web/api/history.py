@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from noc_history.store import Point
+from noc_history.store import Point, Store
 from noc_rules.timeline import Interval
 from noc_rules.uptime import coverage_pct
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.api.targets import target_in_force
 from noc_web.json import Row
-from noc_web.parts import Parts
+from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines
 
 _HOUR_MS: Final = 3_600_000
@@ -20,11 +20,11 @@ LONGEST_MS: Final = 3660 * _DAY_MS
 _MOST_POINTS: Final = 5000
 
 
-def history(parts: Parts, ask: Ask) -> object:
-    target = target_in_force(parts, ask)
+def history(ask: Ask, publisher: Publisher, store: Store) -> object:
+    target = target_in_force(ask, publisher)
     start, end = ask.period(_HOUR_MS, LONGEST_MS)
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
-    series = parts.store.series(target.id, start, end, points, ask.slug("site"))
+    series = store.series(target.id, start, end, points, ask.slug("site"))
     return {
         "from": start,
         "to": end,
@@ -33,10 +33,10 @@ def history(parts: Parts, ask: Ask) -> object:
     }
 
 
-def states(parts: Parts, ask: Ask) -> object:
-    target = target_in_force(parts, ask)
+def states(ask: Ask, publisher: Publisher, store: Store) -> object:
+    target = target_in_force(ask, publisher)
     start, end = ask.period(_DAY_MS, LONGEST_MS)
-    timeline = timelines(parts.store, [target], start, end, known=parts.publisher.targets)[target.id]
+    timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
     return {"from": start, "to": end} | _described(timeline, (end - start) / 1000)
 
 

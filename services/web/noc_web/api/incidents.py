@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from noc_bus.messages import Incident
+from noc_history.store import Store
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
-from noc_web.parts import Parts
+from noc_web.catalog.catalog import Catalog
+from noc_web.live.revision import Revisions
 from noc_web.problem import ProblemError
+from noc_web.publisher import Publisher
 
 _DEFAULT_MS: Final = 30 * 24 * 3_600_000
 
 
-def list_incidents(parts: Parts, ask: Ask) -> object:
+def list_incidents(ask: Ask, revisions: Revisions, store: Store) -> object:
     """The live ones win: the store hears of a change a moment later."""
-    live = {incident.id: incident for incident in parts.revisions.incidents()}
+    live = {incident.id: incident for incident in revisions.incidents()}
     if ask.choice("open", "false", ("true", "false")) == "true":
         return {"incidents": list(live.values())}
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
-    stored = {incident.id: incident for incident in parts.store.incidents(start, end)}
+    stored = {incident.id: incident for incident in store.incidents(start, end)}
     found = (stored | {name: one for name, one in live.items() if one.opened_at < end}).values()
     target = ask.slug("target")
     return {
@@ -31,24 +34,24 @@ def list_incidents(parts: Parts, ask: Ask) -> object:
     }
 
 
-def acknowledge(parts: Parts, ask: Ask) -> object:
-    name = _open(parts, ask).id
+def acknowledge(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
+    name = _open(ask, revisions).id
     comment = ask.read(Comment).comment if ask.raw else ""
-    parts.publisher.acknowledge(name, ask.actor.name, comment)
-    parts.catalog.note(ask.actor.signature, "acknowledge incident", name, {"comment": comment})
+    publisher.acknowledge(name, ask.actor.name, comment)
+    catalog.note(ask.actor.signature, "acknowledge incident", name, {"comment": comment})
     return None
 
 
-def withdraw(parts: Parts, ask: Ask) -> object:
-    name = _open(parts, ask).id
-    parts.publisher.acknowledge(name, ask.actor.name, withdrawn=True)
-    parts.catalog.note(ask.actor.signature, "withdraw acknowledgement", name)
+def withdraw(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
+    name = _open(ask, revisions).id
+    publisher.acknowledge(name, ask.actor.name, withdrawn=True)
+    catalog.note(ask.actor.signature, "withdraw acknowledgement", name)
     return None
 
 
-def _open(parts: Parts, ask: Ask) -> Incident:
+def _open(ask: Ask, revisions: Revisions) -> Incident:
     """The open incident that the path names. Raises ProblemError 404."""
-    for incident in parts.revisions.incidents():
+    for incident in revisions.incidents():
         if incident.id == ask["incident"]:
             return incident
     raise ProblemError(404, f"No incident {ask['incident'][:80]!r} is open.")

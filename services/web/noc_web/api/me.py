@@ -5,23 +5,25 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import MyChanges, PasswordChange
 from noc_web.api.route import Ask, Route
-from noc_web.parts import Parts
+from noc_web.auth.accounts import Accounts
+from noc_web.catalog.catalog import Catalog
+from noc_web.config import Config
 
 
-def get_me(parts: Parts, ask: Ask) -> object:
+def get_me(ask: Ask) -> object:
     return {"name": ask.actor.name, "role": ask.actor.role, "theme": ask.actor.theme}
 
 
-def put_me(parts: Parts, ask: Ask) -> object:
+def put_me(ask: Ask, accounts: Accounts) -> object:
     theme = ask.read(MyChanges).theme
-    parts.accounts.set_theme(ask.actor, theme)
+    accounts.set_theme(ask.actor, theme)
     return {"name": ask.actor.name, "role": ask.actor.role, "theme": theme}
 
 
-def change_password(parts: Parts, ask: Ask) -> object:
+def change_password(ask: Ask, catalog: Catalog, accounts: Accounts, config: Config) -> object:
     change = ask.read(PasswordChange)
-    parts.accounts.choose_password(ask.actor, change.current, change.new, parts.config.data)
-    parts.catalog.note(ask.actor.signature, "change password", ask.actor.name)
+    accounts.choose_password(ask.actor, change.current, change.new, config.data)
+    catalog.note(ask.actor.signature, "change password", ask.actor.name)
     return None
 
 

@@ -14,7 +14,6 @@ from noc_bus.messages import GROUP_PATTERN
 from noc_bus.time import Time
 from noc_web.api.route import ROOT, SLUG, Ask, Route, Text
 from noc_web.auth.accounts import NAME_PATTERN
-from noc_web.parts import Parts
 from noc_web.problem import ProblemCode
 
 # What stands in a path, by its name there.
@@ -138,7 +137,7 @@ def _schema_of_other(kind: type) -> dict[str, Any]:
 def route(others: Sequence[Route]) -> Route:
     """The route of the document, which describes the others and itself."""
 
-    def openapi_document(parts: Parts, ask: Ask) -> object:
+    def openapi_document(ask: Ask) -> object:
         return render((*others, own))
 
     own = Route("GET", "/openapi.json", "viewer", "This document.", openapi_document, answer=dict[str, Any])

@@ -11,29 +11,30 @@ from flask import Response
 
 from noc_bus.messages import GROUP_PATTERN, VerdictState
 from noc_bus.time import Time
+from noc_history.store import Store
 from noc_rules.uptime import PROFILES, Uptime, coverage_pct, percent
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route, Text
 from noc_web.catalog.table import guarded
 from noc_web.json import Row
-from noc_web.parts import Parts
+from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines
 
 _DEFAULT_MS: Final = 7 * 24 * 3_600_000
 _COLUMNS: Final = ("target", "name", "group", "uptime_pct", "coverage_pct", "outages", "downtime_s", "longest_s")
 
 
-def uptime_report(parts: Parts, ask: Ask) -> object:
+def uptime_report(ask: Ask, publisher: Publisher, store: Store) -> object:
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
     form = ask.choice("format", "json", ("json", "csv"))
     profile = ask.choice("profile", "standard", tuple(PROFILES))
     group = ask.query.get("group", "")
-    known = parts.publisher.targets
+    known = publisher.targets
     targets = [target for target in known.values() if _is_in(target.group, group)]
     found: dict[str, Timeline] = {}
     if targets:
-        found = timelines(parts.store, targets, start, end, known=known, down=PROFILES[profile], explained=False)
+        found = timelines(store, targets, start, end, known=known, down=PROFILES[profile], explained=False)
     period_s = (end - start) / 1000
     rows = [
         {"target": target.id, "name": target.name, "group": target.group}

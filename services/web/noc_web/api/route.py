@@ -12,7 +12,6 @@ import msgspec
 from noc_bus.messages import SLUG_PATTERN
 from noc_bus.time import Time
 from noc_web.auth.actor import Actor, Role
-from noc_web.parts import Parts
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 _LONGEST_NUMBER: Final = 12
@@ -134,14 +133,14 @@ class Route:
     """`path` is below ROOT, its variables in braces; `{path}` may have slashes.
 
     `body` and `answer` are types that msgspec can describe; `most_bytes` lets the body be larger than usual. The handler gives what `answer` says,
-    or a Flask response; None becomes 204.
+    or a Flask response; None becomes 204. It takes what was asked, and by name what else it works with: see `serving.blueprint`.
     """
 
     method: Method
     path: str
     role: Role
     summary: str
-    handler: Callable[[Parts, Ask], object]
+    handler: Callable[..., object]
     body: Any = None
     answer: Any = None
     status: int = 200

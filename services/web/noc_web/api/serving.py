@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from flask import Blueprint, Response, request
@@ -11,9 +13,9 @@ from werkzeug.routing import BaseConverter
 from noc_bus.messages import SLUG
 from noc_web.api import ROUTES
 from noc_web.api.route import ROOT, Ask, Route
+from noc_web.auth.guard import Guard
 from noc_web.catalog.options import RESERVED_IDS
 from noc_web.json import encode
-from noc_web.parts import Parts
 from noc_web.pools import HISTORY, PASSWORDS, REQUESTS, Pool
 
 _POOLS: Final[dict[str, Pool]] = {"short": REQUESTS, "history": HISTORY, "passwords": PASSWORDS}
@@ -25,13 +27,15 @@ class TargetConverter(BaseConverter):
     regex = rf"(?!(?:{'|'.join(RESERVED_IDS)})(?:/|$)){SLUG}"
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(guard: Guard, given: Mapping[str, object]) -> Blueprint:
+    """Every handler gets, of what is given, what its parameters name."""
     api = Blueprint("api", __name__, url_prefix=ROOT)
     api.record_once(lambda state: state.app.url_map.converters.update(target=TargetConverter))
     for route in ROUTES:
         rule = route.path.replace("{path}", "<path:path>").replace("{target}", "<target:target>")
         rule = rule.replace("{", "<").replace("}", ">")
-        api.add_url_rule(rule, _endpoint(route), _view(parts, route), methods=[route.method])
+        view = _view(guard, route, _bound(route.handler, given))
+        api.add_url_rule(rule, _endpoint(route), view, methods=[route.method])
     return api
 
 
@@ -49,11 +53,17 @@ def _endpoint(route: Route) -> str:
     return f"{route.method} {route.path}".replace(".", "-")
 
 
-def _view(parts: Parts, route: Route) -> Callable[..., Response]:
+def _bound(handler: Callable[..., object], given: Mapping[str, object]) -> Callable[[Ask], object]:
+    """Raises KeyError, at the start and not at a request, for a name that nobody gives."""
+    _, *names = inspect.signature(handler).parameters
+    return functools.partial(handler, **{name: given[name] for name in names})
+
+
+def _view(guard: Guard, route: Route, handler: Callable[[Ask], object]) -> Callable[..., Response]:
     def view(**variables: str) -> Response:
-        actor = parts.guard.admit(request, route.role, before_password=route.before_password)
+        actor = guard.admit(request, route.role, before_password=route.before_password)
         ask = Ask(actor, variables, request.args, request.get_data())
-        answer = route.handler(parts, ask)
+        answer = handler(ask)
         if isinstance(answer, Response):
             return answer
         if answer is None:

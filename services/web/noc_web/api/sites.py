@@ -8,50 +8,52 @@ from noc_bus.messages import Site
 from noc_web.api import answers
 from noc_web.api.bodies import NewSite, SiteFields
 from noc_web.api.route import ROOT, Ask, Route
+from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode
+from noc_web.live.revision import Revisions
 from noc_web.live.rows import SiteRow
-from noc_web.parts import Parts
 from noc_web.problem import ProblemError
+from noc_web.publisher import Publisher
 
 
-def list_sites(parts: Parts, ask: Ask) -> object:
-    return {"sites": parts.revisions.sites()}
+def list_sites(ask: Ask, revisions: Revisions) -> object:
+    return {"sites": revisions.sites()}
 
 
-def get_site(parts: Parts, ask: Ask) -> object:
-    for row in parts.revisions.sites():
+def get_site(ask: Ask, revisions: Revisions) -> object:
+    for row in revisions.sites():
         if row.id == ask["site"]:
             return row
     raise ProblemError(404, f"There is no site {ask['site'][:80]!r}.")
 
 
-def add_site(parts: Parts, ask: Ask) -> object:
-    site = parts.catalog.add_site(ask.body, ask.actor.signature)
+def add_site(ask: Ask, catalog: Catalog) -> object:
+    site = catalog.add_site(ask.body, ask.actor.signature)
     answer = Response(encode(site), 201, mimetype="application/json")
     answer.headers["Location"] = f"{ROOT}/sites/{site.id}"
     return answer
 
 
-def put_site(parts: Parts, ask: Ask) -> object:
-    return parts.catalog.put_site(ask["site"], ask.body, ask.actor.signature)
+def put_site(ask: Ask, catalog: Catalog) -> object:
+    return catalog.put_site(ask["site"], ask.body, ask.actor.signature)
 
 
-def delete_site(parts: Parts, ask: Ask) -> object:
+def delete_site(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
     site = ask["site"]
-    row = next((row for row in parts.revisions.sites() if row.id == site), None)
+    row = next((row for row in revisions.sites() if row.id == site), None)
     if row is not None and not row.configured:
-        _forget_seen(parts, row, ask.actor.signature)
+        _forget_seen(catalog, publisher, row, ask.actor.signature)
         return None
-    parts.catalog.delete_site(ask["site"], ask.actor.signature)
+    catalog.delete_site(ask["site"], ask.actor.signature)
     return None
 
 
-def _forget_seen(parts: Parts, row: SiteRow, who: str) -> None:
+def _forget_seen(catalog: Catalog, publisher: Publisher, row: SiteRow, who: str) -> None:
     """A site that nobody set up: only its prober ever spoke of it."""
     if row.online:
         raise ProblemError(409, f"The prober of {row.id} is running, so that the site would come back; stop it first.")
-    parts.catalog.forget_seen_site(row.id, who)
-    parts.publisher.forget_site(row.id)
+    catalog.forget_seen_site(row.id, who)
+    publisher.forget_site(row.id)
 
 
 ROUTES = (

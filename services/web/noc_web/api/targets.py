@@ -8,51 +8,52 @@ from noc_bus.messages import Target
 from noc_web.api import answers
 from noc_web.api.bodies import NewTarget, SavedTarget, TargetChanges
 from noc_web.api.route import ROOT, Ask, Route
+from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode, plain
-from noc_web.parts import Parts
 from noc_web.problem import ProblemError
+from noc_web.publisher import Publisher
 
 
-def list_targets(parts: Parts, ask: Ask) -> object:
-    contents = parts.catalog.contents()
+def list_targets(ask: Ask, catalog: Catalog) -> object:
+    contents = catalog.contents()
     return {"targets": [own | {"resolved": contents.resolved[name]} for name, own in sorted(contents.targets.items())]}
 
 
-def get_target(parts: Parts, ask: Ask) -> object:
-    contents = parts.catalog.contents()
+def get_target(ask: Ask, catalog: Catalog) -> object:
+    contents = catalog.contents()
     own = contents.targets.get(ask["target"])
     if own is None:
         raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
     return own | {"resolved": contents.resolved[ask["target"]]}
 
 
-def add_target(parts: Parts, ask: Ask) -> object:
-    target = parts.catalog.add_target(ask.body, ask.actor.signature)
-    answer = Response(encode(_saved(parts, target)), 201, mimetype="application/json")
+def add_target(ask: Ask, catalog: Catalog) -> object:
+    target = catalog.add_target(ask.body, ask.actor.signature)
+    answer = Response(encode(_saved(catalog, target)), 201, mimetype="application/json")
     answer.headers["Location"] = f"{ROOT}/targets/{target.id}"
     return answer
 
 
-def put_target(parts: Parts, ask: Ask) -> object:
-    return _saved(parts, parts.catalog.put_target(ask["target"], ask.body, ask.actor.signature))
+def put_target(ask: Ask, catalog: Catalog) -> object:
+    return _saved(catalog, catalog.put_target(ask["target"], ask.body, ask.actor.signature))
 
 
-def patch_target(parts: Parts, ask: Ask) -> object:
-    return _saved(parts, parts.catalog.patch_target(ask["target"], ask.body, ask.actor.signature))
+def patch_target(ask: Ask, catalog: Catalog) -> object:
+    return _saved(catalog, catalog.patch_target(ask["target"], ask.body, ask.actor.signature))
 
 
-def delete_target(parts: Parts, ask: Ask) -> object:
-    parts.catalog.delete_target(ask["target"], ask.actor.signature)
+def delete_target(ask: Ask, catalog: Catalog) -> object:
+    catalog.delete_target(ask["target"], ask.actor.signature)
     return None
 
 
-def _saved(parts: Parts, target: Target) -> object:
-    return plain(target) | {"warnings": parts.catalog.warnings_about(target)}
+def _saved(catalog: Catalog, target: Target) -> object:
+    return plain(target) | {"warnings": catalog.warnings_about(target)}
 
 
-def target_in_force(parts: Parts, ask: Ask) -> Target:
+def target_in_force(ask: Ask, publisher: Publisher) -> Target:
     """The resolved target that the path names. Raises ProblemError 404."""
-    target = parts.publisher.targets.get(ask["target"])
+    target = publisher.targets.get(ask["target"])
     if target is None:
         raise ProblemError(404, f"There is no target {ask['target'][:80]!r}.")
     return target

@@ -7,20 +7,19 @@ from flask import Response
 from noc_web.api.bodies import TargetsBody, TargetsFile
 from noc_web.api.route import Ask, Query, Route, Text
 from noc_web.catalog import table
-from noc_web.catalog.catalog import Imported
-from noc_web.parts import Parts
+from noc_web.catalog.catalog import Catalog, Imported
 
 _LARGEST_FILE = 16_000_000
 
 
-def import_targets(parts: Parts, ask: Ask) -> object:
+def import_targets(ask: Ask, catalog: Catalog) -> object:
     replace = ask.choice("replace", "false", ("true", "false")) == "true"
-    return parts.catalog.import_listing(table.read(ask.raw), ask.actor.signature, replace=replace)
+    return catalog.import_listing(table.read(ask.raw), ask.actor.signature, replace=replace)
 
 
-def export_targets(parts: Parts, ask: Ask) -> object:
+def export_targets(ask: Ask, catalog: Catalog) -> object:
     form = ask.choice("format", "csv", ("csv", "json"))
-    contents = parts.catalog.contents()
+    contents = catalog.contents()
     if form == "csv":
         text, media_type = table.to_csv(contents.targets), "text/csv"
     else:

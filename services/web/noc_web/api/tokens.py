@@ -5,23 +5,24 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import TokenRequest
 from noc_web.api.route import Ask, Route
-from noc_web.parts import Parts
+from noc_web.auth.accounts import Accounts
+from noc_web.catalog.catalog import Catalog
 
 
-def list_tokens(parts: Parts, ask: Ask) -> object:
-    return {"tokens": parts.accounts.tokens()}
+def list_tokens(ask: Ask, accounts: Accounts) -> object:
+    return {"tokens": accounts.tokens()}
 
 
-def create_token(parts: Parts, ask: Ask) -> object:
+def create_token(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     wanted = ask.read(TokenRequest)
-    token = parts.accounts.create_token(wanted.name, wanted.role)
-    parts.catalog.note(ask.actor.signature, "create token", wanted.name, {"role": wanted.role})
+    token = accounts.create_token(wanted.name, wanted.role)
+    catalog.note(ask.actor.signature, "create token", wanted.name, {"role": wanted.role})
     return {"name": wanted.name, "token": token}
 
 
-def delete_token(parts: Parts, ask: Ask) -> object:
-    parts.accounts.delete_token(ask["name"])
-    parts.catalog.note(ask.actor.signature, "delete token", ask["name"])
+def delete_token(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
+    accounts.delete_token(ask["name"])
+    catalog.note(ask.actor.signature, "delete token", ask["name"])
     return None
 
 

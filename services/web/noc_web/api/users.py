@@ -5,31 +5,32 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import NewUser, UserChange
 from noc_web.api.route import Ask, Route
-from noc_web.parts import Parts
+from noc_web.auth.accounts import Accounts
+from noc_web.catalog.catalog import Catalog
 
 
-def list_users(parts: Parts, ask: Ask) -> object:
-    return {"users": parts.accounts.users()}
+def list_users(ask: Ask, accounts: Accounts) -> object:
+    return {"users": accounts.users()}
 
 
-def add_user(parts: Parts, ask: Ask) -> object:
+def add_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     new = ask.read(NewUser)
-    parts.accounts.add_user(new.name, new.role, new.password)
-    parts.catalog.note(ask.actor.signature, "add user", new.name, {"role": new.role})
-    return next(user for user in parts.accounts.users() if user["name"] == new.name)
+    accounts.add_user(new.name, new.role, new.password)
+    catalog.note(ask.actor.signature, "add user", new.name, {"role": new.role})
+    return next(user for user in accounts.users() if user["name"] == new.name)
 
 
-def change_user(parts: Parts, ask: Ask) -> object:
+def change_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     change = ask.read(UserChange)
-    parts.accounts.change_user(ask["name"], change.role, change.password)
+    accounts.change_user(ask["name"], change.role, change.password)
     detail = {"role": change.role, "new password": change.password is not None}
-    parts.catalog.note(ask.actor.signature, "change user", ask["name"], detail)
-    return next(user for user in parts.accounts.users() if user["name"] == ask["name"])
+    catalog.note(ask.actor.signature, "change user", ask["name"], detail)
+    return next(user for user in accounts.users() if user["name"] == ask["name"])
 
 
-def delete_user(parts: Parts, ask: Ask) -> object:
-    parts.accounts.delete_user(ask["name"])
-    parts.catalog.note(ask.actor.signature, "delete user", ask["name"])
+def delete_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
+    accounts.delete_user(ask["name"])
+    catalog.note(ask.actor.signature, "delete user", ask["name"])
     return None
 
 

@@ -11,10 +11,12 @@ from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from noc_frame import log
+from noc_web.auth.accounts import Accounts
 from noc_web.auth.client import client_address
-from noc_web.auth.guard import COOKIE_KEY
+from noc_web.auth.guard import COOKIE_KEY, Guard
 from noc_web.auth.throttle import WINDOW_S, Throttle
-from noc_web.parts import Parts
+from noc_web.catalog.catalog import Catalog
+from noc_web.config import Config
 from noc_web.problem import ProblemError
 
 Answer = Response | str | tuple[str, int]
@@ -27,9 +29,9 @@ _NAMES_OF_BROWSER: Final = 5
 _log = log.get("noc.web")
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(config: Config, guard: Guard, accounts: Accounts, catalog: Catalog) -> Blueprint:
     pages = Blueprint("auth", __name__)
-    login, password = LoginPages(parts), PasswordPages(parts)
+    login, password = LoginPages(config, guard, accounts, catalog), PasswordPages(config, guard, accounts, catalog)
     pages.add_url_rule("/login", view_func=login.show, endpoint="login_form", methods=["GET"])
     pages.add_url_rule("/login", view_func=login.log_in, methods=["POST"])
     pages.add_url_rule("/logout", view_func=login.log_out, methods=["POST"])
@@ -39,34 +41,37 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 class LoginPages:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, config: Config, guard: Guard, accounts: Accounts, catalog: Catalog) -> None:
+        self._config = config
+        self._guard = guard
+        self._accounts = accounts
+        self._catalog = catalog
         self._throttle = Throttle()
 
     def show(self) -> Answer:
-        if self._parts.guard.actor(request):
+        if self._guard.actor(request):
             return redirect(_next())
         return render_template("login.html", next=_next(), problem=None, name="")
 
     def log_in(self) -> Answer:
-        self._parts.guard.check_form(request)
+        self._guard.check_form(request)
         name = request.form.get("username", "")[:_MOST_TYPED]
-        address = client_address(request, self._parts.config.trusted_proxies)
+        address = client_address(request, self._config.trusted_proxies)
         limits = self._limits(name, address)
         wait_s = self._throttle.wait_s(limits, time.monotonic())
         if wait_s:
             _log.warning(f"log-in of {name!r} from {address} refused: too many failures")
             return _refused(name, f"Too many failed attempts; try again in {int(wait_s // 60) + 1} minutes.", 429)
-        found = self._parts.accounts.log_in(name, request.form.get("password", ""))
+        found = self._accounts.log_in(name, request.form.get("password", ""))
         if found is None:
             self._throttle.failed(limits, time.monotonic())
             _log.warning(f"log-in of {name!r} from {address} failed")
-            self._parts.catalog.note_repeated(name[:64], "log-in failed", address, WINDOW_S * 1000)
+            self._catalog.note_repeated(name[:64], "log-in failed", address, WINDOW_S * 1000)
             return _refused(name, "Name or password is wrong.", 401)
         self._throttle.succeeded(limits)
         secret, actor = found
-        self._parts.accounts.note_place(actor.name, address)
-        self._parts.catalog.note(actor.name, "log in", address)
+        self._accounts.note_place(actor.name, address)
+        self._catalog.note(actor.name, "log in", address)
         # A new cookie, so that nobody can plant the one they know.
         browser = _browser()
         cookie.clear()
@@ -81,22 +86,22 @@ class LoginPages:
 
         A password that was reset has no failures yet: its print is in the key.
         """
-        account = self._parts.accounts.password_print(name)
+        account = self._accounts.password_print(name)
         browser = _browser()
         if name in browser["names"]:
             return {f"name {name} {account} in browser {browser['id']}": FAILURES}
-        if self._parts.config.public_url and not self._parts.config.trusted_proxies:
+        if self._config.public_url and not self._config.trusted_proxies:
             # Behind a proxy that no setting names, everybody comes from its address.
             return {f"name {name} {account}": FAILURES}
-        if self._parts.accounts.was_at(name, address):
+        if self._accounts.was_at(name, address):
             return {f"name {name} {account} at {address}": FAILURES}
         return {f"name {name} {account}": FAILURES, f"address {address}": FAILURES_OF_ADDRESS}
 
     def log_out(self) -> Answer:
-        self._parts.guard.check_form(request)
+        self._guard.check_form(request)
         secret = cookie.get(COOKIE_KEY)
         if isinstance(secret, str):
-            self._parts.accounts.log_out(secret)
+            self._accounts.log_out(secret)
         browser = _browser()
         cookie.clear()
         cookie[_BROWSER] = browser
@@ -104,26 +109,29 @@ class LoginPages:
 
 
 class PasswordPages:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, config: Config, guard: Guard, accounts: Accounts, catalog: Catalog) -> None:
+        self._config = config
+        self._guard = guard
+        self._accounts = accounts
+        self._catalog = catalog
 
     def show(self) -> Answer:
-        actor = self._parts.guard.actor(request)
+        actor = self._guard.actor(request)
         if actor is None:
             return redirect("/login?next=/password")
         return render_template("password.html", actor=actor, problem=None)
 
     def change(self) -> Answer:
-        actor = self._parts.guard.admit(request, "viewer", before_password=True)
+        actor = self._guard.admit(request, "viewer", before_password=True)
         new = request.form.get("new", "")
         if new != request.form.get("again", ""):
             sentence = "The two new passwords differ; type the same one twice."
             return render_template("password.html", actor=actor, problem=sentence), 422
         try:
-            self._parts.accounts.choose_password(actor, request.form.get("current"), new, self._parts.config.data)
+            self._accounts.choose_password(actor, request.form.get("current"), new, self._config.data)
         except ProblemError as problem:
             return render_template("password.html", actor=actor, problem=problem.detail), problem.status
-        self._parts.catalog.note(actor.signature, "change password", actor.name)
+        self._catalog.note(actor.signature, "change password", actor.name)
         return redirect("/")
 
 
