@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final, Generic, TypeVar
 
@@ -36,6 +37,12 @@ def offline(service: str, instance: str) -> tuple[Channel[ServicePresence], Serv
     return SERVICES, ServicePresence(service=service, online=False, instance=instance)
 
 
+@cache
+def _version(service: str) -> str:
+    """Kept: to look it up opens a file, which must not be needed to say that one is there."""
+    return version(f"noc-{service}")
+
+
 def presence(
     service: str, since: Time, figures: Mapping[str, float], trouble: str | None = None, code: str | None = None
 ) -> ServicePresence:
@@ -43,7 +50,7 @@ def presence(
     return ServicePresence(
         service=service,
         online=True,
-        version=version(f"noc-{service}"),
+        version=_version(service),
         since=since,
         at=Time.now(),
         figures=dict(figures),
