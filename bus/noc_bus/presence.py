@@ -29,6 +29,8 @@ SOON_S: Final = 2.0
 """So long after what it retains changed a process says what it has retained now."""
 SILENT_AFTER_S: Final = 35.0
 """Who says nothing for so long is not there, whatever is retained: a broker that died too told no last will."""
+NO_MAIL: Final = "no-mail"
+"""The code of an alerter's presence where no mail is set up: it does its work, and nobody will be told."""
 _HEALTH_WAIT_S: Final = 4.0
 
 

@@ -68,6 +68,82 @@ def test_axe_finds_nothing_on_any_page_or_dialog(page: Page, axe: str, width: st
     assert {where: what for where, what in bad.items() if what} == {}
 
 
+REMOVALS = {
+    "delete a site": ("sites", "Delete gone"),
+    "delete a user": ("users", "Delete nobody"),
+    "delete a token": ("tokens", "Delete spare"),
+}
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_where_one_asks_again_or_refuses(
+    page: Page, axe: str, theme: str, watched: tuple[Noc, Netlab]
+) -> None:
+    """Questions before something goes, refusals in forms, and the pages without a session."""
+    page.forgiven = ["404", "422", "401"]
+    noc, netlab = watched
+    assert noc.ask("POST", "sites", {"id": "gone", "label": "Gone"})[0] in {201, 409}
+    assert noc.ask("POST", "users", {"name": "nobody", "role": "viewer", "password": "correct horse"})[0] in {201, 409}
+    assert noc.ask("POST", "tokens", {"name": "spare", "role": "viewer"})[0] in {201, 409}
+    page.take_theme(theme)
+    bad: dict[str, list[str]] = {}
+    for name, (part, button) in REMOVALS.items():
+        loaded(page, f"/settings?part={part}")
+        page.wait(lambda button=button: page.find(f'[aria-label="{button}"]'), name)[0].click()
+        page.wait(lambda: page.find('dialog[open] [data-testid="confirm"]'), name)
+        bad[name] = findings(page, axe)
+    loaded(page, "/")
+    page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
+    page.click("import-targets")
+    page.wait(lambda: page.find("dialog textarea"), "the form")[0].send_keys("address,interval_s\n10.99.0.7,0\n")
+    page.press("Import")
+    page.wait(lambda: page.find("dialog .error li"), "a reason for every row")
+    bad["an import that is refused"] = findings(page, axe)
+    loaded(page, "/")
+    page.click("add-target")
+    page.type("address", "10.99.0.1")
+    page.type("interval_s", "0")
+    page.click("save-target")
+    page.wait(lambda: page.find("dialog .is-wrong"), "the field that is refused")
+    bad["a target that is refused"] = findings(page, axe)
+    with netlab.silence("10.99.0.1"):
+        loaded(page, "/incidents")
+        page.wait(lambda: page.find('[data-testid="acknowledge"]'), "the incident", 25)[0].click()
+        page.wait(lambda: page.find("dialog[open] textarea"), "the form")
+        bad["acknowledge an incident"] = findings(page, axe)
+    noc.wait_states({"router": "UP", "server": "UP"}, 20)
+    for path in ("/password", "/no/such/page"):
+        page.open(path)
+        page.wait(lambda: page.find("h1"), path)
+        bad[path] = findings(page, axe)
+    loaded(page, "/")
+    page.log_out()
+    bad["log-in"] = findings(page, axe)
+    page.driver.find_element(By.NAME, "username").send_keys("admin")
+    page.driver.find_element(By.NAME, "password").send_keys("wrong")
+    page.driver.find_element(By.CSS_SELECTOR, "button").click()
+    page.wait(lambda: page.find(".error"), "the refusal")
+    bad["a log-in that is refused"] = findings(page, axe)
+    assert {where: what for where, what in bad.items() if what} == {}
+
+
+def test_every_page_says_where_nobody_will_be_told(page: Page, axe: str, watched: tuple[Noc, Netlab]) -> None:
+    noc, _ = watched
+    noc.processes.stop("alerter")
+    noc.processes.service("alerter", {"NOC_DATA": str(noc.data), "NOC_MQTT_URL": noc.broker.url("alerter")})
+    bad = {}
+    try:
+        for theme in ("dark", "light"):
+            page.take_theme(theme)
+            page.wait(lambda: "Nobody will be told of an outage" in page.text(), "the banner", 20)
+            bad[theme] = findings(page, axe)
+    finally:
+        noc.processes.stop("alerter")
+        noc.start("alerter")
+    page.wait(lambda: "Nobody will be told" not in page.text(), "no banner any more", 20)
+    assert bad == {"dark": [], "light": []}
+
+
 @pytest.mark.parametrize("width_px", [800, 1440, 1600, 3840])
 def test_no_state_is_cut_in_the_table(page: Page, width_px: int) -> None:
     page.driver.set_window_size(width_px, 1000)

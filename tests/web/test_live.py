@@ -459,6 +459,15 @@ def well(rig: Rig) -> None:
     rig.advance()
 
 
+def test_every_page_knows_where_nobody_will_be_told(rig: Rig) -> None:
+    well(rig)
+    assert rig.snapshot()["nobody_told"] is False
+    rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True, code="no-mail"))
+    rig.advance()
+    assert rig.page["nobody_told"] is True
+    assert rig.snapshot()["nobody_told"] is True
+
+
 def test_all_is_well_where_something_is_measured_nothing_is_wrong_and_everything_is_known(rig: Rig) -> None:
     assert rig.page["all_well"] is False, "nothing is measured"
     rig.define(target())

@@ -26,7 +26,7 @@ from noc_bus.bus import Bus
 from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES, SITES, STATES, TARGETS
 from noc_bus.messages import Acknowledgement, Incident, ServicePresence, Site, SiteState, Target, VerdictState
 from noc_bus.mirror import Mirror
-from noc_bus.presence import PRESENCE_EVERY_S, Announcer, presence
+from noc_bus.presence import NO_MAIL, PRESENCE_EVERY_S, Announcer, presence
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
@@ -317,7 +317,7 @@ class Alerter:
         code, trouble = ("ledger-fault", self._fault) if self._fault else (None, None)
         if self._mail is None:
             # Nothing keeps it from its work, but everybody should know that nobody will be told.
-            code = code or "no-mail"
+            code = code or NO_MAIL
         elif trouble is None:
             try:
                 figures |= self._mail.figures(now)

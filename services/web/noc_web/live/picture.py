@@ -24,7 +24,7 @@ from noc_bus.messages import (
     Verdict,
 )
 from noc_bus.mirror import Change, Mirror
-from noc_bus.presence import SILENT_AFTER_S
+from noc_bus.presence import NO_MAIL, SILENT_AFTER_S
 from noc_bus.presences import Presences
 from noc_bus.time import Time
 from noc_rules.verdict import sites_of, vote
@@ -313,6 +313,11 @@ class Picture:
     def services(self) -> dict[str, bool]:
         """By central service: is it there. This one is, whatever the broker has of it."""
         return {name: one.online or name == OWN_SERVICE for name, one in sorted(self._services.items().items())}
+
+    @property
+    def nobody_told(self) -> bool:
+        """Whether the alerter has no mail server to tell anybody by."""
+        return any(one.code == NO_MAIL for one in self._services.items().values())
 
     def trouble_of(self, service: str) -> str | None:
         """What keeps a central service from its work, as it says itself."""

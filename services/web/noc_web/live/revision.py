@@ -35,6 +35,7 @@ class Revisions:
         self._trouble: list[str] = []
         self._services: dict[str, bool] = {}
         self._all_well = False
+        self._nobody_told = False
         self._ring: deque[tuple[int, Event]] = deque(maxlen=RING)
         self._snapshot: tuple[Snapshot, Event] | None = None
 
@@ -46,12 +47,13 @@ class Revisions:
             sites, removed_sites = self._look_at_sites(changes.sites)
             incidents, removed_incidents = self._look_at_incidents(changes.incidents)
             trouble, services = self._picture.trouble(), self._picture.services()
-            all_well = self._is_all_well(trouble)
+            all_well, nobody_told = self._is_all_well(trouble), self._picture.nobody_told
             delta = Delta(
                 revision=self.revision + 1,
                 at=now,
                 kpis=self._kpis(),
                 all_well=all_well,
+                nobody_told=nobody_told,
                 targets=targets,
                 removed=removed,
                 sites=sites,
@@ -64,10 +66,12 @@ class Revisions:
             changed = (
                 targets, removed, sites, removed_sites, incidents, removed_incidents, delta.trouble is not None,
                 delta.services is not None, all_well != self._all_well,
+                nobody_told != self._nobody_told,
             )  # fmt: skip
             if not any(changed):
                 return None
-            self._trouble, self._services, self._all_well = trouble, services, all_well
+            self._trouble, self._services = trouble, services
+            self._all_well, self._nobody_told = all_well, nobody_told
             self.revision = delta.revision
             self._ring.append((delta.revision, Event("delta", delta)))
             return delta
@@ -156,6 +160,7 @@ class Revisions:
                 at=now,
                 kpis=self._kpis(),
                 all_well=self._all_well,
+                nobody_told=self._nobody_told,
                 complete=self._picture.is_known,
                 targets=[self._rows[name] for name in sorted(self._rows)],
                 sites=[self._sites[name] for name in sorted(self._sites)],

@@ -107,6 +107,7 @@ class Page(Shown, kw_only=True, frozen=True):
     all_well: Annotated[
         bool, Meta(description="true: something is measured, nothing is wrong, and everything is known")
     ]
+    nobody_told: Annotated[bool, Meta(description="true: no mail is set up, so nobody will be told of an incident")]
 
 
 class Snapshot(Page, kw_only=True, frozen=True):

@@ -9,6 +9,8 @@ export interface Delta {
   kpis: Record<string, number>;
   /** true: something is measured, nothing is wrong, and everything is known */
   all_well: boolean;
+  /** true: no mail is set up, so nobody will be told of an incident */
+  nobody_told: boolean;
   targets: TargetRow[];
   removed: string[];
   sites: SiteRow[];
@@ -73,6 +75,8 @@ export interface Snapshot {
   kpis: Record<string, number>;
   /** true: something is measured, nothing is wrong, and everything is known */
   all_well: boolean;
+  /** true: no mail is set up, so nobody will be told of an incident */
+  nobody_told: boolean;
   /** names this start of the server: revisions count from it */
   boot: string;
   /** false: not everything that is retained has arrived yet */

@@ -7,7 +7,7 @@
  * @typedef {import("./live.d.ts").SiteRow} SiteRow
  * @typedef {"connecting"|"live"|"lost"} Connection
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
- *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
+ *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, nobodyTold: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
  *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
@@ -23,6 +23,7 @@ export const INITIAL = {
   skewMs: 0,
   kpis: null,
   allWell: false,
+  nobodyTold: false,
   rows: new Map(),
   sites: [],
   incidents: [],
@@ -77,6 +78,7 @@ function snapshot(state, said) {
     at: said.at,
     kpis: said.kpis,
     allWell: said.all_well,
+    nobodyTold: said.nobody_told,
     rows: new Map(said.targets.map((/** @type {Row} */ row) => [row.id, row])),
     sites: said.sites,
     incidents: said.incidents,
@@ -91,7 +93,7 @@ function snapshot(state, said) {
 /** @param {State} state @param {any} said */
 function delta(state, said) {
   if (state.boot === null || said.revision !== state.revision + 1) return state;
-  const next = { ...state, revision: said.revision, at: said.at, kpis: said.kpis, allWell: said.all_well };
+  const next = { ...state, revision: said.revision, at: said.at, kpis: said.kpis, allWell: said.all_well, nobodyTold: said.nobody_told };
   if (said.targets.length || said.removed.length) {
     const rows = new Map(state.rows);
     for (const row of said.targets) rows.set(row.id, row);

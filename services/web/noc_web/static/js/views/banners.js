@@ -11,6 +11,7 @@ export function Banners() {
   const heardAt = useStore((state) => state.heardAt);
   const refusal = useStore((state) => state.refusal);
   const trouble = useStore((state) => state.trouble);
+  const nobodyTold = useStore((state) => state.nobodyTold);
   const sites = useStore((state) => state.sites);
   const blind = sites.filter((site) => site.expected && isBlind(site));
   const wrong = sites.flatMap(mistakes);
@@ -24,6 +25,9 @@ export function Banners() {
     ${connection !== "live" && refusal ? html`<div class="banner is-bad" role="alert"><strong>The server refuses this page a live connection:</strong> ${refusal}.</div>` : null}
     ${isTrusted && trouble.length
       ? html`<div class="banner is-warning" role="status"><strong>NOC has a problem:</strong> ${trouble.join("; ")}.</div>`
+      : null}
+    ${isTrusted && nobodyTold
+      ? html`<div class="banner is-warning" role="status"><strong>Nobody will be told of an outage:</strong> no mail is set up. Set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO for the alerter.</div>`
       : null}
     ${isTrusted && blind.length
       ? html`<div class="banner is-blind" role="status">
