@@ -52,7 +52,7 @@ export default function Reports({ query }) {
           </select>
         </label>
         <label>
-          Downtime is
+          Downtime
           <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => setQuery({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
             ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
