@@ -298,7 +298,8 @@ def test_a_target_says_where_its_options_come_from(page: Page) -> None:
     page.noc.ask("PUT", "groups/core", {"interval_s": 7, "tags": ["backbone"], "contacts": ["core@noc.test"]})
     page.noc.add("noted", "10.99.0.7", group="core/deep", note="Ask Vera\nafter ten", packets=3, parents=["router"])
     loaded(page, "/targets/noted")
-    options = page.wait(lambda: page.the("options"), "the options")
+    page.wait(lambda: page.find('[data-option="contacts"]'), "the options")
+    options = page.the("options")
     said = {
         one.get_attribute("data-option"): one.text.replace("\n", " ")
         for one in options.find_elements(By.CSS_SELECTOR, "[data-option]")
