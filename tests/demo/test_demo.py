@@ -161,8 +161,9 @@ def test_every_event_is_seen_in_table_incidents_and_mails_as_the_record_says(
 
 
 def test_a_mail_is_shown_as_it_looks_and_can_do_nothing(shown: Shown) -> None:
-    number = re.search(r"/demo/mails/(\d+)", shown.visitor.page("/demo/mails"))
-    assert number
+    number = wait_until(
+        lambda: re.search(r"/demo/mails/(\d+)", shown.visitor.page("/demo/mails")), 90, "the first mail"
+    )
     assert "<table" in shown.visitor.page(number[0])
 
 

@@ -23,15 +23,21 @@ class Dns:
         self.ttl_s = 5
         self.is_silent = False
         self._settings = folder / "resolv.conf"
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
         self._settings.write_text(f"nameserver {self.address}\noptions timeout:1 attempts:1\n")
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((self.address, 53))
-        threading.Thread(target=self._serve, daemon=True).start()
+        # A thread that waits in the socket would keep the port from whoever comes next.
+        self._socket.settimeout(0.1)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
         self._socket.close()
 
     def asking_it(self, *command: str) -> Sequence[str]:
@@ -40,11 +46,11 @@ class Dns:
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh", *command]
 
     def _serve(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             try:
                 query, client = self._socket.recvfrom(1024)
-            except OSError:
-                return
+            except TimeoutError:
+                continue
             # Anew each time: a test changes the names as it goes.
             found = answer(query, Zone(self.names, self.ttl_s))
             if found and not self.is_silent:

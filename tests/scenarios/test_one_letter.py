@@ -51,15 +51,19 @@ def test_states_incidents_mails_and_seconds_are_the_same_whatever_the_sentences_
     netlab.behave()
     noc.wait_states({"router": "UP", "server": "PAUSED", "printer": "UP"}, 30)
     noc.mails.wait(4, 10)
-    incidents = noc.get("incidents")["incidents"]
-    facts = sorted((one["kind"], tuple(one["targets"]), one["resolved_at"] is not None) for one in incidents)
-    assert facts == [("target-down", ("router",), True), ("target-down", ("server",), True)]
+    expected = [("target-down", ("router",), True), ("target-down", ("server",), True)]
+    wait_until(lambda: _incidents(noc) == expected, 10, "both incidents, closed", seen=lambda: _incidents(noc))
     first, paused, down, up = noc.mails.mails
     assert (paused.references, up.references) == ([first.message_id], [down.message_id])
     wait_until(lambda: _seconds(noc, "router")["DOWN"] > 5, 20, "the outage in history")
     assert _seconds(noc, "server")["PAUSED"] > 5
     # What lay behind the router was not looked at as an outage of its own.
     assert _seconds(noc, "printer")["DOWN"] < _seconds(noc, "printer")["UNREACHABLE"]
+
+
+def _incidents(noc: Noc) -> list[tuple[str, tuple[str, ...], bool]]:
+    found = noc.get("incidents")["incidents"]
+    return sorted((one["kind"], tuple(one["targets"]), one["resolved_at"] is not None) for one in found)
 
 
 def _seconds(noc: Noc, name: str) -> Any:
