@@ -138,7 +138,7 @@ class Presence(Message, kw_only=True, frozen=True):
     version: Annotated[str, Meta(max_length=40)] = ""
     since: Annotated[Time | None, Meta(description="when this process started")] = None
     instance: Annotated[
-        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the prober, at random")
+        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the process, at random")
     ] = None
     host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
     rival: Annotated[
@@ -576,15 +576,3 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None
     code: Annotated[Code | None, Meta(description="of `trouble`; no-mail also without one: nobody will be told")] = None
-    instance: Annotated[
-        Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the service, at random")
-    ] = None
-    host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
-    rival: Annotated[
-        Annotated[str, Meta(max_length=300)] | None,
-        Meta(description="the machine where another one with this name was started, and keeps silent; null: none"),
-    ] = None
-    silenced: Annotated[
-        bool,
-        Meta(description="true: another one with this name was there first; this one publishes nothing but this"),
-    ] = False

@@ -118,7 +118,7 @@ class Announcer(Generic[P]):
         """Say it now."""
         self._announced_s = self._clock()
         self._summaries = self._summed()
-        rival = f"{self._rival.host or 'unknown host'}" if self._rival else None
+        rival = (self._rival.host or "unknown host") if self._rival else None
         message = replace(
             self._make(),
             instance=self._bus.instance,

@@ -61,7 +61,6 @@ class Recorder:
 
     def tick(self) -> None:
         """About once a second: put right what the broker lost, and say how we are where it is time."""
-        self._marks.tick()
         self._announcer.tick()
 
     def announce(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import defaultdict
@@ -12,6 +11,7 @@ from typing import Final
 from noc_bus.messages import Incident, Mark, ProbeResult, SiteState
 from noc_bus.time import Time
 from noc_frame import log
+from noc_frame.backoff import Backoff
 from noc_history.silences import Silences
 from noc_history.store import Batch, Rejected, Silence, Store, StoreError
 from noc_recorder.contiguous import Ledger
@@ -204,7 +204,7 @@ class Writer:
 
     def _insist(self, act: Callable[[], object], stop: threading.Event) -> bool:
         """Try until it works; False when stopped before. What is not stored then is sent again by its site."""
-        attempts = 0
+        backoff, has_failed = Backoff(*_RETRY_S), False
         while True:
             try:
                 act()
@@ -213,14 +213,13 @@ class Writer:
                     raise
                 self._say(str(error), f"{error}; nothing is lost, the sites keep what is not stored")
             else:
-                if attempts:
+                if has_failed:
                     self._log.info("the store works again")
                 refusal = self._refusal
                 self._say(refusal, refusal)
                 return True
-            attempts += 1
-            low, high = _RETRY_S
-            if stop.wait(random.uniform(low, min(high, low * 2**attempts))):
+            has_failed = True
+            if stop.wait(backoff.next_s()):
                 return False
 
     def _say(self, trouble: str | None, line: str | None) -> None:

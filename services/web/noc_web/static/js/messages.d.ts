@@ -138,7 +138,7 @@ export interface ProberPresence {
   version: string;
   /** when this process started */
   since: string | null;
-  /** names this start of the prober, at random */
+  /** names this start of the process, at random */
   instance: string | null;
   /** name of the machine it runs on */
   host: string;
@@ -226,7 +226,7 @@ export interface ServicePresence {
   version: string;
   /** when this process started */
   since: string | null;
-  /** names this start of the service, at random */
+  /** names this start of the process, at random */
   instance: string | null;
   /** name of the machine it runs on */
   host: string;
