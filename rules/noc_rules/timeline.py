@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from noc_rules.verdict import Vote, decide, sites_of
 # A cycle is stored some seconds after it began; only what is missing for longer is a silence.
 _STORED_AFTER_MS: Final = 5000
 _SILENT_CYCLES: Final = 3
+_NOT_CHECKED: Final = ("not checked in this time", StateCode.NOT_CHECKED)
 # A state dated after the one that followed it lasted, as far as anybody knows, so long.
 _SHORTEST_MS: Final = 1000
 
@@ -69,6 +70,8 @@ class Interval:
     end: Time
     state: VerdictState
     reason: str
+    code: str | None = None
+    """Of `reason`."""
 
     @property
     def seconds(self) -> float:
@@ -126,7 +129,7 @@ def site_intervals(
         if stop <= begin:
             continue
         known = _verdict_state(state)
-        one = Interval(Time(begin), Time(stop), known, state.reason)
+        one = Interval(Time(begin), Time(stop), known, state.reason, state.code)
         intervals += [one] if known is VerdictState.PAUSED else _cut(one, unseen)
     return merged(intervals)
 
@@ -160,8 +163,8 @@ def overall(
         now = sites.at(begin)
         if target is None or not now:
             continue
-        state, reason = _together(target, now, above.at(begin), explained=explained)
-        result.append(Interval(Time(begin), Time(stop), state, reason))
+        state, reason, code = _together(target, now, above.at(begin), explained=explained)
+        result.append(Interval(Time(begin), Time(stop), state, reason, code))
     return merged(result)
 
 
@@ -170,7 +173,7 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
     result: list[Interval] = []
     for one in intervals:
         if result and result[-1].state is one.state and result[-1].end == one.start:
-            result[-1] = Interval(result[-1].start, one.end, one.state, result[-1].reason)
+            result[-1] = replace(result[-1], end=one.end)
         else:
             result.append(one)
     return result
@@ -242,26 +245,27 @@ def _cut(one: Interval, unseen: Sequence[tuple[int, int]]) -> list[Interval]:
         if stop <= begin:
             continue
         if begin > at:
-            pieces.append(Interval(Time(at), Time(begin), one.state, one.reason))
-        pieces.append(Interval(Time(begin), Time(stop), VerdictState.UNKNOWN, "not checked in this time"))
+            pieces.append(replace(one, start=Time(at), end=Time(begin)))
+        pieces.append(Interval(Time(begin), Time(stop), VerdictState.UNKNOWN, *_NOT_CHECKED))
         at = stop
     if at < one.end:
-        pieces.append(Interval(Time(at), one.end, one.state, one.reason))
+        pieces.append(replace(one, start=Time(at)))
     return pieces
 
 
 def _together(
     target: Target, now: Mapping[str, Interval], above: Mapping[str, Interval], *, explained: bool
-) -> tuple[VerdictState, str]:
+) -> tuple[VerdictState, str, str | None]:
     asked = now if target.sites is None else {site: now[site] for site in sites_of(target, now) if site in now}
     if asked and all(one.state is VerdictState.PAUSED for one in asked.values()):
-        return VerdictState.PAUSED, next(iter(asked.values())).reason
+        first = next(iter(asked.values()))
+        return VerdictState.PAUSED, first.reason, first.code
     parents = {name: one.state for name, one in above.items()}
     if not explained:
         states = tuple(one.state for one in asked.values())
-        return _state(target.policy, target.paused, states, tuple(map(parents.get, target.parents))), ""
-    decision = decide(target, {site: _vote(one.state, one.reason) for site, one in asked.items()}, parents)
-    return decision.state, decision.reason
+        return _state(target.policy, target.paused, states, tuple(map(parents.get, target.parents))), "", None
+    decision = decide(target, {site: _vote(one.state, one.reason, one.code) for site, one in asked.items()}, parents)
+    return decision.state, decision.reason, decision.code
 
 
 @lru_cache(maxsize=10_000)
@@ -275,8 +279,8 @@ def _state(
     return decide(target, votes, {name: state for name, state in above.items() if state is not None}).state
 
 
-def _vote(state: VerdictState, reason: str) -> Vote:
-    return Vote(State.UNKNOWN if state is VerdictState.PAUSED else State(state), reason)
+def _vote(state: VerdictState, reason: str, code: str | None = None) -> Vote:
+    return Vote(State.UNKNOWN if state is VerdictState.PAUSED else State(state), reason, code)
 
 
 def _verdict_state(state: StateLike) -> VerdictState:

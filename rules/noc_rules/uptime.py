@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from noc_bus.messages import VerdictState
@@ -43,7 +43,7 @@ def account(intervals: Iterable[Interval], down: Collection[VerdictState] = DOWN
         if one.state not in down:
             continue
         if outages and outages[-1].end == one.start:
-            outages[-1] = Interval(outages[-1].start, one.end, outages[-1].state, outages[-1].reason)
+            outages[-1] = replace(outages[-1], end=one.end)
         else:
             outages.append(one)
     return Uptime(seconds, percent(seconds, down), outages)

@@ -443,6 +443,22 @@ def test_floods_of_failures_are_one_row_of_the_audit_a_name_and_window(service: 
     assert failed[1]["detail"] == {"times": FAILURES, "last from": f"10.0.0.{FAILURES - 1}"}
 
 
+def test_floods_of_attempts_that_are_refused_unheard_are_in_the_audit_too(service: Service) -> None:
+    service.add_person("anna", "viewer")
+    service.add_person("bert", "viewer")
+    for number in range(FAILURES + 3):
+        service.anonymous(f"10.0.0.{number}").log_in("anna", "wrong")
+    attacker = service.anonymous("10.0.1.1")
+    for number in range(FAILURES_OF_ADDRESS + 7):
+        attacker.log_in(f"made-up-{number}", "wrong")
+    for name in ("bert", "bert", "made-up-3"):
+        assert attacker.log_in(name, PASSWORD).status_code == 429
+    failed = [row for row in service.by("admin").get("audit")["audit"] if row["act"] == "log-in failed"]
+    times = {row["who"]: row["detail"]["times"] for row in failed}
+    own = {f"made-up-{number}": 1 for number in range(FAILURES_OF_ADDRESS)} | {"made-up-3": 2}
+    assert times == own | {"anna": FAILURES + 3, "unknown names": 7, "bert": 2}
+
+
 def test_floods_through_a_trusted_proxy_are_counted_by_where_browsers_are(new_service: Callable[..., Service]) -> None:
     settings = {"NOC_PUBLIC_URL": "http://noc.example.org", "NOC_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/24"}
     service = new_service(settings=settings)

@@ -49,7 +49,7 @@ def watched(service: Service) -> Service:
     store(
         service,
         state(at=minute(-30), seq=1),
-        state(kind=State.DOWN, at=minute(20), seq=2, reason="no answer"),
+        state(kind=State.DOWN, at=minute(20), seq=2, reason="no answer", code="unanswered"),
         state(at=minute(30), seq=3),
     )
     store(service, state("b", at=minute(-30)), target="b")
@@ -65,6 +65,9 @@ def test_states_cover_the_period_and_outages_are_its_intervals_of_down(watched: 
         assert all(one["end"] == after["start"] for one, after in itertools.pairwise(intervals))
     (outage,) = found["outages"]
     assert (outage["start"], outage["seconds"]) == (str(Time(minute(20))), 600)
+    assert (outage["reason"], outage["code"]) == ("no answer", "down")
+    assert [one["code"] for one in found["overall"]] == ["answers", "down", "answers"]
+    assert [one["code"] for one in found["sites"]["here"]] == [None, "unanswered", None], "as the site gave it"
     assert found["uptime"]["pct"] == pytest.approx(100 * 3000 / 3600)
     assert sum(found["uptime"]["seconds"].values()) == 3600
 
@@ -93,6 +96,7 @@ def test_what_nobody_saw_counts_neither_for_nor_against(watched: Service) -> Non
         ("UNKNOWN", str(due)),
         ("UP", str(Time(minute(40)))),
     ]
+    assert [one["code"] for one in found["sites"]["here"]][2:] == ["not-checked", None]
     assert found["uptime"]["seconds"]["UNKNOWN"] == 890
     assert found["uptime"]["seconds"]["DOWN"] == 310
     assert found["uptime"]["coverage_pct"] == pytest.approx(100 * (3600 - 890) / 3600)
@@ -213,6 +217,19 @@ def test_incidents_of_a_period_are_the_stored_and_the_open_ones_newest_first(wat
     assert [one["id"] for one in viewer.get("incidents?open=true")["incidents"]] == ["i-now"]
     assert [one["id"] for one in viewer.get(f"incidents?{PERIOD}&target=b")["incidents"]] == ["i-past"]
     assert [one["id"] for one in viewer.get("incidents")["incidents"]] == ["i-now", "i-past", "i-long-ago"]
+    assert viewer.get("incidents?open=true&target=b")["incidents"] == []
+
+
+def test_incidents_opened_while_a_clock_was_ahead_are_listed_at_once(watched: Service) -> None:
+    ahead = Time(Time.now() + HOUR_MS)
+    over = incident("i-over", "a", opened_at=ahead, resolved_at=Time(ahead + 1), code="down")
+    watched.store.write(Batch(incidents=[over]))
+    watched.others.publish(INCIDENTS, incident("i-open", "a", opened_at=Time(ahead + 2), code="down"))
+    viewer = watched.by("viewer")
+    for query in ("incidents", f"incidents?from={int(BEGIN)}", f"incidents?to={int(ahead)}"):
+        found = viewer.get(query)["incidents"]
+        assert [(one["id"], one["code"]) for one in found] == [("i-open", "down"), ("i-over", "down")], query
+    assert viewer.get(f"incidents?{PERIOD}")["incidents"] == [], "a period that was over before"
 
 
 MOMENTS = st.lists(

@@ -53,6 +53,7 @@ class IntervalAnswer(TypedDict):
     seconds: float
     state: VerdictState
     reason: str
+    code: Annotated[str | None, Meta(description="of `reason`; null: none was given")]
 
 
 class UptimeAnswer(TypedDict):

@@ -60,7 +60,14 @@ def _row(point: Point) -> list[float | None]:
 
 
 def _interval(one: Interval) -> Row:
-    return {"start": one.start, "end": one.end, "seconds": one.seconds, "state": one.state, "reason": one.reason}
+    return {
+        "start": one.start,
+        "end": one.end,
+        "seconds": one.seconds,
+        "state": one.state,
+        "reason": one.reason,
+        "code": one.code,
+    }
 
 
 ROUTES = (

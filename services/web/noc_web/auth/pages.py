@@ -26,6 +26,8 @@ FAILURES: Final = 5
 FAILURES_OF_ADDRESS: Final = 20
 _BROWSER: Final = "browser"
 _NAMES_OF_BROWSER: Final = 5
+# No name of a user can have a space.
+_MADE_UP: Final = "unknown names"
 _log = log.get("noc.web")
 
 
@@ -61,6 +63,7 @@ class LoginPages:
         wait_s = self._throttle.wait_s(limits, time.monotonic())
         if wait_s:
             _log.warning(f"log-in of {name!r} from {address} refused: too many failures")
+            self._note_refused(name, address)
             return _refused(name, f"Too many failed attempts; try again in {int(wait_s // 60) + 1} minutes.", 429)
         found = self._accounts.log_in(name, request.form.get("password", ""))
         if found is None:
@@ -80,6 +83,11 @@ class LoginPages:
         names = [actor.name, *(one for one in browser["names"] if one != actor.name)]
         cookie[_BROWSER] = browser | {"names": names[:_NAMES_OF_BROWSER]}
         return redirect("/password" if actor.must_change_password else _next())
+
+    def _note_refused(self, name: str, address: str) -> None:
+        # Who is refused for their address could fill the audit with names that they make up.
+        new_as = None if self._accounts.password_print(name) else _MADE_UP
+        self._catalog.note_repeated(name[:64], "log-in failed", address, WINDOW_S * 1000, new_as=new_as)
 
     def _limits(self, name: str, address: str) -> dict[str, int]:
         """What counts failures of this attempt, and how many. Whoever guesses elsewhere keeps nobody out where they have been.

@@ -228,16 +228,21 @@ class Catalog:
         with self._database.begin() as session:
             self._write_audit(session, who, act, subject, detail or {})
 
-    def note_repeated(self, who: str, act: str, subject: str, window_ms: int) -> None:
-        """Like `note`, but what the same somebody does again within the window is counted in one row."""
+    def note_repeated(self, who: str, act: str, subject: str, window_ms: int, *, new_as: str | None = None) -> None:
+        """Like `note`, but what the same somebody does again within the window is counted in one row.
+
+        `new_as`: who it is counted for where `who` has no row yet.
+        """
         with self._database.begin() as session:
-            recent = session.scalars(
+            rows = session.scalars(
                 select(AuditRow)
-                .where(AuditRow.at > int(Time.now()) - window_ms, AuditRow.who == who, AuditRow.act == act)
+                .where(AuditRow.at > int(Time.now()) - window_ms, AuditRow.who.in_([who, new_as]), AuditRow.act == act)
+                .order_by(AuditRow.who != who)
                 .limit(1)
-            ).first()
+            )
+            recent = rows.first()
             if recent is None:
-                self._write_audit(session, who, act, subject, {"times": 1})
+                self._write_audit(session, new_as or who, act, subject, {"times": 1})
             else:
                 recent.detail = recent.detail | {"times": recent.detail["times"] + 1, "last from": subject}
 
