@@ -166,5 +166,5 @@ class Dispatcher:
             _log.warning(
                 f"dropped a message that is not a {channel.message.__name__}: {problem[:300]}; "
                 "more of this kind are only counted",
-                topic=topic[:200],
+                extra=log.values(topic=topic[:200]),
             )

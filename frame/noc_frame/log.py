@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Any, TextIO
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
 
-import structlog
+_VALUES: Final = "noc_values"
+_SHOWN_ELSEWHERE: Final = ("event", "level", "timestamp", "exception")
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send all log lines of this process, the standard library's included, to `stream` (standard error)."""
+    """Send all log lines of this process, the libraries' included, to `stream` (standard error)."""
     out = stream or sys.stderr
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    renderer: Any = structlog.processors.JSONRenderer()
-    if out.isatty():
-        # Exceptions arrive as text already; ConsoleRenderer prints that text as it is.
-        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     handler = logging.StreamHandler(out)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=shared,
-        )
-    )
+    handler.setFormatter(_Lines(for_people=out.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
 
 
-def get(name: str) -> structlog.stdlib.BoundLogger:
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
+def get(name: str) -> logging.Logger:
+    return logging.getLogger(name)
+
+
+def values(**named: object) -> dict[str, Any]:
+    """Values beside the sentence: `logger.error("a request failed", extra=values(path=path))`."""
+    return {_VALUES: named}
+
+
+def sentence(entry: Mapping[str, Any]) -> str:
+    """A line's fields for people: its time, level, sentence and values, then the stack if there is one.
+
+    Raises KeyError or TypeError for what is no log line of ours.
+    """
+    head = f"{entry['timestamp'][11:19]} {entry['level']:<7} {entry['event']}"
+    named = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _SHOWN_ELSEWHERE)
+    return "\n".join(filter(None, [f"{head}  {named}".rstrip(), entry.get("exception")]))
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, *, for_people: bool) -> None:
+        super().__init__()
+        self._for_people = for_people
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            **record.__dict__.get(_VALUES, {}),
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info and record.exc_info[0]:
+            entry["exception"] = self.formatException(record.exc_info)
+        return sentence(entry) if self._for_people else json.dumps(entry, default=repr)

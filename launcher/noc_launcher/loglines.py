@@ -7,11 +7,12 @@ import json
 import sys
 from typing import Final
 
+from noc_frame.log import sentence
+
 _NAME_WIDTH: Final = 8
 # nats-server greets with twenty lines about itself; its passwords live in a private file and as long as we do.
 # One killed in the middle of a subscription finds an empty folder of it at every later start, and does without.
 _BROKER_SMALL_TALK: Final = ("[INF]", "[WRN] Plaintext passwords detected", "Missing consumer metafile")
-_SHOWN_ELSEWHERE: Final = ("event", "level", "timestamp", "exception")
 
 
 def show(name: str, line: str) -> None:
@@ -28,9 +29,6 @@ def show(name: str, line: str) -> None:
 def readable(line: str) -> str:
     """A JSON log line as a sentence with its time and its values; any other line as it is."""
     try:
-        entry = json.loads(line)
-        head = f"{entry['timestamp'][11:19]} {entry['level']:<7} {entry['event']}"
+        return sentence(json.loads(line))
     except (ValueError, TypeError, KeyError):
         return line
-    values = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _SHOWN_ELSEWHERE)
-    return "\n".join(filter(None, [f"{head}  {values}".rstrip(), entry.get("exception")]))

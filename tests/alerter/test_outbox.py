@@ -12,7 +12,6 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-import structlog
 
 from noc_alerter.ledger import Entry, Ledger, Letter, by_about
 from noc_alerter.notify.mail import Mailer
@@ -69,12 +68,11 @@ def post() -> PostOffice:
 
 
 @pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
+def log_lines() -> io.StringIO:
     """What is logged, as the service would log it."""
     lines = io.StringIO()
     log.configure("info", lines)
-    yield lines
-    structlog.reset_defaults()
+    return lines
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import paho.mqtt.publish
 import pytest
-import structlog
 
 from noc_bus.broker import Broker
 from noc_bus.channels import PROBERS, TARGETS
@@ -75,12 +74,11 @@ class Mosquitto:
 
 
 @pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
+def log_lines() -> io.StringIO:
     """What is logged, as a service would log it."""
     lines = io.StringIO()
     log.configure("info", lines)
-    yield lines
-    structlog.reset_defaults()
+    return lines
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import threading
 from itertools import pairwise
 
 import pytest
-import structlog.testing
 from msgspec.structs import replace
 
 import noc_prober.replay
@@ -332,7 +331,7 @@ def test_records_the_last_process_could_not_send_are_sent_by_the_next(rig: Rig) 
     rig.run(again)
 
 
-def test_a_mark_of_a_later_epoch_makes_the_journal_begin_a_new_one(rig: Rig) -> None:
+def test_a_mark_of_a_later_epoch_makes_the_journal_begin_a_new_one(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     later = Time.now() + 10**9
 
     async def scenario() -> None:
@@ -340,9 +339,8 @@ def test_a_mark_of_a_later_epoch_makes_the_journal_begin_a_new_one(rig: Rig) -> 
         await until(lambda: (view := retained(rig, "a")) and view.epoch > later and view.state is State.UP)
 
     rig.target("a", "127.0.0.1")
-    with structlog.testing.capture_logs() as logged:
-        rig.run(scenario)
-    (line,) = [one["event"] for one in logged if "new epoch" in one["event"]]
+    rig.run(scenario)
+    (line,) = [message for message in caplog.messages if "new epoch" in message]
     assert "another prober has the name local too: give one of them another NOC_SITE" in line, "two take turns so"
 
 

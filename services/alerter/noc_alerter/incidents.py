@@ -124,12 +124,12 @@ class Incidents:
         incident = change.incident
         if change.resolves:
             self._published.remove(incident.id, closing=incident)
-            self._log.info(f"resolved {incident.id}: {change.text}", why=change.why)
+            self._log.info(f"resolved {incident.id}: {change.text}", extra=log.values(why=change.why))
             self._incident_event("incident-resolved", incident, now, change.text)
             return
         self._published.put(incident)
         if change.opens:
-            self._log.warning(f"opened {incident.id}: {incident.cause}", why=change.why)
+            self._log.warning(f"opened {incident.id}: {incident.cause}", extra=log.values(why=change.why))
             self._incident_event("incident-opened", incident, now, incident.cause)
         elif change.why is Why.ACKNOWLEDGED and incident.acknowledged:
             text = f"{incident.acknowledged.by} acknowledged {incident.id}"

@@ -204,7 +204,7 @@ def _refuse_without_database(error: OperationalError) -> Response:
         "free disk space in NOC_DATA" if code == sqlite3.SQLITE_FULL else "look at the rights and the disk of NOC_DATA"
     )
     sentence = f"Nothing can be changed now: {error.orig}; {cure}."
-    _log.error(sentence, path=request.path)
+    _log.error(sentence, extra=log.values(path=request.path))
     return _problem(ProblemError(503, sentence, code=ProblemCode.DATABASE_UNAVAILABLE))
 
 
@@ -229,7 +229,7 @@ def _problem(problem: ProblemError) -> Response:
 
 def _fail(error: Exception) -> Response:
     name = secrets.token_hex(4)
-    _log.error(f"request failed, shown as error {name}", path=request.path, exc_info=error)
+    _log.error(f"request failed, shown as error {name}", extra=log.values(path=request.path), exc_info=error)
     return ProblemError(500, f"Something went wrong here; the log has it as error {name}.").response()
 
 

@@ -195,7 +195,8 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # gevent has no types
 
     def _log_error(self, kind: Any, error: Any, traceback: Any) -> None:
         if issubclass(kind, Exception) and self.server.allowance.takes():
-            _log.error("a request failed", path=str(self.path)[:200], exc_info=(kind, error, traceback))
+            path = str(self.path)[:200]
+            _log.error("a request failed", extra=log.values(path=path), exc_info=(kind, error, traceback))
 
 
 class _Limited:

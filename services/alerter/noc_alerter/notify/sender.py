@@ -121,7 +121,8 @@ class Sender:
             unnoted.append(self._outcome_of(row, error, now))
         else:
             self._log.info(
-                f"mailed {row.letter.recipient}: {row.letter.incident} {row.letter.transition}", server=words[:200]
+                f"mailed {row.letter.recipient}: {row.letter.incident} {row.letter.transition}",
+                extra=log.values(server=words[:200]),
             )
             self._forget(row.letter.recipient)
             self._failures = 0
@@ -149,7 +150,7 @@ class Sender:
         sentence = f"the mail server {self._server} did not take a mail to {recipient}: {error}"
         is_hopeless = now - row.created_at > _GIVE_UP_MS and row.attempts >= _FEWEST_TRIES
         if not error.can_retry or is_hopeless:
-            self._log.error(f"{sentence}; it is given up", incident=row.letter.incident)
+            self._log.error(f"{sentence}; it is given up", extra=log.values(incident=row.letter.incident))
             self._forget(recipient)
             return lambda: self.outbox.given_up(row, str(error))
         if error.is_for_all:

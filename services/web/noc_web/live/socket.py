@@ -330,7 +330,7 @@ class LiveSocket:
                 disconnect()
                 return
             if viewer.is_flooding(time.monotonic()):
-                _log.warning("a live connection was cut: too many events", viewer=viewer.name)
+                _log.warning("a live connection was cut: too many events", extra=log.values(viewer=viewer.name))
                 self._cut(viewer.sid, viewer)
                 return
             handler(viewer, said if isinstance(said, dict) else {})
