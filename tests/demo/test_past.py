@@ -22,7 +22,7 @@ def past() -> tuple[Past, list[Batch]]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store_of_the_past(tmp_path_factory: pytest.TempPathFactory) -> Store:
     kept = SqliteStore(tmp_path_factory.mktemp("past") / "history.sqlite")
     shares = list(write(kept, END))
     assert shares == sorted(shares)
@@ -38,9 +38,9 @@ def test_the_same_seed_and_end_give_the_same_week(past: tuple[Past, list[Batch]]
     assert next(Past(END, seed=2).batches())[1] != batches[0]
 
 
-def test_every_chart_of_seven_days_is_full(store: Store) -> None:
+def test_every_chart_of_seven_days_is_full(store_of_the_past: Store) -> None:
     for host in HOSTS:
-        series = store.series(host.id, START, END, points=168)
+        series = store_of_the_past.series(host.id, START, END, points=168)
         assert set(series) == {site.id for site in SITES}
         for site, points in series.items():
             # An hour each; while it was cut off, Vienna saw nothing.

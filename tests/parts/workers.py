@@ -17,6 +17,10 @@ _EXPENSIVE: Final = {
     "workshop": "images",
     "engine": "influxdb",
     "started": "bootstrap",
+    "shown": "demo",
+    "past": "past",
+    "store_of_the_past": "past",
+    "mixed": "mixed",
 }
 """Fixtures that take long to make and that many tests share: who uses one runs in the process that has made it."""
 

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from noc_netlab.lab import Netlab
+from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import holds_for, wait_until
 from tests.scenarios.whole import Noc
 
 HOSTS = {"answers": "10.99.0.1", "silent": "10.99.0.2", "lossy": "10.99.0.3"}
 
 
-@pytest.fixture
-def mixed(noc_on_mosquitto: Noc, netlab: Netlab) -> Noc:
+@pytest.fixture(scope="module")
+def mixed(internet: Netlab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Noc]:
     """Three targets: one that answers after 10 ms, one that never does, one that loses every second echo."""
-    netlab.behave("10.99.0.2", silent=True)
-    netlab.behave("10.99.0.3", loss_pct=50)
-    for name, address in HOSTS.items():
-        noc_on_mosquitto.add(name, address, interval_s=1, packets=5, packet_gap_ms=20, timeout_ms=300)
-    noc_on_mosquitto.wait_states({"answers": "UP", "silent": "DOWN", "lossy": "DEGRADED"}, 40)
-    return noc_on_mosquitto
-
-
-def test_up_and_down_and_all_others_add_up_to_total(mixed: Noc) -> None:
-    def adds_up() -> bool:
-        kpis = mixed.get("status")["kpis"]
-        return bool(kpis["total"] == 3 == sum(kpis.values()) - kpis["total"])
-
-    assert mixed.get("status")["kpis"] | {"up": 1, "down": 1, "degraded": 1} == mixed.get("status")["kpis"]
-    mixed.ask("DELETE", "targets/lossy")
-    mixed.add("lossy", HOSTS["lossy"])
-    holds_for(adds_up, 3, "the tiles add up")
+    internet.behave()
+    internet.behave("10.99.0.2", silent=True)
+    internet.behave("10.99.0.3", loss_pct=50)
+    with SmtpSink() as mails, Noc(tmp_path_factory.mktemp("mixed"), mails) as noc:
+        for name, address in HOSTS.items():
+            noc.add(name, address, interval_s=1, packets=5, packet_gap_ms=20, timeout_ms=300)
+        noc.wait_states({"answers": "UP", "silent": "DOWN", "lossy": "DEGRADED"}, 40)
+        yield noc
 
 
 def test_an_answer_has_its_real_time_and_an_unanswered_echo_has_none(mixed: Noc) -> None:
@@ -87,7 +80,18 @@ def _uptime_pct(noc: Noc, target: str) -> float | None:
     return found[target]
 
 
-def test_no_ping_runs_longer_than_its_cycle_and_none_after_its_target_is_gone(mixed: Noc, netlab: Netlab) -> None:
+def test_up_and_down_and_all_others_add_up_to_total(mixed: Noc) -> None:
+    def adds_up() -> bool:
+        kpis = mixed.get("status")["kpis"]
+        return bool(kpis["total"] == 3 == sum(kpis.values()) - kpis["total"])
+
+    assert mixed.get("status")["kpis"] | {"up": 1, "down": 1, "degraded": 1} == mixed.get("status")["kpis"]
+    mixed.ask("DELETE", "targets/lossy")
+    mixed.add("lossy", HOSTS["lossy"])
+    holds_for(adds_up, 3, "the tiles add up")
+
+
+def test_no_ping_runs_longer_than_its_cycle_and_none_after_its_target_is_gone(mixed: Noc, internet: Netlab) -> None:
     first, *in_turn = [row[0] for row in mixed.cycles("silent")]
     # The first is out of turn; the next waits at least half an interval for its turn.
     assert in_turn[0] - first >= 450
@@ -97,5 +101,5 @@ def test_no_ping_runs_longer_than_its_cycle_and_none_after_its_target_is_gone(mi
     wait_until(lambda: "silent" not in mixed.states(), 5, "the row is gone")
     # A cycle and a re-check that had begun may still end.
     wait_until(lambda: time.time() * 1000 > gone_ms + 4000, 10, "four seconds more")
-    assert not list(netlab.seen("10.99.0.2", since_ms=gone_ms + 2000))
-    assert list(netlab.seen("10.99.0.1", since_ms=gone_ms + 2000))
+    assert not list(internet.seen("10.99.0.2", since_ms=gone_ms + 2000))
+    assert list(internet.seen("10.99.0.1", since_ms=gone_ms + 2000))
