@@ -140,6 +140,14 @@ REPLIES: Final = Channel(
     "replies", "replies/{site}/{request}", m.Reply, ("prober",), ("web",), False, 1,
     "The answer to a command.",
 )  # fmt: skip
+MAIL_TESTS: Final = Channel(
+    "mail-tests", "mail-tests/{request}", m.TryMail, ("web",), ("alerter",), False, 1,
+    "A request for test mails.",
+)  # fmt: skip
+MAIL_TEST_RESULTS: Final = Channel(
+    "mail-test-results", "mail-test-results/{request}", m.MailTried, ("alerter",), ("web",), False, 1,
+    "What has come of test mails so far.",
+)  # fmt: skip
 TRACES: Final = Channel(
     "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "web"), True, 1,
     "The last path found from a site to a target.",
@@ -153,5 +161,5 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, TRACES, SERVICES,
+    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -21,6 +21,7 @@ from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.smtp import NotDelivered
+from noc_alerter.notify.trials import Deliver, Trials
 from noc_bus.channels import EVENTS, INCIDENTS, PROBERS, SERVICES, SITES, STATES, TARGETS, VERDICTS
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import (
@@ -58,6 +59,7 @@ class Rig:
         self.mail_to: tuple[str, ...] = (OPS,)
         self.mails: list[EmailMessage] = []
         self.server_trouble: NotDelivered | None = None
+        self.try_one: Deliver = "250 queued for {}".format
         self.revs = RevCounter()
         self.targets: Published[str, Target] = Published(self.others, TARGETS, self.revs, clock=self.clock)
         self.sites: Published[str, Site] = Published(self.others, SITES, self.revs, clock=self.clock)
@@ -78,6 +80,7 @@ class Rig:
         self.sender = Sender(self.outbox, Mailer(FROM, "https://noc.test").write, self._deliver, "mail.test:25")
         post = Post(self.sender) if mailing else None
         self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.clock)
+        Trials(self.bus, self.try_one if mailing else None, self.mail_to, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)
 

@@ -18,7 +18,7 @@ from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
 PAGES = ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups")
-PARTS = ("account", "sites", "users", "tokens", "audit")
+PARTS = ("account", "sites", "users", "tokens", "mail", "audit")
 DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
     "import targets": ("/", '[data-testid="import-targets"]'),
@@ -127,8 +127,11 @@ def test_axe_finds_nothing_where_one_asks_again_or_refuses(
     assert {where: what for where, what in bad.items() if what} == {}
 
 
-def test_every_page_says_where_nobody_will_be_told(page: Page, axe: str, watched: tuple[Noc, Netlab]) -> None:
+def test_every_page_says_where_nobody_will_be_told_and_settings_try_the_mail(
+    page: Page, axe: str, watched: tuple[Noc, Netlab]
+) -> None:
     noc, _ = watched
+    page.forgiven = ["409"]
     noc.processes.stop("alerter")
     noc.processes.service("alerter", {"NOC_DATA": str(noc.data), "NOC_MQTT_URL": noc.broker.url("alerter")})
     bad = {}
@@ -137,11 +140,25 @@ def test_every_page_says_where_nobody_will_be_told(page: Page, axe: str, watched
             page.take_theme(theme)
             page.wait(lambda: "Nobody will be told of an outage" in page.text(), "the banner", 20)
             bad[theme] = findings(page, axe)
+        loaded(page, "/settings?part=mail")
+        page.press("Send test mails")
+        page.wait(lambda: "No test mail was sent: no mail is set up: set NOC_SMTP_URL" in page.text(), "what to set")
     finally:
         noc.processes.stop("alerter")
         noc.start("alerter")
     page.wait(lambda: "Nobody will be told" not in page.text(), "no banner any more", 20)
-    assert bad == {"dark": [], "light": []}
+    page.wait(noc.is_whole, "the alerter", 20)
+    page.press("Send test mails")
+    taken = "oncall@noc.test\nThe mail server took it: 250 taken"
+    page.wait(lambda: page.find('[data-testid="mail-tests"]') and page.the("mail-tests").text == taken, "its words")
+    assert noc.mails.about("Test mail")[0].recipients == ["oncall@noc.test"]
+    noc.mails.mode = "refuse-recipients"
+    page.press("Send test mails")
+    refused = "Not sent: oncall@noc.test refused: 550 5.1.1 no such user here"
+    page.wait(lambda: refused in page.text(), "its refusal")
+    noc.mails.mode = "ok"
+    bad["mail"] = findings(page, axe)
+    assert bad == {"dark": [], "light": [], "mail": []}
 
 
 @pytest.mark.parametrize("width_px", [800, 1440, 1600, 3840])

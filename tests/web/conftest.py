@@ -24,6 +24,7 @@ from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.models import User
 from noc_web.database.opening import Database
+from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
@@ -107,6 +108,7 @@ class Service:
             picture=self.picture,
             revisions=self.revisions,
             requests=self.requests,
+            mail_tests=MailTests(self.bus, answer_within_s=0.2, clock=self.clock_s),
             store=self.store,
         )
         self.live = LiveSocket(

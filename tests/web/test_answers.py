@@ -16,8 +16,28 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 import noc_web
-from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS
-from noc_bus.messages import Acknowledgement, Hop, ServicePresence, State, Trace, VerdictState
+from noc_bus.channels import (
+    INCIDENTS,
+    MAIL_TEST_RESULTS,
+    MAIL_TESTS,
+    PROBERS,
+    RESULTS,
+    SERVICES,
+    STATES,
+    TRACES,
+    VERDICTS,
+)
+from noc_bus.messages import (
+    Acknowledgement,
+    Hop,
+    MailTried,
+    ServicePresence,
+    State,
+    Trace,
+    TriedMail,
+    TryMail,
+    VerdictState,
+)
 from noc_bus.time import Time
 from noc_history.store import Batch
 from noc_web.api import ROUTES, openapi
@@ -58,6 +78,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
     "GET /reports/uptime": ("reports/uptime?group=core", None),
+    "POST /mail/tests": ("mail/tests", None),
+    "GET /mail/tests/{request}": ("mail/tests/m-1", None),
     "GET /me": ("me", None),
     "PUT /me": ("me", {"theme": "dark"}),
     "POST /me/password": ("me/password", {"current": "correct horse battery", "new": "another battery"}),
@@ -99,6 +121,19 @@ def furnished(shared_service: Service) -> Service:
     say(INCIDENTS, incident("i-1", "a", acknowledged=taken, evidence=["x"]))
     hop = Hop(ttl=1, address=None, rtts_ms=[1.0])
     say(TRACES, Trace(site="here", target="a", address="10.0.0.1", at=now, reached=True, hops=[hop]))
+    say(SERVICES, ServicePresence(service="alerter", online=True, at=now))
+    mails = [
+        TriedMail(to="ops@noc.test", answer="250 taken"),
+        TriedMail(to="x@noc.test", error="550 no"),
+        TriedMail(to="y@noc.test"),
+    ]
+
+    def try_mail(asked: TryMail | None, variables: dict[str, str]) -> None:
+        say(MAIL_TEST_RESULTS, MailTried(request=variables["request"], at=now, mails=mails, done=False))
+        say(MAIL_TEST_RESULTS, MailTried(request=variables["request"], at=now, mails=mails[:2], done=True))
+
+    service.others.subscribe(MAIL_TESTS, try_mail)
+    say(MAIL_TEST_RESULTS, MailTried(request="m-1", at=now, mails=mails))
     past = now - 600_000
     service.store.write(
         Batch(

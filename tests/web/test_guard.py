@@ -45,6 +45,8 @@ MAY: Final = {
     "POST /incidents/{incident}/acknowledge": OPERATOR,
     "DELETE /incidents/{incident}/acknowledge": OPERATOR,
     "GET /reports/uptime": VIEWER,
+    "POST /mail/tests": ADMIN,
+    "GET /mail/tests/{request}": ADMIN,
     "GET /me": VIEWER,
     "PUT /me": VIEWER,
     "POST /me/password": VIEWER,
@@ -97,7 +99,8 @@ def test_a_route_is_open_to_exactly_those_in_the_table(shared_service: Service, 
     path = f"{ROOT}{concrete(route.path)}"
     answer = shared_service.by(who).ask(route.method, path, data=body)
     if allowed:
-        assert answer.status_code in (200, 404, 422), answer.text
+        # No alerter is there to send mails.
+        assert answer.status_code in (200, 404, 409, 422), answer.text
     else:
         assert answer.status_code == (401 if who == "anonymous" else 403), answer.text
         assert answer.content_type == "application/problem+json"

@@ -16,7 +16,7 @@ _VARIABLES = {
     "incident": "id of an incident",
     "kind": "kind of the event, in the past tense",
     "verb": "check or trace",
-    "request": "id chosen by whoever sent the command",
+    "request": "id chosen by whoever asked",
 }
 
 

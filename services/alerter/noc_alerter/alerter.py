@@ -130,6 +130,11 @@ class Alerter:
         return bool(len(self._verdicts.agenda)) and self.is_settled and self._clock() >= self._retry_at_s
 
     @property
+    def is_silenced(self) -> bool:
+        """Whether another alerter was there first: nobody must hear of this one's work."""
+        return self._announcer.is_silenced
+
+    @property
     def is_settled(self) -> bool:
         """Whether what is retained has come in: before that, what is missing proves nothing."""
         if self._connected_s is None or not self._bus.connected:
@@ -145,7 +150,7 @@ class Alerter:
         """Take in what has changed since the last call, and judge a slice of what is to be judged."""
         self._announcer.tick()
         self._tick_mirrors()
-        if self._announcer.is_silenced or self._clock() < self._retry_at_s:
+        if self.is_silenced or self._clock() < self._retry_at_s:
             return
         try:
             self._work(now)

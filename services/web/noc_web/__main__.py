@@ -25,6 +25,7 @@ from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
 from noc_web.extension import Extension
+from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
@@ -74,6 +75,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         picture=picture,
         revisions=revisions,
         requests=requests,
+        mail_tests=MailTests(session),
         store=store,
         extensions=extensions,
     )

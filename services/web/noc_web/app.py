@@ -27,6 +27,7 @@ from noc_web.auth.guard import LOG_IN_FIRST, Guard
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
+from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
@@ -131,6 +132,7 @@ def add_routes(
     picture: Picture,
     revisions: Revisions,
     requests: Requests,
+    mail_tests: MailTests,
     store: Store,
     extensions: Sequence[Extension] = (),
 ) -> None:
@@ -145,6 +147,7 @@ def add_routes(
         "picture": picture,
         "revisions": revisions,
         "requests": requests,
+        "mail_tests": mail_tests,
         "store": store,
     }
     app.register_blueprint(serving.blueprint(guard, for_handlers))

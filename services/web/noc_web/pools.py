@@ -56,6 +56,7 @@ class Pool:
 REQUESTS: Final = Pool(8, 100, 503, "The server is busy with other requests; try again in a moment.")
 HISTORY: Final = Pool(2, 30, 503, "Too much history is being read at the moment; try again in a few seconds.")
 PASSWORDS: Final = Pool(2, 8, 429, "Too many passwords are being checked at the moment; try again in a few seconds.")
+MAIL: Final = Pool(2, 0, 429, "Test mails are being sent already; try again in a moment.")
 JOINS: Final = Pool(2, 5000, 503, "Too many pages are connecting; try again in a moment.")
 LIVE: Final = Pool(1, 100, 503, "The live view is busy; try again in a moment.")
 SESSIONS: Final = Pool(1, 10, 503, "The server is busy; try again in a moment.")

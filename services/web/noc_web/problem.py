@@ -35,6 +35,7 @@ class ProblemCode(StrEnum):
     IN_USE = "in-use"
     LAST_ADMIN = "last-admin"
     OFFLINE = "offline"
+    NO_MAIL = "no-mail"
     TOO_LARGE = "too-large"
     TOO_MANY = "too-many"
     BUSY = "busy"

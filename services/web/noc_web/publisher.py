@@ -12,6 +12,7 @@ from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
     COMMANDS,
     INCIDENTS,
+    MAIL_TESTS,
     MARKS,
     PROBERS,
     SITES,
@@ -20,7 +21,7 @@ from noc_bus.channels import (
     TRACES,
     Channel,
 )
-from noc_bus.messages import Acknowledgement, Command, Incident, Message, ProberPresence, Site, Target
+from noc_bus.messages import Acknowledgement, Command, Incident, Message, ProberPresence, Site, Target, TryMail
 from noc_bus.mirror import Mirror
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
@@ -105,6 +106,11 @@ class Publisher:
         """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""
         command = Command(request=request, target=target, at=Time.now())
         if not self._bus.publish(COMMANDS, command, site=site, verb=verb):
+            raise _unreachable()
+
+    def try_mail(self, request: str) -> None:
+        """Ask the alerter for test mails; what comes of them carries `request`. Raises ProblemError 503."""
+        if not self._bus.publish(MAIL_TESTS, TryMail(request=request, at=Time.now())):
             raise _unreachable()
 
     def _check_connected(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
@@ -113,12 +114,11 @@ class Mailer:
 def test_mail(sender: str, to: str) -> bytes:
     """A mail that says that mail works."""
     message = EmailMessage(policy=_POLICY)
-    now = Time.now()
     message["From"] = sender
     message["To"] = to
     message["Subject"] = "[NOC] Test mail"
-    message["Date"] = format_datetime(now.datetime())
-    message["Message-ID"] = f"<test.{now}@{sender.rpartition('@')[2]}>"
+    message["Date"] = format_datetime(Time.now().datetime())
+    message["Message-ID"] = f"<test.{secrets.token_hex(8)}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("This mail was sent to try it. Mails about incidents take the same way.\n")
     return message.as_bytes()

@@ -20,8 +20,8 @@ _MOMENT_FORM: Final = re.compile(r"\d{1,13}|\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\
 _SLUG: Final = re.compile(SLUG_PATTERN)
 ROOT: Final = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Work = Literal["short", "history", "passwords"]
-"""Which threads serve it: reading much history and hashing passwords must hold up nobody else."""
+Work = Literal["short", "history", "passwords", "mail"]
+"""Which threads serve it: reading much history, hashing passwords and waiting for mail servers must hold up nobody else."""
 B = TypeVar("B", bound="Body")
 
 

@@ -16,9 +16,9 @@ from noc_web.api.route import ROOT, Ask, Route
 from noc_web.auth.guard import Guard
 from noc_web.catalog.options import RESERVED_IDS
 from noc_web.json import encode
-from noc_web.pools import HISTORY, PASSWORDS, REQUESTS, Pool
+from noc_web.pools import HISTORY, MAIL, PASSWORDS, REQUESTS, Pool
 
-_POOLS: Final[dict[str, Pool]] = {"short": REQUESTS, "history": HISTORY, "passwords": PASSWORDS}
+_POOLS: Final[dict[str, Pool]] = {"short": REQUESTS, "history": HISTORY, "passwords": PASSWORDS, "mail": MAIL}
 
 
 class TargetConverter(BaseConverter):

@@ -75,6 +75,20 @@ export interface Incident {
   evidence: string[];
 }
 
+/** What has come of test mails so far: sent at once, and again whenever a mail server has answered. */
+export interface MailTried {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  request: string;
+  at: string;
+  mails: TriedMail[];
+  /** true: nothing is under way any more */
+  done: boolean;
+  /** null: they were sent */
+  error: string | null;
+  /** of `error`: no-mail or busy; new ones may come */
+  code: string | null;
+}
+
 /** Everything of this site's journal up to and including `seq` is stored durably. */
 export interface Mark {
   /** rises with every retained message of its writer; null: an older writer's */
@@ -370,6 +384,22 @@ export interface Trace {
   /** true: the target itself answered */
   reached: boolean;
   hops: Hop[];
+}
+
+/** One of the test mails. With neither `answer` nor `error` it is still under way. */
+export interface TriedMail {
+  to: string;
+  /** the mail server's own words on taking it */
+  answer: string | null;
+  /** why it was not taken, with the cure */
+  error: string | null;
+}
+
+/** Send a test mail now to everybody who is told of incidents where no contacts are set. */
+export interface TryMail {
+  /** chosen by the sender; what comes of it carries it */
+  request: string;
+  at: string;
 }
 
 /** How a target is, all its sites taken together. */

@@ -1,11 +1,12 @@
 // @ts-check
-// Settings, in parts: what concerns oneself, the sites, and for administrators users, tokens and the audit.
+// Settings, in parts: what concerns oneself, the sites, and for administrators users, tokens, mail and the audit.
 
 import { may } from "../me.js";
 import { setQuery } from "../router.js";
 import { html } from "../ui.js";
 import { Account } from "./account.js";
 import { Audit } from "./audit.js";
+import { Mail } from "./mail.js";
 import { Sites } from "./sites.js";
 import { Tokens } from "./tokens.js";
 import { Users } from "./users.js";
@@ -16,6 +17,7 @@ const PARTS = [
   { name: "sites", label: "Sites", role: "viewer", view: Sites },
   { name: "users", label: "Users", role: "admin", view: Users },
   { name: "tokens", label: "Tokens", role: "admin", view: Tokens },
+  { name: "mail", label: "Mail", role: "admin", view: Mail },
   { name: "audit", label: "Audit", role: "admin", view: Audit },
 ];
 

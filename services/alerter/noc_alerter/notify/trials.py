@@ -1,0 +1,106 @@
+"""Test mails that an administrator asks for: what the mail server says of each recipient, as soon as it has said it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from noc_alerter.notify.smtp import NotDelivered
+from noc_bus.bus import Bus
+from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS
+from noc_bus.messages import MailTried, TriedMail, TryMail
+from noc_bus.presence import NO_MAIL
+from noc_bus.time import Time
+from noc_frame import log
+
+Deliver = Callable[[str], str]
+"""Called with a recipient: the server's own words. Raises NotDelivered."""
+BUSY: Final = "busy"
+# As many as a message has room for.
+_MOST: Final = 100
+_AT_ONCE: Final = 8
+_LONGEST: Final = 500
+_log = log.get("noc.alerter")
+
+
+class Trials:
+    """Answers requests on the bus, one at a time. A mail server may take minutes: its threads wait, nobody else."""
+
+    def __init__(self, bus: Bus, deliver: Deliver | None, to: tuple[str, ...], is_silenced: Callable[[], bool]) -> None:
+        """`deliver` None: no mail is set up. `is_silenced`: another alerter was here first, and answers instead."""
+        self._bus = bus
+        self._deliver = deliver
+        self._to = tuple(dict.fromkeys(to))[:_MOST]
+        self._is_silenced = is_silenced
+        self._lock = threading.Lock()
+        self._trial: _Trial | None = None
+        bus.subscribe(MAIL_TESTS, self._on_request)
+
+    def _on_request(self, asked: TryMail | None, variables: dict[str, str]) -> None:
+        if asked is None or self._is_silenced():
+            return
+        if self._deliver is None:
+            sentence = "no mail is set up: set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO for the alerter"
+            self._refuse(asked, NO_MAIL, sentence)
+            return
+        with self._lock:
+            is_busy = self._trial is not None and not self._trial.is_over
+            if not is_busy:
+                self._trial = _Trial(self._bus, asked.request, self._to, self._deliver)
+                self._trial.start()
+        if is_busy:
+            sentence = "the mail server has not answered to the test mails before; try again in a few minutes"
+            self._refuse(asked, BUSY, sentence)
+
+    def _refuse(self, asked: TryMail, code: str, sentence: str) -> None:
+        refusal = MailTried(request=asked.request, at=Time.now(), done=True, error=sentence, code=code)
+        self._bus.publish(MAIL_TEST_RESULTS, refusal)
+
+
+class _Trial:
+    """The mails of one request: what came of them is published whole each time it changes."""
+
+    def __init__(self, bus: Bus, request: str, to: tuple[str, ...], deliver: Deliver) -> None:
+        self._bus = bus
+        self._request = request
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._waiting = deque(to)
+        self._mails = {one: TriedMail(to=one) for one in to}
+
+    @property
+    def is_over(self) -> bool:
+        return all(mail.answer is not None or mail.error is not None for mail in self._mails.values())
+
+    def start(self) -> None:
+        self._publish()
+        for number in range(min(_AT_ONCE, len(self._waiting))):
+            threading.Thread(target=self._run, name=f"mail-test-{number}", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                to = self._waiting.popleft()
+            except IndexError:
+                return
+            mail = self._tried(to)
+            with self._lock:
+                self._mails[to] = mail
+                self._publish()
+
+    def _tried(self, to: str) -> TriedMail:
+        try:
+            return TriedMail(to=to, answer=self._deliver(to)[:_LONGEST])
+        except NotDelivered as refusal:
+            return TriedMail(to=to, error=str(refusal)[:_LONGEST])
+        except Exception:  # noqa: BLE001  # whatever it was, whoever asked must not wait for ever
+            _log.exception(f"the test mail to {to} could not be sent")
+            return TriedMail(to=to, error="it could not be sent; the alerter's log says why")
+
+    def _publish(self) -> None:
+        self._bus.publish(
+            MAIL_TEST_RESULTS,
+            MailTried(request=self._request, at=Time.now(), mails=list(self._mails.values()), done=self.is_over),
+        )
