@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -576,6 +578,8 @@ def test_an_import_changes_what_exists_only_when_told_to(catalog: Catalog) -> No
         ("address,address\na,b\n", "'address' twice"),
         ("address,note\n10.0.0.1,a,b\n10.0.0.2,a\n10.0.0.3,a,b", "row 1, row 3"),
         ("address\n" + "x" * 200_000, "not CSV"),
+        ('address,note\n10.0.0.1,"a\n10.0.0.2,b\n', "not CSV: a double quote is not closed"),
+        ('address,note\n10.0.0.1,"a"b\n', "not CSV"),
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ('[{"address": "10.0.0.1", "interval_s": NaN}]', "not JSON"),
@@ -738,6 +742,23 @@ def test_files_for_people_come_back_as_spreadsheets_write_them(
     assert (own["name"], own["tags"], own["note"]) == ("Köln", ["a", "b"], 'x "y"')
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_files_for_people_may_have_rows_and_columns_in_which_there_is_nothing(catalog: Catalog, separator: str) -> None:
+    rows = [["", "", "", ""], [" Address ", "NAME", "", ""], ["10.0.0.1", "a,b;c", "", " "], ["", " ", "", ""]]
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator).writerows(rows)
+    assert take(catalog, f"\r\n{out.getvalue()}") == Imported(added=1)
+    assert catalog.contents().targets["a-b-c"]["name"] == "a,b;c"
+
+
+def test_files_for_people_keep_breaks_within_quotes_whatever_ends_their_lines(catalog: Catalog) -> None:
+    """As Excel saves what it opened as "Unicode text": tabs, UTF-16, lines that end in CRLF, breaks in a cell in LF."""
+    text = 'address\tnote\tdegraded_rtt_ms\r\n10.0.0.1\t"one\ntwo ""three"""\t1,125\r\n'
+    assert take(catalog, text.encode("utf-16")) == Imported(added=1)
+    own = catalog.contents().targets["10-0-0-1"]
+    assert (own["note"], own["degraded_rtt_ms"]) == ('one\ntwo "three"', 1.125)
+
+
 def test_files_for_people_may_say_their_separator(catalog: Catalog) -> None:
     assert take(catalog, "sep=;\r\naddress;name\r\n10.0.0.1;a,b,c,d\r\n") == Imported(added=1)
     assert catalog.contents().targets["a-b-c-d"]["name"] == "a,b,c,d"
@@ -750,6 +771,13 @@ def test_files_for_people_may_say_their_separator(catalog: Catalog) -> None:
         (codecs.BOM_UTF16_LE + b"a", "no UTF-16 text"),
         (b"address;critical\n10.0.0.1;WAHR\n", 'critical: "WAHR" is not accepted'),
         (b"address;interval_s\n10.0.0.1;1.000,5\n", 'interval_s: "1.000,5" is not accepted'),
+        (b"address;interval_s\n10.0.0.1;1.000\n", 'interval_s: "1.000" is not accepted'),
+        (b"address;packets\n10.0.0.1;1,500\n", 'packets: "1,500" is not accepted'),
+        (b"PK\x03\x04\x14\x00\x06\x00", "is a workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook"),
+        ("address\tname\n10.0.0.1\ta\n".encode("utf-16-le"), "NUL characters"),
+        (b"address;name;;x\n10.0.0.1;a;;\n", "the column ''"),
+        (b"address;name;;\n10.0.0.1;a;;lost\n", "more cells than the 2 columns in row 1"),
     ],
 )
 def test_files_for_people_that_cannot_be_taken_are_refused_by_name(

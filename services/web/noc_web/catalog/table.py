@@ -23,7 +23,8 @@ COLUMNS: Final = tuple(TARGET)
 MOST_ROWS: Final = 50_000
 _LISTS: Final = tuple(name for name, option in TARGET.items() if option.kind == "array")
 _TRUTHS: Final = tuple(name for name, option in TARGET.items() if option.kind == "boolean")
-_NUMBERS: Final = tuple(name for name, option in TARGET.items() if option.kind in ("integer", "number"))
+_WHOLE: Final = tuple(name for name, option in TARGET.items() if option.kind == "integer")
+_NUMBERS: Final = (*_WHOLE, *(name for name, option in TARGET.items() if option.kind == "number"))
 _WORDS_OF_TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EMPTY_LIST: Final = "[]"
 """Sets a list to nothing, where an empty cell inherits it."""
@@ -31,8 +32,13 @@ _EMPTY_LIST: Final = "[]"
 _GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 # Spreadsheets of many countries write a comma before the decimals.
 _NUMBER: Final = re.compile(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?", re.ASCII)
+# A thousand in one country and one in another; an export never says it so.
+_AMBIGUOUS: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]000", re.ASCII)
+_AMBIGUOUS_WHOLE: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _SEPARATORS: Final = ",;\t"
 _BOM: Final = "\ufeff"
+# How a zip begins (xlsx, ods, numbers), and what Excel wrote before those.
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]')
 # A target has a few lists; whatever has more lists and objects than this is something else.
 _MOST_CONTAINERS: Final = 6 * MOST_ROWS
@@ -87,14 +93,20 @@ def read(data: bytes) -> Listing:
 
 
 def _decoded(data: bytes) -> str:
+    if data.startswith(_WORKBOOKS):
+        raise _refused("The file is a workbook and no text; save it as CSV UTF-8.")
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if wide else "utf-8").removeprefix(_BOM)
+        text = data.decode("utf-16" if wide else "utf-8").removeprefix(_BOM)
     except UnicodeDecodeError as error:
         raise _refused(
             f"The file is no {'UTF-16' if wide else 'UTF-8'} text ({error.reason} at byte {error.start}); "
             "save it as CSV UTF-8.",
         ) from None
+    if "\0" in text:
+        # UTF-16 without its mark has one in every second place.
+        raise _refused("The file has NUL characters, as no text has; save it as CSV UTF-8.")
+    return text
 
 
 def _read_json(text: str) -> Listing:
@@ -129,20 +141,23 @@ def _check_size_of_json(text: str) -> None:
 def _read_csv(text: str) -> list[object]:
     hint = re.match(r"sep=(.)\r?\n", text)
     text = text[hint.end() :] if hint else text
-    first = text.partition("\n")[0]
+    # Spreadsheets write rows and columns in which there is nothing: before the first line, and after the last column.
+    begin = re.search(rf'[^\s{_SEPARATORS}"]', text)
+    first = text[begin.start() if begin else 0 :].partition("\n")[0]
     delimiter = hint.group(1) if hint else max(_SEPARATORS, key=first.count)
     rows = _rows_of_csv(text, delimiter)
-    names = [name.strip() for name in next(rows, [])]
+    names = [name.strip().lower() for name in next((row for row in rows if _has_text(row)), [])]
+    while names and not names[-1]:
+        names.pop()
     _check_columns(names)
     found: list[object] = []
     too_long: list[str] = []
     for number, row in enumerate(rows, start=1):
         if number > MOST_ROWS:
             raise _too_many()
-        if len(row) > len(names) and len(too_long) < 20:
+        if _has_text(row[len(names) :]) and len(too_long) < 20:
             too_long.append(f"row {number}")
-        # Spreadsheets leave rows without anything in them.
-        if any(row):
+        if _has_text(row):
             found.append({name: _value(name, cell) for name, cell in zip(names, row, strict=False)})
     if too_long:
         raise _refused(
@@ -154,9 +169,15 @@ def _read_csv(text: str) -> list[object]:
 
 def _rows_of_csv(text: str, delimiter: str) -> Iterator[list[str]]:
     try:
-        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
+        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
     except csv.Error as error:
-        raise _refused(f"This is not CSV: {error}.") from None
+        # In the words of Python's reader, what ends within quotes ends unexpectedly.
+        what = "a double quote is not closed" if str(error) == "unexpected end of data" else error
+        raise _refused(f"This is not CSV: {what}.") from None
+
+
+def _has_text(cells: list[str]) -> bool:
+    return any(cell.strip() for cell in cells)
 
 
 def _check_columns(names: list[str]) -> None:
@@ -192,7 +213,9 @@ def _value(name: str, cell: str) -> object:
         return [] if text == _EMPTY_LIST else text.replace(",", " ").split()
     if name in _TRUTHS:
         return _WORDS_OF_TRUTH.get(text.lower(), text)
-    return _number(text) if name in _NUMBERS else text
+    if name in _NUMBERS and not (_AMBIGUOUS_WHOLE if name in _WHOLE else _AMBIGUOUS).fullmatch(text):
+        return _number(text)
+    return text
 
 
 def _number(text: str) -> object:

@@ -4,6 +4,7 @@
 import { api } from "../api.js";
 import { counted } from "../format.js";
 import { useAction } from "../hooks.js";
+import { decoded } from "../textfile.js";
 import { html, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 
@@ -18,9 +19,13 @@ export function ImportDialog({ onClose }) {
   });
   // Else the browser would not tell of the same file picked again, which has been corrected meanwhile.
   const forget = (/** @type {any} */ event) => (event.currentTarget.value = "");
-  const read = async (/** @type {any} */ event) => {
+  const reading = useAction(async (file) => {
+    setText("");
+    setText(decoded(await file.arrayBuffer()));
+  });
+  const read = (/** @type {any} */ event) => {
     const [file] = event.currentTarget.files;
-    if (file) setText(await file.text());
+    if (file) reading.run(file);
   };
   return html`
     <${Dialog} title="Import targets" onClose=${onClose} wide testid="import-form">
@@ -30,13 +35,13 @@ export function ImportDialog({ onClose }) {
             CSV with a first line that names its columns (at least <code>address</code>), or JSON as the export gives it. A blank cell is inherited. Either all
             rows are taken or none.
           </p>
-          <label class="field">File<input type="file" accept=".csv,.json,text/csv,application/json" onClick=${forget} onChange=${read} /></label>
+          <label class="field">File<input type="file" accept=".csv,.tsv,.txt,.json,text/csv,application/json" onClick=${forget} onChange=${read} /></label>
           <label class="field">
             or text
             <textarea rows="9" value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} placeholder=${"address,name,group\n192.0.2.1,Edge router,core/routers"}></textarea>
           </label>
           <label class="check"><input type="checkbox" checked=${replace} onChange=${(/** @type {any} */ event) => setReplace(event.currentTarget.checked)} />also change targets that exist</label>
-          <${Trouble} error=${error} />
+          <${Trouble} error=${reading.error ?? error} />
           ${done ? html`<p class="good" role="status">${counted(done.added, "target")} added, ${done.changed} changed.</p>` : null}
         </div>
         <footer>
