@@ -324,7 +324,9 @@ def _lost_and_dup(store: Store, netlab: Netlab, kills: int, to: Time) -> tuple[i
         stored = sum(point.cycles - point.invalid for point in points)
         lost[name] = _cycles([at_ms for at_ms in requests[address] if at_ms <= to]) - stored - kills
         dup[name] = stored - sum(at_ms <= to + 1000 for at_ms in requests[address])
-    print("lost:", {name: n for name, n in lost.items() if n > 0}, "dup:", {name: n for name, n in dup.items() if n > 0})
+    print(
+        "lost:", {name: n for name, n in lost.items() if n > 0}, "dup:", {name: n for name, n in dup.items() if n > 0}
+    )
     return sum(max(0, n) for n in lost.values()), sum(max(0, n) for n in dup.values())
 
 
