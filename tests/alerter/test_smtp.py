@@ -70,7 +70,7 @@ def test_a_refusal_says_what_the_server_said_and_whether_to_try_again(
 def test_a_server_that_is_away_is_tried_again() -> None:
     parsed = Smtp.parse(f"smtp://127.0.0.1:{free_port()}?starttls=0")
     assert parsed is not None
-    with pytest.raises(NotDelivered, match="Connection refused") as caught:
+    with pytest.raises(NotDelivered, match=r"no greeting from .* \(Connection refused\); check that it runs") as caught:
         deliver(parsed, OPS, MAIL)
     assert caught.value.can_retry
 
@@ -132,6 +132,9 @@ class Scripted:
             "add ?starttls=1 to NOC_SMTP_URL",
         ),
         ([b"220 hello", b"250 mail.test", b"550 5.7.1 not you", b"221 bye"], True, "check NOC_MAIL_FROM"),
+        ([b"220 hello", b"250 mail.test", b"452 4.3.1 disk full", b"221 bye"], True, "refused: 452 4.3.1 disk full"),
+        ([b"SSH-2.0-OpenSSH_9.2"], True, "is no mail server; check the host and the port in NOC_SMTP_URL"),
+        ([], True, "(Connection unexpectedly closed); check that it runs, and the scheme, the host and the port"),
         (
             [b"220 hello", b"250 m", b"250 ok", b"554 5.7.1 Relay access denied", b"221 bye"],
             True,
@@ -157,6 +160,9 @@ class Scripted:
         "log in first",
         "encrypt first",
         "sender",
+        "sender, for now",
+        "another kind of server",
+        "nobody at the door",
         "relaying",
         "relaying, without an extended code",
         "mailbox full now",
@@ -282,7 +288,7 @@ def test_a_server_that_was_away_for_a_while_gets_every_mail_once(
             pass
         now = Time(now + 60_000)
     assert sender.outbox.counts() == {"queued": 5}
-    assert "Connection refused; it stays queued" in str(sender.trouble)
+    assert "in NOC_SMTP_URL; it stays queued" in str(sender.trouble)
     smtp_sink.start()
     for _ in range(3):
         while sender.send_one(now):
@@ -384,6 +390,7 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: dict[str, str], 
         ("smtp://mail.test:25?starttls=0", Smtp("mail.test", 25)),
         ("smtp://localhost", Smtp("localhost", 587)),
         ("smtps://a%40b:p%2Fw@mail.test", Smtp("mail.test", 465, tls=True, user="a@b", password="p/w")),
+        ("smtp://[2001:db8::1]:25?starttls=0", Smtp("2001:db8::1", 25)),
         ("smtps://mail.test?ca=/etc/ca.pem", Smtp("mail.test", 465, tls=True, ca="/etc/ca.pem")),
         ("smtp://localhost?starttls=1&ca=ca.pem", Smtp("localhost", 587, starttls=True, ca="ca.pem")),
         ("", None),

@@ -774,6 +774,7 @@ def test_files_for_people_may_say_their_separator(catalog: Catalog) -> None:
         (b"address;interval_s\n10.0.0.1;1.000\n", 'interval_s: "1.000" is not accepted'),
         (b"address;packets\n10.0.0.1;1,500\n", 'packets: "1,500" is not accepted'),
         (b"PK\x03\x04\x14\x00\x06\x00", "is a workbook"),
+        ("address;name\n10.0.0.1;a\n10.0.0.2;K\ufffdln\n".encode(), "line 3 has U+FFFD"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook"),
         ("address\tname\n10.0.0.1\ta\n".encode("utf-16-le"), "NUL characters"),
         (b"address;name;;x\n10.0.0.1;a;;\n", "the column ''"),

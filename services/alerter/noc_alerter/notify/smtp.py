@@ -23,8 +23,11 @@ _CONTENT_S: Final = 180.0
 # earlier sends it a second time.
 _TAKING_S: Final = 600.0
 _READY: Final = 220
+# What smtplib calls a line without one.
+_NO_CODE: Final = -1
 _GO_AHEAD: Final = 354
 _TLS_OR_LOGIN_FIRST: Final = 530
+_ABOUT_SENDER: Final = (501, 550, 551, 553, 554)
 
 # RFC 3463: the mailbox or its domain does not exist, is written wrongly, moved, takes no mail, is disabled.
 _FINAL_ABOUT_RECIPIENT: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
@@ -119,7 +122,7 @@ def _hand_over(dialogue: smtplib.SMTP, sender: str, recipient: str, content: byt
 
 def _cure_of_sender(dialogue: smtplib.SMTP, code: int) -> str:
     if code != _TLS_OR_LOGIN_FIRST:
-        return "check NOC_MAIL_FROM and the user in NOC_SMTP_URL"
+        return "check NOC_MAIL_FROM and the user in NOC_SMTP_URL" if code in _ABOUT_SENDER else ""
     if not isinstance(dialogue.sock, ssl.SSLSocket) and dialogue.has_extn("starttls"):
         return "the server wants encryption first: add ?starttls=1 to NOC_SMTP_URL"
     return "the server wants a log-in first: add user:password@ to NOC_SMTP_URL"
@@ -140,9 +143,7 @@ def _dialogue(server: Smtp) -> Iterator[smtplib.SMTP]:
     dialogue._host = server.host  # type: ignore[attr-defined]  # its own name for it since Python 3.7
     try:
         with _no_longer_than(_GREETING_S, dialogue):
-            code, text = dialogue.connect(server.host, server.port)
-            if code != _READY:
-                raise smtplib.SMTPConnectError(code, text)
+            _connect(dialogue, server)
             if server.starttls:
                 _start_tls(dialogue, context)
             if server.user:
@@ -153,6 +154,22 @@ def _dialogue(server: Smtp) -> Iterator[smtplib.SMTP]:
             dialogue.quit()
     finally:
         dialogue.close()
+
+
+def _connect(dialogue: smtplib.SMTP, server: Smtp) -> None:
+    try:
+        code, text = dialogue.connect(server.host, server.port)
+    except ssl.SSLError:
+        raise
+    except OSError as error:
+        # A server that wants TLS first says nothing to whoever waits for a greeting.
+        cure = "check that it runs, and the scheme, the host and the port in NOC_SMTP_URL"
+        raise NotDelivered(f"no greeting from {server} ({error.strerror or error}); {cure}", can_retry=True) from error
+    if code == _NO_CODE:
+        cure = "check the host and the port in NOC_SMTP_URL"
+        raise NotDelivered(f"what answers at {server} is no mail server; {cure}", can_retry=True)
+    if code != _READY:
+        raise smtplib.SMTPConnectError(code, text)
 
 
 def _tls_context(server: Smtp) -> ssl.SSLContext:

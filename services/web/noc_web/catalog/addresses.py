@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from typing import Final
 
 _LONGEST_NAME: Final = 253
 _ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
+_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")
+# Python's codec still makes other letters of these, as was right until 2010: names of other hosts.
+_KEPT: Final = re.compile("[ßς]")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
@@ -42,7 +46,7 @@ def _checked_name(text: str) -> str:
         raise ValueError("is no address and no host name")
     if not name.isascii():
         try:
-            name = name.encode("idna").decode()
+            name = ".".join(map(_in_ascii, _DOTS.split(name)))
         except UnicodeError:
             raise ValueError("is no host name") from None
     labels = name.split(".")
@@ -54,3 +58,10 @@ def _checked_name(text: str) -> str:
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         raise ValueError("looks like a number; write an IPv4 address with four parts")
     return name
+
+
+def _in_ascii(label: str) -> str:
+    """Raises UnicodeError."""
+    if not _KEPT.search(label):
+        return label.encode("idna").decode()
+    return "xn--" + unicodedata.normalize("NFKC", label).encode("punycode").decode()

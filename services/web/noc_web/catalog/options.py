@@ -202,7 +202,9 @@ def _text_reason(text: str) -> str:
     if found := _MISLEADING.search(text):
         character = found.group()
         return f"has U+{ord(character):04X}, {unicodedata.name(character, 'a control character').lower()}"
-    return "is blank" if not text.strip() else "is not of this form"
+    if not text.strip():
+        return "is blank"
+    return "is not of this form" if any(one.isprintable() for one in text) else "has no visible character"
 
 
 def _group_reason(path: str) -> str:

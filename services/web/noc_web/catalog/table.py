@@ -106,6 +106,9 @@ def _decoded(data: bytes) -> str:
     if "\0" in text:
         # UTF-16 without its mark has one in every second place.
         raise _refused("The file has NUL characters, as no text has; save it as CSV UTF-8.")
+    if "\ufffd" in text:
+        line = text.count("\n", 0, text.index("\ufffd")) + 1
+        raise _refused(f"Letters of the file were lost before: line {line} has U+FFFD in their place; export it again.")
     return text
 
 
