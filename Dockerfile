@@ -3,7 +3,7 @@
 FROM python:3.13.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# Up to the service's name all four images are the same, so that they share what is fetched.
+# Up to the service's name all four images are the same, so that they share what is fetched and built.
 COPY requirements.lock ./
 # Only files whose hash the lock names, and only wheels: nothing from outside runs before it has been compared.
 RUN sed '/^# --- only for/,$d' requirements.lock > runtime.txt \
@@ -13,9 +13,10 @@ COPY frame ./frame
 COPY bus ./bus
 COPY rules ./rules
 COPY history ./history
+RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels ./frame ./bus ./rules ./history
 ARG SERVICE
 COPY services/$SERVICE ./services/$SERVICE
-RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels ./frame ./bus ./rules ./history ./services/$SERVICE \
+RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels ./services/$SERVICE \
  && python -m venv --without-pip /opt/noc \
  && pip --python /opt/noc/bin/python install --no-index --find-links wheels noc-$SERVICE \
  && ln -s noc-$SERVICE /opt/noc/bin/noc-service

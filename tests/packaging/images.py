@@ -89,9 +89,8 @@ class Workshop:
 
 
 def shared_steps(stage: Stage) -> int:
-    """How many instructions come before the first that takes more than the lock out of the repository."""
-    own = [i for i, one in enumerate(stage.instructions) if one.word == "COPY" and one.words[0] != "requirements.lock"]
-    return own[0]
+    """How many instructions come before the service's name."""
+    return next(place for place, one in enumerate(stage.instructions) if one.word == "ARG")
 
 
 def _copy(source: Path, to: Path) -> None:
