@@ -9,9 +9,11 @@ import time
 import pytest
 
 from noc_bus.channels import COMMANDS, PROBERS, REPLIES, RESULTS, STATES
+from noc_bus.codec import decode
 from noc_bus.messages import Command, ProbeResult, SiteState, State
 from noc_bus.time import Time
 from noc_netlab.lab import Netlab
+from tests.parts.figures import Figures
 from tests.prober.conftest import Rig, Wire, until
 
 HOST = "10.99.0.4"
@@ -50,22 +52,39 @@ def test_an_outage_is_known_down_after_seconds_and_one_timeout_after_its_first_l
     assert known[0] - down.since <= 2 * timeout_ms + 5000 + 1000 + 1000 * invalid
 
 
-def test_an_end_of_an_outage_is_known_at_once_though_lost_checks_are_still_waited_for(rig: Rig, netlab: Netlab) -> None:
-    known: list[float] = []
+def test_the_end_of_two_hundred_outages_is_known_at_once_though_lost_checks_are_still_waited_for(
+    rig: Rig, netlab: Netlab, is_long: bool, figure: Figures
+) -> None:
+    names = {f"t{number}": f"10.99.7.{number + 1}" for number in range(200)}
+    took_s: dict[str, float] = {}
+
+    def now(name: str) -> State | None:
+        retained = rig.hub.retained.get(f"noc/v1/states/local/{name}")
+        return decode(retained, SiteState).state if retained else None
 
     async def scenario() -> None:
-        await until(lambda: is_now(rig, State.UP))
-        netlab.behave(HOST, silent=True)
-        await until(lambda: is_now(rig, State.DOWN), 40)
+        for address in names.values():
+            netlab.behave(address, silent=True)
+        await until(lambda: all(now(name) is State.DOWN for name in names), 60)
         await asyncio.sleep(2)
-        netlab.behave(HOST)
+        for address in names.values():
+            netlab.behave(address)
         back_s = time.monotonic()
-        await until(lambda: is_now(rig, State.UP), 20)
-        known.append(time.monotonic() - back_s)
 
-    rig.target("a", HOST, interval_s=5, packets=1, timeout_ms=5000, down_after=1)
+        def all_back() -> bool:
+            for name in names.keys() - took_s.keys():
+                if now(name) is State.UP:
+                    took_s[name] = time.monotonic() - back_s
+            return len(took_s) == len(names)
+
+        await until(all_back, 30)
+
+    for name, address in names.items():
+        rig.target(name, address, interval_s=10, packets=1, timeout_ms=5000, down_after=1)
     rig.run(scenario)
-    assert known[0] < 5, "2.5 s; twice that on a busy machine"
+    in_19_of_20_s = sorted(took_s.values())[len(names) * 19 // 20 - 1]
+    # A machine that does other things as well may take twice as long.
+    figure.at_most("up_again_s", round(in_19_of_20_s, 2), 2.5 if is_long else 5)
 
 
 def test_a_host_slower_than_its_interval_loses_nothing_and_is_measured(rig: Rig, netlab: Netlab) -> None:
