@@ -140,6 +140,18 @@ def test_the_catalogue_of_0_1_opens_with_nothing_lost(folder: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone()[0] >= 3
 
 
+def test_a_catalogue_of_the_time_before_versions_were_numbered_opens_with_nothing_lost(folder: Path) -> None:
+    database = Web(folder)
+    Catalog(database).patch_target("router", {"note": "later"}, "test")
+    database.close()
+    with closing(sqlite3.connect(folder / "web.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    database = Web(folder)
+    contents = Catalog(database).contents()
+    assert (contents.resolved["router"].note, contents.revision) == ("later", 2)
+    database.close()
+
+
 def newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")

@@ -20,7 +20,7 @@ from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
 
 HISTORY = {"influxdb-client", "reactivex", "python-dateutil", "urllib3", "certifi"}
-WEB = {"flask", "werkzeug", "flask-socketio", "gevent", "sqlalchemy", "alembic", "argon2-cffi", "prometheus-client"}
+WEB = {"flask", "werkzeug", "flask-socketio", "gevent", "argon2-cffi", "prometheus-client"}
 START_S = 30.0
 # The first to need it makes an environment, and for that fetches packages.
 pytestmark = pytest.mark.timeout(600)

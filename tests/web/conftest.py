@@ -22,7 +22,6 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
-from noc_web.database.models import User
 from noc_web.database.opening import Database
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
@@ -153,13 +152,12 @@ class Service:
         self.database.close()
 
     def add_person(self, name: str, role: str, *, must_change_password: bool = False) -> None:
-        with self.database.begin() as session:
-            session.add(
-                User(
-                    name=name, role=role, password_hash=_password_hash(), theme="auto", created_at=0,
-                    must_change_password=must_change_password,
-                )
-            )  # fmt: skip
+        with self.database.begin() as connection:
+            connection.execute(
+                "INSERT INTO user (name, role, password_hash, theme, created_at, must_change_password) "
+                "VALUES (?, ?, ?, 'auto', 0, ?)",
+                (name, role, _password_hash(), must_change_password),
+            )
 
     def anonymous(self, address: str = "127.0.0.1") -> Browser:
         return Browser(self, address=address)

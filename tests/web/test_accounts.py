@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from flask import Request
-from sqlalchemy import event, update
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
@@ -20,7 +19,6 @@ from noc_web.auth.accounts import FIRST_LOGIN, Accounts
 from noc_web.auth.client import client_address, parse_networks
 from noc_web.auth.pages import FAILURES, FAILURES_OF_ADDRESS
 from noc_web.auth.throttle import WINDOW_S, Throttle
-from noc_web.database.models import Session, Token
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
 from tests.web.conftest import PASSWORD, Browser, Service, at_once
@@ -242,11 +240,11 @@ def test_a_session_ends_after_12_idle_hours_and_after_7_days_in_any_case(
     service.add_person("anna", "viewer")
     browser = service.person("anna")
     now = int(Time.now())
-    with service.database.begin() as session:
-        session.execute(update(Session).values(seen_at=now - seen_before_ms, created_at=now - begun_before_ms))
+    with service.database.begin() as connection:
+        times = (now - seen_before_ms, now - begun_before_ms)
+        connection.execute("UPDATE session SET seen_at = ?, created_at = ?", times)
     accounts = service.accounts
-    with service.database.session() as session:
-        hashes = [row.id_hash for row in session.query(Session)]
+    hashes = [row[0] for row in service.database.rows("SELECT id_hash FROM session")]
     assert browser.ask("GET", "/api/v1/me").status_code == (200 if is_alive else 401)
     assert bool(accounts.in_use(hashes)) == is_alive
 
@@ -255,11 +253,10 @@ def test_using_a_session_keeps_it_from_becoming_idle(accounts: Accounts, databas
     accounts.add_user("anna", "viewer", PASSWORD)
     found = accounts.log_in("anna", PASSWORD)
     assert found is not None
-    with database.begin() as session:
-        session.execute(update(Session).values(seen_at=int(Time.now()) - 11 * HOUR_MS))
+    with database.begin() as connection:
+        connection.execute("UPDATE session SET seen_at = ?", (int(Time.now()) - 11 * HOUR_MS,))
     assert accounts.who(found[0]) is not None
-    with database.session() as session:
-        assert Time.now() - session.query(Session).one().seen_at < MINUTE_MS
+    assert Time.now() - database.value("SELECT seen_at FROM session") < MINUTE_MS
 
 
 def test_choosing_a_password_needs_the_present_one(service: Service) -> None:
@@ -338,11 +335,10 @@ def test_a_token_has_no_password_to_change(service: Service) -> None:
 def test_the_use_of_a_token_is_noted_once_a_minute(accounts: Accounts, database: Database) -> None:
     token = accounts.create_token("machine", "viewer")
     accounts.whose_token(token)
-    with database.begin() as session:
-        session.execute(update(Token).values(used_at=int(Time.now()) - 30_000))
+    with database.begin() as connection:
+        connection.execute("UPDATE token SET used_at = ?", (int(Time.now()) - 30_000,))
     accounts.whose_token(token)
-    with database.session() as session:
-        assert Time.now() - (session.query(Token).one().used_at or 0) >= 30_000
+    assert Time.now() - database.value("SELECT used_at FROM token") >= 30_000
 
 
 # -- guessing
@@ -510,18 +506,18 @@ def test_behind_a_proxy_nobody_is_locked_out_by_what_others_type(new_service: Ca
     assert service.anonymous().log_in("bert", "wrong").status_code == 429
 
 
+def on_every_connection(service: Service, pragma: str) -> None:
+    for connection in service.database._all:
+        connection.execute(pragma)
+
+
 def test_where_nothing_can_be_written_people_still_see_and_are_told_why_nothing_changes(service: Service) -> None:
     operator, machine = service.by("operator"), service.by("token")
     service.by("admin").get("users")
-    with service.database.begin() as session:
-        session.execute(update(Session).values(seen_at=int(Time.now()) - 120_000))
-        session.execute(update(Token).values(used_at=int(Time.now()) - 120_000))
-    service.database._engine.dispose()
-
-    @event.listens_for(service.database._engine, "checkout")
-    def refuse_writing(connection: Any, *_: object) -> None:
-        connection.execute("PRAGMA query_only = ON")
-
+    with service.database.begin() as connection:
+        connection.execute("UPDATE session SET seen_at = ?", (int(Time.now()) - 120_000,))
+        connection.execute("UPDATE token SET used_at = ?", (int(Time.now()) - 120_000,))
+    on_every_connection(service, "PRAGMA query_only = ON")
     assert operator.get("status")["kpis"]["total"] == machine.get("status")["kpis"]["total"] == 0
     problem = operator.api("POST", "targets", {"address": "10.0.0.1"}, status=503)
     assert "look at the rights and the disk of NOC_DATA" in problem["detail"]
@@ -531,12 +527,8 @@ def test_where_nothing_can_be_written_people_still_see_and_are_told_why_nothing_
 
 def test_a_database_that_is_locked_is_not_a_full_disk(service: Service) -> None:
     operator = service.by("operator")
-    service.database._engine.dispose()
-
-    @event.listens_for(service.database._engine, "checkout")
-    def be_impatient(connection: Any, *_: object) -> None:
-        connection.execute("PRAGMA busy_timeout = 50")
-
+    operator.get("status")
+    on_every_connection(service, "PRAGMA busy_timeout = 50")
     with closing(sqlite3.connect(service.database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         problem = operator.api("POST", "targets", {"address": "10.0.0.1"}, status=503)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +25,6 @@ from noc_web.catalog import options, table
 from noc_web.catalog.catalog import Catalog, Imported
 from noc_web.catalog.contents import find_circle
 from noc_web.catalog.table import Listing
-from noc_web.database.models import AuditRow
 from noc_web.database.opening import FILE_NAME, Database
 from noc_web.problem import ProblemError
 from tests.web.conftest import at_once
@@ -366,10 +364,10 @@ def test_whoever_is_far_behind_or_ahead_reads_everything_again(tmp_path: Path) -
             there.patch_target("a", {"note": str(number)}, WHO)
         here.follow()
         assert here.contents() == there.contents()
-        with other.begin() as session:
-            session.execute(sqlalchemy.text("DELETE FROM catalog_change"))
-            session.execute(sqlalchemy.text("UPDATE target SET own = json_set(own, '$.note', 'restored')"))
-            session.execute(sqlalchemy.text("INSERT INTO catalog_change VALUES ('groups', '', 5)"))
+        with other.begin() as connection:
+            connection.execute("DELETE FROM catalog_change")
+            connection.execute("UPDATE target SET own = json_set(own, '$.note', 'restored')")
+            connection.execute("INSERT INTO catalog_change VALUES ('groups', '', 5)")
         here.follow()
         assert here.contents().resolved["a"].note == "restored"
 
@@ -407,10 +405,11 @@ def test_lists_that_replaced_those_above_them_before_an_upgrade_go_on_replacing(
 
 def test_the_audit_is_kept_for_as_long_as_is_set(tmp_path: Path) -> None:
     with closing(Database(tmp_path)) as database:
-        with database.begin() as session:
+        with database.begin() as connection:
             for days in (5, 15):
                 at = int(Time.now()) - days * 86_400_000
-                session.add(AuditRow(at=at, who="anna", act=f"{days} days ago", subject="", detail={}))
+                row = (at, "anna", f"{days} days ago", "", "{}")
+                connection.execute("INSERT INTO audit (at, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)", row)
         catalog = Catalog(database, keep_audit_days=10)
         catalog.note(WHO, "now", "")
         assert [row["act"] for row in catalog.audit()] == ["now", "5 days ago"]

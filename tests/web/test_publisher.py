@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from noc_bus.channels import (
@@ -23,6 +24,7 @@ from noc_bus.channels import (
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Acknowledgement, Command, Mark, Reply, ServicePresence, Site, Target, Trace
 from noc_bus.time import Time
+from noc_frame.process import RestartNeeded
 from noc_web import inventory
 from noc_web.live.requests import _MOST, Requests
 from tests.web.conftest import Service
@@ -385,3 +387,13 @@ def test_a_reply_that_is_there_before_the_sending_has_returned_is_told(service: 
     service.follow()
     request = asked_of(service, "check")["request"]
     assert [reply.request for _, reply in service.requests.arrived()] == [request]
+
+
+def test_a_database_that_is_removed_while_it_is_used_ends_the_service_so_that_it_begins_anew(
+    new_service: Callable[..., Service],
+) -> None:
+    service = new_service()
+    service.start()
+    service.database.path.unlink()
+    with pytest.raises(RestartNeeded, match="removed or replaced while it was in use"):
+        service.keeper.follow_database()

@@ -17,6 +17,7 @@ from noc_bus.messages import ServicePresence
 from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
+from noc_frame.sqlite import DatabaseFault
 from noc_web import pools
 from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
@@ -165,7 +166,12 @@ class Keeper:
         self._picture.tick()
 
     def follow_database(self) -> None:
-        self._catalog.follow()
+        """Raises RestartNeeded where the database is not what it was."""
+        try:
+            self._catalog.follow()
+        except DatabaseFault as fault:
+            if not fault.can_retry:
+                raise process.RestartNeeded(str(fault)) from None
 
 
 def health(config: Config) -> int:

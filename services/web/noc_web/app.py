@@ -12,11 +12,11 @@ from typing import Any, Final
 import gevent
 from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestTimeout, Unauthorized
 
 from noc_bus.bus import Bus
 from noc_frame import log
+from noc_frame.sqlite import DatabaseFault
 from noc_history.store import Store, StoreError
 from noc_web import health, pages, pools
 from noc_web.api import serving
@@ -183,7 +183,7 @@ def add_routes(
 
     app.register_error_handler(ProblemError, ProblemError.response)
     app.register_error_handler(StoreError, _refuse_without_history)
-    app.register_error_handler(OperationalError, _refuse_without_database)
+    app.register_error_handler(DatabaseFault, _refuse_without_database)
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(Exception, _fail)
 
@@ -197,8 +197,10 @@ def _refuse_without_history(error: StoreError) -> Response:
     return _problem(ProblemError(503, f"History cannot be read now: {error}", code=ProblemCode.HISTORY_UNAVAILABLE))
 
 
-def _refuse_without_database(error: OperationalError) -> Response:
-    code = getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY
+def _refuse_without_database(fault: DatabaseFault) -> Response:
+    # Strangers see this too: where the file is, they need not know.
+    why = fault.__cause__ or "its file was removed or replaced while it was in use"
+    code = getattr(why, "sqlite_errorcode", 0) & _PRIMARY
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _problem(
             ProblemError(503, "Another change is being written; try again in a moment.", code=ProblemCode.BUSY)
@@ -206,7 +208,7 @@ def _refuse_without_database(error: OperationalError) -> Response:
     cure = (
         "free disk space in NOC_DATA" if code == sqlite3.SQLITE_FULL else "look at the rights and the disk of NOC_DATA"
     )
-    sentence = f"Nothing can be changed now: {error.orig}; {cure}."
+    sentence = f"Nothing can be changed now: {why}; {cure}."
     _log.error(sentence, extra=log.values(path=request.path))
     return _problem(ProblemError(503, sentence, code=ProblemCode.DATABASE_UNAVAILABLE))
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import secrets
+import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final, cast
-
-from sqlalchemy import Update, delete, func, select, update
-from sqlalchemy.exc import OperationalError
+from typing import Any, Final, NamedTuple, cast
 
 from noc_bus.time import Time
+from noc_frame.sqlite import DatabaseFault
 from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
-from noc_web.database.models import Place, Session, Token, User
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
@@ -31,6 +30,24 @@ _PLACES: Final = 20
 _LONGEST_ADDRESS: Final = 64
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}(?!\n)$"
 _NAME: Final = re.compile(NAME_PATTERN)
+_USER: Final = "user.id, name, password_hash, role, theme, must_change_password"
+_ADD_SESSION: Final = "INSERT INTO session (id_hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?)"
+_SET_HASH: Final = "UPDATE user SET password_hash = ?, must_change_password = 0 WHERE id = ?"
+_ADD_USER: Final = (
+    "INSERT INTO user (name, role, password_hash, must_change_password, theme, created_at) "
+    "VALUES (?, ?, ?, ?, 'auto', ?)"
+)
+
+
+class _User(NamedTuple):
+    """The columns of `_USER`."""
+
+    id: int
+    name: str
+    password_hash: str
+    role: str
+    theme: str
+    must_change_password: int
 
 
 class Accounts:
@@ -47,19 +64,22 @@ class Accounts:
         A secret that nobody has turned into a password is replaced by a new one at every start.
         """
         note = folder / FIRST_LOGIN
-        with self._database.begin() as session:
-            users = session.scalars(select(User)).all()
+        with self._database.begin() as connection:
+            users = [_User(*row) for row in connection.execute(f"SELECT {_USER} FROM user")]
             # Of users who cannot make others there may be some already: the command line adds them too.
             if any(user.role == "admin" and not user.must_change_password for user in users):
                 note.unlink(missing_ok=True)
                 return
             secret = password or secrets.token_urlsafe(12)
             first = next((user for user in users if user.name == FIRST_USER), None)
+            hashed = passwords.hashed(secret)
             if first is None:
-                first = User(name=FIRST_USER, role="admin", theme="auto", created_at=int(Time.now()), password_hash="")
-                session.add(first)
-            first.password_hash = passwords.hashed(secret)
-            first.must_change_password = not password
+                connection.execute(_ADD_USER, (FIRST_USER, "admin", hashed, not password, int(Time.now())))
+            else:
+                connection.execute(
+                    "UPDATE user SET password_hash = ?, must_change_password = ? WHERE id = ?",
+                    (hashed, not password, first.id),
+                )
         note.unlink(missing_ok=True)
         if not password:
             note.touch(mode=0o600)
@@ -69,79 +89,84 @@ class Accounts:
 
     def log_in(self, name: str, password: str) -> tuple[str, Actor] | None:
         """A new session's secret and who it is; None where name or password is wrong."""
-        with self._database.session() as session:
-            user = session.scalar(select(User).where(User.name == name))
+        user = self._user(name)
         if not passwords.fits(password, user.password_hash if user else None) or user is None:
             return None
         now = int(Time.now())
-        with self._database.begin() as session:
-            if session.get_one(User, user.id).password_hash != user.password_hash:
+        with self._database.begin() as connection:
+            unchanged = "SELECT 1 FROM user WHERE id = ? AND password_hash = ?"
+            if connection.execute(unchanged, (user.id, user.password_hash)).fetchone() is None:
                 return None
             if user.must_change_password:
                 # The secret was for one log-in: whoever finds it later finds nothing.
-                session.execute(update(User).where(User.id == user.id).values(password_hash=passwords.UNUSABLE))
-            session.execute(delete(Session).where(Session.seen_at < now - _IDLE_MS))
+                connection.execute("UPDATE user SET password_hash = ? WHERE id = ?", (passwords.UNUSABLE, user.id))
+            connection.execute("DELETE FROM session WHERE seen_at < ?", (now - _IDLE_MS,))
             secret = secrets.token_urlsafe(32)
-            session.add(Session(id_hash=_hash(secret), user_id=user.id, created_at=now, seen_at=now))
+            connection.execute(_ADD_SESSION, (_hash(secret), user.id, now, now))
         return secret, _actor(user, _hash(secret))
 
     def who(self, secret: str) -> Actor | None:
         """Whose session this is; None where it is over."""
         now = int(Time.now())
-        with self._database.session() as session:
-            found = session.execute(
-                select(Session, User).join(User, User.id == Session.user_id).where(Session.id_hash == _hash(secret))
-            ).first()
-        if found is None or not _is_alive(found[0], now):
+        id_hash = _hash(secret)
+        found = self._database.rows(
+            f"SELECT seen_at, session.created_at, {_USER} FROM session JOIN user ON user.id = user_id WHERE id_hash = ?",
+            id_hash,
+        )
+        if not found:
             return None
-        if now - found[0].seen_at > _SEEN_EVERY_MS:
-            self._note_use(update(Session).where(Session.id_hash == found[0].id_hash).values(seen_at=now))
-        return _actor(found[1], found[0].id_hash)
+        seen_at, begun_at, *user = found[0]
+        if not _is_alive(seen_at, begun_at, now):
+            return None
+        if now - seen_at > _SEEN_EVERY_MS:
+            self._note_use("UPDATE session SET seen_at = ? WHERE id_hash = ?", now, id_hash)
+        return _actor(_User(*user), id_hash)
 
     def in_use(self, sessions: Collection[str]) -> set[str]:
         """Of these sessions (their hashes), which have a page open now, those that still hold: being open keeps them."""
         now = int(Time.now())
-        with self._database.session() as session:
-            rows = session.scalars(select(Session).where(Session.id_hash.in_(sessions))).all()
-        alive = [row for row in rows if _is_alive(row, now)]
-        if old := [row.id_hash for row in alive if now - row.seen_at > _SEEN_EVERY_MS]:
-            self._note_use(update(Session).where(Session.id_hash.in_(old)).values(seen_at=now))
-        return {row.id_hash for row in alive}
+        asked = "SELECT id_hash, seen_at, created_at FROM session WHERE id_hash IN (SELECT value FROM json_each(?))"
+        rows = self._database.rows(asked, json.dumps(list(sessions)))
+        alive = {id_hash: seen_at for id_hash, seen_at, begun_at in rows if _is_alive(seen_at, begun_at, now)}
+        if old := [id_hash for id_hash, seen_at in alive.items() if now - seen_at > _SEEN_EVERY_MS]:
+            seen = "UPDATE session SET seen_at = ? WHERE id_hash IN (SELECT value FROM json_each(?))"
+            self._note_use(seen, now, json.dumps(old))
+        return set(alive)
 
     def log_out(self, secret: str) -> None:
-        with self._database.begin() as session:
-            session.execute(delete(Session).where(Session.id_hash == _hash(secret)))
+        with self._database.begin() as connection:
+            connection.execute("DELETE FROM session WHERE id_hash = ?", (_hash(secret),))
 
     # -- where people log in
 
     def password_print(self, name: str) -> str:
         """Names a password without telling anything about it: another one after every change; empty for nobody's."""
-        with self._database.session() as session:
-            found = session.scalar(select(User.password_hash).where(User.name == name))
+        found = self._database.value("SELECT password_hash FROM user WHERE name = ?", name)
         return _hash(found)[:16] if found else ""
 
     def note_place(self, name: str, address: str) -> None:
         """That this user has logged in from there; the newest places are kept."""
-        with self._database.begin() as session:
-            user_id = session.scalar(select(User.id).where(User.name == name))
-            session.merge(Place(user_id=user_id, address=address[:_LONGEST_ADDRESS], at=int(Time.now())))
-            session.flush()
-            newest = select(Place.address).where(Place.user_id == user_id).order_by(Place.at.desc()).limit(_PLACES)
-            session.execute(delete(Place).where(Place.user_id == user_id, Place.address.not_in(newest)))
+        with self._database.begin() as connection:
+            user_id = _id_of(connection, name)
+            connection.execute(
+                "INSERT OR REPLACE INTO place (user_id, address, at) VALUES (?, ?, ?)",
+                (user_id, address[:_LONGEST_ADDRESS], int(Time.now())),
+            )
+            connection.execute(
+                "DELETE FROM place WHERE user_id = ? AND address NOT IN "
+                "(SELECT address FROM place WHERE user_id = ? ORDER BY at DESC LIMIT ?)",
+                (user_id, user_id, _PLACES),
+            )
 
     def was_at(self, name: str, address: str) -> bool:
-        with self._database.session() as session:
-            found = session.scalar(
-                select(Place.at).join(User, User.id == Place.user_id).where(User.name == name, Place.address == address)
-            )
-        return found is not None
+        was = "SELECT 1 FROM place JOIN user ON user.id = user_id WHERE name = ? AND address = ?"
+        return self._database.value(was, name, address) is not None
 
     # -- users
 
     def users(self) -> list[dict[str, Any]]:
-        with self._database.session() as session:
-            rows = session.scalars(select(User).order_by(User.name)).all()
-        return [{"name": row.name, "role": row.role, "created_at": str(Time(row.created_at))} for row in rows]
+        rows = self._database.rows("SELECT name, role, created_at FROM user ORDER BY name")
+        return [{"name": name, "role": role, "created_at": str(Time(at))} for name, role, at in rows]
 
     def add_user(self, name: str, role: str, password: str) -> None:
         """Raises ProblemError 409 for a name that is taken, 422 for what is not accepted."""
@@ -149,19 +174,10 @@ class Accounts:
         _check_role(role)
         passwords.check_acceptable(password, name)
         password_hash = passwords.hashed(password)
-        with self._database.begin() as session:
-            if session.scalar(select(User).where(User.name == name)):
+        with self._database.begin() as connection:
+            if connection.execute("SELECT 1 FROM user WHERE name = ?", (name,)).fetchone():
                 raise _exists(f"A user {name!r} exists already; choose another name.")
-            session.add(
-                User(
-                    name=name,
-                    role=role,
-                    theme="auto",
-                    must_change_password=False,
-                    password_hash=password_hash,
-                    created_at=int(Time.now()),
-                )
-            )
+            connection.execute(_ADD_USER, (name, role, password_hash, False, int(Time.now())))
 
     def change_user(self, name: str, role: str | None, password: str | None) -> None:
         """Ends that user's sessions. Raises ProblemError 404, 409, 422."""
@@ -169,70 +185,60 @@ class Accounts:
             _check_role(role)
         if password is not None:
             passwords.check_acceptable(password, name)
-        with self._database.begin() as session:
-            user = session.scalar(select(User).where(User.name == name))
-            if user is None:
-                raise ProblemError(404, f"There is no user {name[:64]!r}.")
+        with self._database.begin() as connection:
+            user_id = _id_of(connection, name)
             if role is not None:
-                _keep_an_admin(session, name, role)
-                user.role = role
+                _keep_an_admin(connection, name, role)
+                connection.execute("UPDATE user SET role = ? WHERE id = ?", (role, user_id))
             if password is not None:
-                user.password_hash, user.must_change_password = passwords.hashed(password), False
-            session.execute(delete(Session).where(Session.user_id == user.id))
+                connection.execute(_SET_HASH, (passwords.hashed(password), user_id))
+            connection.execute("DELETE FROM session WHERE user_id = ?", (user_id,))
 
     def delete_user(self, name: str) -> None:
         """Raises ProblemError 404, and 409 for the last admin."""
-        with self._database.begin() as session:
-            user = session.scalar(select(User).where(User.name == name))
-            if user is None:
-                raise ProblemError(404, f"There is no user {name[:64]!r}.")
-            _keep_an_admin(session, name, None)
-            session.execute(delete(Session).where(Session.user_id == user.id))
-            session.delete(user)
+        with self._database.begin() as connection:
+            user_id = _id_of(connection, name)
+            _keep_an_admin(connection, name, None)
+            # Sessions and places go with it.
+            connection.execute("DELETE FROM user WHERE id = ?", (user_id,))
 
     def choose_password(self, actor: Actor, current: str | None, new: str, folder: Path) -> None:
         """A person's own password; all other sessions end. `current` is not asked after a one-time secret.
 
         Raises ProblemError 403 for a wrong current one, 422 for a new one that is not accepted.
         """
-        with self._database.session() as session:
-            user = session.scalar(select(User).where(User.name == actor.name))
+        user = self._user(actor.name)
         if user is None or actor.session is None:
             raise ProblemError(403, "Only a person who is logged in has a password.")
         if not actor.must_change_password and not passwords.fits(current or "", user.password_hash):
             error = FieldError("current", "This is not it.", ProblemCode.WRONG_PASSWORD)
             raise ProblemError(403, "The current password is wrong.", [error])
         passwords.check_acceptable(new, actor.name)
-        with self._database.begin() as session:
-            session.execute(
-                update(User)
-                .where(User.id == user.id)
-                .values(password_hash=passwords.hashed(new), must_change_password=False)
-            )  # fmt: skip
-            session.execute(delete(Session).where(Session.user_id == user.id, Session.id_hash != actor.session))
+        with self._database.begin() as connection:
+            connection.execute(_SET_HASH, (passwords.hashed(new), user.id))
+            connection.execute("DELETE FROM session WHERE user_id = ? AND id_hash != ?", (user.id, actor.session))
         (folder / FIRST_LOGIN).unlink(missing_ok=True)
 
     def set_theme(self, actor: Actor, theme: str) -> None:
         """Raises ProblemError 422."""
         if theme not in THEMES:
             raise invalid([FieldError("theme", f"theme: {theme[:20]!r} is not accepted; use {', '.join(THEMES)}.")])
-        with self._database.begin() as session:
-            session.execute(update(User).where(User.name == actor.name).values(theme=theme))
+        with self._database.begin() as connection:
+            connection.execute("UPDATE user SET theme = ? WHERE name = ?", (theme, actor.name))
 
     # -- tokens
 
     def tokens(self) -> list[dict[str, Any]]:
-        with self._database.session() as session:
-            rows = session.scalars(select(Token).order_by(Token.name)).all()
+        rows = self._database.rows("SELECT name, role, prefix, created_at, used_at FROM token ORDER BY name")
         return [
             {
-                "name": row.name,
-                "role": row.role,
-                "begins_with": row.prefix,
-                "created_at": str(Time(row.created_at)),
-                "used_at": None if row.used_at is None else str(Time(row.used_at)),
+                "name": name,
+                "role": role,
+                "begins_with": prefix,
+                "created_at": str(Time(created_at)),
+                "used_at": None if used_at is None else str(Time(used_at)),
             }
-            for row in rows
+            for name, role, prefix, created_at, used_at in rows
         ]
 
     def create_token(self, name: str, role: str) -> str:
@@ -241,35 +247,41 @@ class Accounts:
         _check_role(role)
         # The beginning tells people, and tools that look for leaked keys, what it is.
         token = f"noc_{secrets.token_urlsafe(32)}"
-        with self._database.begin() as session:
-            if session.scalar(select(Token).where(Token.name == name)):
+        with self._database.begin() as connection:
+            if connection.execute("SELECT 1 FROM token WHERE name = ?", (name,)).fetchone():
                 raise _exists(f"A token {name!r} exists already; choose another name or delete that one.")
-            session.add(
-                Token(name=name, role=role, prefix=token[:8], token_hash=_hash(token), created_at=int(Time.now()))
+            connection.execute(
+                "INSERT INTO token (name, role, prefix, token_hash, created_at) VALUES (?, ?, ?, ?, ?)",
+                (name, role, token[:8], _hash(token), int(Time.now())),
             )
         return token
 
     def delete_token(self, name: str) -> None:
         """Raises ProblemError 404."""
-        with self._database.begin() as session:
-            if not session.scalar(select(Token).where(Token.name == name)):
+        with self._database.begin() as connection:
+            if not connection.execute("DELETE FROM token WHERE name = ?", (name,)).rowcount:
                 raise ProblemError(404, f"There is no token {name[:64]!r}.")
-            session.execute(delete(Token).where(Token.name == name))
 
     def whose_token(self, token: str) -> Actor | None:
         now = int(Time.now())
-        with self._database.session() as session:
-            row = session.scalar(select(Token).where(Token.token_hash == _hash(token)))
-        if row is None:
+        found = self._database.rows("SELECT id, name, role, used_at FROM token WHERE token_hash = ?", _hash(token))
+        if not found:
             return None
-        if row.used_at is None or now - row.used_at > _SEEN_EVERY_MS:
-            self._note_use(update(Token).where(Token.id == row.id).values(used_at=now))
-        return Actor(row.name, cast("Role", row.role))
+        row, name, role, used_at = found[0]
+        if used_at is None or now - used_at > _SEEN_EVERY_MS:
+            self._note_use("UPDATE token SET used_at = ? WHERE id = ?", now, row)
+        return Actor(name, cast("Role", role))
 
-    def _note_use(self, note: Update) -> None:
+    # --
+
+    def _user(self, name: str) -> _User | None:
+        found = self._database.rows(f"SELECT {_USER} FROM user WHERE name = ?", name)
+        return _User(*found[0]) if found else None
+
+    def _note_use(self, statement: str, *values: Any) -> None:
         # Where nothing can be written, as on a full disk, people still have to see what is going on.
-        with contextlib.suppress(OperationalError), self._database.begin() as session:
-            session.execute(note)
+        with contextlib.suppress(DatabaseFault), self._database.begin() as connection:
+            connection.execute(statement, values)
 
 
 def _hash(secret: str) -> str:
@@ -277,12 +289,20 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _is_alive(row: Session, now: int) -> bool:
-    return now - row.seen_at < _IDLE_MS and now - row.created_at < _LONGEST_MS
+def _is_alive(seen_at: int, begun_at: int, now: int) -> bool:
+    return now - seen_at < _IDLE_MS and now - begun_at < _LONGEST_MS
 
 
-def _actor(user: User, session: str) -> Actor:
-    return Actor(user.name, cast("Role", user.role), session, user.theme, user.must_change_password)
+def _actor(user: _User, session: str) -> Actor:
+    return Actor(user.name, cast("Role", user.role), session, user.theme, bool(user.must_change_password))
+
+
+def _id_of(connection: sqlite3.Connection, name: str) -> int:
+    """Raises ProblemError 404."""
+    found = connection.execute("SELECT id FROM user WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        raise ProblemError(404, f"There is no user {name[:64]!r}.")
+    return int(found[0])
 
 
 def _check_name(name: str) -> None:
@@ -302,8 +322,8 @@ def _check_role(role: str) -> None:
         raise invalid([FieldError("role", f"role: {role[:20]!r} is not accepted; use {', '.join(ROLES)}.")])
 
 
-def _keep_an_admin(session: Any, name: str, role: str | None) -> None:
-    others = session.scalar(select(func.count()).select_from(User).where(User.role == "admin", User.name != name))
+def _keep_an_admin(connection: sqlite3.Connection, name: str, role: str | None) -> None:
+    others = connection.execute("SELECT 1 FROM user WHERE role = 'admin' AND name != ? LIMIT 1", (name,)).fetchone()
     if role != "admin" and not others:
         sentence = f"{name} is the last admin; make somebody else one first."
         raise ProblemError(409, sentence, code=ProblemCode.LAST_ADMIN)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
-
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
@@ -16,7 +15,6 @@ from noc_bus.time import Time
 from noc_web.catalog import options, rows
 from noc_web.catalog.contents import Contents, Draft, Own
 from noc_web.catalog.table import MOST_ROWS, Listing
-from noc_web.database.models import AuditRow
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
@@ -70,8 +68,8 @@ class Catalog:
         """Often: notice what other processes have changed. Costs one look at a number where nothing has."""
         if self._database.catalog_revision() == self._contents.revision:
             return
-        with self._lock, self._database.session() as session:
-            self._contents = self._caught_up(session)
+        with self._lock, self._database.explained("read"):
+            self._contents = self._caught_up(self._database.connection())
         self.changed()
 
     # -- targets
@@ -207,58 +205,59 @@ class Catalog:
 
     def former_sites(self) -> list[str]:
         """Sites that were deleted, and whose probers have not spoken since."""
-        with self._database.session() as session:
-            return rows.former_sites(session)
+        with self._database.explained("read"):
+            return rows.former_sites(self._database.connection())
 
     def forget_seen_site(self, name: str, who: str) -> None:
         """Delete a site that nobody set up, of which only its prober ever spoke."""
-        with self._database.begin() as session:
-            rows.remember_former(session, name)
-            self._write_audit(session, who, "delete site", name, {})
+        with self._database.begin() as connection:
+            rows.remember_former(connection, name)
+            self._write_audit(connection, who, "delete site", name, {})
 
     def site_speaks_again(self, name: str) -> None:
         """One that was deleted is a new one from now on."""
-        with self._database.begin() as session:
-            rows.forget_former(session, name)
+        with self._database.begin() as connection:
+            rows.forget_former(connection, name)
 
     # -- audit
 
     def note(self, who: str, act: str, subject: str, detail: Own | None = None) -> None:
         """Write an act that changed something elsewhere into the audit."""
-        with self._database.begin() as session:
-            self._write_audit(session, who, act, subject, detail or {})
+        with self._database.begin() as connection:
+            self._write_audit(connection, who, act, subject, detail or {})
 
     def note_repeated(self, who: str, act: str, subject: str, window_ms: int, *, new_as: str | None = None) -> None:
         """Like `note`, but what the same somebody does again within the window is counted in one row.
 
         `new_as`: who it is counted for where `who` has no row yet.
         """
-        with self._database.begin() as session:
-            rows = session.scalars(
-                select(AuditRow)
-                .where(AuditRow.at > int(Time.now()) - window_ms, AuditRow.who.in_([who, new_as]), AuditRow.act == act)
-                .order_by(AuditRow.who != who)
-                .limit(1)
-            )
-            recent = rows.first()
+        with self._database.begin() as connection:
+            recent = connection.execute(
+                "SELECT id, detail FROM audit WHERE at > ? AND who IN (?, ?) AND act = ? ORDER BY who != ? LIMIT 1",
+                (int(Time.now()) - window_ms, who, new_as, act, who),
+            ).fetchone()
             if recent is None:
-                self._write_audit(session, new_as or who, act, subject, {"times": 1})
-            else:
-                recent.detail = recent.detail | {"times": recent.detail["times"] + 1, "last from": subject}
+                self._write_audit(connection, new_as or who, act, subject, {"times": 1})
+                return
+            row, detail = recent[0], json.loads(recent[1])
+            counted = detail | {"times": detail["times"] + 1, "last from": subject}
+            connection.execute("UPDATE audit SET detail = ? WHERE id = ?", (json.dumps(counted), row))
 
     def audit(self, most: int = 500) -> list[Own]:
-        with self._database.session() as session:
-            rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(most)).all()
+        newest = "SELECT at, who, act, subject, detail FROM audit ORDER BY id DESC LIMIT ?"
         return [
-            {"at": str(Time(row.at)), "who": row.who, "act": row.act, "subject": row.subject, "detail": row.detail}
-            for row in rows
+            {"at": str(Time(at)), "who": who, "act": act, "subject": subject, "detail": json.loads(detail)}
+            for at, who, act, subject, detail in self._database.rows(newest, most)
         ]
 
-    def _write_audit(self, session: Session, who: str, act: str, subject: str, detail: Own) -> None:
+    def _write_audit(self, connection: sqlite3.Connection, who: str, act: str, subject: str, detail: Own) -> None:
         now = int(Time.now())
-        session.add(AuditRow(at=now, who=who, act=act, subject=subject, detail=detail))
+        connection.execute(
+            "INSERT INTO audit (at, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)",
+            (now, who, act, subject, json.dumps(detail)),
+        )
         if now - self._audit_cut_at > _DAY_MS:
-            session.execute(delete(AuditRow).where(AuditRow.at < now - self._keep_audit_ms))
+            connection.execute("DELETE FROM audit WHERE at < ?", (now - self._keep_audit_ms,))
             self._audit_cut_at = now
 
     # -- how a change is made
@@ -266,23 +265,23 @@ class Catalog:
     def _change(self, who: str, act: str, subject: str, detail: Own, change: Callable[[Draft], R]) -> R:
         """Apply to a draft, check it, write what differs: one transaction."""
         with self._lock:
-            with self._database.begin() as session:
-                draft = Draft(self._caught_up(session))
+            with self._database.begin() as connection:
+                draft = Draft(self._caught_up(connection))
                 answer = change(draft)
                 draft.check_parents()
-                revision = rows.write(session, draft)
-                self._write_audit(session, who, act, subject, detail)
+                revision = rows.write(connection, draft)
+                self._write_audit(connection, who, act, subject, detail)
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.
         self.changed()
         return answer
 
-    def _caught_up(self, session: Session) -> Contents:
-        revision = rows.newest_revision(session)
+    def _caught_up(self, connection: sqlite3.Connection) -> Contents:
+        revision = rows.newest_revision(connection)
         if revision == self._contents.revision:
             return self._contents
-        draft = rows.caught_up(session, self._contents, revision)
+        draft = rows.caught_up(connection, self._contents, revision)
         self.resolved_total += draft.resolved_total
         return draft.finished(revision)
 

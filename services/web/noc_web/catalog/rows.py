@@ -6,142 +6,145 @@ revision, in this process or another, reads again just what was touched since.
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
-
-from sqlalchemy import delete, func, inspect, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from typing import Any, Final, NamedTuple
 
 from noc_bus.messages import Site
 from noc_web.catalog.contents import Contents, Draft
-from noc_web.database.models import ChangeRow, GroupRow, SiteRow, TargetRow
 
 # Whoever is further behind reads everything again.
 _REVISIONS_KEPT: Final = 1000
-_NAMES_AT_ONCE: Final = 500
-_KEYS: Final[dict[str, InstrumentedAttribute[str]]] = {
-    "groups": GroupRow.path,
-    "targets": TargetRow.id,
-    "sites": SiteRow.id,
+
+
+class _Table(NamedTuple):
+    name: str
+    key: str
+    others: tuple[str, ...]
+
+
+_TABLES: Final = {
+    "groups": _Table("target_group", "path", ("options",)),
+    "targets": _Table("target", "id", ("own",)),
+    "sites": _Table("site", "id", ("label", "location", "anchors", "expected")),
 }
 
 
-def newest_revision(session: Session) -> int:
+def newest_revision(connection: sqlite3.Connection) -> int:
     """The number of the newest change."""
-    return session.scalar(select(func.max(ChangeRow.revision))) or 0
+    found = connection.execute("SELECT max(revision) FROM catalog_change").fetchone()
+    return found[0] or 0
 
 
-def caught_up(session: Session, before: Contents, revision: int) -> Draft:
+def caught_up(connection: sqlite3.Connection, before: Contents, revision: int) -> Draft:
     """What the database has, over what `before` had. Reads everything where that is too old, or newer than it."""
     behind = revision - before.revision
     if before.revision and 0 <= behind <= _REVISIONS_KEPT:
         draft = Draft(before)
-        touched = session.execute(select(ChangeRow.kind, ChangeRow.name).where(ChangeRow.revision > before.revision))
         names: dict[str, list[str] | None] = {}
-        for kind, name in touched:
+        since = "SELECT kind, name FROM catalog_change WHERE revision > ?"
+        for kind, name in connection.execute(since, (before.revision,)).fetchall():
             names.setdefault(kind, []).append(name)  # type: ignore[union-attr]  # lists only, here
     else:
         # Still over what it had, so that what is the same stays the same object.
         draft = Draft(before, is_empty=True)
-        names = dict.fromkeys(_KEYS)
-    _read_into(draft, session, names)
+        names = dict.fromkeys(_TABLES)
+    _read_into(draft, connection, names)
     return draft
 
 
-def _read_into(draft: Draft, session: Session, names: dict[str, list[str] | None]) -> None:
+def _read_into(draft: Draft, connection: sqlite3.Connection, names: dict[str, list[str] | None]) -> None:
     """None in place of names: all of that kind. Groups come first, since targets are resolved with them."""
-    for kind in (kind for kind in _KEYS if kind in names):
+    for kind in (kind for kind in _TABLES if kind in names):
         wanted = names[kind]
         missing = set(wanted or ())
-        for row in _rows(session, kind, wanted):
-            missing.discard(_put(draft, row))
+        for name, *values in _rows(connection, _TABLES[kind], wanted):
+            missing.discard(name)
+            _put(draft, kind, name, values)
         for name in missing:
             draft.remove(kind, name)
 
 
-def _rows(session: Session, kind: str, names: Sequence[str] | None) -> Iterator[Any]:
-    key = _KEYS[kind]
+def _rows(connection: sqlite3.Connection, table: _Table, names: Sequence[str] | None) -> list[tuple[Any, ...]]:
+    columns = ", ".join([table.key, *table.others])
     if names is None:
-        yield from session.scalars(select(key.class_).order_by(key))
-        return
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        yield from session.scalars(select(key.class_).where(key.in_(names[start : start + _NAMES_AT_ONCE])))
+        return connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {table.key}").fetchall()
+    some = f"SELECT {columns} FROM {table.name} WHERE {table.key} IN (SELECT value FROM json_each(?))"
+    return connection.execute(some, (json.dumps(names),)).fetchall()
 
 
-def _put(draft: Draft, row: TargetRow | GroupRow | SiteRow) -> str:
-    if isinstance(row, GroupRow):
-        draft.put_group(row.path, dict(row.options))
-        return row.path
-    if isinstance(row, SiteRow):
-        draft.sites[row.id] = Site(
-            id=row.id, label=row.label, location=row.location, anchors=row.anchors, expected=row.expected
-        )
+def _put(draft: Draft, kind: str, name: str, values: Sequence[Any]) -> None:
+    if kind == "groups":
+        draft.put_group(name, json.loads(values[0]))
+    elif kind == "targets":
+        draft.put_target(json.loads(values[0]))
     else:
-        draft.put_target(dict(row.own))
-    return row.id
+        label, location, anchors, expected = values
+        draft.sites[name] = Site(
+            id=name, label=label, location=location, anchors=json.loads(anchors), expected=bool(expected)
+        )
 
 
-def write(session: Session, draft: Draft) -> int:
+def write(connection: sqlite3.Connection, draft: Draft) -> int:
     """Every row that differs, and that this revision touched it. The revision: the old one where nothing differs."""
     changes = list(draft.changes())
     if not changes:
         return draft.before.revision
     revision = draft.before.revision + 1
-    for kind, key in _KEYS.items():
-        gone = [name for of, name, value in changes if of == kind and value is None]
-        for start in range(0, len(gone), _NAMES_AT_ONCE):
-            session.execute(delete(key.class_).where(key.in_(gone[start : start + _NAMES_AT_ONCE])))
-        _put_rows(
-            session,
-            key.class_,
-            [_row(kind, name, value) for of, name, value in changes if of == kind and value is not None],
+    for kind, table in _TABLES.items():
+        mine = [(name, value) for of, name, value in changes if of == kind]
+        connection.executemany(
+            f"DELETE FROM {table.name} WHERE {table.key} = ?", [(name,) for name, value in mine if value is None]
         )
-    _put_rows(session, ChangeRow, [{"kind": kind, "name": name, "revision": revision} for kind, name, _ in changes])
-    _drop_old(session, revision)
+        connection.executemany(
+            _insert_or_replace(table.name, [table.key], table.others),
+            [(name, *_columns(kind, value)) for name, value in mine if value is not None],
+        )
+    for kind, name, _ in changes:
+        _note_change(connection, kind, name, revision)
+    # Sites that were deleted are remembered for as long as they keep silent.
+    old = "DELETE FROM catalog_change WHERE revision < ? AND kind != 'sites'"
+    connection.execute(old, (revision - _REVISIONS_KEPT,))
     return revision
 
 
-def former_sites(session: Session) -> list[str]:
+def former_sites(connection: sqlite3.Connection) -> list[str]:
     """Sites that were deleted, and whose probers have not spoken since."""
-    touched = select(ChangeRow.name).where(ChangeRow.kind == "sites", ChangeRow.name.not_in(select(SiteRow.id)))
-    return list(session.scalars(touched))
+    gone = "SELECT name FROM catalog_change WHERE kind = 'sites' AND name NOT IN (SELECT id FROM site)"
+    return [name for (name,) in connection.execute(gone).fetchall()]
 
 
-def remember_former(session: Session, site: str) -> None:
+def remember_former(connection: sqlite3.Connection, site: str) -> None:
     """A site that was never set up is deleted: the catalogue stays as it is, but remembers that."""
-    _put_rows(session, ChangeRow, [{"kind": "sites", "name": site, "revision": newest_revision(session)}])
+    _note_change(connection, "sites", site, newest_revision(connection))
 
 
-def forget_former(session: Session, site: str) -> None:
+def forget_former(connection: sqlite3.Connection, site: str) -> None:
     """It speaks again."""
     # The newest revision is what tells other processes that something changed: it must not go with this row.
-    _put_rows(session, ChangeRow, [{"kind": "groups", "name": "", "revision": newest_revision(session)}])
-    session.execute(
-        delete(ChangeRow).where(
-            ChangeRow.kind == "sites", ChangeRow.name == site, ChangeRow.name.not_in(select(SiteRow.id))
-        )
+    _note_change(connection, "groups", "", newest_revision(connection))
+    connection.execute(
+        "DELETE FROM catalog_change WHERE kind = 'sites' AND name = ? AND name NOT IN (SELECT id FROM site)", (site,)
     )
 
 
-def _drop_old(session: Session, revision: int) -> None:
-    # Sites that were deleted are remembered for as long as they keep silent.
-    old = delete(ChangeRow).where(ChangeRow.revision < revision - _REVISIONS_KEPT, ChangeRow.kind != "sites")
-    session.execute(old)
+def _note_change(connection: sqlite3.Connection, kind: str, name: str, revision: int) -> None:
+    note = _insert_or_replace("catalog_change", ["kind", "name"], ["revision"])
+    connection.execute(note, (kind, name, revision))
 
 
-def _row(kind: str, name: str, value: Any) -> dict[str, Any]:
-    if kind == "targets":
-        return {"id": name, "own": value}
-    if kind == "groups":
-        return {"path": name, "options": value}
-    return {column: getattr(value, column) for column in ("id", "label", "location", "anchors", "expected")}
+def _columns(kind: str, value: Any) -> Iterator[Any]:
+    if kind == "sites":
+        yield from (value.label, value.location, json.dumps(value.anchors), value.expected)
+    else:
+        yield json.dumps(value)
 
 
-def _put_rows(session: Session, model: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert, or replace what has the same key."""
-    if rows:
-        put = insert(model)
-        keys = [column.name for column in inspect(model).primary_key]
-        others = {name: put.excluded[name] for name in rows[0] if name not in keys}
-        session.execute(put.on_conflict_do_update(index_elements=keys, set_=others), rows)
+def _insert_or_replace(table: str, keys: Sequence[str], others: Sequence[str]) -> str:
+    columns = [*keys, *others]
+    put = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {put}"
+    )

@@ -20,11 +20,11 @@ import gevent
 from flask import Flask, request
 from flask_socketio import SocketIO, disconnect
 from gevent.event import Event as Wake
-from sqlalchemy.exc import OperationalError
 
 from noc_bus.messages import ProbeResult
 from noc_bus.time import Time
 from noc_frame import log
+from noc_frame.sqlite import DatabaseFault
 from noc_web import pools
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
@@ -160,10 +160,10 @@ class LiveSocket:
             self._end_those_who_never_join(time.monotonic())
             try:
                 self._look_at_sessions()
-            except OperationalError as error:
+            except DatabaseFault as fault:
                 # Sessions are looked at again in a moment; pages go on meanwhile.
                 if self._allowance.takes():
-                    _log.warning(f"the sessions of live pages cannot be looked up now: {error.orig}")
+                    _log.warning(f"the sessions of live pages cannot be looked up now: {fault}")
             gevent.sleep(_SESSIONS_S)
 
     # -- what is sent

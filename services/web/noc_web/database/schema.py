@@ -1,0 +1,127 @@
+"""How web.sqlite came to its present schema. Points in time are milliseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any, Final
+
+from noc_frame.sqlite import Ladder, sql
+
+# `session`: only a hash of its id is kept, so that who reads the database cannot take a session over; the
+# same of `token`. `must_change_password`: logged in with the one-time secret, before which nothing else works.
+# `target`: its own options only. `audit`: who changed what, when.
+_FIRST: Final = """
+CREATE TABLE user (
+    id INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL,
+    theme TEXT NOT NULL,
+    must_change_password INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE TABLE session (
+    id_hash TEXT NOT NULL PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL
+);
+CREATE INDEX ix_session_user_id ON session (user_id);
+CREATE TABLE token (
+    id INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    token_hash TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER
+);
+CREATE TABLE target (id TEXT NOT NULL PRIMARY KEY, own TEXT NOT NULL);
+CREATE TABLE target_group (path TEXT NOT NULL PRIMARY KEY, options TEXT NOT NULL);
+CREATE TABLE site (
+    id TEXT NOT NULL PRIMARY KEY,
+    label TEXT NOT NULL,
+    location TEXT NOT NULL,
+    anchors TEXT NOT NULL,
+    expected INTEGER NOT NULL
+);
+CREATE TABLE audit (
+    id INTEGER NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    act TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX ix_audit_at ON audit (at);
+"""
+
+# The newest revision of the catalogue that touched a target, group or site, also one that took it out.
+_REVISIONS: Final = """
+CREATE TABLE catalog_change (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+CREATE INDEX ix_catalog_change_revision ON catalog_change (revision);
+INSERT INTO catalog_change (kind, name, revision) VALUES ('groups', '', 1);
+"""
+
+# From where people have logged in: nobody who guesses elsewhere keeps them out there.
+_PLACES: Final = """
+CREATE TABLE IF NOT EXISTS place (
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, address)
+);
+"""
+
+
+def _count_revisions(connection: sqlite3.Connection) -> None:
+    """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
+    # Files of the time before versions were numbered are taken for the first one; some have had this step.
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'catalog_change'").fetchone():
+        return
+    sql(_REVISIONS)(connection)
+    _keep_what_replaced(connection)
+
+
+def _keep_what_replaced(connection: sqlite3.Connection) -> None:
+    """Until now the nearest list was the only one that counted: what is in force stays in force."""
+    groups: dict[str, dict[str, Any]] = {
+        path: json.loads(options) for path, options in connection.execute("SELECT path, options FROM target_group")
+    }
+    for path, options in groups.items():
+        if _replaces(options, _above(path), groups):
+            connection.execute("UPDATE target_group SET options = ? WHERE path = ?", (json.dumps(options), path))
+    for name, text in connection.execute("SELECT id, own FROM target").fetchall():
+        own = json.loads(text)
+        group = own.get("group", "")
+        if _replaces(own, [group, *_above(group)], groups):
+            connection.execute("UPDATE target SET own = ? WHERE id = ?", (json.dumps(own), name))
+
+
+def _above(path: str) -> list[str]:
+    """The paths above a group, the root's included; none above the root."""
+    parts = path.split("/") if path else []
+    return ["/".join(parts[:length]) for length in range(len(parts))]
+
+
+def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[str, Any]]) -> bool:
+    """Marks the lists that hide some above them; whether there are any."""
+    hiding = [
+        name
+        for name in ("tags", "contacts")
+        if name in options and any(groups.get(path, {}).get(name) for path in above)
+    ]
+    options.update({f"replace_{name}": True for name in hiding})
+    return bool(hiding)
+
+
+LADDER: Final = Ladder(
+    (sql(_FIRST), _count_revisions, sql(_PLACES)),
+    unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
+)
