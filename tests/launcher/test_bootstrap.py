@@ -162,22 +162,20 @@ def test_an_environment_that_was_left_half_made_is_replaced(checkout: Checkout) 
     assert not left.exists()
 
 
-def test_an_environment_that_was_moved_or_lost_its_python_is_made_anew(checkout: Checkout) -> None:
-    checkout.run("up")
-    checkout.root = checkout.root.rename(checkout.root.with_name("moved"))
-    assert checkout.run("up").stdout == "up tiny\n"
-    (checkout.root / ".venv/bin/python").unlink()
-    assert checkout.run("up").stdout == "up tiny\n"
-    assert checkout.run("up").stderr == ""
+def test_an_environment_that_was_moved_or_lost_its_python_is_made_anew(started: Checkout) -> None:
+    started.root = started.root.rename(started.root.with_name("moved"))
+    assert started.run("up").stdout == "up tiny\n"
+    (started.root / ".venv/bin/python").unlink()
+    assert started.run("up").stdout == "up tiny\n"
+    assert started.run("up").stderr == ""
 
 
-def test_a_changed_lock_is_installed_over_what_is_there(checkout: Checkout) -> None:
-    checkout.run("up")
-    kept = checkout.root / ".venv/kept"
+def test_a_changed_lock_is_installed_over_what_is_there(started: Checkout) -> None:
+    kept = started.root / ".venv/kept"
     kept.touch()
-    lock = checkout.root / "requirements.lock"
-    lock.write_text(checkout.package("tiny_test") + lock.read_text())
-    done = checkout.run("up")
+    lock = started.root / "requirements.lock"
+    lock.write_text(started.package("tiny_test") + lock.read_text())
+    done = started.run("up")
     assert done.stdout == "up tiny tiny_test\n", done.stderr
     assert kept.exists()
 
