@@ -712,6 +712,24 @@ def test_round_trips_lose_nothing_what_is_not_known_is_refused(catalog: Catalog,
     assert catalog.contents().groups == {}
 
 
+def test_an_import_of_many_groups_resolves_each_target_once_and_names_who_does_not_bear_it(catalog: Catalog) -> None:
+    for name in ("one", "two"):
+        catalog.add_target({"id": name, "address": "10.0.0.1", "group": "a/b", "interval_s": 2}, WHO)
+    catalog.add_target({"id": "elsewhere", "address": "10.0.0.1", "group": "ab"}, WHO)
+    before = catalog.resolved_total
+    new = {"id": "new", "address": "10.0.0.1", "group": "a"}
+    groups: dict[str, object] = {"a": {"packets": 3}, "a/b": {"ttl": 9}, **{f"x/{number}": {} for number in range(50)}}
+    assert catalog.import_listing(Listing([new], groups), WHO, replace=False) == Imported(added=1, groups=52)
+    assert catalog.resolved_total - before == 3
+    resolved = catalog.contents().resolved
+    assert [resolved[name].packets for name in ("one", "new", "elsewhere")] == [3, 3, 5]
+    assert resolved["two"].ttl == 9
+    too_long = Listing([], {"a": {"packets": 20}})
+    problem = refusal(lambda: catalog.import_listing(too_long, WHO, replace=True))
+    assert [error.field for error in problem.errors] == ["target one", "target two"]
+    assert catalog.contents().groups["a"] == {"packets": 3}
+
+
 # -- files for people
 
 
@@ -777,6 +795,7 @@ def test_files_for_people_may_say_their_separator(catalog: Catalog) -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook"),
         ("address\tname\n10.0.0.1\ta\n".encode("utf-16-le"), "NUL characters"),
         (b"address;name;;x\n10.0.0.1;a;;\n", "the column ''"),
+        (b"address\n10.0.0.1" + b"," * 20_000, "more than 16384 cells"),
         (b"address;name;;\n10.0.0.1;a;;lost\n", "more cells than the 2 columns in row 1"),
     ],
 )

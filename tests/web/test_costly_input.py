@@ -10,7 +10,8 @@ import pytest
 
 COSTLY = {
     "empty objects": b"[" + b"{}," * 5_000_000 + b"{}]",
-    "lists": b"[" + b"[]," * 5_000_000 + b"[]]",
+    "a long circle": b"id,address,parents\n"
+    + b"".join(b"a%d,a,a%d\n" % (number, (number + 1) % 20_000) for number in range(20_000)),
     "nested": b'{"targets":' + b"[" * 5_000_000,
     "numbers": b"[" + b"1," * 7_000_000 + b"1]",
     "unknown keys": b"[{" + b",".join(b'"k%d":1' % number for number in range(1_000_000)) + b"}]",

@@ -13,7 +13,7 @@ from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
 from noc_bus.time import Time
 from noc_web.catalog import options, rows
-from noc_web.catalog.contents import Contents, Draft, Own
+from noc_web.catalog.contents import Contents, Draft, Own, groups_above
 from noc_web.catalog.table import MOST_ROWS, Listing
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -130,6 +130,7 @@ class Catalog:
         # Tried before anybody has to wait for it: most refusals need no lock.
         tried = Draft(self.contents())
         done = _put_listing(tried, listing, replace=replace)
+        tried.check_parents()
         detail = asdict(done)
 
         def put(draft: Draft) -> Imported:
@@ -317,8 +318,12 @@ def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:
     """Raises ProblemError 422 with what is wrong with every row."""
     done = Imported()
     errors = _Errors()
-    for path, body in listing.groups.items():
-        done.groups += errors.kept(f"group {path[:60]}", _put_imported_group, draft, path, body, replace) or False
+    changed = {
+        path
+        for path, body in listing.groups.items()
+        if errors.kept(f"group {path[:60]}", _put_imported_group, draft, path, body, replace)
+    }
+    done.groups = len(changed)
     for number, body in enumerate(listing.sites, start=1):
         done.sites += errors.kept(f"site {number}", _put_imported_site, draft, body, replace) or False
     first_rows: dict[str, int] = {}
@@ -326,6 +331,11 @@ def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:
         known = errors.kept(f"row {number}", _put_imported, draft, body, first_rows, number, replace)
         done.changed += known is True
         done.added += known is False
+    if changed:
+        # Once each, however many groups have changed.
+        for name, own in draft.targets.items():
+            if name not in first_rows and not changed.isdisjoint(groups_above(own.get("group", ""))):
+                errors.kept(f"target {name}", draft.resolve_again, name)
     errors.raise_if_any()
     return done
 
@@ -358,7 +368,7 @@ def _put_imported_group(draft: Draft, path: str, body: object, replace: bool) ->
         return False
     if before is not None and not replace:
         raise ProblemError(409, f"{path!r} has other options already.", code=ProblemCode.EXISTS)
-    draft.put_group(path, group)
+    draft.groups[path] = group
     return True
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from noc_bus.messages import Site, Target
 from noc_web.catalog import options
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 Own = dict[str, Any]
+_MOST_NAMED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class Draft:
         self.groups[path] = group
         self._resolve_members(path)
 
+    def resolve_again(self, name: str) -> None:
+        """A target some of whose groups have changed. Raises ProblemError 422, with its name, where it does not bear it."""
+        try:
+            self.resolved[name] = self._resolve(self.targets[name])
+        except ProblemError as problem:
+            raise ProblemError(422, f"{name}: {problem.detail}", problem.errors) from None
+
     def remove(self, kind: str, name: str) -> None:
         """Take one out of `targets`, `groups` or `sites`. Nothing happens where it is not there."""
         getattr(self, kind).pop(name, None)
@@ -77,7 +85,8 @@ class Draft:
                     raise invalid([FieldError("parents", sentence, ProblemCode.UNKNOWN_PARENT)])
         circle = find_circle({name: own.get("parents", ()) for name, own in self.targets.items()}, touched)
         if circle:
-            sentence = f"parents: circular dependency: {' → '.join(circle)}; remove one of these parents."
+            names = circle if len(circle) <= _MOST_NAMED else [*circle[: _MOST_NAMED - 1], "…", circle[-1]]
+            sentence = f"parents: circular dependency: {' → '.join(names)}; remove one of these parents."
             raise invalid([FieldError("parents", sentence, ProblemCode.CIRCULAR_PARENTS)])
 
     def changes(self) -> Iterator[tuple[str, str, Any]]:
@@ -93,10 +102,7 @@ class Draft:
     def _resolve_members(self, path: str) -> None:
         for name, own in self.targets.items():
             if _is_below(own.get("group", ""), path):
-                try:
-                    self.resolved[name] = self._resolve(own)
-                except ProblemError as problem:
-                    raise ProblemError(422, f"{name}: {problem.detail}", problem.errors) from None
+                self.resolve_again(name)
 
     def _resolve(self, own: Own) -> Target:
         self.resolved_total += 1
@@ -109,23 +115,29 @@ def _is_below(group: str, path: str) -> bool:
     return not path or group == path or group.startswith(f"{path}/")
 
 
+def groups_above(group: str) -> list[str]:
+    """The path itself, those above it, and the group of all."""
+    names = group.split("/") if group else []
+    return ["", *("/".join(names[: length + 1]) for length in range(len(names)))]
+
+
 def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:
     """A chain of parents from one of `starts` on that comes back to where it began; empty where there is none."""
     done: set[str] = set()
     for start in starts:
-        path: list[str] = []
+        path: dict[str, None] = {}
         stack = [(start, iter(parents[start]))] if start not in done else []
         while stack:
             name, rest = stack[-1]
-            if len(path) < len(stack):
-                path.append(name)
+            path[name] = None
             following = next((one for one in rest if one not in done), None)
             if following is None:
                 done.add(name)
                 stack.pop()
-                path.pop()
+                del path[name]
             elif following in path:
-                return [*path[path.index(following) :], following]
+                names = list(path)
+                return [*names[names.index(following) :], following]
             else:
                 stack.append((following, iter(parents[following])))
     return []

@@ -21,6 +21,10 @@ from noc_web.problem import ProblemCode, ProblemError
 
 COLUMNS: Final = tuple(TARGET)
 MOST_ROWS: Final = 50_000
+# Of empty ones and breaks within cells too.
+_MOST_LINES: Final = 20 * MOST_ROWS
+# As many columns as a sheet of Excel's has.
+_MOST_CELLS: Final = 16_384
 _LISTS: Final = tuple(name for name, option in TARGET.items() if option.kind == "array")
 _TRUTHS: Final = tuple(name for name, option in TARGET.items() if option.kind == "boolean")
 _WHOLE: Final = tuple(name for name, option in TARGET.items() if option.kind == "integer")
@@ -172,11 +176,21 @@ def _read_csv(text: str) -> list[object]:
 
 def _rows_of_csv(text: str, delimiter: str) -> Iterator[list[str]]:
     try:
-        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
+        yield from (row for row in csv.reader(_narrow_lines(text, delimiter), delimiter=delimiter, strict=True) if row)
     except csv.Error as error:
         # In the words of Python's reader, what ends within quotes ends unexpectedly.
         what = "a double quote is not closed" if str(error) == "unexpected end of data" else error
         raise _refused(f"This is not CSV: {what}.") from None
+
+
+def _narrow_lines(text: str, delimiter: str) -> Iterator[str]:
+    """The lines, before cells are made of them: a cell costs many times its text. Raises ProblemError 422."""
+    for number, line in enumerate(io.StringIO(text, newline="")):
+        if number == _MOST_LINES:
+            raise _too_many()
+        if line.count(delimiter) > _MOST_CELLS:
+            raise _refused(f"A line has more than {_MOST_CELLS} cells; there are {len(COLUMNS)} columns.")
+        yield line
 
 
 def _has_text(cells: list[str]) -> bool:
