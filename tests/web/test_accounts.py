@@ -269,6 +269,8 @@ def test_choosing_a_password_needs_the_present_one(service: Service) -> None:
     assert browser.ask("POST", "/password", data={"current": PASSWORD, "new": "a", "again": "b"}).status_code == 422
     assert "wrong" in browser.ask("POST", "/password", data={"current": "x", "new": "a", "again": "a"}).text
     browser.api("POST", "me/password", {"current": PASSWORD, "new": "another battery"}, status=204)
+    noted = [(row["act"], row["detail"]) for row in service.by("admin").get("audit")["audit"] if row["who"] == "anna"]
+    assert noted[:2] == [("change password", {}), ("change of password failed", {"times": 3, "last from": "127.0.0.1"})]
 
 
 # -- users

@@ -5,6 +5,7 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import MyChanges, PasswordChange
 from noc_web.api.route import Ask, Route
+from noc_web.auth import own_password
 from noc_web.auth.accounts import Accounts
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
@@ -22,8 +23,7 @@ def put_me(ask: Ask, accounts: Accounts) -> object:
 
 def change_password(ask: Ask, catalog: Catalog, accounts: Accounts, config: Config) -> object:
     change = ask.read(PasswordChange)
-    accounts.choose_password(ask.actor, change.current, change.new, config.data)
-    catalog.note(ask.actor.signature, "change password", ask.actor.name)
+    own_password.change(ask.actor, change.current, change.new, accounts=accounts, catalog=catalog, config=config)
     return None
 
 

@@ -11,6 +11,7 @@ from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from noc_frame import log
+from noc_web.auth import own_password
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.client import client_address
 from noc_web.auth.guard import COOKIE_KEY, Guard
@@ -136,10 +137,16 @@ class PasswordPages:
             sentence = "The two new passwords differ; type the same one twice."
             return render_template("password.html", actor=actor, problem=sentence), 422
         try:
-            self._accounts.choose_password(actor, request.form.get("current"), new, self._config.data)
+            own_password.change(
+                actor,
+                request.form.get("current"),
+                new,
+                accounts=self._accounts,
+                catalog=self._catalog,
+                config=self._config,
+            )
         except ProblemError as problem:
             return render_template("password.html", actor=actor, problem=problem.detail), problem.status
-        self._catalog.note(actor.signature, "change password", actor.name)
         return redirect("/")
 
 
