@@ -76,18 +76,26 @@ class Database:
     """A file, and a connection of its own for every thread that uses it, opened on first use."""
 
     def __init__(
-        self, path: Path, ladder: Ladder, *, sets_aside: Collection[int] = DAMAGE, checks_at_opening: bool = True
+        self,
+        path: Path,
+        ladder: Ladder,
+        *,
+        sets_aside: Collection[int] = DAMAGE,
+        checks_at_opening: bool = True,
+        wipes: bool = True,
     ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
         `sets_aside`: SQLite's codes after which whoever writes renames the file and begins a new one;
         readers only say what is wrong. `checks_at_opening`: the first to open it reads the whole file to
-        find damage, which is for small files.
+        find damage, which is for small files. `wipes`: what is deleted is overwritten, where SQLite was built
+        to do so; it costs as much writing as storing it did.
         """
         self.path = path
         self._ladder = ladder
         self._sets_aside = sets_aside
         self._checks_at_opening = checks_at_opening
+        self._wipes = wipes
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._opening = threading.Lock()
@@ -100,6 +108,8 @@ class Database:
         with self._opening:
             connection = open_file(self.path, self._ladder, checked=self._checks_at_opening)
             self._checks_at_opening = False
+            if not self._wipes:
+                connection.execute("PRAGMA secure_delete = OFF").fetchall()
             self._all.append(connection)
         self._own.connection, self._own.identity = connection, identity(self.path)
         return connection
@@ -108,6 +118,19 @@ class Database:
         """All rows at once: a reader that lingers in a transaction keeps the log from being reset."""
         with self.explained(act):
             return self.connection().execute(statement, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def reading(self, act: str) -> Iterator[sqlite3.Connection]:
+        """Several statements that see the file as it is at the first of them. Not for long, as with `read`."""
+        with self.explained(act):
+            connection = self.connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                # SQLite may have rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def transaction(self, act: str) -> Iterator[sqlite3.Connection]:

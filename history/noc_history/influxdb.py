@@ -206,7 +206,8 @@ class InfluxStore:
         try:
             self._client.delete_api().delete(
                 "1970-01-01T00:00:00Z",
-                str(Time(before - 1)),
+                # By whole hours, as promised.
+                str(Time(before // _HOUR_MS * _HOUR_MS - 1)),
                 '_measurement="cycle"',
                 bucket=self._bucket,
                 org=self._org,

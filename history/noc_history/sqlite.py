@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
 import sqlite3
-import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
+from noc_bus.messages import Incident, Mark, SiteState, Target
 from noc_bus.time import Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
+from noc_history.cycles import SCHEMA, commit, cycles_of, newest
+from noc_history.housekeeping import Housekeeping
+from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, without_repeats
 from noc_history.store import (
     Batch,
     Definition,
@@ -32,12 +35,11 @@ from noc_history.store import (
 )
 
 _HOUR_MS: Final = 3_600_000
-# Rows deleted in one transaction: what a write of the recorder may have to wait for.
-_DELETE_ROWS: Final = 1000
 _VACUUM_PAGES: Final = 500
 # Free pages are used by the next cycles; only what stays free for long is given back.
 _FREE_SHARE: Final = 0.1
-_FREE_PAGES: Final = 1000
+_FREE_PAGES: Final = 16_384
+_CHECKPOINT_EVERY_S: Final = 15.0
 
 _VERSION_1: Final = """
 CREATE TABLE series (
@@ -122,9 +124,19 @@ CREATE TABLE definition (
 ) WITHOUT ROWID;
 """
 
-LADDER: Final = Ladder(steps=[sql(_VERSION_1), sql(_VERSION_2)], cure="name another file in NOC_HISTORY_URL")
+LADDER: Final = Ladder(
+    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA)], cure="name another file in NOC_HISTORY_URL"
+)
 # Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
 _SETS_ASIDE: Final = frozenset({sqlite3.SQLITE_CORRUPT})
+
+
+@dataclass
+class _Known:
+    """What a writer need not look up each time: the numbers of series, and that of the last run."""
+
+    series: dict[tuple[str, str], int] = field(default_factory=dict)
+    run: int = 0
 
 
 class SqliteStore:
@@ -132,39 +144,43 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet: the folder may appear later."""
+        self.path = path
         # Not read through when it is opened: it may be large.
-        self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False)
+        self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False, wipes=False)
         self._writing = threading.Lock()
-        self._series: dict[tuple[str, str], int] = {}
-        self._sweep = _Sweep()
+        self._known = _Known()
+        self._checkpoint_at_s = 0.0
+        self._housekeeping = Housekeeping(self._file)
 
     # -- writing
 
     def write(self, batch: Batch) -> Written:
-        known = dict(self._series)
+        known = replace(self._known, series=dict(self._known.series))
         try:
             with self._writing, _as_store_error(), self._file.transaction("write") as connection:
                 stored = _insert(connection, batch, known)
         except StoreError:
-            # They may be those of a file that is gone.
-            self._series = {}
+            # It may be that of a file that is gone.
+            self._known = _Known()
             raise
-        # Only now: a rolled back transaction has made no series.
-        self._series = known
+        # Only now: a rolled back transaction has made nothing.
+        self._known = known
         return Written(stored)
 
     def maintain(self, before: Time, budget_s: float) -> Upkeep:
         until_s = time.monotonic() + budget_s
-        deleted = freed = 0
+        freed = 0
         with _as_store_error():
-            while time.monotonic() < until_s and (rows := self._sweep.delete_some(self._file, before)) is not None:
-                deleted += rows
-            while not deleted and time.monotonic() < until_s and (size := self._give_back_some()):
+            is_idle = self._housekeeping.work(before, until_s)
+            while is_idle and time.monotonic() < until_s and (size := self._give_back_some()):
                 freed += size
-            # Here and not in the thread that writes; nobody waits for it.
-            with self._file.explained("clean up"):
-                self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        return Upkeep(deleted, freed, self._sweep.backlog_rows)
+            # Here and not in the thread that writes; nobody waits for it. Seldom, for a page that was written often
+            # until then is copied once.
+            if time.monotonic() >= self._checkpoint_at_s:
+                self._checkpoint_at_s = time.monotonic() + _CHECKPOINT_EVERY_S
+                with self._file.explained("clean up"):
+                    self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return self._housekeeping.take_done(freed)
 
     def trouble(self) -> str | None:
         return None
@@ -195,17 +211,20 @@ class SqliteStore:
     def series(
         self, target: str, start: Time, end: Time, points: int, site: str | None = None
     ) -> Mapping[str, Sequence[Point]]:
-        series = self._read(
-            "SELECT id, site FROM series WHERE target = ? AND (? IS NULL OR site = ?) ORDER BY site",
-            (target, site, site),
-        )
-        return {name: found for number, name in series if (found := self._points(number, start, end, points))}
+        with _as_store_error(), self._file.reading("read") as connection:
+            series = connection.execute(
+                "SELECT id, site FROM series WHERE target = ? AND (? IS NULL OR site = ?) ORDER BY site",
+                (target, site, site),
+            ).fetchall()
+            found = {name: cycles_of(connection, number, start, end) for number, name in series}
+        return {name: _points(rows, start, end, points) for name, rows in found.items() if rows}
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()
         values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + _HOUR_MS}
         # Numbers, not names, in the long answers: names are looked up once for each series.
         series = self._read(_SERIES, values)
+        last = self._newest(now)
         states: dict[int, list[StateRecord]] = defaultdict(list)
         for number, since, state, reason, code, epoch, seq in self._read(_STATES, values):
             states[number].append(StateRecord(Time(since), state, reason, code, epoch, seq))
@@ -213,11 +232,11 @@ class SqliteStore:
         for number, begun, until in self._read(_SILENCES, values):
             silences[number].append((Time(begun), Time(until)))
         found: dict[str, dict[str, SiteRecords]] = defaultdict(dict)
-        for number, target, site, last in series:
+        for number, target, site in series:
             found[target][site] = SiteRecords(
                 tuple(states[number]),
                 tuple(Silence(target, site, begun, until) for begun, until in silences[number]),
-                None if last is None else Time(last),
+                last.get(number),
             )
         return found
 
@@ -229,8 +248,9 @@ class SqliteStore:
         return found
 
     def last_cycles(self) -> Mapping[tuple[str, str], Time]:
-        rows = self._read(_SERIES, {"targets": None, "now": Time.now()})
-        return {(target, site): Time(last) for _, target, site, last in rows if last is not None}
+        last = self._newest(Time.now())
+        rows = self._read(_SERIES, {"targets": None})
+        return {(target, site): last[number] for number, target, site in rows if number in last}
 
     def silences(self, since: Time) -> Sequence[Silence]:
         rows = self._read(
@@ -247,92 +267,33 @@ class SqliteStore:
         )
         return [decode(message, Incident) for (message,) in rows]
 
-    def _points(self, series: int, start: Time, end: Time, points: int) -> list[Point]:
-        values = {"series": series, "start": start, "end": end}
-        ((total,),) = self._read(
-            # No further than it takes to know that they are too many.
-            "SELECT COUNT(*) FROM (SELECT 1 FROM any_cycle WHERE series = :series AND at >= :start AND at < :end LIMIT :most)",
-            values | {"most": points + 1},
-        )
-        # A slice of one millisecond is a cycle by itself: start times are milliseconds.
-        width = 1 if total <= points else -(-(end - start) // points)
-        return [
-            Point(
-                Time(start + number * width),
-                cycles,
-                invalid,
-                sent,
-                received,
-                None if low is None else low / 1000,
-                None if not received or total_us is None else total_us / received / 1000,
-                None if high is None else high / 1000,
-            )
-            for number, cycles, invalid, sent, received, low, total_us, high in self._read(
-                _POINTS, values | {"width": width}
-            )
-        ]
+    def _newest(self, now: Time) -> dict[int, Time]:
+        with _as_store_error(), self._file.reading("read") as connection:
+            return {number: Time(at) for number, at in newest(connection, now).items()}
 
     def _read(self, statement: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         with _as_store_error():
             return self._file.read("read", statement, parameters)
 
 
-class _Sweep:
-    """Goes through all series again and again and deletes what is old; lives in one thread."""
-
-    def __init__(self) -> None:
-        self.backlog_rows = 0
-        self._before = Time(0)
-        self._ahead: list[int] = []
-
-    def delete_some(self, file: Database, before: Time) -> int | None:
-        """How many rows are gone; None: the round is done."""
-        if not self._ahead:
-            # One round for each minute that has become too old, not for each call.
-            if before - self._before < 60_000:
-                return None
-            self._begin(file, before)
-        with file.transaction("delete") as connection:
-            deleted = connection.execute(_DELETE_OLD, (self._before, _DELETE_ROWS)).rowcount
-            while self._ahead and deleted < _DELETE_ROWS:
-                rows = connection.execute(
-                    _DELETE, {"series": self._ahead[-1], "before": self._before, "rows": _DELETE_ROWS}
-                ).rowcount
-                deleted += rows
-                if rows < _DELETE_ROWS:
-                    self._ahead.pop()
-            if not self._ahead and deleted >= _DELETE_ROWS:
-                # Perhaps more of version 1 is left.
-                self._ahead.append(-1)
-        self.backlog_rows = max(0, self.backlog_rows - deleted) if self._ahead else 0
-        return deleted
-
-    def _begin(self, file: Database, before: Time) -> None:
-        self._before = before
-        # Reading keeps no writer waiting. Only those that have something to delete, so that a round is short.
-        rows = file.read("read", _OLD, {"before": before})
-        ((of_version_1,),) = file.read("read", "SELECT COUNT(*) FROM old_cycle WHERE at < ?", (before,))
-        self._ahead = [number for number, count in rows if count] or ([-1] if of_version_1 else [])
-        self.backlog_rows = of_version_1 + sum(count for _, count in rows)
-
-
-def _insert(connection: sqlite3.Connection, batch: Batch, known: dict[tuple[str, str], int]) -> int:
+def _insert(connection: sqlite3.Connection, batch: Batch, known: _Known) -> int:
     """How many records are new."""
 
     def series(target: str, site: str) -> int:
-        if (target, site) not in known:
+        if (target, site) not in known.series:
             connection.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (target, site))
             row = connection.execute("SELECT id FROM series WHERE target = ? AND site = ?", (target, site)).fetchone()
-            known[target, site] = row[0]
-        return known[target, site]
+            known.series[target, site] = row[0]
+        return known.series[target, site]
 
-    cycles = [_cycle_row(series(one.target, one.site), one) for one in batch.results]
+    rows = without_repeats([row_of(series(one.target, one.site), one) for one in batch.results])
+    if rows:
+        known.run = commit(connection, rows, known.run)
     states = [_state_row(series(one.target, one.site), one) for one in batch.states]
     before = connection.total_changes
-    connection.executemany(_INSERT_CYCLE, cycles)
     connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", states)
     connection.executemany(_UPSERT_INCIDENT, [_incident_row(one) for one in batch.incidents])
-    stored = connection.total_changes - before
+    stored = len(rows) + connection.total_changes - before
     for one in batch.silences:
         row = (series(one.target, one.site), one.start, one.until)
         if one.until > one.start:
@@ -344,17 +305,16 @@ def _insert(connection: sqlite3.Connection, batch: Batch, known: dict[tuple[str,
         [(one.id, one.since, None if one.target is None else encode(one.target)) for one in batch.definitions],
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)",
+        _UPSERT_MARK,
         [(mark.site, mark.epoch, mark.seq, mark.at) for mark in batch.marks],
     )
     return stored
 
 
-# A cycle that version 1 has stored already may be sent once more; it knew no numbers.
-_INSERT_CYCLE: Final = """
-INSERT OR IGNORE INTO cycle SELECT :series, :at, :seq, :sent, :received, :is_valid, :min_us, :sum_us, :max_us, :rtts_us,
-       :invalid_code, :error_codes
-WHERE NOT EXISTS (SELECT 1 FROM old_cycle WHERE series = :series AND at = :at)
+# In its place, where INSERT OR REPLACE would write the index too: every commit does it.
+_UPSERT_MARK: Final = """
+INSERT INTO mark VALUES (?, ?, ?, ?)
+ON CONFLICT (site) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, at = excluded.at
 """
 
 # An incident is resolved once; a late message that it was opened does not open it again.
@@ -364,32 +324,9 @@ ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, message = exc
 WHERE (incident.resolved_at IS NULL OR excluded.resolved_at IS NOT NULL) AND incident.message <> excluded.message
 """
 
-_DELETE_OLD: Final = """
-DELETE FROM old_cycle WHERE (series, at) IN (SELECT series, at FROM old_cycle INDEXED BY cycle_at WHERE at < ? LIMIT ?)
-"""
-
-_DELETE: Final = """
-DELETE FROM cycle WHERE (series, at, seq) IN
-    (SELECT series, at, seq FROM cycle WHERE series = :series AND at < :before ORDER BY at LIMIT :rows)
-"""
-
-_OLD: Final = """
-SELECT id, (SELECT COUNT(*) FROM cycle WHERE cycle.series = series.id AND cycle.at < :before) FROM series
-"""
-
-_POINTS: Final = """
-SELECT (at - :start) / :width, COUNT(*), SUM(NOT is_valid),
-       SUM(CASE WHEN is_valid THEN sent ELSE 0 END), SUM(CASE WHEN is_valid THEN received ELSE 0 END),
-       MIN(CASE WHEN is_valid THEN min_us END), SUM(CASE WHEN is_valid THEN sum_us END),
-       MAX(CASE WHEN is_valid THEN max_us END)
-FROM any_cycle WHERE series = :series AND at >= :start AND at < :end GROUP BY 1 ORDER BY 1
-"""
-
 _SERIES: Final = """
-SELECT id, target, site, NULLIF(MAX(
-    COALESCE((SELECT MAX(at) FROM cycle WHERE cycle.series = series.id AND at <= :now), 0),
-    COALESCE((SELECT MAX(at) FROM old_cycle WHERE old_cycle.series = series.id AND at <= :now), 0)), 0)
-FROM series WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) ORDER BY target, site
+SELECT id, target, site FROM series
+WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) ORDER BY target, site
 """
 
 # The states of the period, the one that held when it began, and those that a wrong clock may have moved out of it.
@@ -419,25 +356,29 @@ def _wanted(targets: Sequence[str] | None) -> str | None:
     return None if targets is None else msgspec.json.encode(list(targets)).decode()
 
 
-def _cycle_row(series: int, result: ProbeResult) -> dict[str, int | bytes | str | None]:
-    rtts_us = array.array("I", [min(round(rtt * 1000), 0xFFFFFFFF) for rtt in result.rtts_ms])
-    low, total, high = (min(rtts_us), sum(rtts_us), max(rtts_us)) if rtts_us else (None, None, None)
-    if sys.byteorder != "little":
-        rtts_us.byteswap()
-    return {
-        "series": series,
-        "at": result.at,
-        "seq": result.seq,
-        "sent": result.sent,
-        "received": result.received,
-        "is_valid": result.invalid is None,
-        "min_us": low,
-        "sum_us": total,
-        "max_us": high,
-        "rtts_us": rtts_us.tobytes(),
-        "invalid_code": result.invalid_code,
-        "error_codes": " ".join(result.error_codes) or None,
-    }
+def _points(rows: Sequence[Row], start: Time, end: Time, points: int) -> list[Point]:
+    # A slice of one millisecond is a cycle by itself: start times are milliseconds.
+    width = 1 if len(rows) <= points else -(-(end - start) // points)
+    return [
+        _point(Time(start + number * width), list(some))
+        for number, some in groupby(rows, lambda row: (row[AT] - start) // width)
+    ]
+
+
+def _point(at: Time, rows: Sequence[Row]) -> Point:
+    valid = [row for row in rows if is_valid(row)]
+    rtts_us = [rtt for row in valid for rtt in row[-1]]
+    received = sum(row[4] for row in valid)
+    return Point(
+        at,
+        len(rows),
+        len(rows) - len(valid),
+        sum(row[3] for row in valid),
+        received,
+        min(rtts_us) / 1000 if rtts_us else None,
+        sum(rtts_us) / received / 1000 if received and rtts_us else None,
+        max(rtts_us) / 1000 if rtts_us else None,
+    )
 
 
 def _state_row(series: int, state: SiteState) -> tuple[int | str | None, ...]:
@@ -454,3 +395,5 @@ def _as_store_error() -> Iterator[None]:
         yield
     except DatabaseFault as fault:
         raise StoreError(str(fault), can_retry=fault.can_retry) from fault
+    except UnknownPackingError as error:
+        raise StoreError(f"the history has {error}", can_retry=False) from error

@@ -76,7 +76,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Written:
-    """How many results, states and incidents of a batch are new in the store, and which it did not take."""
+    """How many results, states and incidents of a batch were taken, and which were not.
+
+    States and incidents that are there already are not counted. A cycle that is there already is counted
+    now, and as repeated once `maintain` finds it.
+    """
 
     stored: int = 0
     rejected: Sequence[Rejected] = ()
@@ -84,11 +88,17 @@ class Written:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """Work done and left over in one call of `maintain`. `backlog_rows` None: the store cannot tell."""
+    """Work done and left over in one call of `maintain`, in cycles.
+
+    `backlog_rows`: to be packed or deleted; None: the store cannot tell. `repeated_rows`: found to be in
+    the store twice, and there once now. `old_rows`: still to be brought from the form of an older version.
+    """
 
     deleted_rows: int = 0
     freed_bytes: int = 0
     backlog_rows: int | None = 0
+    repeated_rows: int = 0
+    old_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,9 +178,9 @@ class Store(Protocol):
         """Incidents open at some moment of the period, newest first."""
 
     def maintain(self, before: Time, budget_s: float) -> Upkeep:
-        """Work for about `budget_s` at deleting raw cycles that started before `before` and giving space back.
+        """Work for about `budget_s` at packing what was written, deleting raw cycles and giving space back.
 
-        Never keeps a `write` of another thread waiting for long. States, silences, definitions and
+        Cycles are deleted by whole hours, once all of an hour started before `before`. Never keeps a `write` of another thread waiting for long. States, silences, definitions and
         incidents are kept for good. Call it again and again, from one thread of its own.
         """
 

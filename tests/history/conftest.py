@@ -11,7 +11,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
-from noc_history.store import Store
+from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch, Store, Written
 from noc_history.stores import parse
 from tests.history.influx_engine import InfluxEngine
 
@@ -27,10 +29,22 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxEngine]:
     engine.close()
 
 
-@pytest.fixture(params=["sqlite", "influxd", "influxdb2"])
+class PackedStore(SqliteStore):
+    """Has everything packed as soon as it is written, as other stores do only when an hour is over."""
+
+    def write(self, batch: Batch) -> Written:
+        written = super().write(batch)
+        packer = SqliteStore(self.path)
+        while packer.maintain(Time(0), 5.0).backlog_rows:
+            pass
+        packer.close()
+        return written
+
+
+@pytest.fixture(params=["sqlite", "sqlite-packed", "influxd", "influxdb2"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A NOC_HISTORY_URL behind which nothing is stored yet."""
-    if request.param == "sqlite":
+    if request.param.startswith("sqlite"):
         return f"sqlite://{tmp_path}/history.sqlite"
     if request.param == "influxd":
         engine: InfluxEngine = request.getfixturevalue("engine")
@@ -46,8 +60,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = open_store(url)
+def store(url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    is_packed = request.node.callspec.params["url"] == "sqlite-packed"
+    store: Store = PackedStore(Path(urlsplit(url).path)) if is_packed else open_store(url)
     yield store
     store.close()
 

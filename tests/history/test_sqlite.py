@@ -32,7 +32,7 @@ def of_a_later_version(path: Path) -> None:
     ("make", "sentence"),
     [
         (of_another_program, "is a SQLite file of something else; name another file in NOC_HISTORY_URL"),
-        (of_a_later_version, "the file has version 99, this program knows versions up to 2"),
+        (of_a_later_version, "the file has version 99, this program knows versions up to 3"),
         (lambda path: path.write_bytes(b"x" * 5000), "file is not a database; move the file away"),
     ],
 )

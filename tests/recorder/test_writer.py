@@ -168,7 +168,8 @@ def test_after_a_restart_a_replay_of_everything_stores_each_cycle_once(rig: Rig,
     again.intake.put(*(cycle(seq) for seq in range(10)))
     again.wait_for_mark(9)
     assert again.store.cycles() == [cycle(seq).at for seq in range(10)]
-    assert again.writer.duplicates == 6
+    # The store finds the sixth, which is beyond its mark, when it packs.
+    assert again.writer.duplicates == 5
     again.stop()
     again.store.close()
 
@@ -269,7 +270,7 @@ def test_two_cycles_to_which_a_clock_gave_one_start_are_both_stored_and_counted(
     assert (rig.writer.stored, rig.writer.duplicates) == (3, 1)
 
 
-def test_what_the_store_has_already_is_not_counted_as_stored(rig: Rig, tmp_path: Path) -> None:
+def test_what_the_store_has_already_is_counted_as_repeated_once_it_is_packed(rig: Rig, tmp_path: Path) -> None:
     rig.start()
     rig.intake.put(cycle(0), cycle(5), cycle(6))
     rig.wait_for_mark(0)
@@ -278,8 +279,12 @@ def test_what_the_store_has_already_is_not_counted_as_stored(rig: Rig, tmp_path:
     again.start()
     again.intake.put(*(cycle(seq) for seq in range(7)))
     again.wait_for_mark(6)
-    assert (again.writer.stored, again.writer.duplicates) == (4, 3)
+    assert (again.writer.stored, again.writer.duplicates) == (6, 1)
     again.stop()
+    packer = Store(tmp_path / "history.sqlite")
+    assert packer.maintain(Time(0), 5.0).repeated_rows == 2
+    assert packer.cycles() == [cycle(seq).at for seq in range(7)]
+    packer.close()
     again.store.close()
 
 

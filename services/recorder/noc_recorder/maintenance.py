@@ -1,4 +1,7 @@
-"""The thread that deletes what is too old and gives space back, so much a second and never in the writer's way."""
+"""The thread that packs what was stored, deletes what is too old and gives space back.
+
+It works so much a second, and never in the writer's way.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,15 @@ class Maintenance:
         """How the store is set up wrongly, with the cure."""
         self.deleted_rows = 0
         self.freed_bytes = 0
+        self.repeated_rows = 0
+        """Cycles that were stored already when they came again."""
         self.backlog_rows: int | None = None
         self.worked_s = 0.0
         self._store = store
         self._keep_ms = keep_days * _DAY_MS
         self._every_s = every_s
-        self._look_at_s = self._log_at_s = time.monotonic()
+        self._look_at_s = self._log_at_s = self._progress_at_s = time.monotonic()
+        self._old_rows = self._brought_rows = 0
         self._log = log.get("noc.recorder")
 
     def run(self, stop: threading.Event) -> None:
@@ -64,7 +70,23 @@ class Maintenance:
         self.worked_s += time.monotonic() - begun_s
         self.deleted_rows += done.deleted_rows
         self.freed_bytes += done.freed_bytes
+        self.repeated_rows += done.repeated_rows
         self.backlog_rows = done.backlog_rows
+        self._tell_progress(done.old_rows)
+
+    def _tell_progress(self, old_rows: int) -> None:
+        """Of bringing what an older version stored into the present form: once a minute, and at its end."""
+        if old_rows:
+            self._brought_rows += max(0, self._old_rows - old_rows)
+        is_over = bool(self._old_rows) and not old_rows
+        if is_over:
+            self._log.info("everything that an older version stored is in the present form")
+        elif old_rows and time.monotonic() >= self._progress_at_s:
+            self._progress_at_s = time.monotonic() + _LOOK_EVERY_S
+            total = self._brought_rows + old_rows
+            share = self._brought_rows / total
+            self._log.info(f"{share:.0%} of {total:,} cycles of an older version brought into the present form")
+        self._old_rows = old_rows
 
     def _look(self) -> None:
         if time.monotonic() < self._look_at_s:

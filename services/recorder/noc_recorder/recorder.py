@@ -75,7 +75,7 @@ class Recorder:
         writer = self._writer
         figures: dict[str, float] = {
             "stored_total": writer.stored,
-            "duplicates_total": writer.duplicates,
+            "duplicates_total": writer.duplicates + self._maintenance.repeated_rows,
             "rejected_total": self._rejected.total,
             "ahead_total": writer.ahead,
             "strangers_refused_total": writer.strangers.refused,

@@ -1,0 +1,267 @@
+"""What the SQLite store costs: bytes a cycle, bytes written to the disk, seconds to write and to read.
+
+`python benchmarks/history.py [--quick] [--json] [--folder FOLDER]` prints a table; exit status 1 when a
+figure is missed. Beside it, in the same run, stands a plain file with a row for each cycle, as NOC 0.1 kept it.
+Bytes written are those that Linux counts for this process: the folder must be on a real disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from noc_bus.messages import Mark, ProbeResult
+from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch
+
+SEED: Final = 8
+SITES: Final = ("berlin", "paris", "vienna")
+TARGETS: Final = 1000
+INTERVAL_MS: Final = 10_000
+HOUR_MS: Final = 3_600_000
+# Whole hours in the past, so that they can be packed at once.
+START: Final = (int(Time.now()) // HOUR_MS - 48) * HOUR_MS
+
+
+@dataclass
+class Figure:
+    """`wanted`: "<= 12" or ">= 20"; None: it stands there for comparison."""
+
+    name: str
+    value: float
+    unit: str
+    wanted: str | None = None
+
+    @property
+    def is_met(self) -> bool:
+        if self.wanted is None:
+            return True
+        sign, limit = self.wanted.split()
+        return self.value <= float(limit) if sign == "<=" else self.value >= float(limit)
+
+
+class _Cycle(NamedTuple):
+    done: float
+    at: int
+    site: str
+    target: str
+    rtts_ms: list[float]
+
+
+class Load:
+    """1,000 targets from 3 sites every 10 s: RTTs of 1 to 200 ms with log-normal jitter of 1 to 10 %, 0.5 % lost."""
+
+    def __init__(self) -> None:
+        rng = random.Random(SEED)
+        self._rng = rng
+        self._seqs = dict.fromkeys(SITES, 0)
+        self._lines = sorted(
+            (rng.randrange(INTERVAL_MS), site, f"host-{number}", rng.uniform(1, 200), rng.uniform(0.01, 0.1))
+            for number in range(TARGETS)
+            for site in SITES
+        )
+
+    def slices(self, seconds: float, slice_s: float) -> Iterator[list[ProbeResult]]:
+        """What is done in each slice of time, as sites number it: in the order in which cycles end."""
+        slice_ms = int(slice_s * 1000)
+        for begin in range(0, int(seconds * 1000), slice_ms):
+            yield [self._result(cycle) for cycle in sorted(self._cycles(begin, begin + slice_ms))]
+
+    def _cycles(self, begin: int, end: int) -> Iterator[_Cycle]:
+        rng = self._rng
+        for first in range(begin // INTERVAL_MS * INTERVAL_MS, end, INTERVAL_MS):
+            for phase, site, target, base_ms, jitter in self._lines:
+                if begin <= first + phase < end:
+                    rtts = [
+                        round(base_ms * rng.lognormvariate(0, jitter), 3) for _ in range(5) if rng.random() >= 0.005
+                    ]
+                    took_ms = 800 + (rtts[-1] if len(rtts) == 5 else 1000)
+                    yield _Cycle(first + phase + took_ms, first + phase, site, target, rtts)
+
+    def _result(self, cycle: _Cycle) -> ProbeResult:
+        self._seqs[cycle.site] += 1
+        return ProbeResult(
+            site=cycle.site, target=cycle.target, epoch=1, seq=self._seqs[cycle.site], at=Time(START + cycle.at),
+            address="192.0.2.1", sent=5, received=len(cycle.rtts_ms), rtts_ms=cycle.rtts_ms,
+        )  # fmt: skip
+
+    def marks(self) -> list[Mark]:
+        return [Mark(site=site, epoch=1, seq=seq, at=Time.now()) for site, seq in self._seqs.items()]
+
+
+_ROWS_SCHEMA: Final = """
+CREATE TABLE cycle (
+    series INTEGER, at INTEGER, seq INTEGER, sent INTEGER, received INTEGER, is_valid INTEGER, min_us INTEGER,
+    sum_us INTEGER, max_us INTEGER, rtts_us BLOB, invalid_code TEXT, error_codes TEXT, PRIMARY KEY (series, at, seq)
+) WITHOUT ROWID
+"""
+
+
+class Rows:
+    """The peer: a row for each cycle, clustered by series and time, as the file of NOC 0.1's successor had it."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._series: dict[tuple[str, str], int] = {}
+        for statement in (
+            "PRAGMA auto_vacuum = INCREMENTAL",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "CREATE TABLE mark (site TEXT PRIMARY KEY, epoch INTEGER, seq INTEGER, at INTEGER)",
+            _ROWS_SCHEMA,
+        ):
+            self._db.execute(statement)
+
+    def write(self, batch: Batch) -> None:
+        rows = []
+        for one in batch.results:
+            series = self._series.setdefault((one.target, one.site), len(self._series))
+            rtts_us = array("I", [round(rtt * 1000) for rtt in one.rtts_ms])
+            low, total, high = (min(rtts_us), sum(rtts_us), max(rtts_us)) if rtts_us else (None, None, None)
+            rows.append(
+                (series, one.at, one.seq, one.sent, one.received, 1, low, total, high, rtts_us.tobytes(), None, None)
+            )
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("INSERT OR IGNORE INTO cycle VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)",
+            [(mark.site, mark.epoch, mark.seq, mark.at) for mark in batch.marks],
+        )
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+
+@dataclass
+class Cost:
+    cycles: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    written: int = 0
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        wall_s, cpu_s, written = time.perf_counter(), time.process_time(), bytes_written()
+        yield
+        self.wall_s += time.perf_counter() - wall_s
+        self.cpu_s += time.process_time() - cpu_s
+        self.written += bytes_written() - written
+
+
+def bytes_written() -> int:
+    with Path("/proc/self/io").open() as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+
+
+def write_rows(path: Path, seconds: float, slice_s: float) -> Cost:
+    cost, load = Cost(), Load()
+    with cost.measured():
+        peer = Rows(path)
+    for results in load.slices(seconds, slice_s):
+        with cost.measured():
+            peer.write(Batch(results=results, marks=load.marks()))
+        cost.cycles += len(results)
+    with cost.measured():
+        peer.close()
+    return cost
+
+
+def write_ours(path: Path, seconds: float, slice_s: float) -> tuple[Cost, Cost]:
+    """What the writes alone cost, and what they cost with the upkeep that goes on beside them."""
+    alone, whole, load = Cost(), Cost(), Load()
+    store = SqliteStore(path)
+    # Nothing is there yet to be packed; from now on small runs are folded, and at the end the hours are packed.
+    store.maintain(Time(0), 1.0)
+    for number, results in enumerate(load.slices(seconds, slice_s)):
+        batch = Batch(results=results, marks=load.marks())
+        with alone.measured(), whole.measured():
+            store.write(batch)
+        alone.cycles += len(results)
+        if slice_s * number % 1 == 0:
+            with whole.measured():
+                store.maintain(Time(0), 1.0)
+    whole.cycles = alone.cycles
+    with whole.measured():
+        pack(path)
+        store.close()
+    return alone, whole
+
+
+def pack(path: Path) -> None:
+    store = SqliteStore(path)
+    while store.maintain(Time(0), 10.0).backlog_rows:
+        pass
+    store.close()
+
+
+def size_of(path: Path) -> int:
+    """Of what the file holds, without the pages that are free again."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        pages, free, size = (
+            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
+
+
+def writing(folder: Path, quick: bool) -> Iterator[Figure]:
+    rows = write_rows(folder / "rows.sqlite", 900 if quick else 3600, 0.5)
+    alone, slow = write_ours(folder / "slow.sqlite", 3600, 0.5)
+    yield Figure("row a cycle: size", size_of(folder / "rows.sqlite") / rows.cycles, "B/cycle")
+    yield Figure("size", size_of(folder / "slow.sqlite") / slow.cycles, "B/cycle", "<= 12")
+    yield Figure("row a cycle: written at 300/s", rows.written / rows.cycles, "B/cycle")
+    yield Figure("written at 300/s", slow.written / slow.cycles, "B/cycle")
+    ratio = rows.written / rows.cycles / (slow.written / slow.cycles)
+    yield Figure("fewer bytes written than a row a cycle", ratio, "times", ">= 20")
+    alone, fast = write_ours(folder / "fast.sqlite", 3600, 25)
+    yield Figure("written at 15,000/s", fast.written / fast.cycles, "B/cycle", "<= 60")
+    yield Figure("write alone", alone.cycles / alone.cpu_s, "cycles/s of CPU", ">= 60000")
+    yield Figure("write alone, by the clock", alone.cycles / alone.wall_s, "cycles/s")
+    yield Figure("write with upkeep", fast.cycles / fast.cpu_s, "cycles/s of CPU")
+
+
+PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {"writing": writing}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about two minutes")
+    parser.add_argument("--json", action="store_true", help="the figures as one object")
+    parser.add_argument(
+        "--folder", type=Path, help="on a real disk, where the files are made; default: a temporary one"
+    )
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for part in PARTS.values():
+            for figure in part(Path(folder), arguments.quick):
+                figures.append(figure)
+                if not arguments.json:
+                    print(described(figure), flush=True)
+    if arguments.json:
+        print(
+            json.dumps({"seed": SEED, "figures": [asdict(one) | {"is_met": one.is_met} for one in figures]}, indent=1)
+        )
+    return 0 if all(one.is_met for one in figures) else 1
+
+
+def described(figure: Figure) -> str:
+    wanted = "" if figure.wanted is None else f"{figure.wanted}: {'yes' if figure.is_met else 'NO'}"
+    return f"  {figure.name:42} {figure.value:12,.1f} {figure.unit:18} {wanted}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

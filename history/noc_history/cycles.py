@@ -1,0 +1,273 @@
+"""Where the SQLite store keeps cycles: blocks of an hour, and the tail that is not in them yet.
+
+Each commit is a run of the tail, numbered without gaps. A small one goes into a slot, which is one page
+that is there already: a commit then writes little more than what it brings. Once some slots are full,
+housekeeping settles them: it makes one run of them, and notes the newest cycle of each series. Of an
+hour that is over it makes blocks.
+
+Blocks and runs are packed in portions of neighbouring series. A portion is found by its key: the number
+of its hour or run, and the first series in it. What is in several places at once, because it was sent
+twice or because housekeeping was cut off, is one cycle to whoever reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from noc_history.packing import AT, Row, pack, portions, times, unpack, without_repeats
+
+HOUR_MS: Final = 3_600_000
+IN_A_PORTION: Final = 512
+"""Cycles in a portion of a settled run: the fewer, the quicker one series is found."""
+_IN_A_COMMIT: Final = 2048
+"""The same of a commit too large for a slot: the more, the less is written."""
+_SLOTS: Final = 128
+# As much as fits into a page beside what SQLite keeps there. Always the same, so that a slot stays in its page.
+_SLOT_BYTES: Final = 4000
+_SLOT: Final = struct.Struct("<qqqI")
+Packed = tuple[int, int, int, int, bytes]
+"""A portion: first series, earliest and latest start, number of cycles, and the cycles packed."""
+SHIFT: Final = 32
+"""The key of a portion is the number of its run or hour, shifted by this, and its first series."""
+
+SCHEMA: Final = """
+CREATE TABLE tail (
+    id INTEGER PRIMARY KEY,
+    low_at INTEGER NOT NULL,
+    high_at INTEGER NOT NULL,
+    cycles INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE block (
+    id INTEGER PRIMARY KEY,
+    low_at INTEGER NOT NULL,
+    high_at INTEGER NOT NULL,
+    cycles INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+-- The number of a run, times of its first and last cycle and their number, the cycles, zeros.
+CREATE TABLE slot (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+-- The newest cycle of each series, in all runs up to this one, which are settled, and in all blocks.
+CREATE TABLE newest (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    run INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+-- The rows of versions 1 and 2 stay until upkeep has packed them: there may be millions.
+DROP VIEW any_cycle;
+CREATE VIEW row_cycle AS
+    SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes FROM cycle
+    UNION ALL SELECT series, at, -1, sent, received, is_valid, rtts_us, NULL, NULL FROM old_cycle;
+"""
+
+# One seek for each run or hour, whatever is stored beside what is wanted.
+_PORTIONS: Final = """
+WITH RECURSIVE one(number) AS (
+    SELECT MIN(id) >> 32 FROM {table} WHERE id >= :first << 32
+    UNION ALL
+    SELECT (SELECT MIN(id) >> 32 FROM {table} WHERE id >= (number + 1) << 32) FROM one WHERE number < :last
+)
+SELECT data FROM one JOIN {table} ON {table}.id =
+    (SELECT MAX(id) FROM {table} WHERE id BETWEEN number << 32 AND number << 32 | :series)
+WHERE high_at >= :start AND low_at < :end ORDER BY {table}.id
+"""
+_TAIL: Final = _PORTIONS.replace("{table}", "tail")
+_BLOCKS: Final = _PORTIONS.replace("{table}", "block")
+ROWS: Final = """
+SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
+FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
+"""
+"""Of versions 1 and 2."""
+_NEWEST_ROWS: Final = """
+SELECT id, (SELECT MAX(at) FROM cycle WHERE cycle.series = series.id AND at <= :now) FROM series
+UNION ALL
+SELECT id, (SELECT MAX(at) FROM old_cycle WHERE old_cycle.series = series.id AND at <= :now) FROM series
+UNION ALL
+SELECT id, at FROM series CROSS JOIN cycle ON cycle.series = series.id AND at > :now
+UNION ALL
+SELECT id, at FROM series CROSS JOIN old_cycle ON old_cycle.series = series.id AND at > :now
+"""
+_LAST_RUN: Final = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A commit that is not settled yet."""
+
+    run: int
+    low_at: int
+    high_at: int
+    cycles: int
+    data: bytes
+
+
+def commit(connection: sqlite3.Connection, rows: Sequence[Row], last_run: int) -> int:
+    """Append sorted cycles as a run of their own; its number. `last_run` is the last one known of, or 0."""
+    settled = _settled(connection)
+    run = max(settled, last_run) + 1
+    while _is_there(connection, run):
+        run += 1
+    packed = list(packed_portions(rows, _IN_A_COMMIT))
+    _, low_at, high_at, cycles, data = packed[0]
+    if len(packed) == 1 and len(data) <= _SLOT_BYTES - _SLOT.size and run - settled <= _SLOTS:
+        held = _SLOT.pack(run, low_at, high_at, cycles) + data
+        connection.execute(
+            "INSERT INTO slot VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            (run % _SLOTS, held.ljust(_SLOT_BYTES, b"\0")),
+        )
+    else:
+        append(connection, run, packed)
+    return run
+
+
+def append(connection: sqlite3.Connection, run: int, packed: Iterable[Packed]) -> None:
+    connection.executemany(
+        "INSERT INTO tail VALUES (?, ?, ?, ?, ?)", [(run << SHIFT | first, *rest) for first, *rest in packed]
+    )
+
+
+def packed_portions(rows: Sequence[Row], size: int) -> Iterator[Packed]:
+    """Of sorted rows."""
+    for one in portions(rows, size):
+        starts = [row[AT] for row in one]
+        yield one[0][0], min(starts), max(starts), len(one), pack(one)
+
+
+def slots(connection: sqlite3.Connection) -> list[Slot]:
+    """Those that are not settled yet, in the order of their runs."""
+    settled = _settled(connection)
+    found = []
+    for (data,) in connection.execute("SELECT data FROM slot").fetchall():
+        head = _SLOT.unpack_from(data)
+        if head[0] > settled:
+            run, low_at, high_at, cycles = head
+            found.append(Slot(run, low_at, high_at, cycles, data[_SLOT.size :]))
+    return sorted(found, key=lambda slot: slot.run)
+
+
+def _settled(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT run FROM newest").fetchone()
+    return found[0] if found else 0
+
+
+def _is_there(connection: sqlite3.Connection, run: int) -> bool:
+    slot = connection.execute("SELECT substr(data, 1, ?) FROM slot WHERE id = ?", (_SLOT.size, run % _SLOTS)).fetchone()
+    if slot is not None and _SLOT.unpack(slot[0])[0] == run:
+        return True
+    key = run << SHIFT
+    query = "SELECT 1 FROM tail WHERE id BETWEEN ? AND ? LIMIT 1"
+    return connection.execute(query, (key, key + (1 << SHIFT) - 1)).fetchone() is not None
+
+
+def cycles_of(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Row]:
+    """Of one series, with start <= at < end, in their order, each once. Within one snapshot of the file."""
+    window = {"series": series, "start": start, "end": end}
+    of_hours = {"first": max(0, start // HOUR_MS), "last": min(_LAST_RUN, (end - 1) // HOUR_MS)}
+    found: list[Row] = []
+    # In this order the one that came first comes first.
+    if has_rows(connection):
+        found += map(row_from, connection.execute(ROWS, window))
+    for (data,) in connection.execute(_BLOCKS, window | of_hours).fetchall():
+        found += unpack(data, series)
+    for (data,) in connection.execute(_TAIL, window | {"first": 0, "last": _LAST_RUN}).fetchall():
+        found += unpack(data, series)
+    for slot in slots(connection):
+        if slot.low_at < end and slot.high_at >= start:
+            found += unpack(slot.data, series)
+    return without_repeats([row for row in found if start <= row[AT] < end])
+
+
+def has_rows(connection: sqlite3.Connection) -> bool:
+    """Whether there are cycles of versions 1 and 2 still."""
+    query = "SELECT EXISTS (SELECT 1 FROM cycle) OR EXISTS (SELECT 1 FROM old_cycle)"
+    return bool(connection.execute(query).fetchone()[0])
+
+
+def row_from(record: Sequence[Any]) -> Row:
+    series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes = record
+    note = "" if is_valid else f"!{invalid_code or ''}"
+    if error_codes:
+        note = f"{note} {error_codes}"
+    rtts = struct.unpack(f"<{len(rtts_us) // 4}I", rtts_us) if rtts_us else ()
+    return series, at, seq, sent, received, note, rtts
+
+
+class Newest:
+    """The start of the newest cycle of each series, as of one moment, in all runs up to `run`.
+
+    Those that lie after the moment wait until their time has come: a clock that was ahead must not make a
+    site look alive.
+    """
+
+    def __init__(self, run: int = 0, last: Mapping[int, int] | None = None, ahead: Iterable[tuple[int, int]] = ()):
+        self.run = run
+        self.last: dict[int, int] = dict(last or {})
+        self.ahead: list[tuple[int, int]] = list(ahead)
+
+    def see(self, series: int, starts: Iterable[int], now: int) -> None:
+        for at in starts:
+            if at > now:
+                self.ahead.append((series, at))
+            elif at > self.last.get(series, 0):
+                self.last[series] = at
+
+    def settle(self, now: int) -> None:
+        """Those whose time has come."""
+        ahead, self.ahead = self.ahead, []
+        for series, at in ahead:
+            self.see(series, (at,), now)
+
+    def encode(self) -> bytes:
+        pairs = [*sorted(self.last.items()), *sorted(set(self.ahead))]
+        flat = [number for pair in pairs for number in pair]
+        return struct.pack("<I", len(self.last)) + zlib.compress(struct.pack(f"<{len(flat)}q", *flat), 1)
+
+    @classmethod
+    def decode(cls, run: int, data: bytes) -> Newest:
+        (count,) = struct.unpack_from("<I", data)
+        raw = zlib.decompress(data[4:])
+        flat = iter(struct.unpack(f"<{len(raw) // 8}q", raw))
+        pairs = list(zip(flat, flat, strict=True))
+        return cls(run, dict(pairs[:count]), pairs[count:])
+
+
+def counted(connection: sqlite3.Connection) -> Newest:
+    found = connection.execute("SELECT run, data FROM newest").fetchone()
+    return Newest.decode(*found) if found else Newest()
+
+
+def newest(connection: sqlite3.Connection, now: int) -> Mapping[int, int]:
+    """By series, the start of the newest cycle that does not lie after now. Within one snapshot of the file."""
+    found = counted(connection)
+    found.settle(now)
+    for data in [slot.data for slot in slots(connection)] + [data for _, data in unsettled(connection, found.run)]:
+        for series, starts in times(data):
+            found.see(series, starts, now)
+    if has_rows(connection):
+        count_rows(connection, found, now)
+    return found.last
+
+
+def unsettled(connection: sqlite3.Connection, settled: int) -> list[tuple[int, bytes]]:
+    """The portions of the tail in runs after `settled`: number of the run, and the cycles packed."""
+    query = "SELECT id >> 32, data FROM tail WHERE id >= (? + 1) << 32 ORDER BY id"
+    return connection.execute(query, (settled,)).fetchall()
+
+
+def count_rows(connection: sqlite3.Connection, known: Newest, now: int) -> None:
+    """Those of versions 1 and 2, which come from no run."""
+    for series, at in connection.execute(_NEWEST_ROWS, {"now": now}):
+        if at is not None:
+            known.see(series, (at,), now)
+
+
+def keep_counted(connection: sqlite3.Connection, known: Newest) -> None:
+    connection.execute("INSERT OR REPLACE INTO newest VALUES (1, ?, ?)", (known.run, known.encode()))

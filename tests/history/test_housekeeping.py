@@ -1,0 +1,276 @@
+"""What the SQLite store does beside writing: wherever a cycle is on its way, it is there once."""
+
+from __future__ import annotations
+
+import random
+import resource
+import shutil
+import sqlite3
+import struct
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+from msgspec.structs import replace
+
+from noc_bus.messages import Mark, ProbeResult
+from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch, Point, Store, StoreError
+from tests.history.records import T0, at, cycle
+
+FOREVER: Final = Time(T0 + 10 * 365 * 86_400_000)
+TARGETS: Final = ("router", "switch", "server")
+Drawn = dict[str, Sequence[Point]]
+
+
+def some_cycles(rng: random.Random, hours: float, every_s: float = 60) -> list[ProbeResult]:
+    """Of three targets from two sites, in the order of time: losses, invalid ones and errors among them."""
+    found: list[ProbeResult] = []
+    for number in range(round(hours * 3600 / every_s)):
+        for target in TARGETS:
+            for site in ("here", "there"):
+                rtts = [round(rng.lognormvariate(2, 0.3), 3) for _ in range(5) if rng.random() > 0.1]
+                one = cycle(number * every_s + rng.random(), rtts, site=site, target=target, seq=len(found))
+                if rng.random() < 0.05:
+                    one = replace(one, invalid="late schedule", invalid_code="late-schedule")
+                if rng.random() < 0.05:
+                    one = replace(one, errors=["no route"], error_codes=["no-route"])
+                found.append(one)
+    return found
+
+
+def drawn(store: Store) -> Drawn:
+    """Every cycle of every series by itself."""
+    return {
+        f"{target} {site}": points
+        for target in TARGETS
+        for site, points in store.series(target, Time(0), FOREVER, 10**9).items()
+    }
+
+
+def plain(cycles: Sequence[ProbeResult]) -> Drawn:
+    found: dict[str, list[Point]] = {}
+    for one in sorted(cycles, key=lambda one: (one.target, one.site, one.at)):
+        rtts = [] if one.invalid else one.rtts_ms
+        point = Point(
+            one.at, 1, int(one.invalid is not None), 0 if one.invalid else one.sent, len(rtts),
+            min(rtts, default=None), sum(rtts) / len(rtts) if rtts else None, max(rtts, default=None),
+        )  # fmt: skip
+        found.setdefault(f"{one.target} {one.site}", []).append(point)
+    return dict(found)
+
+
+def assert_same(found: Drawn, expected: Drawn) -> None:
+    assert found.keys() == expected.keys()
+    for name, points in expected.items():
+        assert [one.at for one in found[name]] == [one.at for one in points], name
+        for one, other in zip(found[name], points, strict=True):
+            assert (one.cycles, one.invalid, one.sent, one.received) == (1, other.invalid, other.sent, other.received)
+            assert (one.rtt_min_ms, one.rtt_max_ms) == (other.rtt_min_ms, other.rtt_max_ms)
+            assert one.rtt_mean_ms == (None if other.rtt_mean_ms is None else pytest.approx(other.rtt_mean_ms))
+
+
+def pack(path: Path, before: Time = Time(0)) -> int:  # a time is a number
+    """Housekeeping until nothing is left to do; how many repeated cycles it found."""
+    packer, repeated = SqliteStore(path), 0
+    while True:
+        done = packer.maintain(before, 5.0)
+        repeated += done.repeated_rows
+        if not done.backlog_rows:
+            packer.close()
+            return repeated
+
+
+def places(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as db:
+        return {
+            name: db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in ("tail", "block", "row_cycle")
+        }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_whatever_order_cycles_come_and_however_often_each_is_stored_once(tmp_path: Path, seed: int) -> None:
+    """A third comes twice, everything is shuffled over five hours, and packing happens anywhere between."""
+    rng, path = random.Random(seed), tmp_path / "history.sqlite"
+    cycles = some_cycles(rng, 5)
+    again = rng.sample(cycles, len(cycles) // 3)
+    sent = [*cycles, *again]
+    rng.shuffle(sent)
+    store, repeated, stored = SqliteStore(path), 0, 0
+    while sent:
+        size = rng.choice([1, 7, 150, 600])
+        stored += store.write(Batch(results=sent[:size])).stored
+        del sent[:size]
+        if rng.random() < 0.2:
+            repeated += pack(path)
+    assert_same(drawn(store), plain(cycles))
+    repeated += pack(path)
+    assert_same(drawn(store), plain(cycles))
+    assert stored - repeated == len(cycles)
+    assert places(path)["tail"] == 0
+    store.close()
+
+
+def test_a_power_cut_between_any_two_steps_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    """After each step the files are copied as a killed process leaves them, and opened; then the work goes on there."""
+    rng, path = random.Random(4), tmp_path / "history.sqlite"
+    cycles = some_cycles(rng, 3, every_s=90)
+    late = cycles[::7]
+    store = SqliteStore(path)
+    write(store, [one for one in cycles if one not in late])
+    pack(path)
+    write(store, [*late, *cycles[::11]])
+    expected, expected_last, copies = drawn(store), store.last_cycles(), 0
+    assert_same(expected, plain(cycles))
+    packer = SqliteStore(path)
+    while packer.maintain(Time(0), 0.0).backlog_rows or not copies:
+        copy = tmp_path / f"copy-{copies}" / path.name
+        copy.parent.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        survivor = SqliteStore(copy)
+        assert drawn(survivor) == expected
+        assert survivor.last_cycles() == expected_last
+        if copies % 3 == 0:
+            pack(copy)
+            assert drawn(survivor) == expected
+        survivor.close()
+        copies += 1
+    assert copies > 10
+    assert places(path)["tail"] == 0
+    packer.close()
+    store.close()
+
+
+def write(store: Store, cycles: Sequence[ProbeResult], size: int = 200) -> None:
+    for start in range(0, len(cycles), size):
+        store.write(Batch(results=cycles[start : start + size]))
+
+
+def test_the_hour_that_is_not_over_stays_open(tmp_path: Path) -> None:
+    path, now = tmp_path / "history.sqlite", Time.now()
+    store = SqliteStore(path)
+    results = [replace(cycle(0, seq=n), at=Time(now - n * 60_000)) for n in range(180)]
+    write(store, results)
+    pack(path)
+    assert places(path)["tail"] >= 1
+    points = store.series("router", Time(0), FOREVER, 10**6)["here"]
+    assert [one.at for one in points] == sorted(one.at for one in results)
+    store.close()
+
+
+def test_a_cycle_dated_ahead_becomes_the_newest_only_when_its_time_has_come(tmp_path: Path) -> None:
+    path, now = tmp_path / "history.sqlite", Time.now()
+    store = SqliteStore(path)
+    store.write(Batch(results=[cycle(0, seq=1), replace(cycle(0, seq=2), at=Time(now + 400))]))
+    pack(path)
+    if Time.now() < now + 400:
+        assert store.last_cycles() == {("router", "here"): at(0)}
+    while Time.now() <= now + 400:
+        pass
+    assert store.last_cycles() == {("router", "here"): Time(now + 400)}
+    store.close()
+
+
+def test_what_is_too_old_goes_by_hours_wherever_it_is(tmp_path: Path) -> None:
+    path, rng = tmp_path / "history.sqlite", random.Random(6)
+    cycles = some_cycles(rng, 4)
+    store = SqliteStore(path)
+    write(store, cycles[::2])
+    pack(path)
+    write(store, cycles[1::2])
+    pack(path, at(2.5 * 3600))
+    hour = (at(2.5 * 3600) // 3_600_000) * 3_600_000
+    assert_same(drawn(store), plain([one for one in cycles if one.at >= hour]))
+    store.close()
+
+
+def test_a_disk_that_takes_no_more_is_told_of_and_nothing_is_lost(tmp_path: Path) -> None:
+    path, rng = tmp_path / "history.sqlite", random.Random(7)
+    cycles = some_cycles(rng, 2)
+    store, stored = SqliteStore(path), 0
+    store.marks()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    try:
+        while (fault := fault_of_writing(store, cycles[stored : stored + 20], stored + 19)) is None:
+            stored += 20
+        assert_same(drawn(store), plain(cycles[:stored]))
+        assert store.marks() == {"here": mark(stored - 1)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert fault.can_retry
+    assert f"cannot write {path}: disk I/O error; free disk space" in str(fault)
+    write(store, cycles[stored:])
+    pack(path)
+    assert_same(drawn(store), plain(cycles))
+    store.close()
+
+
+def fault_of_writing(store: Store, cycles: Sequence[ProbeResult], seq: int) -> StoreError | None:
+    try:
+        store.write(Batch(results=cycles, marks=[mark(seq)]))
+    except StoreError as fault:
+        return fault
+    return None
+
+
+def mark(seq: int) -> Mark:
+    return Mark(site="here", epoch=1, seq=seq, at=at(0))
+
+
+def test_many_commits_that_nothing_settles_are_all_kept(tmp_path: Path) -> None:
+    """More than there are slots: the housekeeping thread stands still."""
+    path, rng = tmp_path / "history.sqlite", random.Random(9)
+    cycles = some_cycles(rng, 0.4)
+    store, other = SqliteStore(path), SqliteStore(path)
+    for number, one in enumerate(cycles):
+        (store if number % 3 else other).write(Batch(results=[one]))
+    assert_same(drawn(store), plain(cycles))
+    pack(path)
+    assert_same(drawn(store), plain(cycles))
+    store.close()
+    other.close()
+
+
+def test_the_rows_of_an_older_version_are_packed_step_by_step_and_show_the_same(tmp_path: Path) -> None:
+    path, rng = tmp_path / "history.sqlite", random.Random(5)
+    cycles = some_cycles(rng, 30, every_s=600)
+    write_rows(path, cycles)
+    store, packer = SqliteStore(path), SqliteStore(path)
+    expected, last = drawn(store), store.last_cycles()
+    left: list[int] = []
+    assert_same(expected, plain(cycles))
+    # What came again while it is under way.
+    store.write(Batch(results=cycles[::50]))
+    while (done := packer.maintain(Time(0), 0.0)).backlog_rows or not left:
+        left.append(done.old_rows)
+        if len(left) % 5 == 0:
+            assert drawn(store) == expected
+            assert store.last_cycles() == last
+    assert (max(left), len(set(left))) == (len(cycles), 3)
+    assert places(path)["row_cycle"] == 0
+    assert drawn(store) == expected
+    store.close()
+    packer.close()
+
+
+def write_rows(path: Path, cycles: Sequence[ProbeResult]) -> None:
+    """As version 2 stored them."""
+    store = SqliteStore(path)
+    store.marks()
+    with closing(sqlite3.connect(path)) as db, db:
+        for one in cycles:
+            db.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (one.target, one.site))
+            found = db.execute("SELECT id FROM series WHERE target = ? AND site = ?", (one.target, one.site))
+            rtts_us = [round(rtt * 1000) for rtt in one.rtts_ms]
+            summed = (min(rtts_us), sum(rtts_us), max(rtts_us)) if rtts_us else (None, None, None)
+            row = (
+                *found.fetchone(), one.at, one.seq, one.sent, one.received, one.invalid is None, *summed,
+                struct.pack(f"<{len(rtts_us)}I", *rtts_us), one.invalid_code, " ".join(one.error_codes) or None,
+            )  # fmt: skip
+            db.execute("INSERT INTO cycle VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    store.close()
