@@ -51,7 +51,7 @@ class Trials:
                 self._trial = _Trial(self._bus, asked.request, self._to, self._deliver)
                 self._trial.start()
         if is_busy:
-            sentence = "the mail server has not answered to the test mails before; try again in a few minutes"
+            sentence = "the mail server has not answered the earlier test mails yet; try again in a few minutes"
             self._refuse(asked, BUSY, sentence)
 
     def _refuse(self, asked: TryMail, code: str, sentence: str) -> None:
