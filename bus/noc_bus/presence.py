@@ -75,14 +75,19 @@ class Announcer(Generic[P]):
         make: Callable[[], P],
         published: Sequence[Published[Any, Any]] = (),
         *,
+        soon_s: float = SOON_S,
         clock: Callable[[], float] = time.monotonic,
         **variables: str,
     ) -> None:
-        """`make` gives the presence; what is known here is filled in. `variables` name our own topic."""
+        """`make` gives the presence; what is known here is filled in. `variables` name our own topic.
+
+        `soon_s`: how long after a change of what is retained it is said, at the earliest.
+        """
         self._bus = bus
         self._channel = channel
         self._make = make
         self._published = published
+        self._soon_s = soon_s
         self._clock = clock
         self._variables = variables
         self._host = socket.gethostname()[:253]
@@ -111,7 +116,7 @@ class Announcer(Generic[P]):
         for one in self._published:
             one.tick()
         since_s = now_s - self._announced_s if self._announced_s is not None else PRESENCE_EVERY_S
-        if since_s >= PRESENCE_EVERY_S or (since_s >= SOON_S and self._summaries != self._summed()):
+        if since_s >= PRESENCE_EVERY_S or (since_s >= self._soon_s and self._summaries != self._summed()):
             self.announce()
 
     def announce(self) -> None:

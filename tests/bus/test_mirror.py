@@ -17,7 +17,7 @@ from noc_bus.codec import encode
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import ProberPresence, ServicePresence, SiteState, State, Summary, Target
 from noc_bus.mirror import DIFFERS_S, QUIET_S, Change, Mirror
-from noc_bus.presence import PRESENCE_EVERY_S, SILENT_AFTER_S, Announcer
+from noc_bus.presence import PRESENCE_EVERY_S, SILENT_AFTER_S, SOON_S, Announcer
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
@@ -528,3 +528,18 @@ def test_a_restart_is_no_rival(rig: Rig) -> None:
         rig.clock.now_s += 1
         again.tick()
     assert not again.is_silenced
+
+
+@pytest.mark.parametrize(("soon_s", "told"), [(SOON_S, 10), (float(PRESENCE_EVERY_S), 2)])
+def test_what_changes_all_the_time_need_not_be_told_at_each_change(soon_s: float, told: int) -> None:
+    clock, hub = Clock(), Hub()
+    bus = FakeBus(hub, "web")
+    writer = Writer(bus, clock)
+    announcer = Announcer(bus, SERVICES, writer.presence, [writer.targets], soon_s=soon_s, clock=clock, service="web")
+    bus.start()
+    at_the_start = len(hub.messages(SERVICES))
+    for second in range(20):
+        clock.now_s += 1
+        writer.targets.put(target("a", note=str(second)))
+        announcer.tick()
+    assert len(hub.messages(SERVICES)) - at_the_start == told

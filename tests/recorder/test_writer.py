@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,41 @@ def test_records_are_stored_and_then_marked(rig: Rig) -> None:
     assert rig.store.cycles() == [cycle(0).at, cycle(2).at]
     assert rig.store.marks()["here"].seq == 2
     assert rig.writer.stored == 3
+
+
+class Pauses(threading.Event):
+    """Stops the writer after some of its pauses, in each of which something arrives."""
+
+    def __init__(self, *arrivals: Callable[[], object]) -> None:
+        super().__init__()
+        self.asked_s: list[float | None] = []
+        self._arrivals = iter(arrivals)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked_s.append(timeout)
+        arrival = next(self._arrivals, self.set)
+        arrival()
+        return self.is_set()
+
+
+def test_it_writes_twice_as_often_while_a_site_waits_for_the_mark_to_send_more(rig: Rig) -> None:
+    intake = rig.intake
+
+    def replay() -> None:
+        intake.put(cycle(0))
+        intake.put_oldest("here", 1, 0)
+
+    pauses = Pauses(
+        lambda: intake.put(cycle(1)),
+        lambda: intake.put(cycle(2)),
+        replay,
+        lambda: intake.put(cycle(3)),
+    )
+    writer = Writer(rig.store, intake, rig.rejected, rig.definitions)
+    marked: list[int] = []
+    writer.run(pauses, lambda marks: marked.extend(mark.seq for mark in marks))
+    assert pauses.asked_s == [0.5, 1.0, 1.0, 0.5, 1.0]
+    assert marked[-2:] == [2, 3]
 
 
 def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
 from noc_bus.messages import Incident, Mark, ProbeResult, Replay, ServicePresence, SiteState
-from noc_bus.presence import Announcer, offline, presence
+from noc_bus.presence import PRESENCE_EVERY_S, Announcer, offline, presence
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_frame import log
@@ -43,7 +43,10 @@ class Recorder:
         # A bus may hand over within the call that publishes.
         self._lock = threading.RLock()
         self._log = log.get("noc.recorder")
-        self._announcer = Announcer(bus, SERVICES, self._presence, [self._marks], service="recorder")
+        # Marks change all the time: whoever tells of each change would tell of nothing else.
+        self._announcer = Announcer(
+            bus, SERVICES, self._presence, [self._marks], soon_s=PRESENCE_EVERY_S, service="recorder"
+        )
         bus.subscribe(RESULTS, self._on_record)
         bus.subscribe(STATES, self._on_record)
         bus.subscribe(REPLAYS, self._on_replay)

@@ -20,7 +20,8 @@ from noc_recorder.intake import Arrived, Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
 
-WRITE_EVERY_S: Final = 0.5
+WRITE_EVERY_S: Final = 1.0
+"""What is live waits five seconds for its mark, and each mark costs the broker more than the results under it."""
 _RETRY_S: Final = (0.5, 30.0)
 _DAY_MS: Final = 86_400_000
 # No clock that anybody looks after is a day ahead.
@@ -56,6 +57,7 @@ class Writer:
         self._definitions = definitions
         self._silences = Silences(definitions.interval_s)
         self._write_every_s = write_every_s
+        self._is_catching_up = True
         # Refused by a store that can be set right; their sites send them again, for no mark passes them.
         self._waiting: dict[_Name, str] = {}
         self._newest = Time(0)
@@ -64,13 +66,14 @@ class Writer:
     def run(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> None:
         """Write what arrives, every `write_every_s`, the last of it after `stop` is set.
 
+        Twice as often while a site sends again what is missing: it waits for the mark before it sends more.
         `publish` is called with marks once everything up to them is durable. Raises StoreError when
         the store is broken for good.
         """
         if not self._insist(self.restore, stop):
             return
         publish(self.marks())
-        while not stop.wait(self._write_every_s):
+        while not stop.wait(self._write_every_s / 2 if self._is_catching_up else self._write_every_s):
             if not self._store_arrived(stop, publish):
                 # The books hold a batch that the store does not: a later one must not be marked over it.
                 return
@@ -139,7 +142,9 @@ class Writer:
 
     def _store_arrived(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> bool:
         """False where it was stopped before what arrived was stored."""
-        batch = self.batch_of(self._intake.take())
+        arrived = self._intake.take()
+        self._is_catching_up = bool(arrived.oldest)
+        batch = self.batch_of(arrived)
         if not any((batch.results, batch.states, batch.incidents, batch.definitions, batch.silences, batch.marks)):
             return True
         marks: list[Mark] = []
