@@ -5,7 +5,7 @@
 Starts `noc up` on a folder of its own with targets on loopback, waits until all are UP and calm, and measures
 from /proc. RSS counts a page that processes share once for each of them, PSS once in all: PSS is what the
 machine would have back. Needs the right to ping, and a free port. What users have is measured in an environment
-that `./noc` has made and `./noc test` has not: our libraries load packages of the tests where they find them, 30 MB
+that `./noc` has made and `./noc test` has not: our libraries load packages of the tests where they find them, 5 MB
 in all.
 
 Of 20 targets on two cores, Python 3.11:
@@ -14,7 +14,7 @@ Of 20 targets on two cores, Python 3.11:
     with structlog and SQLAlchemy      244       175       3.5
     without structlog                  228       164
     without SQLAlchemy                 209       145       3.5
-    one mark a second                                      3.1
+    one mark a second                  210       147       3.1
 
 Of the rest, five bare Pythons are 46 MB RSS, paho-mqtt is 13 MB more in each of four services (ssl, email and
 http.client come with it), nats-server 24 MB, and the web service has 25 MB more than the recorder.

@@ -13,7 +13,7 @@ import pytest
 
 from noc_web.auth.accounts import Accounts
 from noc_web.catalog.catalog import Catalog
-from noc_web.database.opening import Database
+from noc_web.database.opening import FILE_NAME, Database
 from tests.web.conftest import Service
 
 PASSWORD = "seventeen green bottles"
@@ -90,3 +90,18 @@ def test_what_cannot_be_done_is_one_sentence(cli: Run, words: list[str], sentenc
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(sentence)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_damaged_database_is_one_sentence_with_the_cure_and_is_left_as_it_is(cli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data" / FILE_NAME
+    Database(path.parent).close()
+    whole = path.read_bytes()
+    # Its first page, with the names of the tables, is as it was.
+    path.write_bytes(whole[:4096] + b"damage" * ((len(whole) - 4096) // 6))
+    damaged = path.read_bytes()
+    done = cli("token", "create", "--role", "viewer")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"noc: cannot change {path}: database disk image is malformed; move the file away to begin a new one.\n"
+    )
+    assert path.read_bytes() == damaged

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
+from noc_frame.sqlite import DatabaseFault
 from noc_web import inventory
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.actor import ROLES
@@ -48,6 +49,9 @@ def main(words: Sequence[str] | None = None, folder: Callable[[], Path] | None =
         return EXIT_REFUSED
     except ProblemError as problem:
         print(f"noc: {problem.detail}", file=sys.stderr)
+        return EXIT_REFUSED
+    except DatabaseFault as fault:
+        print(f"noc: {fault}.", file=sys.stderr)
         return EXIT_REFUSED
     except SettingError as error:
         print(f"noc: {error}", file=sys.stderr)
