@@ -60,7 +60,7 @@ def test_a_token_alone_goes_to_standard_output(cli: Run, tmp_path: Path) -> None
 
 def test_targets_go_in_and_come_out_again(cli: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,name,address\nrouter,Router,192.0.2.1\n")
-    assert cli("targets", "import", "in.csv").stderr == "1 targets added, 0 changed.\n"
+    assert cli("targets", "import", "in.csv").stderr == "1 target added, 0 changed.\n"
     assert cli("targets", "export", "out.json").returncode == 0
     assert '"192.0.2.1"' in (tmp_path / "out.json").read_text()
     assert cli("targets", "export", "-", "--data", str(tmp_path / "data")).stdout.count("\n") == 2

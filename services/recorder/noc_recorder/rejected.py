@@ -27,7 +27,8 @@ class RejectedFile:
         if not rejected:
             return
         self.total += len(rejected)
-        self._log.error(f"the store refused {len(rejected)} records, kept in {self._path}: {rejected[0].reason}")
+        records = "a record" if len(rejected) == 1 else f"{len(rejected)} records"
+        self._log.error(f"the store refused {records}, kept in {self._path}: {rejected[0].reason}")
         try:
             if self._path.exists() and self._path.stat().st_size > _MAX_BYTES:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))

@@ -134,7 +134,7 @@ def _import_targets(folder: Path, arguments: argparse.Namespace) -> None:
     except ProblemError as problem:
         reasons = "\n".join(error.detail for error in problem.errors) or problem.detail
         raise _Refused(f"{file}: nothing was imported.\n{reasons}") from None
-    _say(f"{added} targets added, {changed} changed.")
+    _say(f"{'1 target' if added == 1 else f'{added} targets'} added, {changed} changed.")
 
 
 def _export_targets(folder: Path, arguments: argparse.Namespace) -> None:

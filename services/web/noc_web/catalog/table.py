@@ -168,7 +168,7 @@ def _read_csv(text: str) -> list[object]:
             found.append({name: _value(name, cell) for name, cell in zip(names, row, strict=False)})
     if too_long:
         raise _refused(
-            f"There are more cells than the {len(names)} columns in {', '.join(too_long)}; "
+            f"There are more cells than columns ({len(names)}) in {', '.join(too_long)}; "
             "put a text with a separator in it into double quotes.",
         )
     return found
