@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -44,19 +45,29 @@ def watched(internet: Netlab, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with SmtpSink() as mails, Noc(tmp_path_factory.mktemp("watched"), mails) as noc:
         noc.add("router", "10.99.0.1", group="core", tags=["edge"])
         noc.add("server", "10.99.0.2", interval_s=2, packets=3, group="core/servers", critical=True)
-        noc.wait_states({"router": "UP", "server": "UP"}, 20)
+        noc.wait_states({"router": "UP", "server": "UP"}, 60)
         yield noc, internet
     internet.firewall.close()
 
 
+@pytest.fixture(scope="module")
+def cookies() -> dict[str, Any]:
+    """The admin's session, for all tests that do not end it."""
+    return {}
+
+
 @pytest.fixture
-def page(chromium: webdriver.Chrome, watched: tuple[Noc, Netlab]) -> Iterator[Page]:
+def page(chromium: webdriver.Chrome, watched: tuple[Noc, Netlab], cookies: dict[str, Any]) -> Iterator[Page]:
     """Logged in as admin, on the overview. A script error or a breach of the page's policy fails the test."""
     noc, _ = watched
     chromium.set_window_size(WIDTHS["usual"], 1000)
     page = Page(chromium, noc)
-    page.log_in()
-    yield page
+    cookies["admin"] = page.enter(cookies.get("admin"))
+    first = chromium.current_window_handle
+    try:
+        yield page
+    finally:
+        page.leave(first)
     page.has_no_complaints()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from selenium import webdriver
@@ -13,7 +15,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
-WAIT_S = 10.0
+# Of a busy machine; who has what they wait for waits no longer.
+WAIT_S = 30.0
 
 
 class Page:
@@ -23,6 +26,21 @@ class Page:
         self.forgiven: list[str] = []
         """Parts of console messages that a test provokes on purpose."""
 
+    def enter(self, cookie: dict[str, Any] | None) -> dict[str, Any]:
+        """Show the overview to the admin, whose session has this cookie; the cookie. Without a session that lasts still: log in."""
+        self.driver.get(f"{self.noc.address}/static/icon.svg")
+        if cookie:
+            self.driver.delete_all_cookies()
+            self.driver.add_cookie(cookie)
+            self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # forgets what another page said
+            self.open("/")
+        if "/login" not in self.driver.current_url and cookie:
+            self.wait(self.is_live, "a live page")
+        else:
+            self.log_in()
+        found: dict[str, Any] = self.driver.get_cookie("noc_session") or {}
+        return found
+
     def log_in(self, name: str = "admin", password: str | None = None) -> None:
         # From where nothing asks the server. Still an answer on its way may bring the old cookie back: then once more.
         self.driver.get(f"{self.noc.address}/static/icon.svg")
@@ -31,7 +49,27 @@ class Page:
         self.driver.find_element(By.NAME, "username").send_keys(name)
         self.driver.find_element(By.NAME, "password").send_keys(password or self.noc.password)
         self.driver.find_element(By.CSS_SELECTOR, "button").click()
-        self.wait(lambda: self.the("connection").get_attribute("data-state") == "live", "a live page")
+        self.wait(self.is_live, "a live page")
+
+    def is_live(self) -> bool:
+        return self.the("connection").get_attribute("data-state") == "live"
+
+    @contextmanager
+    def deleting(self, path: str) -> Iterator[None]:
+        """What is made inside at this path of the API is gone afterwards, however the test ends."""
+        try:
+            yield
+        finally:
+            self.noc.ask("DELETE", path)
+
+    def leave(self, first: str) -> None:
+        """Close every window but the first, and let nothing that was emulated reach another test."""
+        for window in self.driver.window_handles:
+            if window != first:
+                self.driver.switch_to.window(window)
+                self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def log_out(self) -> None:
         self.driver.find_element(By.CSS_SELECTOR, "form[action='/logout'] button").click()
@@ -100,6 +138,21 @@ class Page:
     def take_theme(self, theme: str) -> None:
         while self.theme() != theme:
             self.click("theme-toggle")
+
+    def show_theme(self, theme: str) -> None:
+        """As the button does, also where a window lies over it, and as the server does on a page without scripts."""
+        script = """
+            const [wanted, done] = arguments;
+            const main = document.querySelector("script[type=module]");
+            if (main) import(new URL("theme.js", main.src)).then(({ setTheme }) => done(setTheme(wanted)));
+            else done((document.documentElement.dataset.theme = wanted));
+        """
+        self.driver.execute_async_script(script, theme)
+
+    def be_wide(self, width_px: int, height_px: int = 1000) -> None:
+        """Narrower, too, than the browser's own window can be."""
+        screen = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
     def overflows(self) -> bool:
         """Whether the page as a whole must be pushed sideways."""

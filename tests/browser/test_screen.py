@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -36,35 +35,49 @@ def axe(npm_packages: Path) -> str:
 
 
 def findings(page: Page, axe: str) -> list[str]:
-    """What axe has to say, each with the first place of it."""
-    run = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations));"
-    page.driver.execute_script(axe)
-    found: list[dict[str, Any]] = page.driver.execute_async_script(run)
+    """What axe has to say in both themes, each with the first place of it; in the second only of colours: nothing else differs."""
+    run = "const [only, done] = arguments; axe.run(document, {resultTypes: ['violations'], ...only}).then((found) => done(found.violations));"
+    found: list[dict[str, Any]] = []
+    for theme, only in (("dark", {}), ("light", {"runOnly": ["color-contrast"]})):
+        page.show_theme(theme)
+        page.driver.execute_script(f"window.axe || (() => {{ {axe} }})()")
+        found += page.driver.execute_async_script(run, only)
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}" for one in found]
+
+
+def at_both_widths(page: Page, axe: str) -> list[str]:
+    found = []
+    for width in ("narrow", "usual"):
+        page.be_wide(WIDTHS[width])
+        found += [f"at {WIDTHS[width]} px: {one}" for one in findings(page, axe)]
+    return found
 
 
 def loaded(page: Page, path: str) -> None:
     page.open(path)
-    page.wait(lambda: page.the("connection").get_attribute("data-state") == "live", "a live page")
+    page.wait(page.is_live, "a live page")
     page.wait(lambda: "Loading" not in page.text() and "Calculating" not in page.text(), "everything loaded")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("width", ["narrow", "usual"])
-def test_axe_finds_nothing_on_any_page_or_dialog(page: Page, axe: str, width: str, theme: str) -> None:
-    page.driver.set_window_size(WIDTHS[width], 1000)
-    page.take_theme(theme)
+@pytest.mark.timeout(600)
+def test_axe_finds_nothing_on_any_page(page: Page, axe: str) -> None:
     bad: dict[str, list[str]] = {}
     for path in (*PAGES, *(f"/settings?part={part}" for part in PARTS)):
         loaded(page, path)
-        bad[path] = findings(page, axe)
+        bad[path] = at_both_widths(page, axe)
+    assert {where: what for where, what in bad.items() if what} == {}
+
+
+@pytest.mark.timeout(600)
+def test_axe_finds_nothing_in_any_dialog(page: Page, axe: str) -> None:
+    bad: dict[str, list[str]] = {}
     for name, (path, button) in DIALOGS.items():
         loaded(page, path)
         if "import" in button:
             page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
-        page.driver.find_element(By.CSS_SELECTOR, button).click()
+        page.wait(lambda button=button: page.find(button), name)[0].click()
         page.wait(lambda: page.find("dialog[open]") and "Loading" not in page.text(), name)
-        bad[name] = findings(page, axe)
+        bad[name] = at_both_widths(page, axe)
     assert {where: what for where, what in bad.items() if what} == {}
 
 
@@ -75,17 +88,20 @@ REMOVALS = {
 }
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_where_one_asks_again_or_refuses(
-    page: Page, axe: str, theme: str, watched: tuple[Noc, Netlab]
-) -> None:
+@pytest.mark.timeout(600)
+def test_axe_finds_nothing_where_one_asks_again_or_refuses(page: Page, axe: str, watched: tuple[Noc, Netlab]) -> None:
     """Questions before something goes, refusals in forms, and the pages without a session."""
     page.forgiven = ["404", "422", "401"]
     noc, netlab = watched
-    assert noc.ask("POST", "sites", {"id": "gone", "label": "Gone"})[0] in {201, 409}
-    assert noc.ask("POST", "users", {"name": "nobody", "role": "viewer", "password": "correct horse"})[0] in {201, 409}
-    assert noc.ask("POST", "tokens", {"name": "spare", "role": "viewer"})[0] in {201, 409}
-    page.take_theme(theme)
+    with page.deleting("sites/gone"), page.deleting("users/nobody"), page.deleting("tokens/spare"):
+        assert noc.ask("POST", "sites", {"id": "gone", "label": "Gone"})[0] == 201
+        assert noc.ask("POST", "users", {"name": "nobody", "role": "viewer", "password": "correct horse"})[0] == 201
+        assert noc.ask("POST", "tokens", {"name": "spare", "role": "viewer"})[0] == 201
+        bad = _ask_again_and_refuse(page, axe, noc, netlab)
+    assert {where: what for where, what in bad.items() if what} == {}
+
+
+def _ask_again_and_refuse(page: Page, axe: str, noc: Noc, netlab: Netlab) -> dict[str, list[str]]:
     bad: dict[str, list[str]] = {}
     for name, (part, button) in REMOVALS.items():
         loaded(page, f"/settings?part={part}")
@@ -108,10 +124,10 @@ def test_axe_finds_nothing_where_one_asks_again_or_refuses(
     bad["a target that is refused"] = findings(page, axe)
     with netlab.silence("10.99.0.1"):
         loaded(page, "/incidents")
-        page.wait(lambda: page.find('[data-testid="acknowledge"]'), "the incident", 25)[0].click()
+        page.wait(lambda: page.find('[data-testid="acknowledge"]'), "the incident", 60)[0].click()
         page.wait(lambda: page.find("dialog[open] textarea"), "the form")
         bad["acknowledge an incident"] = findings(page, axe)
-    noc.wait_states({"router": "UP", "server": "UP"}, 20)
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
     for path in ("/password", "/no/such/page"):
         page.open(path)
         page.wait(lambda: page.find("h1"), path)
@@ -124,7 +140,7 @@ def test_axe_finds_nothing_where_one_asks_again_or_refuses(
     page.driver.find_element(By.CSS_SELECTOR, "button").click()
     page.wait(lambda: page.find(".error"), "the refusal")
     bad["a log-in that is refused"] = findings(page, axe)
-    assert {where: what for where, what in bad.items() if what} == {}
+    return bad
 
 
 def test_every_page_says_where_nobody_will_be_told_and_settings_try_the_mail(
@@ -132,39 +148,36 @@ def test_every_page_says_where_nobody_will_be_told_and_settings_try_the_mail(
 ) -> None:
     noc, _ = watched
     page.forgiven = ["409"]
+    bad = {}
     noc.processes.stop("alerter")
     noc.processes.service("alerter", {"NOC_DATA": str(noc.data), "NOC_MQTT_URL": noc.broker.url("alerter")})
-    bad = {}
     try:
-        for theme in ("dark", "light"):
-            page.take_theme(theme)
-            page.wait(lambda: "Nobody will be told of an outage" in page.text(), "the banner", 20)
-            bad[theme] = findings(page, axe)
+        page.wait(lambda: "Nobody will be told of an outage" in page.text(), "the banner", 60)
+        bad["everywhere"] = findings(page, axe)
         loaded(page, "/settings?part=mail")
         page.press("Send test mails")
         page.wait(lambda: "No test mail was sent: no mail is set up: set NOC_SMTP_URL" in page.text(), "what to set")
     finally:
         noc.processes.stop("alerter")
         noc.start("alerter")
-    page.wait(lambda: "Nobody will be told" not in page.text(), "no banner any more", 20)
-    page.wait(noc.is_whole, "the alerter", 20)
+    page.wait(lambda: "Nobody will be told" not in page.text(), "no banner any more", 60)
+    page.wait(noc.is_whole, "the alerter", 60)
     page.press("Send test mails")
     taken = "oncall@noc.test\nThe mail server took it: 250 taken"
     page.wait(lambda: page.find('[data-testid="mail-tests"]') and page.the("mail-tests").text == taken, "its words")
     assert noc.mails.about("Test mail")[0].recipients == ["oncall@noc.test"]
     noc.mails.mode = "refuse-recipients"
-    page.press("Send test mails")
-    refused = "Not sent: oncall@noc.test refused: 550 5.1.1 no such user here"
-    page.wait(lambda: refused in page.text(), "its refusal")
-    noc.mails.mode = "ok"
-    bad["mail"] = findings(page, axe)
-    assert bad == {"dark": [], "light": [], "mail": []}
+    try:
+        page.press("Send test mails")
+        refused = "Not sent: oncall@noc.test refused: 550 5.1.1 no such user here"
+        page.wait(lambda: refused in page.text(), "its refusal")
+        bad["mail"] = findings(page, axe)
+    finally:
+        noc.mails.mode = "ok"
+    assert bad == {"everywhere": [], "mail": []}
 
 
-@pytest.mark.parametrize("width_px", [800, 1440, 1600, 3840])
-def test_no_state_is_cut_in_the_table(page: Page, width_px: int) -> None:
-    page.driver.set_window_size(width_px, 1000)
-    loaded(page, "/")
+def test_no_state_is_cut_in_the_table(page: Page) -> None:
     page.wait(lambda: page.state_of("router"), "the table")
     cut = """
         const done = arguments[0];
@@ -178,27 +191,87 @@ def test_no_state_is_cut_in_the_table(page: Page, width_px: int) -> None:
             })]);
         });
     """
-    assert page.driver.execute_async_script(cut) == [8, []]
+    for width_px in (800, 1440, 1600, 3840):
+        page.be_wide(width_px)
+        assert page.driver.execute_async_script(cut) == [8, []], width_px
 
 
-@pytest.mark.parametrize("path", ["/", "/targets/server", "/reports"])
-@pytest.mark.parametrize("width", ["narrow", "usual"])
-def test_nothing_jumps_while_a_page_loads(page: Page, path: str, width: str) -> None:
-    page.driver.set_window_size(WIDTHS[width], 1000)
-    watch = """
-        window.shifts = [];
-        new PerformanceObserver((list) => {
-            for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push(one.value);
-        }).observe({type: "layout-shift", buffered: true});
-    """
-    name = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": watch})
-    try:
-        loaded(page, path)
-        began_s = time.monotonic()
-        wait_until(lambda: time.monotonic() > began_s + 1.5, 5, "what comes later")
-        assert sum(page.driver.execute_script("return window.shifts")) <= 0.05
-    finally:
-        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", name)
+WATCHED_AND_DELAYED = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push([one.value, one.sources.map(({ node }) => node?.outerHTML?.slice(0, 150))]);
+    }).observe({ type: "layout-shift", buffered: true });
+    const delays = DELAYS;
+    const late = (of) => new Promise((over) => setTimeout(over, delays[Object.keys(delays).find((part) => of.includes(part))] ?? 0));
+    const fetched = window.fetch;
+    window.fetch = async (path, how) => {
+        const answer = await fetched(path, how);
+        await late(String(path));
+        return answer;
+    };
+    window.WebSocket = class extends WebSocket {
+        set onmessage(act) {
+            super.onmessage = (event) => late("live").then(() => act(event));
+        }
+    };
+"""
+ANSWERS = (
+    "live",
+    "/states",
+    "/traces",
+    "/incidents",
+    "/groups",
+    "openapi.json",
+    "/history",
+    "/targets/",
+    "/reports",
+    "/users",
+)
+EARLY_LAST = {name: 240 - 40 * place for place, name in enumerate(ANSWERS[:6])}
+"""How many milliseconds each answer waits: what comes early by itself comes late."""
+LATE_LAST = {name: 30 * place for place, name in enumerate(ANSWERS)}
+JUMPS = {
+    390: ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups", "/settings?part=users"),
+    800: ("/", "/targets/server"),
+    1440: ("/", "/targets/server", "/reports", "/groups", "/settings?part=tokens"),
+    3840: ("/", "/targets/server", "/settings?part=audit"),
+}
+WARN = """
+    const done = arguments[0];
+    import(new URL("wiring.js", document.querySelector("script[type=module]").src)).then(({ store }) => {
+        const { kpis, revision, sites } = store.state;
+        const none = { targets: [], removed: [], removed_sites: [], incidents: [], removed_incidents: [], services: null };
+        const said = { ...none, revision: revision + 1, kpis, sites: sites.map((one) => ({ ...one, overloaded: true, coverage_pct: 40 })), trouble: ["recorder is not running"] };
+        store.happen({ kind: "delta", said, nowMs: Date.now() });
+        // Two frames, and what observers are told after them.
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)));
+    });
+"""
+"""What the page is told when the machine is too busy: a site that is blind, a service that has stopped."""
+
+
+def test_nothing_jumps_while_a_page_loads_in_whatever_order(page: Page) -> None:
+    jumps = []
+    for width_px, paths in JUMPS.items():
+        page.be_wide(width_px)
+        for number, path in enumerate(paths):
+            for delays in (EARLY_LAST, LATE_LAST) if "targets" in path else ((EARLY_LAST, LATE_LAST)[number % 2],):
+                script = WATCHED_AND_DELAYED.replace("DELAYS", json.dumps(delays))
+                name = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+                try:
+                    loaded(page, path)
+                finally:
+                    page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", name)
+                if "targets" in path:
+                    page.wait(
+                        lambda: page.find(".strips:not(.is-unseen)") and page.find('[data-option="packets"]'),
+                        "all of it",
+                    )
+                page.driver.execute_async_script(WARN)
+                shifts = page.driver.execute_script("return window.shifts")
+                if sum(value for value, _ in shifts) > 0.02:
+                    jumps.append((width_px, path, delays, shifts))
+    assert jumps == []
 
 
 def test_the_focus_stays_in_its_row_when_rows_move(page: Page, watched: tuple[Noc, Netlab]) -> None:
@@ -209,9 +282,9 @@ def test_the_focus_stays_in_its_row_when_rows_move(page: Page, watched: tuple[No
     page.driver.execute_script("document.querySelector('[data-target=server] a').focus()")
     before = page.driver.execute_script(order)
     with netlab.silence("10.99.0.2"):
-        page.wait(lambda: page.driver.execute_script(order)[0] == "server" != before[0], "the row has moved up", 25)
+        page.wait(lambda: page.driver.execute_script(order)[0] == "server" != before[0], "the row has moved up", 60)
         assert page.driver.execute_script(focused) == "server"
-    page.wait(lambda: page.driver.execute_script(order) == before, "the row is back", 20)
+    page.wait(lambda: page.driver.execute_script(order) == before, "the row is back", 60)
     assert page.driver.execute_script(focused) == "server"
 
 
@@ -287,9 +360,7 @@ def test_a_phone_has_room_for_fingers_and_one_scroll(page: Page) -> None:
             assert not page.overflows(), path
         page.open("/")
         row = page.wait(lambda: page.find('[data-target="server"]'), "the row")[0]
-        assert (
-            "for " in row.find_element(By.CLASS_NAME, "c-since").text or row.find_element(By.CLASS_NAME, "c-since").text
-        )
+        assert row.find_element(By.CLASS_NAME, "c-since").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -312,8 +383,13 @@ def test_a_report_from_the_dark_theme_is_black_on_white_on_paper(page: Page) -> 
 
 
 def test_a_target_says_where_its_options_come_from(page: Page) -> None:
-    page.noc.ask("PUT", "groups/core", {"interval_s": 7, "tags": ["backbone"], "contacts": ["core@noc.test"]})
-    page.noc.add("noted", "10.99.0.7", group="core/deep", note="Ask Vera\nafter ten", packets=3, parents=["router"])
+    with page.deleting("targets/noted"), page.deleting("groups/core"):
+        page.noc.ask("PUT", "groups/core", {"interval_s": 7, "tags": ["backbone"], "contacts": ["core@noc.test"]})
+        page.noc.add("noted", "10.99.0.7", group="core/deep", note="Ask Vera\nafter ten", packets=3, parents=["router"])
+        _look_where_options_come_from(page)
+
+
+def _look_where_options_come_from(page: Page) -> None:
     loaded(page, "/targets/noted")
     page.wait(lambda: page.find('[data-option="contacts"]'), "the options")
     options = page.the("options")
@@ -329,8 +405,6 @@ def test_a_target_says_where_its_options_come_from(page: Page) -> None:
     assert "core@noc.test from core" in said["contacts"]
     assert "router" in said["parents"]
     assert "Up" in said["parents"]
-    page.noc.ask("DELETE", "targets/noted")
-    page.noc.ask("DELETE", "groups/core")
 
 
 def test_a_refusal_keeps_the_theme_of_whoever_is_refused(page: Page) -> None:
@@ -385,7 +459,7 @@ def test_a_report_of_thousands_draws_only_what_it_shows(page: Page) -> None:
 def test_an_incident_is_acknowledged_by_name_and_that_can_be_undone(page: Page, watched: tuple[Noc, Netlab]) -> None:
     noc, netlab = watched
     with netlab.silence("10.99.0.1"):
-        page.wait(lambda: page.state_of("router") == "DOWN", "the row says DOWN", 25)
+        page.wait(lambda: page.state_of("router") == "DOWN", "the row says DOWN", 60)
         loaded(page, "/incidents")
         page.click("acknowledge")
         title = page.wait(lambda: page.driver.find_element(By.CSS_SELECTOR, "dialog h2").text, "the dialog")
@@ -395,4 +469,4 @@ def test_an_incident_is_acknowledged_by_name_and_that_can_be_undone(page: Page, 
         page.wait(lambda: "on it" in page.the("incidents").text, "who has it")
         page.click("unacknowledge")
         page.wait(lambda: page.find('[data-testid="acknowledge"]'), "nobody has it any more")
-    noc.wait_states({"router": "UP", "server": "UP"}, 20)
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)

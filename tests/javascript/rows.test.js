@@ -13,7 +13,7 @@ const row = (/** @type {Record<string, any>} */ sites, /** @type {number|null} *
 test("the round-trip times of several sites are a range, no mean that nobody measured", () => {
   const far = row({ paris: cell(2), tokyo: cell(169) }, 2, 169);
   assert.equal(rttRange(far), "2.00–169 ms");
-  assert.equal(rttTitle(far), "paris 2.00 ms, tokyo 169 ms");
+  assert.equal(rttTitle(far, "8 s"), "paris 2.00 ms, tokyo 169 ms, measured 8 s ago");
   assert.equal(rttRange(row({ paris: cell(2) }, 2, 2)), "2.00 ms");
   assert.equal(rttRange(row({ paris: cell(null) }, null, null)), "–");
 });

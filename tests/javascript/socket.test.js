@@ -80,3 +80,14 @@ test("no wait between two attempts to connect is longer than ten seconds", (cont
   const { options } = started(context);
   assert.ok(options.reconnectionDelayMax * (1 + options.randomizationFactor) <= 10_000);
 });
+
+test("a page that reaches no server says so, until it is let in", (context) => {
+  const { wire, store } = started(context);
+  wire.heard.connect_error(new Error("websocket error"));
+  assert.deepEqual([store.state.isUnreached, store.state.refusal], [true, ""]);
+  wire.active = false;
+  wire.heard.connect_error(new Error("admin has 20 pages open already"));
+  assert.deepEqual([store.state.isUnreached, store.state.refusal], [false, "admin has 20 pages open already"]);
+  wire.heard.connect();
+  assert.deepEqual([store.state.isUnreached, store.state.refusal], [false, ""]);
+});

@@ -12,7 +12,7 @@ from typing import Any, Final
 import gevent
 from flask import Flask, Response, render_template, request
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestTimeout, Unauthorized
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestTimeout, Unauthorized
 
 from noc_bus.bus import Bus
 from noc_frame import log
@@ -214,7 +214,9 @@ def _refuse_without_database(fault: DatabaseFault) -> Response:
 
 
 def _refuse_http(error: HTTPException) -> Response:
-    answer = _refusal(error.code or 500, error.description or error.name)
+    is_unknown = error.description == NotFound.description
+    sentence = "There is nothing at this address." if is_unknown else error.description or error.name
+    answer = _refusal(error.code or 500, sentence)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return answer

@@ -42,13 +42,16 @@ function field(name, schema) {
     kind: kindOf(name, found),
     section: found["x-section"] ?? "Others",
     unit: UNITS.find(([end]) => name.endsWith(end))?.[1] ?? "",
-    help: (found.description ?? "") + limits,
+    help: inForm(found.description ?? "") + limits,
     choices: found.enum ?? [],
     suggestions: found.examples ?? [],
     required: name === FIRST[0],
     inherited: found["x-inherited"] ?? null,
   };
 }
+
+/** A description of the API for whoever fills in a form. @param {string} text */
+const inForm = (text) => text.replace("null: ", "blank: ").replace(/^true: /, "yes: ");
 
 /** A schema that null may stand for as well, without that. @param {any} schema @returns {any} */
 function withoutNull(schema) {

@@ -23,8 +23,8 @@ export function rttRange(row) {
   return low === high ? high : `${low.replace(" ms", "")}–${high}`;
 }
 
-/** Who measured them, for those who ask. @param {Row} row */
-export function rttTitle(row) {
+/** Who measured them, and how long ago where they are old, for those who ask. @param {Row} row @param {string|null} old */
+export function rttTitle(row, old) {
   const seen = Object.entries(row.sites).filter(([, cell]) => cell.rtt_ms !== null);
-  return seen.map(([site, cell]) => `${site} ${ms(cell.rtt_ms)}`).join(", ");
+  return [...seen.map(([site, cell]) => `${site} ${ms(cell.rtt_ms)}`), ...(old ? [`measured ${old} ago`] : [])].join(", ");
 }

@@ -32,7 +32,10 @@ export class Live {
       this.lose();
       const isLoggedOut = error.data?.code === "log-in";
       if (isLoggedOut) refused();
-      if (this.socket.active) return;
+      if (this.socket.active) {
+        store.happen({ kind: "unreached" });
+        return;
+      }
       // The server itself refused, after which the library waits to be told; what hinders may pass.
       store.happen({ kind: "refused", sentence: isLoggedOut ? "you are logged out" : error.message });
       setTimeout(() => this.socket.connect(), REFUSED_MS);
@@ -65,6 +68,7 @@ export class Live {
   }
 
   greet() {
+    this.store.happen({ kind: "accepted" });
     this.askedAt = 0;
     this.ask();
     // Pressed while there was no connection.

@@ -7,13 +7,9 @@
  * @type {readonly VerdictState[]} */
 export const STATES = ["DOWN", "PARTIAL", "DEGRADED", "UNREACHABLE", "UNKNOWN", "UP", "MAINTENANCE", "PAUSED"];
 
-/** Shown even where nothing is in them.
+/** The order of tiles and bars. All are always there: a tile that came with its first target would move the others.
  * @type {readonly VerdictState[]} */
-export const MAIN_STATES = ["UP", "DEGRADED", "PARTIAL", "DOWN", "UNKNOWN"];
-
-/** The tiles' order; what follows the main ones shows up where something is in it.
- * @type {readonly VerdictState[]} */
-export const TILE_STATES = [...MAIN_STATES, "UNREACHABLE", "MAINTENANCE", "PAUSED"];
+export const TILE_STATES = ["UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE", "UNKNOWN", "MAINTENANCE", "PAUSED"];
 
 /** @type {Record<string, number>} */
 const SEVERITY = Object.fromEntries(STATES.map((state, place) => [state, place]));

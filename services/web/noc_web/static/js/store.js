@@ -9,7 +9,7 @@
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
  *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, nobodyTold: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
- *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string}} State
+ *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
  */
 
@@ -33,6 +33,7 @@ export const INITIAL = {
   refreshedAt: null,
   refreshFailed: false,
   refusal: "",
+  isUnreached: false,
 };
 
 /** @param {State} state @param {Happening} happening @returns {State} */
@@ -47,7 +48,11 @@ export function reduce(state, happening) {
     case "connection":
       return state.connection === happening.connection ? state : { ...state, connection: happening.connection };
     case "refused":
-      return state.refusal === happening.sentence ? state : { ...state, refusal: happening.sentence };
+      return state.refusal === happening.sentence ? state : { ...state, refusal: happening.sentence, isUnreached: false };
+    case "unreached":
+      return state.isUnreached ? state : { ...state, refusal: "", isUnreached: true };
+    case "accepted":
+      return state.refusal || state.isUnreached ? { ...state, refusal: "", isUnreached: false } : state;
     case "refresh-asked":
       return { ...state, refreshing: true, refreshFailed: false };
     case "refresh-failed":
@@ -66,7 +71,7 @@ function heard(state, { said, nowMs }) {
   // Before the first snapshot there is nothing that could be live.
   const connection = /** @type {Connection} */ (state.boot === null ? "connecting" : "live");
   const skewMs = said?.at ? nowMs - Date.parse(said.at) : state.skewMs;
-  return { ...state, heardAt: nowMs, connection, refusal: "", skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
+  return { ...state, heardAt: nowMs, connection, skewMs: Math.abs(skewMs) > 2000 ? skewMs : 0 };
 }
 
 /** @param {State} state @param {any} said */
@@ -86,7 +91,7 @@ function snapshot(state, said) {
     services: said.services ?? {},
     refreshing: false,
     refreshFailed: false,
-    refreshedAt: state.refreshing ? said.at : state.refreshedAt,
+    refreshedAt: state.refreshing ? said.at : (state.refreshedAt ?? said.at),
   };
 }
 

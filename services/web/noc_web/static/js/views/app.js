@@ -33,12 +33,11 @@ export function App({ views }) {
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} page=${page?.name ?? ""} />
-    <${Banners} />
-    ${/* With the first snapshot it is a new one: warnings that come with that push nothing away. */ null}
     <main key=${isKnown ? "known" : "waiting"} id="main" class=${`page page-${page?.name ?? "missing"} ${connection === "lost" ? "is-stale" : ""}`} tabindex="-1">
       ${isKnown || !page ? html`<${View} key=${here} id=${id} query=${query} />` : html`<p class="empty">Loading…</p>`}
     </main>
     ${isKnown ? html`<footer class="foot">Times are in ${zone()}.</footer>` : null}
+    <${Banners} />
   `;
 }
 

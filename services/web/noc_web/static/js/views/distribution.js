@@ -3,20 +3,19 @@
 
 import { share } from "../format.js";
 import { useStore } from "../hooks.js";
-import { MAIN_STATES, TILE_STATES, word } from "../states.js";
+import { TILE_STATES, word } from "../states.js";
 import { html } from "../ui.js";
 import { Shape } from "./state.js";
 
 export function Distribution() {
   const kpis = useStore((state) => state.kpis);
   if (!kpis) return null;
-  const shown = TILE_STATES.filter((state) => MAIN_STATES.includes(state) || kpis[state.toLowerCase()]);
-  const largest = Math.max(1, ...shown.map((state) => kpis[state.toLowerCase()]));
+  const largest = Math.max(1, ...TILE_STATES.map((state) => kpis[state.toLowerCase()]));
   return html`
     <section class="panel" aria-label="Status distribution" data-testid="distribution">
       <h2>Status distribution</h2>
       <div class="bars" role="list">
-        ${shown.map((state) => {
+        ${TILE_STATES.map((state) => {
           const count = kpis[state.toLowerCase()];
           return html`
             <div class=${`bar state-${state}`} role="listitem" key=${state}>

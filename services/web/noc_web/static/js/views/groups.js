@@ -18,8 +18,9 @@ export default function Groups() {
   const { answer, error, again } = useLoaded("/groups");
   const editing = useEditing((group) => api.delete(place(group.path)), again);
   const groups = answer?.groups ?? [];
-  const { options } = useDeclared();
+  const { options, error: refusal } = useDeclared();
   const fields = fieldsOf(options?.group ?? []);
+  const isReady = answer && (options || refusal);
   return html`
     <section class="panel" aria-label="Groups">
       <div class="tools">
@@ -28,8 +29,8 @@ export default function Groups() {
         ${may("operator") ? html`<button class="primary" data-testid="add-group" onClick=${() => editing.edit({ path: "", options: {}, isNew: true })}>Set options of a group</button>` : null}
       </div>
       <p class="help">A target inherits each option that it does not set from its own group, else from the groups above. A group exists as soon as a target names it.</p>
-      <${Trouble} error=${error} />
-      ${groups.length
+      <${Trouble} error=${error ?? refusal} />
+      ${isReady && groups.length
         ? html`<div class="scroll">
             <table class="list as-cards">
               <thead><tr><th>Path</th><th class="is-number">Targets</th><th>Options</th><th><span class="unseen">Actions</span></th></tr></thead>
@@ -52,9 +53,11 @@ export default function Groups() {
               </tbody>
             </table>
           </div>`
-        : answer
+        : isReady
           ? html`<p class="empty">No group yet. Give a target a group like core/routers, or set options of one here.</p>`
-          : html`<p class="empty">Loading…</p>`}
+          : error
+            ? null
+            : html`<p class="empty">Loading…</p>`}
     </section>
     ${editing.editing ? html`<${GroupForm} group=${editing.editing} groups=${groups} onClose=${editing.close} onSaved=${editing.saved} />` : null}
     <${Removal} of=${editing} title=${(/** @type {any} */ group) => `Clear the options of ${group.path}?`} verb="Clear">
@@ -87,7 +90,7 @@ function GroupForm({ group, groups, onClose, onSaved }) {
   return html`
     <${Dialog} title=${group.isNew ? "Options of a group" : `Options of ${group.path || "all targets"}`} onClose=${onClose} wide>
       <form class="dialog-form" noValidate data-testid="group-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
+        <div class="dialog-body options-body">
           <${Trouble} error=${refusal ?? error} fields=${fields.map((field) => field.name)} />
           ${group.isNew
             ? html`<label class="field">Path<input name="path" value=${path} onInput=${(/** @type {any} */ event) => setPath(event.currentTarget.value)} placeholder="core/routers" required /></label>`

@@ -6,7 +6,7 @@ import { useStore } from "../hooks.js";
 import { live } from "../wiring.js";
 import { me } from "../me.js";
 import { PAGES } from "../pages.js";
-import { CHANGED, nextTheme, setTheme, theme } from "../theme.js";
+import { CHANGED, nextTheme, setTheme, theme, THEMES } from "../theme.js";
 import { html, useEffect, useState } from "../ui.js";
 
 const ICON = new URL("../../icon.svg", import.meta.url).pathname;
@@ -15,12 +15,12 @@ export function Header({ page }) {
   const open = useStore((state) => state.incidents.length);
   return html`
     <header class="top">
-      <a class="brand" href="/"><img src=${ICON} alt="" width="24" height="24" />NOC</a>
+      <a class="brand" href="/" aria-label="NOC"><img src=${ICON} alt="" width="24" height="24" /><span>NOC</span></a>
       <nav aria-label="Pages">
         ${PAGES.filter((one) => one.is_linked).map(
           ({ name, address, title }) => html`
             <a key=${name} href=${address} aria-current=${page === name || (page === "target" && name === "overview") ? "page" : undefined}>
-              ${title}${name === "incidents" && open ? html`<span class="badge" title=${`${open} open`}>${open}</span>` : null}
+              ${title}${name === "incidents" ? html`<span class=${`badge ${open ? "" : "is-none"}`} title=${`${open} open`}>${open}</span>` : null}
             </a>
           `,
         )}
@@ -39,6 +39,10 @@ export function Header({ page }) {
   `;
 }
 
+/** One of several words in the room of the longest, so that no other one moves what is beside it.
+ * @param {{words: readonly string[], shown: string, mark?: any}} given `mark` is before each */
+const OneOf = ({ words, shown, mark }) => html`<span class="one-of">${words.map((word) => html`<span key=${word} class=${word === shown ? "" : "is-unseen"}>${mark}${word}</span>`)}</span>`;
+
 /** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting", live: "Live", lost: "Not live" };
 
@@ -46,10 +50,12 @@ function Connection() {
   const connection = useStore((state) => state.connection);
   return html`
     <span class=${`connection is-${connection}`} data-testid="connection" data-state=${connection} role="status">
-      <i aria-hidden="true"></i>${WORDS[connection]}
+      <${OneOf} words=${Object.values(WORDS)} shown=${WORDS[connection]} mark=${html`<i aria-hidden="true"></i>`} />
     </span>
   `;
 }
+
+const REFRESH_WORDS = /** @type {const} */ (["Refresh", "Refreshing…", "No answer"]);
 
 function Refresh() {
   const refreshing = useStore((state) => state.refreshing);
@@ -58,11 +64,9 @@ function Refresh() {
   return html`
     <span class="refresh">
       <button class="quiet" data-testid="refresh" disabled=${refreshing} onClick=${() => live.refresh()} title="Ask the server for everything again">
-        ${refreshing ? "Refreshing…" : "Refresh"}
+        <${OneOf} words=${REFRESH_WORDS} shown=${refreshing ? REFRESH_WORDS[1] : failed ? REFRESH_WORDS[2] : REFRESH_WORDS[0]} />
       </button>
-      <time data-testid="refreshed-at" dateTime=${at ?? undefined} title=${exact(at)} role="status">
-        ${failed ? "no answer" : at ? clock(at) : ""}
-      </time>
+      <time data-testid="refreshed-at" dateTime=${at ?? undefined} title=${at ? `Everything was asked for at ${exact(at)}` : ""} role="status">${at ? clock(at) : ""}</time>
     </span>
   `;
 }
@@ -75,8 +79,8 @@ function Theme() {
     return () => window.removeEventListener(CHANGED, follow);
   }, []);
   return html`
-    <button class="quiet" data-testid="theme-toggle" onClick=${() => setTheme(nextTheme())} title=${`Theme: ${now}; press for ${nextTheme()}`}>
-      <span class="wide-only">Theme: </span>${now}
+    <button class="quiet theme" data-testid="theme-toggle" onClick=${() => setTheme(nextTheme())} title=${`Theme: ${now}; press for ${nextTheme()}`}>
+      Theme: <${OneOf} words=${THEMES} shown=${now} />
     </button>
   `;
 }

@@ -62,8 +62,8 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
                 <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}</td>
-                <td><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></td>
-                <td class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
+                <td data-label="Since"><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></td>
+                <td data-label="Lasted" class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
                 <td class="cause">
                   ${one.evidence.length
@@ -73,7 +73,7 @@ export function IncidentTable({ incidents, onChanged, brief = false }) {
                       </details>`
                     : one.cause}
                 </td>
-                <td>
+                <td class=${one.acknowledged || !one.resolved_at ? "" : "wide-only"}>
                   ${one.acknowledged
                     ? html`<${Acknowledged} incident=${one} onChanged=${onChanged} />`
                     : one.resolved_at

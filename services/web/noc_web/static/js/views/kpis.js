@@ -3,14 +3,13 @@
 
 import { share } from "../format.js";
 import { useStore } from "../hooks.js";
-import { MAIN_STATES, MEANING, TILE_STATES, word } from "../states.js";
+import { MEANING, TILE_STATES, word } from "../states.js";
 import { html } from "../ui.js";
 import { Shape } from "./state.js";
 
 /** @param {{chosen: string, onChoose: (state: string) => void}} given */
 export function Kpis({ chosen, onChoose }) {
   const kpis = useStore((state) => state.kpis);
-  const shown = TILE_STATES.filter((state) => MAIN_STATES.includes(state) || kpis?.[state.toLowerCase()] || chosen === state);
   return html`
     <section class="kpis" aria-label="Targets by state">
       <button class="kpi" data-testid="kpi-total" aria-pressed=${chosen === ""} onClick=${() => onChoose("")} title="All targets">
@@ -18,7 +17,7 @@ export function Kpis({ chosen, onChoose }) {
         <strong>${kpis ? kpis.total : "–"}</strong>
         <small>${kpis?.total === 1 ? "target" : "targets"}</small>
       </button>
-      ${shown.map((state) => {
+      ${TILE_STATES.map((state) => {
         const name = state.toLowerCase();
         const count = kpis?.[name];
         return html`

@@ -1,32 +1,22 @@
 // @ts-check
 // The options in force of a target, in words, and where each comes from: the target itself, a group, or nobody.
 
-import { useDeclared } from "../declared.js";
-import { useLoaded, useStore } from "../hooks.js";
+import { useStore } from "../hooks.js";
 import { DEFAULT, inForce, inWords, levels, OWN } from "../options.js";
-import { html, useEffect } from "../ui.js";
+import { html } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { Badge } from "./state.js";
 
 /** Shown at the head of the page, or of no use to a reader. */
 const ELSEWHERE = new Set(["id", "name", "address", "note", "replace_tags", "replace_contacts"]);
 
-/** @param {{id: string, changes: number}} given `changes`: counts edits made on this page */
-export function OptionsList({ id, changes }) {
-  const found = useLoaded(`/targets/${encodeURIComponent(id)}`);
-  const groups = useLoaded("/groups");
-  const { options, error } = useDeclared();
-  useEffect(() => {
-    if (!changes) return;
-    found.again();
-    groups.again();
-  }, [changes]);
-  const own = found.answer;
-  const all = own && options && groups.answer ? [...levels(options.defaults, groups.answer.groups, own.resolved.group ?? ""), { from: OWN, options: own }] : null;
+/** @param {{own: any, groups: any, options: import("../options.js").Declared|null, error: any}} given the target and the groups as the API has them */
+export function OptionsList({ own, groups, options, error }) {
+  const all = own && options && groups ? [...levels(options.defaults, groups, own.resolved.group ?? ""), { from: OWN, options: own }] : null;
   return html`
     <section class="panel options-panel" aria-label="Options" data-testid="options">
       <h2>Options</h2>
-      <${Trouble} error=${found.error ?? groups.error ?? error} />
+      <${Trouble} error=${error} />
       ${own?.note ? html`<p class="note">${own.note}</p>` : null}
       ${all && options
         ? options.target.map(
@@ -39,7 +29,7 @@ export function OptionsList({ id, changes }) {
               </dl>
             `,
           )
-        : html`<p class="empty">Loading…</p>`}
+        : null}
     </section>
   `;
 }

@@ -52,7 +52,7 @@ export default function Reports({ query }) {
           </select>
         </label>
         <label>
-          Downtime
+          Counts as downtime
           <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => setQuery({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
             ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
@@ -123,11 +123,14 @@ function Table({ answer }) {
       </table>
     </div>
     <p class="help">
-      Uptime is the share of the time up and down in which it was up: ${downtime(answer.profile)} is down, other states count neither way; “–”: there was neither. Coverage is how much of
-      the period was measured.
+      Counted as downtime: ${downtime(answer.profile)}. Counted as uptime: ${ANSWERING.filter((one) => !downtime(answer.profile).includes(one)).join(", ")}. Other states count neither way; “–”:
+      there is nothing to count. Coverage is how much of the period was measured.
     </p>
   `;
 }
+
+/** What is uptime unless it is counted as downtime. */
+const ANSWERING = ["Up", "Degraded", "Partial"];
 
 /** @param {string} profile */
 const downtime = (profile) => PROFILES.find(([name]) => name === profile)?.[1] ?? profile;
@@ -142,5 +145,5 @@ const Figures = ({ row, states }) => html`
   <td data-label="Outages" class="is-number">${row.outages}</td>
   <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${row.downtime_s ? duration(row.downtime_s) : "–"}</td>
   <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${row.longest_s ? duration(row.longest_s) : "–"}</td>
-  ${states.map((state) => html`<td data-label=${word(state)} class="is-number" key=${state} title=${`${Math.round(row.seconds[state])} s`}>${row.seconds[state] ? duration(row.seconds[state]) : "–"}</td>`)}
+  ${states.map((state) => html`<td data-label=${word(state)} class="is-number" key=${state} title=${`${Math.round(row.seconds[state])} s`}>${row.seconds[state] >= 0.5 ? duration(row.seconds[state]) : "–"}</td>`)}
 `;

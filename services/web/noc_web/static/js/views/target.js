@@ -3,6 +3,7 @@
 
 import { api } from "../api.js";
 import { appended, point } from "../chartseries.js";
+import { useDeclared } from "../declared.js";
 import { counted, ms, percent } from "../format.js";
 import { useAction, useCommand, useEvent, useLoaded, useNow, useStore } from "../hooks.js";
 import { live, store } from "../wiring.js";
@@ -25,7 +26,6 @@ import { Traceroute } from "./traceroute.js";
 /** @param {{id: string, query: URLSearchParams}} given */
 export default function TargetPage({ id, query }) {
   const row = useStore((state) => state.rows.get(id));
-  // What is below the history waits for it: it would be pushed down.
   const [isDrawn, setDrawn] = useState(false);
   const [changes, setChanges] = useState(0);
   // A target that was just added is not there at once, and the server knows it no sooner.
@@ -39,15 +39,34 @@ export default function TargetPage({ id, query }) {
   return html`
     <${Head} row=${row} onChanged=${() => setChanges((before) => before + 1)} />
     <${History} id=${id} query=${query} onDrawn=${() => setDrawn(true)} />
-    ${isDrawn
-      ? html`
-          <div class="columns">
-            <${Traceroute} id=${id} sites=${Object.keys(row.sites)} />
-            <${Recent} id=${id} />
-            <${OptionsList} id=${id} changes=${changes} />
-          </div>
-        `
-      : null}
+    <${Below} id=${id} sites=${Object.keys(row.sites)} changes=${changes} isDrawn=${isDrawn} />
+  `;
+}
+
+/** What is below the history. It waits for that and for all of its own: drawn one by one, each would push the next ones about.
+ * @param {{id: string, sites: string[], changes: number, isDrawn: boolean}} given `changes`: counts edits made on this page */
+function Below({ id, sites, changes, isDrawn }) {
+  const path = `/targets/${encodeURIComponent(id)}`;
+  const open = useStore((state) => state.incidents);
+  const traces = useLoaded(`${path}/traces`);
+  const incidents = useLoaded("/incidents", { target: id });
+  const own = useLoaded(path);
+  const groups = useLoaded("/groups");
+  const declared = useDeclared();
+  useEffect(() => incidents.again(), [open]);
+  useEffect(() => {
+    if (!changes) return;
+    own.again();
+    groups.again();
+  }, [changes]);
+  const isReady = isDrawn && [traces.answer ?? traces.error, incidents.answer ?? incidents.error, own.answer ?? own.error, groups.answer ?? groups.error, declared.options ?? declared.error].every(Boolean);
+  if (!isReady) return isDrawn ? html`<p class="empty">Loading…</p>` : null;
+  return html`
+    <div class="columns">
+      <${Traceroute} id=${id} sites=${sites} known=${traces} />
+      <${Recent} found=${incidents} />
+      <${OptionsList} own=${own.answer} groups=${groups.answer?.groups} options=${declared.options} error=${own.error ?? groups.error ?? declared.error} />
+    </div>
   `;
 }
 
@@ -67,14 +86,17 @@ function Head({ row, onChanged }) {
   return html`
     <section class=${`panel target-head state-${row.state}`} data-testid="target-head" data-state=${row.state}>
       <div class="target-title">
-        <span class="big-state" title=${MEANING[row.state]}><${Shape} state=${row.state} />${word(row.state)}</span>
+        <div class="big-state" title=${MEANING[row.state]}>
+          <strong><${Shape} state=${row.state} />${word(row.state)}</strong>
+          ${row.since ? html`<small>for <${Since} since=${row.since} now=${now} /></small>` : null}
+        </div>
         <div class="target-words">
           <h1>${row.name}</h1>
           <p>
             <code>${row.address}</code> ${row.group ? html`<a href=${`/?group=${encodeURIComponent(row.group)}`}>${row.group}</a>` : null}
             ${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)} ${row.critical ? html`<small class="mark">critical</small>` : null}
           </p>
-          <p>${row.since ? html`for <${Since} since=${row.since} now=${now} />: ` : null}${row.reason}</p>
+          <p>${row.reason}</p>
         </div>
         <div class="target-acts">
           <${CheckNow} id=${row.id} />
@@ -225,7 +247,7 @@ function History({ id, query, onDrawn }) {
             : null}
       ${isReady && states.answer
         ? html`
-            <${Timeline} found=${states.answer} from=${shown.from} to=${shown.to} />
+            <${Timeline} found=${states.answer} from=${shown.from} to=${shown.to} isPlaced=${plot.width > 0 || isEmpty || !history.answer} />
             <h2>Uptime</h2>
             <${Uptime} found=${states.answer} />
             <h2>Outages</h2>
@@ -242,11 +264,8 @@ function zoomOut() {
   else setQuery({ from: null, to: null });
 }
 
-/** @param {{id: string}} given */
-function Recent({ id }) {
-  const open = useStore((state) => state.incidents);
-  const found = useLoaded("/incidents", { target: id });
-  useEffect(() => found.again(), [open]);
+/** @param {{found: {answer: any, error: any, again: () => void}}} given */
+function Recent({ found }) {
   const incidents = found.answer?.incidents ?? [];
   return html`
     <section class="panel" aria-label="Incidents">
@@ -254,7 +273,9 @@ function Recent({ id }) {
       <${Trouble} error=${found.error} />
       ${incidents.length
         ? html`<${IncidentTable} incidents=${incidents} onChanged=${found.again} brief />`
-        : html`<p class="empty">${found.answer ? "None." : "Loading…"}</p>`}
+        : found.answer
+          ? html`<p class="empty">None.</p>`
+          : null}
       ${incidents.length ? html`<small class="help">${counted(incidents.length, "incident")}</small>` : null}
     </section>
   `;

@@ -43,7 +43,7 @@ export function TargetForm({ id, onClose, onSaved }) {
   return html`
     <${Dialog} title=${id ? `Change ${id}` : "Add a target"} onClose=${onClose} wide>
       <form class="dialog-form" data-testid="target-form" noValidate onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
+        <div class="dialog-body options-body">
           <${Trouble} error=${found.error ?? refusal ?? error} fields=${fields.map((field) => field.name)} />
           ${typedIn && options
             ? html`<div class="options">

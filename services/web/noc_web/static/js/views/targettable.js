@@ -29,6 +29,7 @@ const ORDER_EVERY_MS = 1000;
 /** @param {{query: URLSearchParams}} given */
 export function TargetTable({ query }) {
   const rows = useStore((state) => state.rows);
+  const sites = useStore((state) => state.sites);
   const narrow = useMedia("(max-width: 720px)");
   // Where they have no column, they are beside the group.
   const hasTags = !useMedia("(max-width: 1500px)");
@@ -70,6 +71,7 @@ export function TargetTable({ query }) {
       label="Targets"
       head=${head}
       withPage=${narrow}
+      style=${{ "--sites": Math.max(1, sites.length) }}
       draw=${(/** @type {any} */ row, /** @type {number} */ place, /** @type {any} */ style) =>
         html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} narrow=${narrow} hasTags=${hasTags} />`}
     />
@@ -129,7 +131,7 @@ function Row({ row, place, style, now, narrow, hasTags }) {
         ${row.incident ? html`<small class="mark is-bad" title="part of an open incident">incident</small>` : null}
         ${why && !narrow ? html`<small class="why" title=${why}>${why}</small>` : null}
       </span>
-      <span class=${`c-rtt ${old ? "is-old" : ""}`} role="cell" data-testid="rtt" title=${rttTitle(row)}>${rttRange(row)}${narrow && row.loss_pct ? `, ${percent(row.loss_pct)} lost` : ""}${old ? html`<small> ${old} ago</small>` : null}</span>
+      <span class=${`c-rtt ${old ? "is-old" : ""}`} role="cell" data-testid="rtt" title=${rttTitle(row, old)}>${narrow && row.loss_pct ? `${row.rtt_max_ms === null ? "" : `${rttRange(row)}, `}${percent(row.loss_pct)} lost` : rttRange(row)}${old ? html`<small> ${old} ago</small>` : null}</span>
       <span class=${`c-loss ${row.loss_pct ? "is-lossy" : ""} ${old ? "is-old" : ""}`} role="cell">${percent(row.loss_pct)}</span>
       <span class="c-sites" role="cell">
         ${inOrder(Object.entries(row.sites)).map(

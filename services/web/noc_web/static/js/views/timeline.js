@@ -12,11 +12,12 @@ const COLUMNS = 900;
  * @type {Record<string, number>} */
 const HEIGHTS = { UP: 8, MAINTENANCE: 8, PAUSED: 6, UNKNOWN: 12, DEGRADED: 14, PARTIAL: 17, UNREACHABLE: 20, DOWN: 20 };
 
-/** @param {{found: any, from: number, to: number}} given the API's answer, and the period of the chart above */
-export function Timeline({ found, from, to }) {
+/** @param {{found: any, from: number, to: number, isPlaced: boolean}} given the API's answer, the period of the chart above, and whether it is
+ *   known where that has its plot */
+export function Timeline({ found, from, to, isPlaced }) {
   const strips = [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))];
   return html`
-    <div class="strips">
+    <div class=${`strips ${isPlaced ? "" : "is-unseen"}`}>
       ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${lasting(intervals, found.to, to)} from=${from} to=${to} />`)}
       <div class="strip-ends"><time title=${exact(from)}>${full(from)}</time><time title=${exact(to)}>${full(to)}</time></div>
     </div>
@@ -92,10 +93,10 @@ export function Outages({ found }) {
           ${[...outages].reverse().map(
             (one) => html`
               <tr key=${one.start}>
-                <td><${Badge} state=${one.state} /></td>
-                <td>${Date.parse(one.start) <= Date.parse(found.from) ? "before " : ""}<time title=${exact(one.start)}>${full(one.start)}</time></td>
-                <td>${Date.parse(one.end) >= Date.parse(found.to) ? "ongoing" : html`<time title=${exact(one.end)}>${full(one.end)}</time>`}</td>
-                <td class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
+                <td class="what"><${Badge} state=${one.state} /></td>
+                <td data-label="From">${Date.parse(one.start) <= Date.parse(found.from) ? "before " : ""}<time title=${exact(one.start)}>${full(one.start)}</time></td>
+                <td data-label="To">${Date.parse(one.end) >= Date.parse(found.to) ? "ongoing" : html`<time title=${exact(one.end)}>${full(one.end)}</time>`}</td>
+                <td data-label="Lasted" class="is-number" title=${`${Math.round(one.seconds)} s`}>${duration(one.seconds)}</td>
                 <td class="cause">${one.reason}</td>
               </tr>
             `,

@@ -51,7 +51,7 @@ export function Tokens() {
             </tbody>
           </table>
         </div>`
-      : html`<p class="empty">No token yet.</p>`}
+      : error ? null : html`<p class="empty">${answer ? "No token yet." : "Loading…"}</p>`}
     <${Removal} of=${editing} title=${(/** @type {any} */ token) => `Delete the token ${token.name}?`}><p>Whoever uses it is refused from now on.</p><//>
   `;
 }

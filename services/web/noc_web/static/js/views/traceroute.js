@@ -2,14 +2,13 @@
 // The path to a target: followed now from a site of choice, or as it was last known.
 
 import { moment, ms, exact } from "../format.js";
-import { useCommand, useLoaded, useStore } from "../hooks.js";
+import { useCommand, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 
-/** @param {{id: string, sites: string[]}} given */
-export function Traceroute({ id, sites }) {
-  const known = useLoaded(`/targets/${encodeURIComponent(id)}/traces`);
+/** @param {{id: string, sites: string[], known: {answer: any, error: any}}} given `known`: the last traces, as the API has them */
+export function Traceroute({ id, sites, known }) {
   const online = useStore((state) => state.sites).filter((site) => site.online);
   const [site, setSite] = useState("");
   const [fresh, setFresh] = useState(/** @type {Record<string, any>} */ ({}));

@@ -17,11 +17,11 @@ export function Users() {
     <p class="help">Viewers see everything; operators also change targets, groups and sites, check, trace and acknowledge; administrators also manage users and tokens.</p>
     <p><button class="primary" onClick=${() => editing.edit({ isNew: true, name: "", role: "viewer" })}>Add a user</button></p>
     <${Trouble} error=${error} />
-    <div class="scroll">
+    ${answer ? html`<div class="scroll">
       <table class="list as-cards">
         <thead><tr><th>Name</th><th>Role</th><th>Since</th><th><span class="unseen">Actions</span></th></tr></thead>
         <tbody>
-          ${(answer?.users ?? []).map(
+          ${answer.users.map(
             (/** @type {any} */ user) => html`
               <tr key=${user.name}>
                 <td class="what">${user.name}${user.name === me.name ? html` <small>(you)</small>` : null}</td>
@@ -36,7 +36,7 @@ export function Users() {
           )}
         </tbody>
       </table>
-    </div>
+    </div>` : error ? null : html`<p class="empty">Loading…</p>`}
     ${editing.editing ? html`<${UserForm} user=${editing.editing} onClose=${editing.close} onSaved=${editing.saved} />` : null}
     <${Removal} of=${editing} title=${(/** @type {any} */ user) => `Delete the user ${user.name}?`}><p>Their sessions end at once.</p><//>
   `;

@@ -68,8 +68,8 @@ function useKeptFocus(ref) {
 }
 
 /** @param {{rows: readonly {id: string}[], height: number, draw: (row: any, place: number, style: Record<string, string>) => any, label: string,
- *   head: any, columns: number, withPage?: boolean}} given `draw` puts `data-row` with the row's id on what it draws */
-export function VirtualList({ rows, height, draw, label, head, columns, withPage = false }) {
+ *   head: any, columns: number, withPage?: boolean, style?: Record<string, any>}} given `draw` puts `data-row` with the row's id on what it draws */
+export function VirtualList({ rows, height, draw, label, head, columns, withPage = false, style = {} }) {
   const [ref, size] = useSize();
   const list = useRef(/** @type {HTMLElement|null} */ (null));
   const sight = useSight(withPage ? list : ref, withPage, size.height);
@@ -81,7 +81,7 @@ export function VirtualList({ rows, height, draw, label, head, columns, withPage
   const kept = focused.current ? rows.findIndex((row) => row.id === focused.current?.row) : -1;
   if (kept >= 0 && (kept < first || kept >= last)) places.push(kept);
   return html`
-    <div class=${`grid ${withPage ? "with-page" : ""}`} ref=${ref} tabindex="-1">
+    <div class=${`grid ${withPage ? "with-page" : ""}`} ref=${ref} tabindex="-1" style=${style}>
       <div role="table" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns}>
         <div role="rowgroup" class="grid-top">${head}</div>
         <div class="grid-all" ref=${list} style=${{ height: `${rows.length * height}px` }} role="rowgroup">
