@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, json
 
 from noc_bus.time import Time
 
@@ -606,3 +606,11 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None
     code: Annotated[Code | None, Meta(description="of `trouble`; no-mail also without one: nobody will be told")] = None
+
+
+for _kind in list(vars().values()):
+    # msgspec learns a class when it is first used, and crashes the process where two threads do so at once; nobody
+    # imports in two threads at once.
+    if isinstance(_kind, type) and issubclass(_kind, Struct):
+        json.Decoder(_kind)
+del _kind

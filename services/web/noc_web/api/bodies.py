@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, get_type_hints
 
-from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 
 from noc_bus.messages import GROUP_PATTERN, Site, Slug, Target, fields_of
 from noc_rules.inheritance import OPTIONS
@@ -93,3 +93,7 @@ class TargetsFile(Struct):
 
 
 TargetsBody: Final[Any] = list[NewTarget] | TargetsFile  # type: ignore[valid-type]
+
+for _kind in Body.__subclasses__():
+    # Before there are threads: two that use a class first at once crash the process.
+    json.Decoder(_kind)
