@@ -60,6 +60,8 @@ class Page:
         try:
             yield
         finally:
+            # A page that shows it would go on asking for it.
+            self.open("/static/icon.svg")
             self.noc.ask("DELETE", path)
 
     def leave(self, first: str) -> None:

@@ -258,7 +258,6 @@ def test_a_viewer_sees_and_cannot_change(page: Page) -> None:
         page.wait(lambda: page.the("trace-site"), "the whole page")
         assert not page.find('[data-testid="delete-target"]')
         assert not page.find('[data-testid="trace-button"]')
-        page.open("/static/icon.svg")
 
 
 def test_every_page_fits_every_width(page: Page, shots: Path | None) -> None:
