@@ -15,13 +15,13 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from noc_history.packing import AT, Row, pack, portions, times, unpack, without_repeats
+from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 
-HOUR_MS: Final = 3_600_000
 IN_A_PORTION: Final = 512
 """Cycles in a portion of a settled run: the fewer, the quicker one series is found."""
 _IN_A_COMMIT: Final = 2048
@@ -68,6 +68,28 @@ CREATE VIEW row_cycle AS
     UNION ALL SELECT series, at, -1, sent, received, is_valid, rtts_us, NULL, NULL FROM old_cycle;
 """
 
+ROLLUP_SCHEMA: Final = """
+-- Of five minutes each, for the same series of the same hour as the block of the same key.
+CREATE TABLE minutes (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+-- Of an hour each; the key is the number of the day and the first series.
+CREATE TABLE hours (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+-- Days whose hours are not summed up as the minutes are now.
+CREATE TABLE stale_day (
+    number INTEGER PRIMARY KEY
+);
+-- For how many days cycles are kept where no setting says so: what the default was when the file was made.
+CREATE TABLE keep (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    days INTEGER NOT NULL
+);
+"""
+
 # One seek for each run or hour, whatever is stored beside what is wanted.
 _PORTIONS: Final = """
 WITH RECURSIVE one(number) AS (
@@ -81,6 +103,11 @@ WHERE high_at >= :start AND low_at < :end ORDER BY {table}.id
 """
 _TAIL: Final = _PORTIONS.replace("{table}", "tail")
 _BLOCKS: Final = _PORTIONS.replace("{table}", "block")
+_OF_ALL_TIME: Final = _PORTIONS.replace("WHERE high_at >= :start AND low_at < :end", "WHERE number <= :last")
+_ROLLUPS: Final = {table: _OF_ALL_TIME.replace("{table}", table) for table in ("minutes", "hours")}
+_OLDEST: Final = {"block": "SELECT MIN(id) FROM block", "minutes": "SELECT MIN(id) FROM minutes"}
+_DAY_MS: Final = 24 * HOUR_MS
+_UNIT_MS: Final = {"minutes": HOUR_MS, "hours": _DAY_MS}
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -171,18 +198,98 @@ def cycles_of(connection: sqlite3.Connection, series: int, start: int, end: int)
     """Of one series, with start <= at < end, in their order, each once. Within one snapshot of the file."""
     window = {"series": series, "start": start, "end": end}
     of_hours = {"first": max(0, start // HOUR_MS), "last": min(_LAST_RUN, (end - 1) // HOUR_MS)}
+    packed: list[Row] = []
+    for (data,) in connection.execute(_BLOCKS, window | of_hours).fetchall():
+        packed += unpack(data, series)
+    loose = loose_cycles_of(connection, series, start, end)
+    # Of those of one name the first is kept, and blocks have what came first.
+    return without_repeats([*(row for row in packed if start <= row[AT] < end), *loose])
+
+
+def loose_cycles_of(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Row]:
+    """Those of them that are in no block yet, and perhaps some that are."""
+    window = {"series": series, "start": start, "end": end}
     found: list[Row] = []
-    # In this order the one that came first comes first.
     if has_rows(connection):
         found += map(row_from, connection.execute(ROWS, window))
-    for (data,) in connection.execute(_BLOCKS, window | of_hours).fetchall():
-        found += unpack(data, series)
     for (data,) in connection.execute(_TAIL, window | {"first": 0, "last": _LAST_RUN}).fetchall():
         found += unpack(data, series)
     for slot in slots(connection):
         if slot.low_at < end and slot.high_at >= start:
             found += unpack(slot.data, series)
     return without_repeats([row for row in found if start <= row[AT] < end])
+
+
+def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) -> None:
+    """Keep the rollups of the block with this key, and sum up its day again later."""
+    connection.execute("INSERT INTO minutes VALUES (?, ?)", (key, pack_rollups(roll_up(rows, FIVE_MINUTES_MS))))
+    connection.execute("INSERT OR IGNORE INTO stale_day VALUES (?)", ((key >> SHIFT) * HOUR_MS // _DAY_MS,))
+
+
+def rollups_of(connection: sqlite3.Connection, series: int, start: int, end: int, width_ms: int) -> list[Rollup]:
+    """The same cycles, summed up by buckets of this width, in order; start and end are multiples of it.
+
+    From raw cycles where they are kept and the width asks for them; of what is in no block yet, in any case.
+    """
+    loose_hours = {row[AT] // HOUR_MS for row in loose_cycles_of(connection, series, start, end)}
+    found: list[Rollup] = []
+    if width_ms < FIVE_MINUTES_MS:
+        since = min(end, max(start, _first(connection, "block", end)))
+        found += roll_up(cycles_of(connection, series, since, end), width_ms)
+        loose_hours = {hour for hour in loose_hours if hour * HOUR_MS < since}
+        found += _minutes(connection, series, start, since, loose_hours)
+    elif width_ms < HOUR_MS:
+        found += _minutes(connection, series, start, end, loose_hours)
+    else:
+        stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
+        found += _hours(connection, series, start, end, stale, loose_hours)
+        for day in stale:
+            day_start, day_end = max(start, day * _DAY_MS), min(end, (day + 1) * _DAY_MS)
+            if day_start < day_end:
+                found += _portions_between(connection, "minutes", series, day_start, day_end, loose_hours)
+    for hour in loose_hours:
+        rows = cycles_of(connection, series, max(start, hour * HOUR_MS), min(end, (hour + 1) * HOUR_MS))
+        found += roll_up(rows, min(width_ms, HOUR_MS))
+    found.sort(key=lambda one: one.start)
+    return merged_to(found, width_ms)
+
+
+def _minutes(
+    connection: sqlite3.Connection, series: int, start: int, end: int, without: Collection[int]
+) -> list[Rollup]:
+    """Of five minutes, where they are kept, else of hours."""
+    since = min(end, max(start, _first(connection, "minutes", end)))
+    found = _hours(connection, series, start, since, (), without)
+    return found + _portions_between(connection, "minutes", series, since, end, without)
+
+
+def _hours(
+    connection: sqlite3.Connection, series: int, start: int, end: int, stale: Collection[int], without: Collection[int]
+) -> list[Rollup]:
+    found = _portions_between(connection, "hours", series, start, end, without)
+    return [one for one in found if one.start // _DAY_MS not in stale]
+
+
+def _portions_between(
+    connection: sqlite3.Connection, table: str, series: int, start: int, end: int, without: Collection[int]
+) -> list[Rollup]:
+    """Those that begin in the period, without those in some hours."""
+    if start >= end:
+        return []
+    unit_ms = _UNIT_MS[table]
+    window = {"series": series, "first": max(0, start // unit_ms), "last": (end - 1) // unit_ms}
+    return [
+        one
+        for (data,) in connection.execute(_ROLLUPS[table], window).fetchall()
+        for one in unpack_rollups(data, series)
+        if start <= one.start < end and one.start // HOUR_MS not in without
+    ]
+
+
+def _first(connection: sqlite3.Connection, table: str, default: int) -> int:
+    """When the oldest of a table begins."""
+    (key,) = connection.execute(_OLDEST[table]).fetchone()
+    return default if key is None else (key >> SHIFT) * HOUR_MS
 
 
 def has_rows(connection: sqlite3.Connection) -> bool:

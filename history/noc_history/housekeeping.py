@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 from noc_bus.time import Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import (
-    HOUR_MS,
     IN_A_PORTION,
     ROWS,
     SHIFT,
@@ -29,9 +31,11 @@ from noc_history.cycles import (
     packed_portions,
     row_from,
     slots,
+    sum_up_block,
     unsettled,
 )
 from noc_history.packing import AT, IN_A_BLOCK, Row, portions, times, unpack, without_repeats
+from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 from noc_history.store import Upkeep
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
@@ -46,6 +50,10 @@ _PORTIONS_AT_ONCE: Final = 500
 _CYCLES_AT_ONCE: Final = 16_384
 # Portions unpacked in one step.
 _UNPACK_AT_ONCE: Final = 16
+_HOURS_OF_DAY: Final = 24
+_DAY_MS: Final = _HOURS_OF_DAY * HOUR_MS
+# Rollups of hours in a portion, which are a few series of a day.
+_IN_A_DAY: Final = 96
 # Of versions 1 and 2: so many series by so much time.
 _MOVED_SERIES: Final = 8
 _MOVED_MS: Final = 24 * HOUR_MS
@@ -54,13 +62,14 @@ _INSERT_BLOCK: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?)"
 
 @dataclass
 class Done:
-    """What the steps so far have done, and what is left, in cycles."""
+    """What the steps so far have done, and what is left: in cycles, and `to_sum` in days."""
 
     deleted: int = 0
     repeated: int = 0
     to_move: int = 0
     to_pack: int = 0
     to_delete: int = 0
+    to_sum: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,9 @@ class Changed(Exception):
 class Housekeeping:
     """Lives in one thread."""
 
-    def __init__(self, file: Database) -> None:
+    def __init__(self, file: Database, keep_5min_days: int, keep_hourly_days: int) -> None:
         self._file = file
+        self._keep_5min_ms, self._keep_hourly_ms = keep_5min_days * _DAY_MS, keep_hourly_days * _DAY_MS
         self._runs: dict[int, _Run] = {}
         self._known_to = 0
         self._steps: Iterator[None] | None = None
@@ -112,11 +122,11 @@ class Housekeeping:
     def take_done(self, freed_bytes: int) -> Upkeep:
         """What was done since this was last asked, and what is left."""
         done = self.done
-        self.done = Done(to_move=done.to_move, to_pack=done.to_pack, to_delete=done.to_delete)
+        self.done = replace(done, deleted=0, repeated=0)
         return Upkeep(
             deleted_rows=done.deleted,
             freed_bytes=freed_bytes,
-            backlog_rows=done.to_move + done.to_pack + done.to_delete,
+            backlog_rows=done.to_move + done.to_pack + done.to_delete + done.to_sum,
             repeated_rows=done.repeated,
             old_rows=done.to_move,
         )
@@ -139,6 +149,9 @@ class Housekeeping:
             yield from self._pack_hours()
             self._pack_at_s = time.monotonic() + _PACK_EVERY_S
         yield from self._move_rows()
+        if not self.done.to_pack and not self.done.to_move:
+            # Each day once, however much comes late for it.
+            yield from self._sum_up_days()
         yield from self._delete_old()
 
     def _learn_runs(self) -> None:
@@ -151,6 +164,9 @@ class Housekeeping:
             self._known_to = max(self._known_to, run)
         with self._file.reading("read") as connection:
             waiting = slots(connection)
+            if not self._rows_are_counted and has_rows(connection):
+                (self.done.to_move,) = connection.execute("SELECT COUNT(*) FROM row_cycle").fetchone()
+            self.done.to_sum = len(self._stale_days())
         horizon = self._packable()
         all_runs = [*self._runs.values(), *(_Run(one.low_at, one.high_at, one.cycles) for one in waiting)]
         due = [run for run in all_runs if run.low_at < horizon]
@@ -225,13 +241,13 @@ class Housekeeping:
         while due := [run for run, one in self._runs.items() if one.low_at < horizon]:
             hour = min(self._runs[run].low_at for run in due) // HOUR_MS
             runs = sorted(run for run in due if self._runs[run].low_at < (hour + 1) * HOUR_MS)
-            if hour * HOUR_MS >= self._before:
-                yield from self._pack_hour(hour, runs)
+            yield from self._pack_hour(hour, runs)
             yield from self._drop_hour(hour, runs)
             self.done.to_pack = sum(run.cycles for run in self._runs.values() if run.low_at < horizon)
 
     def _pack_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
-        for taken in self._by_series(hour, runs):
+        keys = {run: self._keys("tail", run) for run in runs}
+        for taken in _by_series(keys, lambda key: self._of_hour(key, hour)):
             yield
             kept = without_repeats(taken)
             self.done.repeated += len(taken) - len(kept)
@@ -239,32 +255,8 @@ class Housekeeping:
                 self._file_away(hour, some)
                 yield
 
-    def _by_series(self, hour: int, runs: Sequence[int]) -> Iterator[list[Row]]:
-        """The cycles of the hour, all that the tail has of some neighbouring series at once; now and then none."""
-        keys = {run: self._keys(run) for run in runs}
-        unpacked = 0
-        waiting: dict[int, list[Row]] = {run: [] for run in runs}
-        while any(keys.values()) or any(waiting.values()):
-            for run in runs:
-                while keys[run] and not waiting[run]:
-                    waiting[run] = self._of_hour(keys[run].pop(0), hour)
-                    unpacked += 1
-                    if unpacked % _UNPACK_AT_ONCE == 0:
-                        yield []
-            # Up to here nothing more can come from any run: no series is in two portions of one.
-            last = min((waiting[run][-1][0] for run in runs if keys[run]), default=None)
-            taken: list[Row] = []
-            for run in runs:
-                rows = waiting[run]
-                place = len(rows) if last is None else _after(rows, last)
-                taken += rows[:place]
-                waiting[run] = rows[place:]
-            yield taken
-
-    def _keys(self, run: int) -> list[int]:
-        rows = self._file.read(
-            "read", "SELECT id FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id", (run, run + 1)
-        )
+    def _keys(self, table: str, number: int) -> list[int]:
+        rows = self._file.read("read", _KEYS[table], (number, number + 1))
         return [key for (key,) in rows]
 
     def _of_hour(self, key: int, hour: int) -> list[Row]:
@@ -273,7 +265,10 @@ class Housekeeping:
         return [row for row in unpack(data) if start <= row[AT] < end]
 
     def _file_away(self, hour: int, rows: Sequence[Row]) -> None:
-        """Put cycles of some neighbouring series, sorted, into the blocks of their hour."""
+        """Put cycles of some neighbouring series, sorted, into the blocks of their hour, and sum them up."""
+        if hour * HOUR_MS < self._before:
+            self._sum_up_only(hour, rows)
+            return
         first, last = rows[0][0], rows[-1][0]
         key = hour << SHIFT
         there = self._file.read(
@@ -295,13 +290,37 @@ class Housekeeping:
         packed = [(key | start, *rest) for start, *rest in packed_portions(kept, IN_A_BLOCK)]
         with self._file.transaction("pack") as connection:
             _delete(connection, "DELETE FROM block WHERE id = ?", replaced)
+            connection.executemany("DELETE FROM minutes WHERE id = ?", [(one,) for one in replaced])
             connection.executemany(_INSERT_BLOCK, packed)
+            for some in portions(kept, IN_A_BLOCK):
+                sum_up_block(connection, key | some[0][0], some)
+
+    def _sum_up_only(self, hour: int, rows: Sequence[Row]) -> None:
+        """Of an hour whose cycles are kept no longer: for what nothing is summed up yet.
+
+        Where something is, nobody can tell any more what of these is in it already.
+        """
+        if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // _DAY_MS:
+            return
+        key = hour << SHIFT
+        there = self._file.read("read", _KEYS["minutes"], (hour, hour + 1))
+        before = [one for (portion,) in there for one in self._minutes(portion)]
+        known = {_by_start(one) for one in before}
+        new = [one for one in roll_up(rows, FIVE_MINUTES_MS) if _by_start(one) not in known]
+        if not new:
+            return
+        together = sorted([*before, *new], key=_by_start)
+        packed = [(key | some[0][0], pack_rollups(some)) for some in portions(together, _IN_A_DAY)]
+        with self._file.transaction("sum up") as connection:
+            _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for (portion,) in there])
+            connection.executemany("INSERT INTO minutes VALUES (?, ?)", packed)
+            connection.execute("INSERT OR IGNORE INTO stale_day VALUES (?)", (hour // _HOURS_OF_DAY,))
 
     def _drop_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
         """Take an hour, which is in its blocks or too old, out of the tail."""
         end = (hour + 1) * HOUR_MS
         whole = [run for run in runs if self._runs[run].high_at < end]
-        keys = [key for run in whole for key in self._keys(run)]
+        keys = [key for run in whole for key in self._keys("tail", run)]
         for place in range(0, len(keys), _PORTIONS_AT_ONCE):
             self._replace_tail(keys[place : place + _PORTIONS_AT_ONCE], 0, ())
             yield
@@ -321,6 +340,34 @@ class Housekeeping:
                     self.done.deleted += len(rows) - len(later)
                 yield
 
+    # -- days that are over are summed up by hours
+
+    def _stale_days(self) -> list[int]:
+        """Those that are over."""
+        today = self._packable() // HOUR_MS // _HOURS_OF_DAY
+        return [day for (day,) in self._file.read("read", "SELECT number FROM stale_day WHERE number < ?", (today,))]
+
+    def _sum_up_days(self) -> Iterator[None]:
+        for day in self._stale_days():
+            hours = range(day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
+            keys = {hour: self._keys("minutes", hour) for hour in hours}
+            packed: list[tuple[int, bytes]] = []
+            for taken in _by_series(keys, self._minutes):
+                yield
+                for some in portions(merged_to(sorted(taken, key=_by_start), HOUR_MS), _IN_A_DAY):
+                    packed.append((day << SHIFT | some[0][0], pack_rollups(some)))
+                    yield
+            with self._file.transaction("sum up") as connection:
+                connection.execute("DELETE FROM hours WHERE id >= ? << 32 AND id < ? << 32", (day, day + 1))
+                connection.executemany("INSERT INTO hours VALUES (?, ?)", packed)
+                connection.execute("DELETE FROM stale_day WHERE number = ?", (day,))
+            self.done.to_sum = len(self._stale_days())
+            yield
+
+    def _minutes(self, key: int) -> list[Rollup]:
+        ((data,),) = self._file.read("read", "SELECT data FROM minutes WHERE id = ?", (key,))
+        return unpack_rollups(data)
+
     # -- the rows of versions 1 and 2
 
     def _move_rows(self) -> Iterator[None]:
@@ -330,7 +377,6 @@ class Housekeeping:
                 self.done.to_move = 0
                 return
             if not self._rows_are_counted:
-                (self.done.to_move,) = connection.execute("SELECT COUNT(*) FROM row_cycle").fetchone()
                 known = counted(connection)
                 count_rows(connection, known, int(Time.now()))
         if not self._rows_are_counted:
@@ -352,8 +398,8 @@ class Housekeeping:
             found = self._file.read("read", ROWS, {"series": series, "start": start, "end": end})
             rows += [row_from(record) for record in found]
             yield
-        wanted = sorted((row for row in rows if row[AT] >= self._before), key=lambda row: row[AT])
-        for hour, of_hour in groupby(wanted, lambda row: row[AT] // HOUR_MS):
+        rows.sort(key=lambda row: row[AT])
+        for hour, of_hour in groupby(rows, lambda row: row[AT] // HOUR_MS):
             self._file_away(hour, without_repeats(list(of_hour)))
             yield
         # Only now, so that they are somewhere at every moment.
@@ -362,7 +408,7 @@ class Housekeeping:
                 for delete in _DELETE_ROWS:
                     connection.execute(delete, (series, start, end))
             yield
-        self.done.deleted += len(rows) - len(wanted)
+        self.done.deleted += sum(row[AT] < self._before for row in rows)
         self.done.to_move = max(0, self.done.to_move - len(rows))
 
     # -- what is too old
@@ -377,14 +423,41 @@ class Housekeeping:
             )
             if not found:
                 self.done.to_delete = 0
-                return
+                break
             with self._file.transaction("delete") as connection:
                 _delete(connection, "DELETE FROM block WHERE id = ?", [key for key, _ in found])
             gone = sum(cycles for _, cycles in found)
             self.done.deleted += gone
             self.done.to_delete = max(0, self.done.to_delete - gone)
             yield
+        yield from self._delete_rollups()
 
+    def _delete_rollups(self) -> Iterator[None]:
+        """By whole days; those of five minutes not before their day is summed up."""
+        now = int(Time.now())
+        fives = min([now - self._keep_5min_ms, self._before, *(day * _DAY_MS for day in self._stale_days())]) // _DAY_MS
+        hours = min(now - self._keep_hourly_ms, fives * _DAY_MS) // _DAY_MS
+        for table, end in (("minutes", fives * _HOURS_OF_DAY), ("hours", hours)):
+            while found := self._file.read("read", _OLD_ROLLUPS[table], (end, _PORTIONS_AT_ONCE)):
+                with self._file.transaction("delete") as connection:
+                    connection.executemany(_DELETE_ROLLUP[table], found)
+                yield
+
+
+_KEYS: Final = {
+    "tail": "SELECT id FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",
+    "minutes": "SELECT id FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",
+}
+_by_start: Final = itemgetter(0, 1)
+
+_OLD_ROLLUPS: Final = {
+    "minutes": "SELECT id FROM minutes WHERE id < ? << 32 ORDER BY id LIMIT ?",
+    "hours": "SELECT id FROM hours WHERE id < ? << 32 ORDER BY id LIMIT ?",
+}
+_DELETE_ROLLUP: Final = {
+    "minutes": "DELETE FROM minutes WHERE id = ?",
+    "hours": "DELETE FROM hours WHERE id = ?",
+}
 
 _FIRST_SERIES: Final = """
 SELECT MIN(series) FROM (SELECT MIN(series) AS series FROM cycle UNION ALL SELECT MIN(series) FROM old_cycle)
@@ -413,13 +486,30 @@ def _delete(connection: sqlite3.Connection, statement: str, keys: Sequence[int])
         raise Changed
 
 
-def _after(rows: Sequence[Row], series: int) -> int:
-    """The place after the last cycle of a series and of those before it."""
-    low, high = 0, len(rows)
-    while low < high:
-        middle = (low + high) // 2
-        if rows[middle][0] <= series:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+_T = TypeVar("_T", bound=tuple[Any, ...])
+
+
+def _by_series(keys: Mapping[int, list[int]], load: Callable[[int], list[_T]]) -> Iterator[list[_T]]:
+    """What all sources have of some neighbouring series, all of it at once; now and then nothing.
+
+    `keys` are the portions of each source, in their order, and `load` gives what is in one. Both a row and
+    a rollup begin with their series.
+    """
+    ahead = {source: deque(some) for source, some in keys.items()}
+    waiting: dict[int, list[_T]] = {source: [] for source in keys}
+    loaded = 0
+    while any(ahead.values()) or any(waiting.values()):
+        for source, left in ahead.items():
+            while left and not waiting[source]:
+                waiting[source] = load(left.popleft())
+                loaded += 1
+                if loaded % _UNPACK_AT_ONCE == 0:
+                    yield []
+        # Up to here nothing more can come from any source: no series is in two portions of one.
+        last = min((waiting[source][-1][0] for source, left in ahead.items() if left), default=None)
+        taken: list[_T] = []
+        for source, some in waiting.items():
+            place = len(some) if last is None else bisect_right(some, last, key=itemgetter(0))
+            taken += some[:place]
+            waiting[source] = some[place:]
+        yield taken

@@ -25,8 +25,12 @@ from influxdb_client.rest import ApiException
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import Time
+from noc_history.chart import chart_of, whole_buckets, width_for
+from noc_history.packing import Row
+from noc_history.rollups import Rollup, roll_up
 from noc_history.store import (
     Batch,
+    Chart,
     Definition,
     Point,
     Rejected,
@@ -41,6 +45,7 @@ from noc_history.store import (
 _TIMEOUT_MS: Final = 20_000
 _LINES_AT_ONCE: Final = 5_000
 _DAY_MS: Final = 86_400_000
+_KEEP_DAYS: Final = 30
 # More names than this make a longer query than filtering the answer costs.
 _NAMES_IN_A_QUERY: Final = 50
 # The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
@@ -199,10 +204,11 @@ class InfluxStore:
 
     # -- upkeep
 
-    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+    def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         """The server does the work and tells no figures; it is asked once an hour."""
         if time.monotonic() < self._delete_at_s:
             return Upkeep(backlog_rows=None)
+        before = before if before is not None else Time(Time.now() - _KEEP_DAYS * _DAY_MS)
         try:
             self._client.delete_api().delete(
                 "1970-01-01T00:00:00Z",
@@ -258,6 +264,28 @@ class InfluxStore:
             )
             found |= self._points(query, many)
         return dict(sorted(found.items()))
+
+    def chart(
+        self, targets: Sequence[str], sites: Sequence[str] | None, start: Time, end: Time, points: int
+    ) -> Mapping[str, Chart]:
+        """From raw cycles, whatever the period: there are no rollups here yet."""
+        width_ms = width_for(start, end, points)
+        first, last = whole_buckets(start, end, width_ms)
+        # Whole buckets at once, and no more of the period than memory is for.
+        step_ms = max(width_ms, _DAY_MS // width_ms * width_ms)
+        charts = {}
+        for target in targets:
+            where = f"target = {_quoted(target)} AND "
+            found: dict[str, list[Rollup]] = defaultdict(list)
+            for begin in range(first, last, step_ms):
+                between = _between(Time(begin), Time(min(begin + step_ms, last)))
+                query = f"SELECT sent, received, invalid, rtts_us FROM cycle WHERE {where}{between} GROUP BY site"
+                for tags, rows in self._series_of(query):
+                    if sites is None or tags["site"] in sites:
+                        found[tags["site"]] += roll_up([_cycle_row(row) for row in rows], width_ms)
+            silences = list(self._silences(f"{where}time < {last}ms AND until > {first}"))
+            charts[target] = chart_of(dict(sorted(found.items())), silences, start, end, width_ms)
+        return charts
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         if targets is not None and not targets:
@@ -439,6 +467,11 @@ def _state_record(row: Mapping[str, Any]) -> StateRecord:
         # Version 0.1 wrote no codes, and knew a pause by its sentence.
         code = "paused"
     return StateRecord(Time(row["time"] // 1_000_000), row["state"], row["reason"], code, row["epoch"], row["seq"])
+
+
+def _cycle_row(row: Mapping[str, Any]) -> Row:
+    rtts_us = tuple([int(rtt) for rtt in (row["rtts_us"] or "").split()])
+    return 0, row["time"], 0, row["sent"], row["received"], "!" if row["invalid"] else "", rtts_us
 
 
 def _points_of(rows: Sequence[Mapping[str, Any]]) -> list[Point]:

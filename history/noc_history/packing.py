@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from noc_bus.messages import ProbeResult
 
@@ -29,6 +29,7 @@ IN_A_BLOCK: Final = 1024
 """Cycles in a block of an hour, where its series have so many."""
 
 _VERSION: Final = 1
+_T = TypeVar("_T", bound=tuple[Any, ...])
 _HEAD: Final = struct.Struct("<BI")
 _COLUMN: Final = struct.Struct("<BqI")
 _CODES: Final[dict[int, str]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -72,8 +73,8 @@ def without_repeats(rows: list[Row]) -> list[Row]:
     return kept
 
 
-def portions(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
-    """Runs of sorted rows of at least `size` cycles, the last one perhaps less; no series is in two of them."""
+def portions(rows: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """Runs of at least `size` of what is sorted by series, the last one perhaps less; no series is in two of them."""
     start = 0
     while start < len(rows):
         end = start + size
@@ -108,17 +109,17 @@ def pack(rows: Sequence[Row]) -> bytes:
     known = {"": 0}
     numbers = [known.setdefault(note, len(known)) for note in notes]
     columns = [
-        _packed([series[0], *(series[end] - series[start] for start, end in pairwise(starts))]),
-        _packed([end - start for start, end in zip(starts, ends, strict=True)]),
-        _packed([at[start] for start in starts]),
-        _packed([seq[start] for start in starts]),
-        _packed(lows),
-        _packed(at_steps),
-        _packed(seq_steps),
-        _packed(sent),
-        _packed([one - other for one, other in zip(sent, received, strict=True)]),
-        _packed([len(one) - other for one, other in zip(rtts, received, strict=True)]),
-        _packed(numbers),
+        packed_column([series[0], *(series[end] - series[start] for start, end in pairwise(starts))]),
+        packed_column([end - start for start, end in zip(starts, ends, strict=True)]),
+        packed_column([at[start] for start in starts]),
+        packed_column([seq[start] for start in starts]),
+        packed_column(lows),
+        packed_column(at_steps),
+        packed_column(seq_steps),
+        packed_column(sent),
+        packed_column([one - other for one, other in zip(sent, received, strict=True)]),
+        packed_column([len(one) - other for one, other in zip(rtts, received, strict=True)]),
+        packed_column(numbers),
     ]
     text = "\n".join(known).encode()
     index = zlib.compress(b"".join([*columns, text]), 6, wbits=-15)
@@ -149,12 +150,12 @@ def _deflated(sections: Sequence[Sequence[int]]) -> bytes:
     deflate = zlib.compressobj(6, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
     out: list[bytes] = []
     for section in sections:
-        out += [deflate.compress(_packed(section)), deflate.flush(zlib.Z_BLOCK)]
+        out += [deflate.compress(packed_column(section)), deflate.flush(zlib.Z_BLOCK)]
     out.append(deflate.flush())
     return b"".join(out)
 
 
-def _packed(values: Sequence[int]) -> bytes:
+def packed_column(values: Sequence[int]) -> bytes:
     """Distances from the smallest, the lowest bytes of all first."""
     if not values:
         return _COLUMN.pack(0, 0, 0)
@@ -192,7 +193,7 @@ class _Column:
         return [value + self.low for value in values] if self.low else values.tolist()
 
 
-class _Columns:
+class Columns:
     """Finds columns one after the other."""
 
     def __init__(self, data: bytes) -> None:
@@ -209,12 +210,12 @@ class _Columns:
         return self._data[self._place :]
 
 
-def _streams(data: bytes) -> tuple[_Columns, bytes]:
+def _streams(data: bytes) -> tuple[Columns, bytes]:
     version, size = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise UnknownPackingError(f"cycles packed in the way {version}; this program knows {_VERSION} only")
     end = _HEAD.size + size
-    return _Columns(_inflated(data[_HEAD.size : end])), data[end:]
+    return Columns(_inflated(data[_HEAD.size : end])), data[end:]
 
 
 def _unpacked(data: bytes) -> list[Row]:
@@ -222,7 +223,7 @@ def _unpacked(data: bytes) -> list[Row]:
     columns = [index.next().all() for _ in range(11)]
     series, lengths, first_at, first_seq, lows, at_steps, seq_steps, sent, lost, more, numbers = columns
     notes = index.rest().decode().split("\n")
-    sections = _Columns(_inflated(deflated))
+    sections = Columns(_inflated(deflated))
     received = [a - b for a, b in zip(sent, lost, strict=True)]
     ends = list(accumulate([a + b for a, b in zip(received, more, strict=True)], initial=0))
     at: list[int] = []
@@ -258,7 +259,7 @@ def _unpacked_one(data: bytes, series: int) -> list[Row]:
     lengths = index.next().all()
     first_at, first_seq, lows, at_steps, seq_steps, sent, lost, more, numbers = (index.next() for _ in range(9))
     notes = index.rest().decode().split("\n")
-    sections = _Columns(_inflated(deflated))
+    sections = Columns(_inflated(deflated))
     section = sections.next()
     place = in_section = section_at = 0
     for length in lengths[:number]:

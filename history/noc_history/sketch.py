@@ -80,17 +80,24 @@ class Sketch:
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
         """Raises ValueError for what no sketch encodes to."""
-        numbers = iter(_numbers(data))
+        return cls.merged_from([data])
+
+    @classmethod
+    def merged_from(cls, encoded: Iterable[bytes]) -> Sketch:
+        """As `merged`, of encoded ones. Raises ValueError for what no sketch encodes to."""
         counts: dict[int, int] = {}
-        bucket = next(numbers, 0)
-        for number in numbers:
-            if number:
-                counts[bucket] = number
-                bucket += 1
-            else:
-                bucket += next(numbers, 0)
-        if data and not counts:
-            raise ValueError("a sketch without counts")
+        for data in encoded:
+            numbers = iter(data if data.isascii() else _numbers(data))
+            bucket = next(numbers, 0)
+            before = len(counts)
+            for number in numbers:
+                if number:
+                    counts[bucket] = counts.get(bucket, 0) + number
+                    bucket += 1
+                else:
+                    bucket += next(numbers, 0)
+            if len(data) == 1 or (data and not before and not counts):
+                raise ValueError("a sketch without counts")
         return cls(counts)
 
 

@@ -19,11 +19,14 @@ from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, SiteState, Target
 from noc_bus.time import Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
-from noc_history.cycles import SCHEMA, commit, cycles_of, newest
+from noc_history.chart import chart_of, whole_buckets, width_for
+from noc_history.cycles import ROLLUP_SCHEMA, SCHEMA, commit, cycles_of, has_rows, newest, rollups_of, sum_up_block
 from noc_history.housekeeping import Housekeeping
-from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, without_repeats
+from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
+from noc_history.rollups import Rollup
 from noc_history.store import (
     Batch,
+    Chart,
     Definition,
     Point,
     Silence,
@@ -35,6 +38,7 @@ from noc_history.store import (
 )
 
 _HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 _VACUUM_PAGES: Final = 500
 # Free pages are used by the next cycles; only what stays free for long is given back.
 _FREE_SHARE: Final = 0.1
@@ -124,8 +128,22 @@ CREATE TABLE definition (
 ) WITHOUT ROWID;
 """
 
+_KEEP_DAYS: Final = 14
+_KEEP_DAYS_BEFORE: Final = 30
+
+
+def _to_version_4(connection: sqlite3.Connection) -> None:
+    sql(ROLLUP_SCHEMA)(connection)
+    # What is there already was to be kept for 30 days.
+    is_old = has_rows(connection) or connection.execute("SELECT EXISTS (SELECT 1 FROM block)").fetchone()[0]
+    connection.execute("INSERT INTO keep VALUES (1, ?)", (_KEEP_DAYS_BEFORE if is_old else _KEEP_DAYS,))
+    for key, data in connection.execute("SELECT id, data FROM block").fetchall():
+        sum_up_block(connection, key, unpack(data))
+
+
 LADDER: Final = Ladder(
-    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA)], cure="name another file in NOC_HISTORY_URL"
+    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4],
+    cure="name another file in NOC_HISTORY_URL",
 )
 # Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
 _SETS_ASIDE: Final = frozenset({sqlite3.SQLITE_CORRUPT})
@@ -142,15 +160,18 @@ class _Known:
 class SqliteStore:
     """Implements `noc_history.store.Store`. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened yet: the folder may appear later."""
+    def __init__(self, path: Path, *, keep_5min_days: int = 90, keep_hourly_days: int = 1826) -> None:
+        """Nothing is opened yet: the folder may appear later.
+
+        `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
+        """
         self.path = path
         # Not read through when it is opened: it may be large.
         self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False, wipes=False)
         self._writing = threading.Lock()
         self._known = _Known()
         self._checkpoint_at_s = 0.0
-        self._housekeeping = Housekeeping(self._file)
+        self._housekeeping = Housekeeping(self._file, keep_5min_days, keep_hourly_days)
 
     # -- writing
 
@@ -167,10 +188,13 @@ class SqliteStore:
         self._known = known
         return Written(stored)
 
-    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+    def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         until_s = time.monotonic() + budget_s
         freed = 0
         with _as_store_error():
+            if before is None:
+                ((days,),) = self._read("SELECT days FROM keep")
+                before = Time(Time.now() - days * _DAY_MS)
             is_idle = self._housekeeping.work(before, until_s)
             while is_idle and time.monotonic() < until_s and (size := self._give_back_some()):
                 freed += size
@@ -218,6 +242,30 @@ class SqliteStore:
             ).fetchall()
             found = {name: cycles_of(connection, number, start, end) for number, name in series}
         return {name: _points(rows, start, end, points) for name, rows in found.items() if rows}
+
+    def chart(
+        self, targets: Sequence[str], sites: Sequence[str] | None, start: Time, end: Time, points: int
+    ) -> Mapping[str, Chart]:
+        width_ms = width_for(start, end, points)
+        first, last = whole_buckets(start, end, width_ms)
+        found: dict[str, dict[str, list[Rollup]]] = {target: {} for target in targets}
+        silences: dict[str, list[Silence]] = {target: [] for target in targets}
+        names = {"targets": _wanted(targets), "start": first, "end": last}
+        with _as_store_error(), self._file.reading("read") as connection:
+            series = {
+                number: (target, site)
+                for number, target, site in connection.execute(_SERIES, names).fetchall()
+                if sites is None or site in sites
+            }
+            for number, (target, site) in series.items():
+                if rollups := rollups_of(connection, number, first, last, width_ms):
+                    found[target][site] = rollups
+            for number, begun, until in connection.execute(_SILENCES, names).fetchall():
+                if number in series:
+                    silences[series[number][0]].append(Silence(*series[number], Time(begun), Time(until)))
+        return {
+            target: chart_of(of_target, silences[target], start, end, width_ms) for target, of_target in found.items()
+        }
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import Time
@@ -119,6 +119,44 @@ class Point:
     rtt_max_ms: float | None
 
 
+PERCENTS: Final = (5, 25, 50, 75, 95)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Cycles of one target from one site, or from all, that began in one bucket of a chart.
+
+    Counts and RTTs are as in `Point`. `percentiles_ms` has one value for each of PERCENTS, each within 1 % of the
+    true one of its rank; None where none was answered. `blind` is the share of the bucket's time, from 0 to
+    1, for which silences say that nobody looked; of all sites together it is their mean.
+    """
+
+    at: Time
+    cycles: int
+    invalid: int
+    sent: int
+    received: int
+    rtt_min_ms: float | None
+    rtt_mean_ms: float | None
+    rtt_max_ms: float | None
+    percentiles_ms: tuple[float, ...] | None
+    blind: float
+
+    @property
+    def loss(self) -> float | None:
+        """From 0 to 1, of the echoes of valid cycles; None where there were none."""
+        return (self.sent - self.received) / self.sent if self.sent else None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Buckets of equal width that begin at multiples of it; those with nothing to say are left out."""
+
+    width_ms: int
+    sites: Mapping[str, Sequence[Bucket]]
+    merged: Sequence[Bucket]
+
+
 @dataclass(frozen=True)
 class StateRecord:
     """A site's state of a target from `since` on, until the site's next one by epoch and journal number."""
@@ -162,6 +200,15 @@ class Store(Protocol):
         With enough points for every cycle, each millisecond in which some began is a point.
         """
 
+    def chart(
+        self, targets: Sequence[str], sites: Sequence[str] | None, start: Time, end: Time, points: int
+    ) -> Mapping[str, Chart]:
+        """By target, what a picture of the period needs, in at most `points` whole buckets and one more.
+
+        Where raw cycles are kept no longer, their rollups stand for them: then all of a rollup falls into
+        the bucket that it begins in. `sites` None: all.
+        """
+
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         """By target, then by site. `targets` None: all that are stored."""
 
@@ -177,10 +224,11 @@ class Store(Protocol):
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         """Incidents open at some moment of the period, newest first."""
 
-    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+    def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         """Work for about `budget_s` at packing what was written, deleting raw cycles and giving space back.
 
-        Cycles are deleted by whole hours, once all of an hour started before `before`. Never keeps a `write` of another thread waiting for long. States, silences, definitions and
+        Cycles are deleted by whole hours, once all of an hour started before `before`; None: once they are as
+        old as the store itself keeps them. Never keeps a `write` of another thread waiting for long. States, silences, definitions and
         incidents are kept for good. Call it again and again, from one thread of its own.
         """
 

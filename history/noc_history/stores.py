@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
@@ -11,15 +12,20 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 from noc_frame.settings import Setting
 from noc_history.store import Store
 
-DEFAULT_KEEP_DAYS: Final = 30
+KEEP_5MIN_DAYS: Final = 90
+KEEP_HOURLY_DAYS: Final = 1826
 FILE_NAME: Final = "history.sqlite"
 
 
 @dataclass(frozen=True)
 class HistoryUrl:
-    """A store not opened yet. `keep_days`: raw cycles older than that are forgotten; states and incidents never."""
+    """A store not opened yet.
 
-    keep_days: int
+    `keep_days`: raw cycles older than that are forgotten; None: so long as the store itself has it. States
+    and incidents are kept for good.
+    """
+
+    keep_days: int | None
     described: str
     open: Callable[[], Store]
     """The store; it connects on first use, so that it need not be there yet."""
@@ -33,13 +39,21 @@ def parse(url: str) -> HistoryUrl | None:
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"{parts.scheme or 'nothing'} is none of {', '.join(_SCHEMES)}")
     options = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    if unknown := set(options) - {"keep_days"}:
+    names, open_with = _SCHEMES[parts.scheme]
+    if unknown := set(options) - set(names):
         raise ValueError(f"unknown option {min(unknown)}")
-    keep_days = options.get("keep_days", [str(DEFAULT_KEEP_DAYS)])[0]
-    if not keep_days.isdecimal() or not 1 <= int(keep_days) <= 36_500:
-        raise ValueError(f"keep_days {keep_days[:20]} is not a number from 1 to 36500")
-    described, open_store = _SCHEMES[parts.scheme](parts)
-    return HistoryUrl(int(keep_days), described, open_store)
+    keep = {name: _days(name, values[0]) for name, values in options.items()}
+    for shorter, longer in pairwise(name for name in names if name in keep):
+        if keep[shorter] > keep[longer]:
+            raise ValueError(f"{longer} {keep[longer]} is less than {shorter} {keep[shorter]}")
+    described, open_store = open_with(parts, keep)
+    return HistoryUrl(keep.get("keep_days"), described, open_store)
+
+
+def _days(name: str, text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 36_500:
+        raise ValueError(f"{name} {text[:20]} is not a number from 1 to 36500")
+    return int(text)
 
 
 def in_folder(folder: Path) -> HistoryUrl:
@@ -49,16 +63,19 @@ def in_folder(folder: Path) -> HistoryUrl:
     return found
 
 
-def _sqlite(parts: SplitResult) -> tuple[str, Callable[[], Store]]:
+def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[[], Store]]:
     from noc_history.sqlite import SqliteStore  # only the store in use is loaded
 
     if parts.netloc or len(parts.path) < 2:
         raise ValueError("it needs three slashes and the path of a file")
     path = Path(unquote(parts.path))
-    return f"SQLite in {path}", lambda: SqliteStore(path)
+    # What is kept longer is not kept shorter than what is finer.
+    fives = keep.get("keep_5min_days", max(KEEP_5MIN_DAYS, keep.get("keep_days", 0)))
+    hours = keep.get("keep_hourly_days", max(KEEP_HOURLY_DAYS, fives))
+    return f"SQLite in {path}", lambda: SqliteStore(path, keep_5min_days=fives, keep_hourly_days=hours)
 
 
-def _influxdb(parts: SplitResult) -> tuple[str, Callable[[], Store]]:
+def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[[], Store]]:
     from noc_history.influxdb import InfluxStore  # its client takes half a second to load
 
     names = [unquote(name) for name in parts.path.split("/")[1:]]
@@ -73,17 +90,19 @@ def _influxdb(parts: SplitResult) -> tuple[str, Callable[[], Store]]:
     return f"InfluxDB bucket {bucket} at {address}", lambda: InfluxStore(address, token, org, bucket)
 
 
-_SCHEMES: Final[dict[str, Callable[[SplitResult], tuple[str, Callable[[], Store]]]]] = {
-    "sqlite": _sqlite,
-    "influxdb": _influxdb,
-    "influxdbs": _influxdb,
+_Open = Callable[[SplitResult, Mapping[str, int]], tuple[str, Callable[[], Store]]]
+# Each with the options it takes, from what is kept for the shortest time to the longest.
+_SCHEMES: Final[Mapping[str, tuple[Sequence[str], _Open]]] = {
+    "sqlite": (("keep_days", "keep_5min_days", "keep_hourly_days"), _sqlite),
+    "influxdb": (("keep_days",), _influxdb),
+    "influxdbs": (("keep_days",), _influxdb),
 }
 
 HISTORY_URL: Final = Setting(
     "NOC_HISTORY_URL",
     parse,
     "sqlite:///path/of/history.sqlite, influxdb://token@host:8086/org/bucket or influxdbs://…, "
-    "each also with ?keep_days=30",
+    "each also with ?keep_days=30, sqlite with &keep_5min_days=90&keep_hourly_days=1826",
     "where history is kept; empty: SQLite in NOC_DATA",
     default="",
     secret=True,

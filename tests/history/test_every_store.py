@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult, State, Target
 from noc_bus.time import Time
+from noc_history.sketch import ERROR
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Definition, Point, Silence, StateRecord, Store, Written
+from noc_history.store import PERCENTS, Batch, Bucket, Definition, Point, Silence, StateRecord, Store, Written
 from tests.history.conftest import open_store
 from tests.history.records import T0, at, cycle, incident, state
 
@@ -366,3 +367,80 @@ def forget_cycles(store: Store, before: Time) -> None:
 
 def mark(seq: int, *, epoch: int = 1, site: str = "here", seconds: float = 0) -> Mark:
     return Mark(site=site, epoch=epoch, seq=seq, at=at(seconds))
+
+
+@_each_example_has_names_of_its_own
+@given(
+    cycles=st.dictionaries(
+        st.integers(0, 3 * 3_600_000),
+        st.tuples(st.lists(st.integers(0, 4_000_000), max_size=5), st.booleans(), st.sampled_from(["here", "there"])),
+        min_size=1,
+        max_size=30,
+    ),
+    start_ms=st.integers(0, 3_600_000),
+    length_ms=st.integers(1, 4 * 3_600_000),
+    points=st.integers(1, 700),
+)
+def test_a_chart_equals_the_plain_sums_of_its_buckets(
+    store: Store, cycles: dict[int, tuple[list[int], bool, str]], start_ms: int, length_ms: int, points: int
+) -> None:
+    target = f"charted-{next(_numbers)}"
+    results = [
+        cycle(ms / 1000, [us / 1000 for us in us_], target=target, site=site, invalid=None if is_valid else "late")
+        for ms, (us_, is_valid, site) in cycles.items()
+    ]
+    store.write(Batch(results=results))
+    start, end = Time(T0 + start_ms), Time(T0 + start_ms + length_ms)
+    chart = store.chart([target], None, start, end, points)[target]
+    assert chart.width_ms * points >= length_ms
+    for site, buckets in (("here", chart.sites.get("here", ())), ("there", chart.sites.get("there", ()))):
+        assert_charted(buckets, [one for one in results if one.site == site], start, end, chart.width_ms)
+    assert_charted(chart.merged, results, start, end, chart.width_ms)
+    alone = store.chart([target], ["there"], start, end, points)[target]
+    assert list(alone.sites) == [site for site in chart.sites if site == "there"]
+
+
+def assert_charted(
+    buckets: Sequence[Bucket], results: Sequence[ProbeResult], start: Time, end: Time, width_ms: int
+) -> None:
+    first, last = start // width_ms * width_ms, -(-end // width_ms) * width_ms
+    expected: dict[int, list[ProbeResult]] = {}
+    for one in sorted(results, key=lambda one: one.at):
+        if first <= one.at < last:
+            expected.setdefault(one.at // width_ms * width_ms, []).append(one)
+    assert [bucket.at for bucket in buckets] == list(expected)
+    for bucket, members in zip(buckets, expected.values(), strict=True):
+        (point,) = plain_sums(members, Time(bucket.at), Time(bucket.at + width_ms), 1)
+        assert (bucket.cycles, bucket.invalid, bucket.sent, bucket.received) == (
+            point.cycles,
+            point.invalid,
+            point.sent,
+            point.received,
+        )
+        rtts_ms = sorted(rtt for one in members if one.invalid is None for rtt in one.rtts_ms)
+        if not rtts_ms:
+            assert (bucket.rtt_min_ms, bucket.rtt_max_ms, bucket.percentiles_ms) == (None, None, None)
+            continue
+        assert bucket.rtt_min_ms == pytest.approx(rtts_ms[0])
+        assert bucket.rtt_max_ms == pytest.approx(rtts_ms[-1])
+        assert bucket.rtt_mean_ms == pytest.approx(sum(rtts_ms) / len(rtts_ms))
+        assert bucket.percentiles_ms is not None
+        for percent, value in zip(PERCENTS, bucket.percentiles_ms, strict=True):
+            true_ms = rtts_ms[int(percent * (len(rtts_ms) - 1) / 100)]
+            assert value == pytest.approx(true_ms, rel=ERROR * 1.000001, abs=1e-9)
+
+
+def test_a_chart_says_how_much_of_each_bucket_nobody_looked(store: Store) -> None:
+    store.write(
+        Batch(
+            results=[cycle(0), cycle(0, site="there"), cycle(300), cycle(610)],
+            silences=[Silence("router", "here", at(30), at(300)), Silence("router", "here", at(310), at(610))],
+        )
+    )
+    chart = store.chart(["router"], None, at(0), at(660), 11)["router"]
+    assert chart.width_ms == 60_000
+    blind = {(bucket.at - T0 + 7) // 60_000: round(bucket.blind, 3) for bucket in chart.sites["here"]}
+    assert blind == {0: 0.5, 1: 1, 2: 1, 3: 1, 4: 1, 5: 0.833, 6: 1, 7: 1, 8: 1, 9: 1, 10: 0.167}
+    assert [bucket.blind for bucket in chart.sites["there"]] == [0]
+    assert [round(bucket.blind, 3) for bucket in chart.merged][:2] == [0.25, 0.5]
+    assert store.chart(["router", "unheard-of"], None, at(0), at(60), 9)["unheard-of"].sites == {}

@@ -7,7 +7,7 @@ import resource
 import shutil
 import sqlite3
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from noc_bus.messages import Mark, ProbeResult
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Point, Store, StoreError
+from noc_history.store import Batch, Chart, Point, Store, StoreError
 from tests.history.records import T0, at, cycle
 
 FOREVER: Final = Time(T0 + 10 * 365 * 86_400_000)
@@ -274,3 +274,99 @@ def write_rows(path: Path, cycles: Sequence[ProbeResult]) -> None:
             )  # fmt: skip
             db.execute("INSERT INTO cycle VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     store.close()
+
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+
+
+def charts(store: Store, start: Time, end: Time, *widths_ms: int) -> list[Mapping[str, Chart]]:
+    found = [store.chart(TARGETS, None, start, end, -(-(end - start) // width)) for width in widths_ms]
+    assert [{chart.width_ms for chart in one.values()} for one in found] == [{width} for width in widths_ms]
+    return found
+
+
+def days_ago(cycles: Sequence[ProbeResult], days: int) -> tuple[list[ProbeResult], Time]:
+    """The same cycles from a midnight on, so many days ago; and that midnight."""
+    start = Time((Time.now() // DAY_MS - days) * DAY_MS)
+    return [replace(one, at=Time(start + (one.at - T0))) for one in cycles], start
+
+
+def test_a_chart_is_the_same_from_the_tail_from_blocks_and_from_rollups(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    cycles, start = days_ago(some_cycles(random.Random(11), 50, every_s=400), 6)
+    end = Time(start + 3 * DAY_MS)
+    widths = (300_000, HOUR_MS, 6 * HOUR_MS)
+    store = SqliteStore(path)
+    write(store, cycles)
+    fresh = charts(store, start, end, 120_000, *widths)
+    assert sum(one.cycles for chart in fresh[1].values() for one in chart.merged) == len(cycles)
+    pack(path)
+    assert charts(store, start, end, 120_000, *widths) == fresh
+    # Raw cycles go; what is summed up of them stays.
+    pack(path, end)
+    assert drawn(store) == {}
+    assert charts(store, start, end, *widths) == fresh[1:]
+    coarse = store.chart(["router"], ["here"], start, end, 10_000)["router"].sites["here"]
+    assert sum(one.cycles for one in coarse) == len(cycles) // 6
+    store.close()
+
+
+def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(tmp_path: Path) -> None:
+    """A site that was cut off for hours comes back, even after the day was summed up."""
+    cycles, start = days_ago(some_cycles(random.Random(12), 40, every_s=400), 5)
+    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS)
+    late = [one for one in cycles if one.site == "there" and 4 * HOUR_MS < one.at - start < 30 * HOUR_MS]
+    in_time, path = SqliteStore(tmp_path / "in-time.sqlite"), tmp_path / "history.sqlite"
+    write(in_time, cycles)
+    pack(in_time.path)
+    store = SqliteStore(path)
+    write(store, [one for one in cycles if one not in late])
+    pack(path)
+    assert charts(store, start, end, *widths) != charts(in_time, start, end, *widths)
+    write(store, [*late, *cycles[::9]])
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    pack(path)
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    pack(path, end)
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    in_time.close()
+    store.close()
+
+
+def test_each_tier_is_kept_as_long_as_it_is_set_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    cycles, start = days_ago(some_cycles(random.Random(13), 9 * 24, every_s=3000), 9)
+    end = Time(start + 9 * DAY_MS)
+    store = SqliteStore(path, keep_5min_days=4, keep_hourly_days=7)
+    write(store, [one for one in cycles if one.at < Time.now()])
+    while store.maintain(Time(Time.now() - 2 * DAY_MS), 5.0).backlog_rows:
+        pass
+    store.maintain(Time(Time.now() - 2 * DAY_MS), 5.0)
+    first_raw = min(one.at for points in drawn(store).values() for one in points)
+    kept_from = (Time.now() - 2 * DAY_MS) // HOUR_MS * HOUR_MS
+    assert kept_from - HOUR_MS <= first_raw < kept_from + HOUR_MS
+    # By whole days; a midnight may have passed since the test began.
+    assert oldest(path, "minutes", HOUR_MS) - start in (5 * DAY_MS, 6 * DAY_MS)
+    assert oldest(path, "hours", DAY_MS) - start in (2 * DAY_MS, 3 * DAY_MS)
+    (hourly,) = charts(store, start, end, HOUR_MS)
+    assert hourly["router"].merged[0].at == oldest(path, "hours", DAY_MS)
+    store.close()
+
+
+def oldest(path: Path, table: str, unit_ms: int) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute(f"SELECT MIN(id) >> 32 FROM {table}").fetchone()[0]) * unit_ms
+
+
+def test_without_a_setting_a_new_file_keeps_14_days_and_one_from_before_its_30(tmp_path: Path) -> None:
+    new, before = tmp_path / "new.sqlite", tmp_path / "before.sqlite"
+    old = Time(Time.now() - 20 * DAY_MS)
+    shutil.copy(Path(__file__).parents[1] / "fixtures" / "data-0.1" / "history.sqlite", before)
+    for path, is_kept in ((new, False), (before, True)):
+        store = SqliteStore(path)
+        store.write(Batch(results=[replace(cycle(0, target="kept", seq=1), at=old)]))
+        while store.maintain(None, 5.0).backlog_rows:
+            pass
+        assert bool(store.series("kept", Time(0), FOREVER, 9)) is is_kept
+        store.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from noc_history.sqlite import SqliteStore
+from noc_history.sqlite import LADDER, SqliteStore
 from noc_history.store import Batch, StoreError
 from tests.history.records import at, cycle
 
@@ -32,7 +32,7 @@ def of_a_later_version(path: Path) -> None:
     ("make", "sentence"),
     [
         (of_another_program, "is a SQLite file of something else; name another file in NOC_HISTORY_URL"),
-        (of_a_later_version, "the file has version 99, this program knows versions up to 3"),
+        (of_a_later_version, f"the file has version 99, this program knows versions up to {LADDER.newest}"),
         (lambda path: path.write_bytes(b"x" * 5000), "file is not a database; move the file away"),
     ],
 )

@@ -13,14 +13,15 @@ from noc_history.stores import HISTORY_URL, in_folder, parse
 @pytest.mark.parametrize(
     ("url", "described", "keep_days"),
     [
-        ("sqlite:///var/lib/noc/history.sqlite", "SQLite in /var/lib/noc/history.sqlite", 30),
+        ("sqlite:///var/lib/noc/history.sqlite", "SQLite in /var/lib/noc/history.sqlite", None),
         ("sqlite:///a%20b/h%3F.sqlite?keep_days=365", "SQLite in /a b/h?.sqlite", 365),
-        ("influxdb://t%2Fk@host/org/bucket", "InfluxDB bucket bucket at http://host:8086", 30),
-        ("influxdbs://t@host:443/my%20org/b", "InfluxDB bucket b at https://host:443", 30),
+        ("sqlite:///h.sqlite?keep_days=7&keep_5min_days=30&keep_hourly_days=400", "SQLite in /h.sqlite", 7),
+        ("influxdb://t%2Fk@host/org/bucket", "InfluxDB bucket bucket at http://host:8086", None),
+        ("influxdbs://t@host:443/my%20org/b", "InfluxDB bucket b at https://host:443", None),
         ("influxdb://t@[::1]:9/o/b?keep_days=1", "InfluxDB bucket b at http://[::1]:9", 1),
     ],
 )
-def test_a_history_url_is_read(url: str, described: str, keep_days: int) -> None:
+def test_a_history_url_is_read(url: str, described: str, keep_days: int | None) -> None:
     found = parse(url)
     assert found is not None
     assert (found.described, found.keep_days) == (described, keep_days)
@@ -37,6 +38,9 @@ def test_a_history_url_is_read(url: str, described: str, keep_days: int) -> None
         "sqlite:///a?keep_days=0",
         "sqlite:///a?keep_days=ever",
         "sqlite:///a?keep_days=36501",
+        "sqlite:///a?keep_days=30&keep_5min_days=29",
+        "sqlite:///a?keep_5min_days=90&keep_hourly_days=30",
+        "influxdb://hunter2@host/org/bucket?keep_hourly_days=30",
         "influxdb://host/org/bucket",
         "influxdb://hunter2@host/bucket",
         "influxdb://hunter2@host/org/",

@@ -53,7 +53,7 @@ class Store(SqliteStore):
             raise self.failing
         return super().marks()
 
-    def maintain(self, before: Time, budget_s: float) -> Upkeep:
+    def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         self.maintained += 1
         if self.cannot_maintain:
             raise self.cannot_maintain

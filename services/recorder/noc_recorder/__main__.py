@@ -22,7 +22,8 @@ from noc_recorder.writer import Writer
 def run(config: Config, stop: threading.Event) -> None:
     """Record until stopped. Raises StoreError when the store is broken for good, SessionDied."""
     logger = log.get("noc.recorder")
-    logger.info(f"storing in {config.history.described}, raw cycles for {config.history.keep_days} days")
+    kept = "" if config.history.keep_days is None else f", raw cycles for {config.history.keep_days} days"
+    logger.info(f"storing in {config.history.described}{kept}")
     store = config.history.open()
     intake, rejected = Intake(), RejectedFile(config.data)
     session = Session(config.broker, "noc-recorder", will=lambda instance: presence.offline("recorder", instance))

@@ -25,7 +25,7 @@ _DAY_MS: Final = 86_400_000
 class Maintenance:
     """Lives in one thread, which runs `run`; the figures may be read from others."""
 
-    def __init__(self, store: Store, keep_days: int, every_s: float = _EVERY_S) -> None:
+    def __init__(self, store: Store, keep_days: int | None, every_s: float = _EVERY_S) -> None:
         self.trouble: str | None = None
         """How the store is set up wrongly, with the cure."""
         self.deleted_rows = 0
@@ -35,7 +35,7 @@ class Maintenance:
         self.backlog_rows: int | None = None
         self.worked_s = 0.0
         self._store = store
-        self._keep_ms = keep_days * _DAY_MS
+        self._keep_ms = None if keep_days is None else keep_days * _DAY_MS
         self._every_s = every_s
         self._look_at_s = self._log_at_s = self._progress_at_s = time.monotonic()
         self._old_rows = self._brought_rows = 0
@@ -66,7 +66,8 @@ class Maintenance:
 
     def _work(self) -> None:
         begun_s = time.monotonic()
-        done = self._store.maintain(Time(Time.now() - self._keep_ms), BUDGET_S)
+        before = None if self._keep_ms is None else Time(Time.now() - self._keep_ms)
+        done = self._store.maintain(before, BUDGET_S)
         self.worked_s += time.monotonic() - begun_s
         self.deleted_rows += done.deleted_rows
         self.freed_bytes += done.freed_bytes

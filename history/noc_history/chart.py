@@ -1,0 +1,87 @@
+"""Charts, whatever store their cycles come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from noc_bus.time import Time
+from noc_history.rollups import Rollup, merged
+from noc_history.sketch import Sketch
+from noc_history.store import PERCENTS, Bucket, Chart, Silence
+
+_S: Final = 1000
+_MIN: Final = 60 * _S
+_H: Final = 60 * _MIN
+_DAY: Final = 24 * _H
+_WIDTHS_MS: Final = (
+    *(_S, 2 * _S, 5 * _S, 10 * _S, 15 * _S, 30 * _S, _MIN, 2 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 30 * _MIN),
+    *(_H, 2 * _H, 3 * _H, 6 * _H, 12 * _H, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY),
+)
+
+
+def width_for(start: Time, end: Time, points: int) -> int:
+    """The smallest usual width of which at most `points` go into the period."""
+    least = -(-(end - start) // points)
+    return next((width for width in _WIDTHS_MS if width >= least), -(-least // _DAY) * _DAY)
+
+
+def whole_buckets(start: Time, end: Time, width_ms: int) -> tuple[int, int]:
+    """From the begin of the first to the end of the last."""
+    return start // width_ms * width_ms, -(-end // width_ms) * width_ms
+
+
+def chart_of(
+    sites: Mapping[str, Sequence[Rollup]], silences: Sequence[Silence], start: Time, end: Time, width_ms: int
+) -> Chart:
+    """`sites` has for each one rollup for each bucket with cycles, in order."""
+    first, last = whole_buckets(start, end, width_ms)
+    blind = {site: _blind([one for one in silences if one.site == site], first, last, width_ms) for site in sites}
+    found = {
+        site: [_bucket(at, parts, blind[site].get(at, 0.0)) for at, parts in _by_start([rollups], blind[site])]
+        for site, rollups in sites.items()
+    }
+    shares = {at: sum(one.get(at, 0.0) for one in blind.values()) / len(blind) for one in blind.values() for at in one}
+    together = [_bucket(at, parts, shares.get(at, 0.0)) for at, parts in _by_start(sites.values(), shares)]
+    return Chart(width_ms, found, together)
+
+
+def _by_start(groups: Iterable[Sequence[Rollup]], blind: Mapping[int, float]) -> list[tuple[int, list[Rollup]]]:
+    """All buckets with cycles or blind time."""
+    found: dict[int, list[Rollup]] = {at: [] for at in blind}
+    for rollups in groups:
+        for one in rollups:
+            found.setdefault(one.start, []).append(one)
+    return sorted(found.items())
+
+
+def _bucket(at: int, parts: Sequence[Rollup], blind: float) -> Bucket:
+    if not parts:
+        return Bucket(Time(at), 0, 0, 0, 0, None, None, None, None, blind)
+    one = merged(0, at, parts)
+    if not one.sketch:
+        return Bucket(Time(at), one.cycles, one.invalid, one.sent, one.received, None, None, None, None, blind)
+    percentiles_us = Sketch.decode(one.sketch).percentiles_us(PERCENTS)
+    return Bucket(
+        Time(at),
+        one.cycles,
+        one.invalid,
+        one.sent,
+        one.received,
+        one.low_us / 1000,
+        one.sum_us / one.received / 1000 if one.received else None,
+        one.high_us / 1000,
+        # The sketch knows them within 1 %, but these two exactly.
+        tuple(min(max(value, one.low_us), one.high_us) / 1000 for value in percentiles_us),
+        blind,
+    )
+
+
+def _blind(silences: Sequence[Silence], first: int, last: int, width_ms: int) -> dict[int, float]:
+    """By bucket, the share of its time that silences cover."""
+    covered: dict[int, int] = {}
+    for one in silences:
+        start, until = max(int(one.start), first), min(int(one.until), last)
+        for at in range(start // width_ms * width_ms, until, width_ms):
+            covered[at] = covered.get(at, 0) + min(until, at + width_ms) - max(start, at)
+    return {at: min(1.0, ms / width_ms) for at, ms in covered.items() if ms > 0}

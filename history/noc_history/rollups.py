@@ -1,0 +1,154 @@
+"""Cycles summed up over five minutes or an hour, so that a year can be drawn at once."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from noc_history.packing import AT, Columns, Row, UnknownPackingError, is_valid, packed_column
+from noc_history.sketch import Sketch
+
+FIVE_MINUTES_MS: Final = 300_000
+HOUR_MS: Final = 3_600_000
+_HEAD: Final = struct.Struct("<BI")
+_VERSION: Final = 1
+
+
+class Rollup(NamedTuple):
+    """All cycles of one series that began from `start` on, up to the next rollup's start.
+
+    `sent` and `received` count echoes of valid cycles, and so do the RTTs, which are in µs; `low_us` and
+    `high_us` are 0 where none was answered. Those that were sent and never answered have no RTT.
+    """
+
+    series: int
+    start: int
+    cycles: int
+    invalid: int
+    sent: int
+    received: int
+    sum_us: int
+    low_us: int
+    high_us: int
+    sketch: bytes
+    """Encoded, for most are only merged."""
+
+
+def roll_up(rows: Iterable[Row], width_ms: int) -> list[Rollup]:
+    """Of cycles sorted by series and start."""
+    found = []
+    for (series, number), some in groupby(rows, lambda row: (row[0], row[AT] // width_ms)):
+        cycles = list(some)
+        valid = [row for row in cycles if is_valid(row)]
+        rtts = [rtt for row in valid for rtt in row[6]]
+        found.append(
+            Rollup(
+                series,
+                number * width_ms,
+                len(cycles),
+                len(cycles) - len(valid),
+                sum([row[3] for row in valid]),
+                sum([row[4] for row in valid]),
+                sum(rtts),
+                min(rtts, default=0),
+                max(rtts, default=0),
+                Sketch.of(rtts).encode(),
+            )
+        )
+    return found
+
+
+def merged(series: int, start: int, parts: Sequence[Rollup]) -> Rollup:
+    """What one rollup over the time of all of them would be."""
+    return Rollup(
+        series,
+        start,
+        sum([one.cycles for one in parts]),
+        sum([one.invalid for one in parts]),
+        sum([one.sent for one in parts]),
+        sum([one.received for one in parts]),
+        sum([one.sum_us for one in parts]),
+        min([one.low_us for one in parts if one.sketch], default=0),
+        max([one.high_us for one in parts]),
+        Sketch.merged_from([one.sketch for one in parts]).encode() if len(parts) > 1 else parts[0].sketch,
+    )
+
+
+def merged_to(rollups: Iterable[Rollup], width_ms: int) -> list[Rollup]:
+    """Sorted by series and start, as `roll_up` would give them for a greater width."""
+    return [
+        merged(series, number * width_ms, list(some))
+        for (series, number), some in groupby(rollups, lambda one: (one.series, one.start // width_ms))
+    ]
+
+
+def pack_rollups(rollups: Sequence[Rollup]) -> bytes:
+    """Sorted by series and start, and not empty."""
+    series, start, cycles, invalid, sent, received, sum_us, low_us, high_us, sketches = zip(*rollups, strict=True)
+    columns = [
+        series,
+        [one // FIVE_MINUTES_MS for one in start],
+        cycles,
+        invalid,
+        [one - 5 * other for one, other in zip(sent, cycles, strict=True)],
+        [one - other for one, other in zip(sent, received, strict=True)],
+        [one // (other or 1) for one, other in zip(sum_us, received, strict=True)],
+        [one % (other or 1) for one, other in zip(sum_us, received, strict=True)],
+        low_us,
+        high_us,
+        [len(one) for one in sketches],
+    ]
+    body = b"".join([*map(packed_column, columns), *sketches])
+    return _HEAD.pack(_VERSION, len(rollups)) + zlib.compress(body, 6, wbits=-15)
+
+
+def unpack_rollups(data: bytes, only: int | None = None) -> list[Rollup]:
+    """What `pack_rollups` was given; of one series alone, where it is named. Raises UnknownPackingError."""
+    try:
+        version, count = _HEAD.unpack_from(data)
+        found = _unpacked(data, count, only) if version == _VERSION else None
+    except (struct.error, zlib.error, IndexError, ValueError) as error:
+        raise UnknownPackingError(f"rollups that cannot be read: {error}") from error
+    if found is None:
+        raise UnknownPackingError(f"rollups packed in the way {version}; this program knows {_VERSION} only")
+    return found
+
+
+def _unpacked(data: bytes, count: int, only: int | None) -> list[Rollup]:
+    columns = Columns(zlib.decompress(data[_HEAD.size :], wbits=-15))
+    all_series = columns.next().all()
+    first, end = 0, count
+    if only is not None:
+        if only not in all_series:
+            return []
+        first = all_series.index(only)
+        end = first + all_series.count(only)
+    start, cycles, invalid, extra, lost, mean, rest, low_us, high_us = (
+        columns.next().part(first, end) for _ in range(9)
+    )
+    lengths = columns.next().all()
+    sketches = columns.rest()
+    place = sum(lengths[:first])
+    found = []
+    for number, length in enumerate(lengths[first:end]):
+        sent = extra[number] + 5 * cycles[number]
+        received = sent - lost[number]
+        found.append(
+            Rollup(
+                all_series[first + number],
+                start[number] * FIVE_MINUTES_MS,
+                cycles[number],
+                invalid[number],
+                sent,
+                received,
+                mean[number] * (received or 1) + rest[number],
+                low_us[number],
+                high_us[number],
+                sketches[place : place + length],
+            )
+        )
+        place += length
+    return found
