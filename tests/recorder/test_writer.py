@@ -318,7 +318,8 @@ def test_what_the_store_has_already_is_counted_as_repeated_once_it_is_packed(rig
     assert (again.writer.stored, again.writer.duplicates) == (6, 1)
     again.stop()
     packer = Store(tmp_path / "history.sqlite")
-    assert packer.maintain(Time(0), 5.0).repeated_rows == 2
+    # The recorder's own thread may have been there before.
+    assert again.maintenance.repeated_rows + packer.maintain(Time(0), 5.0).repeated_rows == 2
     assert packer.cycles() == [cycle(seq).at for seq in range(7)]
     packer.close()
     again.store.close()
