@@ -141,11 +141,11 @@ REPLIES: Final = Channel(
     "The answer to a command.",
 )  # fmt: skip
 MAIL_TESTS: Final = Channel(
-    "mail-tests", "mail-tests/{request}", m.TryMail, ("web",), ("alerter",), False, 1,
+    "mail-tests", "mail-tests/{request}", m.MailTest, ("web",), ("alerter",), False, 1,
     "A request for test mails.",
 )  # fmt: skip
 MAIL_TEST_RESULTS: Final = Channel(
-    "mail-test-results", "mail-test-results/{request}", m.MailTried, ("alerter",), ("web",), False, 1,
+    "mail-test-results", "mail-test-results/{request}", m.MailTestResult, ("alerter",), ("web",), False, 1,
     "What has come of test mails so far.",
 )  # fmt: skip
 TRACES: Final = Channel(

@@ -564,14 +564,14 @@ class Reply(Message, kw_only=True, frozen=True):
     trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
 
 
-class TryMail(Message, kw_only=True, frozen=True):
+class MailTest(Message, kw_only=True, frozen=True):
     """Send a test mail now to everybody who is told of incidents where no contacts are set."""
 
     request: Annotated[Slug, Meta(description="chosen by the sender; what comes of it carries it")]
     at: Time
 
 
-class TriedMail(Message, kw_only=True, frozen=True):
+class MailTestAnswer(Message, kw_only=True, frozen=True):
     """One of the test mails. With neither `answer` nor `error` it is still under way."""
 
     to: Annotated[str, Meta(max_length=320)]
@@ -583,12 +583,12 @@ class TriedMail(Message, kw_only=True, frozen=True):
     ] = None
 
 
-class MailTried(Message, kw_only=True, frozen=True):
+class MailTestResult(Message, kw_only=True, frozen=True):
     """What has come of test mails so far: sent at once, and again whenever a mail server has answered."""
 
     request: Slug
     at: Time
-    mails: Annotated[list[TriedMail], Meta(max_length=100)] = []
+    mails: Annotated[list[MailTestAnswer], Meta(max_length=100)] = []
     done: Annotated[bool, Meta(description="true: nothing is under way any more")] = False
     error: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="null: they were sent")] = None
     code: Annotated[Code | None, Meta(description="of `error`: no-mail or busy; new ones may come")] = None

@@ -6,23 +6,23 @@ import threading
 
 from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS, SERVICES
-from noc_bus.messages import MailTried, ServicePresence, TryMail
+from noc_bus.messages import MailTest, MailTestResult, ServicePresence
 from noc_bus.time import Time
 from tests.alerter.conftest import T0, Rig
 from tests.parts.waiting import wait_until
 
 
-def asked(rig: Rig, request: str = "m-1") -> list[MailTried]:
+def asked(rig: Rig, request: str = "m-1") -> list[MailTestResult]:
     """What has been said of it so far."""
-    rig.others.publish(MAIL_TESTS, TryMail(request=request, at=rig.now))
+    rig.others.publish(MAIL_TESTS, MailTest(request=request, at=rig.now))
     return said(rig, request)
 
 
-def said(rig: Rig, request: str = "m-1") -> list[MailTried]:
+def said(rig: Rig, request: str = "m-1") -> list[MailTestResult]:
     return [one for one in rig.hub.messages(MAIL_TEST_RESULTS) if one.request == request]
 
 
-def outcome(tried: MailTried) -> dict[str, str | None]:
+def outcome(tried: MailTestResult) -> dict[str, str | None]:
     return {mail.to: mail.answer or mail.error for mail in tried.mails}
 
 

@@ -30,12 +30,12 @@ from noc_bus.channels import (
 from noc_bus.messages import (
     Acknowledgement,
     Hop,
-    MailTried,
+    MailTest,
+    MailTestAnswer,
+    MailTestResult,
     ServicePresence,
     State,
     Trace,
-    TriedMail,
-    TryMail,
     VerdictState,
 )
 from noc_bus.time import Time
@@ -123,17 +123,17 @@ def furnished(shared_service: Service) -> Service:
     say(TRACES, Trace(site="here", target="a", address="10.0.0.1", at=now, reached=True, hops=[hop]))
     say(SERVICES, ServicePresence(service="alerter", online=True, at=now))
     mails = [
-        TriedMail(to="ops@noc.test", answer="250 taken"),
-        TriedMail(to="x@noc.test", error="550 no"),
-        TriedMail(to="y@noc.test"),
+        MailTestAnswer(to="ops@noc.test", answer="250 taken"),
+        MailTestAnswer(to="x@noc.test", error="550 no"),
+        MailTestAnswer(to="y@noc.test"),
     ]
 
-    def try_mail(asked: TryMail | None, variables: dict[str, str]) -> None:
-        say(MAIL_TEST_RESULTS, MailTried(request=variables["request"], at=now, mails=mails, done=False))
-        say(MAIL_TEST_RESULTS, MailTried(request=variables["request"], at=now, mails=mails[:2], done=True))
+    def try_mail(asked: MailTest | None, variables: dict[str, str]) -> None:
+        say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails, done=False))
+        say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails[:2], done=True))
 
     service.others.subscribe(MAIL_TESTS, try_mail)
-    say(MAIL_TEST_RESULTS, MailTried(request="m-1", at=now, mails=mails))
+    say(MAIL_TEST_RESULTS, MailTestResult(request="m-1", at=now, mails=mails))
     past = now - 600_000
     service.store.write(
         Batch(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS, SERVICES
-from noc_bus.messages import MailTried, ServicePresence, TriedMail, TryMail
+from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult, ServicePresence
 from noc_bus.time import Time
 from noc_web.live.mailtests import MOST, WINDOW_S
 from tests.web.conftest import Service
@@ -31,10 +31,10 @@ class Alerter:
         self._bus.publish(SERVICES, ServicePresence(service="alerter", online=online, at=Time.now()))
 
     def tell(self, request: str, *, mails: tuple[dict[str, Any], ...] = (), **more: Any) -> None:
-        tried = [TriedMail(**mail) for mail in mails]
-        self._bus.publish(MAIL_TEST_RESULTS, MailTried(request=request, at=Time.now(), mails=tried, **more))
+        tried = [MailTestAnswer(**mail) for mail in mails]
+        self._bus.publish(MAIL_TEST_RESULTS, MailTestResult(request=request, at=Time.now(), mails=tried, **more))
 
-    def _on_request(self, asked: TryMail | None, variables: dict[str, str]) -> None:
+    def _on_request(self, asked: MailTest | None, variables: dict[str, str]) -> None:
         assert asked
         self.asked.append(asked.request)
         for said in self.says:

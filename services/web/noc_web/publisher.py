@@ -21,7 +21,7 @@ from noc_bus.channels import (
     TRACES,
     Channel,
 )
-from noc_bus.messages import Acknowledgement, Command, Incident, Message, ProberPresence, Site, Target, TryMail
+from noc_bus.messages import Acknowledgement, Command, Incident, MailTest, Message, ProberPresence, Site, Target
 from noc_bus.mirror import Mirror
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
@@ -110,7 +110,7 @@ class Publisher:
 
     def try_mail(self, request: str) -> None:
         """Ask the alerter for test mails; what comes of them carries `request`. Raises ProblemError 503."""
-        if not self._bus.publish(MAIL_TESTS, TryMail(request=request, at=Time.now())):
+        if not self._bus.publish(MAIL_TESTS, MailTest(request=request, at=Time.now())):
             raise _unreachable()
 
     def _check_connected(self) -> None:

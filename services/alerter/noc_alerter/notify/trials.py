@@ -10,7 +10,7 @@ from typing import Final
 from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.bus import Bus
 from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS
-from noc_bus.messages import MailTried, TriedMail, TryMail
+from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult
 from noc_bus.presence import NO_MAIL
 from noc_bus.time import Time
 from noc_frame import log
@@ -38,7 +38,7 @@ class Trials:
         self._trial: _Trial | None = None
         bus.subscribe(MAIL_TESTS, self._on_request)
 
-    def _on_request(self, asked: TryMail | None, variables: dict[str, str]) -> None:
+    def _on_request(self, asked: MailTest | None, variables: dict[str, str]) -> None:
         if asked is None or self._is_silenced():
             return
         if self._deliver is None:
@@ -54,8 +54,8 @@ class Trials:
             sentence = "the mail server has not answered the earlier test mails yet; try again in a few minutes"
             self._refuse(asked, BUSY, sentence)
 
-    def _refuse(self, asked: TryMail, code: str, sentence: str) -> None:
-        refusal = MailTried(request=asked.request, at=Time.now(), done=True, error=sentence, code=code)
+    def _refuse(self, asked: MailTest, code: str, sentence: str) -> None:
+        refusal = MailTestResult(request=asked.request, at=Time.now(), done=True, error=sentence, code=code)
         self._bus.publish(MAIL_TEST_RESULTS, refusal)
 
 
@@ -68,7 +68,7 @@ class _Trial:
         self._deliver = deliver
         self._lock = threading.Lock()
         self._waiting = deque(to)
-        self._mails = {one: TriedMail(to=one) for one in to}
+        self._mails = {one: MailTestAnswer(to=one) for one in to}
 
     @property
     def is_over(self) -> bool:
@@ -90,17 +90,17 @@ class _Trial:
                 self._mails[to] = mail
                 self._publish()
 
-    def _tried(self, to: str) -> TriedMail:
+    def _tried(self, to: str) -> MailTestAnswer:
         try:
-            return TriedMail(to=to, answer=self._deliver(to)[:_LONGEST])
+            return MailTestAnswer(to=to, answer=self._deliver(to)[:_LONGEST])
         except NotDelivered as refusal:
-            return TriedMail(to=to, error=str(refusal)[:_LONGEST])
+            return MailTestAnswer(to=to, error=str(refusal)[:_LONGEST])
         except Exception:  # noqa: BLE001  # whatever it was, whoever asked must not wait for ever
             _log.exception(f"the test mail to {to} could not be sent")
-            return TriedMail(to=to, error="it could not be sent; the alerter's log says why")
+            return MailTestAnswer(to=to, error="it could not be sent; the alerter's log says why")
 
     def _publish(self) -> None:
         self._bus.publish(
             MAIL_TEST_RESULTS,
-            MailTried(request=self._request, at=Time.now(), mails=list(self._mails.values()), done=self.is_over),
+            MailTestResult(request=self._request, at=Time.now(), mails=list(self._mails.values()), done=self.is_over),
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from noc_bus.messages import Incident, Target, Trace, TriedMail, VerdictState
+from noc_bus.messages import Incident, MailTestAnswer, Target, Trace, VerdictState
 from noc_web.live.rows import SiteRow
 
 At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
@@ -119,7 +119,7 @@ class MailTest(TypedDict):
     request: Annotated[str, Meta(description="names these mails")]
     at: At
     done: Annotated[bool, Meta(description="true: nothing is under way any more")]
-    mails: Annotated[list[TriedMail], Meta(description="one for each recipient")]
+    mails: Annotated[list[MailTestAnswer], Meta(description="one for each recipient")]
 
 
 class Me(TypedDict):

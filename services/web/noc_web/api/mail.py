@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from noc_bus.messages import MailTried
+from noc_bus.messages import MailTestResult
 from noc_bus.presence import NO_MAIL
 from noc_web.api import answers
 from noc_web.api.route import Ask, Route
@@ -48,7 +48,7 @@ def _check_running(picture: Picture) -> None:
         )
 
 
-def _described(found: MailTried) -> Row:
+def _described(found: MailTestResult) -> Row:
     return {"request": found.request, "at": found.at, "done": found.done, "mails": found.mails}
 
 

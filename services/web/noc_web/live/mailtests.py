@@ -11,7 +11,7 @@ from typing import Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import MAIL_TEST_RESULTS
-from noc_bus.messages import MailTried
+from noc_bus.messages import MailTestResult
 from noc_web.problem import ProblemError
 
 ANSWER_WITHIN_S: Final = 10.0
@@ -30,7 +30,7 @@ class MailTests:
         self._clock = clock
         self._changed = threading.Condition()
         self._asked_s: deque[float] = deque(maxlen=MOST)
-        self._results: OrderedDict[str, MailTried] = OrderedDict()
+        self._results: OrderedDict[str, MailTestResult] = OrderedDict()
         bus.subscribe(MAIL_TEST_RESULTS, self._on_result)
 
     def asked(self) -> str:
@@ -47,13 +47,13 @@ class MailTests:
             self._asked_s.append(now_s)
         return f"m-{secrets.token_hex(8)}"
 
-    def wait(self, request: str) -> MailTried | None:
+    def wait(self, request: str) -> MailTestResult | None:
         """What has come of it when all is known, or after a short time; None: the alerter has not answered."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_done(request), self._answer_within_s)
             return self._results.get(request)
 
-    def result(self, request: str) -> MailTried | None:
+    def result(self, request: str) -> MailTestResult | None:
         """What has come of it so far."""
         with self._changed:
             return self._results.get(request)
@@ -62,7 +62,7 @@ class MailTests:
         found = self._results.get(request)
         return found is not None and found.done
 
-    def _on_result(self, result: MailTried | None, variables: dict[str, str]) -> None:
+    def _on_result(self, result: MailTestResult | None, variables: dict[str, str]) -> None:
         if result is None:
             return
         with self._changed:

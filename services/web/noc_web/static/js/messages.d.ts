@@ -75,12 +75,28 @@ export interface Incident {
   evidence: string[];
 }
 
+/** Send a test mail now to everybody who is told of incidents where no contacts are set. */
+export interface MailTest {
+  /** chosen by the sender; what comes of it carries it */
+  request: string;
+  at: string;
+}
+
+/** One of the test mails. With neither `answer` nor `error` it is still under way. */
+export interface MailTestAnswer {
+  to: string;
+  /** the mail server's own words on taking it */
+  answer: string | null;
+  /** why it was not taken, with the cure */
+  error: string | null;
+}
+
 /** What has come of test mails so far: sent at once, and again whenever a mail server has answered. */
-export interface MailTried {
+export interface MailTestResult {
   /** lower-case letters, digits and hyphens, at most 63 */
   request: string;
   at: string;
-  mails: TriedMail[];
+  mails: MailTestAnswer[];
   /** true: nothing is under way any more */
   done: boolean;
   /** null: they were sent */
@@ -384,22 +400,6 @@ export interface Trace {
   /** true: the target itself answered */
   reached: boolean;
   hops: Hop[];
-}
-
-/** One of the test mails. With neither `answer` nor `error` it is still under way. */
-export interface TriedMail {
-  to: string;
-  /** the mail server's own words on taking it */
-  answer: string | null;
-  /** why it was not taken, with the cure */
-  error: string | null;
-}
-
-/** Send a test mail now to everybody who is told of incidents where no contacts are set. */
-export interface TryMail {
-  /** chosen by the sender; what comes of it carries it */
-  request: string;
-  at: string;
 }
 
 /** How a target is, all its sites taken together. */

@@ -32,14 +32,14 @@ export function Mail() {
     <div role="status">
       ${tried
         ? html`<dl class="mail-tests" data-testid="mail-tests">
-            ${tried.mails.map((/** @type {import("../messages.d.ts").TriedMail} */ mail) => html`<div key=${mail.to}><dt>${mail.to}</dt><dd><${Outcome} mail=${mail} /></dd></div>`)}
+            ${tried.mails.map((/** @type {import("../messages.d.ts").MailTestAnswer} */ mail) => html`<div key=${mail.to}><dt>${mail.to}</dt><dd><${Outcome} mail=${mail} /></dd></div>`)}
           </dl>`
         : null}
     </div>
   `;
 }
 
-/** @param {{mail: import("../messages.d.ts").TriedMail}} given */
+/** @param {{mail: import("../messages.d.ts").MailTestAnswer}} given */
 function Outcome({ mail }) {
   if (mail.error !== null) return html`<span class="wrong">Not sent: ${mail.error}</span>`;
   if (mail.answer !== null) return html`<span class="good">The mail server took it: ${mail.answer}</span>`;
