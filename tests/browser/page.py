@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.parts.chromium import console
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
@@ -32,7 +33,7 @@ class Page:
         if cookie:
             self.driver.delete_all_cookies()
             self.driver.add_cookie(cookie)
-            self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # forgets what another page said
+            console(self.driver)  # forgets what another page said
             self.open("/")
         if "/login" not in self.driver.current_url and cookie:
             self.wait(self.is_live, "a live page")
@@ -45,7 +46,7 @@ class Page:
         # From where nothing asks the server. Still an answer on its way may bring the old cookie back: then once more.
         self.driver.get(f"{self.noc.address}/static/icon.svg")
         self.wait(self._logged_out, "the log-in page")
-        self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # forgets what another page said
+        console(self.driver)  # forgets what another page said
         self.driver.find_element(By.NAME, "username").send_keys(name)
         self.driver.find_element(By.NAME, "password").send_keys(password or self.noc.password)
         self.driver.find_element(By.CSS_SELECTOR, "button").click()
@@ -166,6 +167,5 @@ class Page:
 
     def has_no_complaints(self) -> None:
         """Neither errors of scripts nor breaches of the content security policy."""
-        told = [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
-        bad = [one for one in told if not any(part in one for part in self.forgiven)]
+        bad = [one for one in console(self.driver) if not any(part in one for part in self.forgiven)]
         assert not bad, bad

@@ -24,6 +24,7 @@ from noc_netlab.namespace import NoNamespace
 from noc_netlab.sites import Sites
 from tests.demo.visitor import Visitor
 from tests.demo.watcher import Watcher
+from tests.parts import chromium
 from tests.parts.figures import Figures
 from tests.parts.ports import free_port
 from tests.parts.waiting import wait_until
@@ -144,15 +145,18 @@ def test_what_a_person_calls_is_seen_in_the_table_an_incident_and_the_mails_and_
 
 @pytest.mark.timeout(900)
 def test_every_event_is_seen_in_table_incidents_and_mails_as_the_record_says(
-    shown: Shown, is_long: bool, figure: Figures
+    shown: Shown, tmp_path: Path, is_long: bool, figure: Figures
 ) -> None:
     """In the long form the whole script, unattended; in the short one what a person has called."""
-    with Watcher(shown.visitor) as watcher:
+    with chromium.started(tmp_path) as chrome, Watcher(shown.visitor) as watcher:
+        shown.visitor.look_with(chrome)
         if is_long:
             wait_until(lambda: watcher.lasted_s > PERIOD_S + WATCHED_ON_S, PERIOD_S * 1.2, "the end of the script")
         else:
             shown.visitor.post("/demo/events/vienna-loses-bank")
             wait_until(lambda: watcher.has_seen("bank", "PARTIAL"), SEEN_S, "bank PARTIAL", seen=shown.visitor.states)
+        assert shown.visitor.is_live(chrome)
+        assert chromium.console(chrome) == []
     incidents = shown.visitor.get("/api/v1/incidents")["incidents"]
     seen, wrong = watcher.judge(shown.record(), incidents, shown.visitor.page("/demo/mails"))
     assert wrong == []

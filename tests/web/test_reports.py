@@ -190,7 +190,12 @@ def test_history_is_given_in_at_most_so_many_points_by_site(watched: Service) ->
     assert [row[0] for row in whole] == [minute(number) for number in range(1, 60)]
 
 
-@pytest.mark.parametrize("form", [str(BEGIN), str(int(BEGIN)), str(BEGIN)[:-1] + "+00:00", str(BEGIN).replace("Z", "%2B00:00")])  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [str(BEGIN), str(int(BEGIN)), str(BEGIN)[:-1] + "+00:00", str(BEGIN).replace("Z", "%2B00:00")],
+    # Without the time of day: all processes of a run must give a test the same name.
+    ids=["UTC", "milliseconds", "offset", "offset as an address has it"],
+)
 def test_a_period_may_be_written_in_any_usual_way(watched: Service, form: str) -> None:
     assert watched.by("viewer").get(f"targets/a/states?from={form}&to={int(END)}")["from"] == str(BEGIN)
 
