@@ -5,7 +5,7 @@ import { load } from "./static.js";
 const { appended, columns, lossClass, nearest, point, spans } = await load("chartseries.js");
 
 /** @param {number} at seconds @param {number|null} [rtt] */
-const row = (at, rtt = 10) => [at * 1000, rtt, rtt, rtt, rtt === null ? 100 : 0, 1, 0];
+const row = (at, rtt = 10) => [at * 1000, rtt, rtt, rtt, rtt === null ? 100 : 0, 1, 0, rtt, rtt, rtt, rtt, rtt, 0];
 const RESULT = { site: "here", target: "router", at: "2026-01-01T00:00:10.000Z", sent: 4, received: 3, rtts_ms: [1, 2, 6], invalid: null };
 
 test("a silence between two cycles is drawn as a gap, an interval that was changed is not", () => {
@@ -22,14 +22,15 @@ test("an unanswered cycle has no round-trip time and lasts as long as the others
 });
 
 test("a single cycle is a point, nothing at all is nothing", () => {
-  assert.deepEqual(columns([row(5)]), [[5], [10], [10], [10]]);
-  assert.deepEqual(columns([]), [[], [], [], []]);
+  assert.deepEqual(columns([row(5)]), [[5], [10], [10], [10], [10], [10]]);
+  assert.deepEqual(columns([]), [[], [], [], [], [], []]);
 });
 
-test("a cycle that was just received becomes a row: its loss, its fastest and slowest echo", () => {
-  assert.deepEqual(point(RESULT), [Date.parse(RESULT.at), 1, 3, 6, 25, 1, 0]);
-  assert.deepEqual(point({ ...RESULT, received: 0, rtts_ms: [] }).slice(1), [null, null, null, 100, 1, 0]);
-  assert.deepEqual(point({ ...RESULT, invalid: "late" }).slice(1), [null, null, null, null, 0, 1]);
+test("a cycle that was just received becomes a row: its loss, its fastest and slowest echo, its percentiles", () => {
+  const nothing = [null, null, null, null, null, 0];
+  assert.deepEqual(point(RESULT), [Date.parse(RESULT.at), 1, 3, 6, 25, 1, 0, 1, 1, 2, 2, 2, 0]);
+  assert.deepEqual(point({ ...RESULT, received: 0, rtts_ms: [] }).slice(1), [null, null, null, 100, 1, 0, ...nothing]);
+  assert.deepEqual(point({ ...RESULT, invalid: "late" }).slice(1), [null, null, null, null, 0, 1, ...nothing]);
 });
 
 test("only cycles newer than the last are appended, and nothing given is changed", () => {
@@ -38,6 +39,8 @@ test("only cycles newer than the last are appended, and nothing given is changed
   assert.deepEqual(found.here.map((/** @type {any} */ one) => one[0]), [0, 10_000, 20_000]);
   assert.equal(found.there.length, 1);
   assert.equal(sites.here.length, 2);
+  const wide = appended(sites, [["here", row(19)], ["here", row(20)], ["here", row(21)]], 10_000);
+  assert.deepEqual(wide.here.map((/** @type {any} */ one) => one[0]), [0, 10_000, 20_000, 21_000]);
 });
 
 test("loss has classes, and none where nothing was lost", () => {

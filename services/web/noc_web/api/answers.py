@@ -40,11 +40,19 @@ class Sites(TypedDict):
 
 
 _Rows = Annotated[
-    dict[str, list[list[float | None]]],
-    Meta(description="by site, rows of: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid"),
+    list[list[float | None]],
+    Meta(
+        description="rows of: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid, rtt_p5_ms, rtt_p25_ms, "
+        "rtt_p50_ms, rtt_p75_ms, rtt_p95_ms, blind_pct; percentiles are within 1 % of the true ones, and blind_pct is the "
+        "share of the row's time in which nobody looked"
+    ),
 ]
+_WidthMs = Annotated[int, Meta(description="how long a row lasts; rows begin at multiples of it")]
 # Written as calls, because `from` is a word of Python's.
-History = TypedDict("History", {"from": At, "to": At, "points": int, "sites": _Rows})
+History = TypedDict(
+    "History",
+    {"from": At, "to": At, "points": int, "width_ms": _WidthMs, "sites": dict[str, _Rows], "merged": _Rows},
+)
 
 
 class IntervalAnswer(TypedDict):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from noc_history.store import Point, Store
+from noc_history.store import PERCENTS, Bucket, Store
 from noc_rules.timeline import Interval
 from noc_rules.uptime import coverage_pct
 from noc_web.api import answers
@@ -24,12 +25,15 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
     target = target_in_force(ask, publisher)
     start, end = ask.period(_HOUR_MS, LONGEST_MS)
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
-    series = store.series(target.id, start, end, points, ask.slug("site"))
+    site = ask.slug("site")
+    chart = store.chart([target.id], None if site is None else [site], start, end, points)[target.id]
     return {
         "from": start,
         "to": end,
         "points": points,
-        "sites": {site: [_row(point) for point in found] for site, found in sorted(series.items())},
+        "width_ms": chart.width_ms,
+        "sites": {name: _rows(buckets) for name, buckets in sorted(chart.sites.items())},
+        "merged": _rows(chart.merged),
     }
 
 
@@ -53,10 +57,18 @@ def _described(timeline: Timeline, period_s: float) -> Row:
     }
 
 
-def _row(point: Point) -> list[float | None]:
-    loss_pct = round(100 * (point.sent - point.received) / point.sent, 2) if point.sent else None
-    rtts = [None if ms is None else round(ms, 3) for ms in (point.rtt_min_ms, point.rtt_mean_ms, point.rtt_max_ms)]
-    return [int(point.at), *rtts, loss_pct, point.cycles, point.invalid]
+def _rows(buckets: Sequence[Bucket]) -> list[list[float | None]]:
+    # What nobody looked at is a gap.
+    return [_row(bucket) for bucket in buckets if bucket.cycles]
+
+
+def _row(one: Bucket) -> list[float | None]:
+    loss_pct = None if one.loss is None else round(100 * one.loss, 2)
+    percentiles = one.percentiles_ms or (None,) * len(PERCENTS)
+    rtts = [
+        None if ms is None else round(ms, 3) for ms in (one.rtt_min_ms, one.rtt_mean_ms, one.rtt_max_ms, *percentiles)
+    ]
+    return [int(one.at), *rtts[:3], loss_pct, one.cycles, one.invalid, *rtts[3:], round(100 * one.blind, 2)]
 
 
 def _interval(one: Interval) -> Row:
@@ -75,7 +87,7 @@ ROUTES = (
         "GET",
         "/targets/{target}/history",
         "viewer",
-        "Round-trip times and loss over a period (one hour where it is left out), by site.",
+        "Round-trip times with percentiles, and loss, over a period (one hour where it is left out), by site and of all.",
         history,
         answer=answers.History,
         query=(
@@ -83,7 +95,7 @@ ROUTES = (
             Query("site", "only this site", SLUG),
             Query(
                 "points",
-                "at most so many rows a site; a row sums up all cycles of its slice",
+                "about so many rows a site; a row sums up all cycles that began in its `width_ms`, which is a usual one",
                 {"type": "integer", "minimum": 1, "maximum": _MOST_POINTS, "default": 600},
             ),
         ),

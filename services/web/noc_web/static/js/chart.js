@@ -1,5 +1,5 @@
 // @ts-check
-// Draws the history on a canvas with uPlot: for each site a smoke band from min to max, the mean, and its loss in a lane above.
+// Draws the history on a canvas with uPlot: for each site the smoke of its percentiles, the median, and its loss in a lane above.
 
 import vendored from "../vendor/uPlot-1.6.32.js";
 import { columns, LOSS_CLASSES, lossClass, spans } from "./chartseries.js";
@@ -14,6 +14,8 @@ const LANE_GAP = 0.2;
 /** How high one site's lane of loss is, with the gap to the next. */
 export const LANE_REM = LANE + LANE_GAP;
 const NULLS_EXPAND = 2;
+/** A site has one for each percentile. */
+const SERIES = 5;
 const SHADES = ["--loss-none", "--loss-unknown", ...LOSS_CLASSES.map((one) => one.colour)];
 
 /** @typedef {import("./chartseries.js").Point} Point */
@@ -56,7 +58,7 @@ export function draw(element, { sites: latest, places, span, width, height, from
         points: { size: 5 },
       },
       series: [{}, ...sites.flatMap(([site]) => seriesOf(siteColour(places[site])))],
-      bands: sites.map(([site], place) => ({ series: [3 * place + 3, 3 * place + 1], fill: faded(siteColour(places[site]), 0.22) })),
+      bands: sites.flatMap(([site], place) => smoke(place * SERIES, siteColour(places[site]))),
       hooks: {
         // What is below lines up with the plot.
         drawAxes: [(/** @type {any} */ shown) => onPlot({ left: Math.round(shown.bbox.left / uPlot.pxRatio), width: Math.round(shown.bbox.width / uPlot.pxRatio) })],
@@ -116,25 +118,31 @@ export function joined(sites) {
   const tables = sites.map(([, points]) => columns(points)).filter((table) => table[0].length);
   if (tables.length === 1 && sites.length === 1) return tables[0];
   const empty = sites.length - tables.length;
-  if (!tables.length) return [[], ...sites.flatMap(() => [[], [], []])];
+  if (!tables.length) return [[], ...sites.flatMap(() => Array.from({ length: SERIES }, () => []))];
   // Without it the rows of other sites would bridge a site's gaps.
   const all = uPlot.join(tables, tables.map((table) => table.map(() => NULLS_EXPAND)));
   if (!empty) return all;
-  // A site without any row still has its three series.
+  // A site without any row still has its series.
   const found = [all[0]];
   let next = 1;
   for (const [, points] of sites) {
-    for (let place = 0; place < 3; place += 1) found.push(points.length ? all[next + place] : all[0].map(() => null));
-    if (points.length) next += 3;
+    for (let place = 0; place < SERIES; place += 1) found.push(points.length ? all[next + place] : all[0].map(() => null));
+    if (points.length) next += SERIES;
   }
   return found;
 }
 
-/** Min and max are only the band's edges. @param {string} stroke */
-const seriesOf = (stroke) => [
-  { stroke: "transparent", width: 0, points: { show: false } },
-  { stroke, width: 1.6, points: { show: (/** @type {any} */ chart, /** @type {number} */ series, /** @type {number} */ first, /** @type {number} */ last) => last - first < 120, size: 4, fill: stroke } },
-  { stroke: "transparent", width: 0, points: { show: false } },
+/** Of percentiles only the median is a line, the others are the bands' edges. @param {string} stroke */
+const seriesOf = (stroke) => {
+  const edge = { stroke: "transparent", width: 0, points: { show: false } };
+  const shown = (/** @type {any} */ chart, /** @type {number} */ series, /** @type {number} */ first, /** @type {number} */ last) => last - first < 120;
+  return [edge, edge, { stroke, width: 1.6, points: { show: shown, size: 4, fill: stroke } }, edge, edge];
+};
+
+/** From the 5th to the 95th percentile thin, from the 25th to the 75th thicker. @param {number} before how many series are before its own @param {string} stroke */
+const smoke = (before, stroke) => [
+  { series: [before + 5, before + 1], fill: faded(stroke, 0.16) },
+  { series: [before + 4, before + 2], fill: faded(stroke, 0.2) },
 ];
 
 /** Loss by site in lanes above the plot: the more is lost the higher the bar; grey is silence, hatched what proves nothing.

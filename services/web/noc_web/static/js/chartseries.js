@@ -1,9 +1,14 @@
 // @ts-check
 // From the API's rows to what the chart draws: columns with honest gaps. Pure.
 
-/** A row of the history: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid
- * @typedef {[number, number|null, number|null, number|null, number|null, number, number]} Point
- * @typedef {[number[], (number|null)[], (number|null)[], (number|null)[]]} Columns seconds, min, mean, max */
+/** @typedef {number|null} Ms */
+/** A row of the history: at_ms, rtt_min_ms, rtt_mean_ms, rtt_max_ms, loss_pct, cycles, invalid, then the percentiles 5, 25, 50, 75 and 95, blind_pct
+ * @typedef {[number, Ms, Ms, Ms, number|null, number, number, Ms, Ms, Ms, Ms, Ms, number]} Point
+ * @typedef {[number[], Ms[], Ms[], Ms[], Ms[], Ms[]]} Columns seconds, then a column for each percentile */
+export const MEDIAN = 9;
+export const P95 = 11;
+const PERCENTS = [5, 25, 50, 75, 95];
+const FIRST_PERCENTILE = 7;
 
 /** Rows further apart than so many usual steps have silence between them. */
 const GAP_STEPS = 2.5;
@@ -33,14 +38,14 @@ export function spans(points) {
 export function columns(points) {
   const lasting = spans(points);
   /** @type {Columns} */
-  const found = [[], [], [], []];
-  const add = (/** @type {number} */ at, /** @type {(number|null)[]} */ ...rtts) => {
+  const found = [[], [], [], [], [], []];
+  const add = (/** @type {number} */ at, /** @type {Ms[]} */ rtts) => {
     found[0].push(at / 1000);
     rtts.forEach((rtt, place) => found[/** @type {1} */ (place + 1)].push(rtt));
   };
   points.forEach((point, place) => {
-    add(point[0], point[1], point[2], point[3]);
-    if (lasting[place].isGap) add(point[0] + lasting[place].ms, null, null, null);
+    add(point[0], /** @type {Ms[]} */ (point.slice(FIRST_PERCENTILE, FIRST_PERCENTILE + PERCENTS.length)));
+    if (lasting[place].isGap) add(point[0] + lasting[place].ms, PERCENTS.map(() => null));
   });
   return found;
 }
@@ -49,21 +54,25 @@ export function columns(points) {
 export function point(result) {
   const rtts = result.rtts_ms;
   const at = Date.parse(result.at);
-  if (result.invalid !== null) return [at, null, null, null, null, 0, 1];
+  if (result.invalid !== null) return [at, null, null, null, null, 0, 1, null, null, null, null, null, 0];
   const loss = result.sent ? (100 * (result.sent - result.received)) / result.sent : null;
-  if (!rtts.length) return [at, null, null, null, loss, 1, 0];
+  if (!rtts.length) return [at, null, null, null, loss, 1, 0, null, null, null, null, null, 0];
   const mean = rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length;
-  return [at, Math.min(...rtts), mean, Math.max(...rtts), loss, 1, 0];
+  const ordered = [...rtts].sort((one, other) => one - other);
+  const [p5, p25, p50, p75, p95] = PERCENTS.map((percent) => ordered[Math.floor((percent * (ordered.length - 1)) / 100)]);
+  return [at, ordered[0], mean, ordered[ordered.length - 1], loss, 1, 0, p5, p25, p50, p75, p95, 0];
 }
 
 /** Sites with the cycles added that are newer than all of theirs; neither argument is changed.
- * @param {Record<string, Point[]>} sites @param {readonly [string, Point][]} heard in the order of their arrival @returns {Record<string, Point[]>} */
-export function appended(sites, heard) {
+ * @param {Record<string, Point[]>} sites @param {readonly [string, Point][]} heard in the order of their arrival
+ * @param {number} [widthMs] how long each row of `sites` lasts: what began within the last one is in it @returns {Record<string, Point[]>} */
+export function appended(sites, heard, widthMs = 1) {
   /** @type {Record<string, Point[]>} */
   const added = {};
   for (const [site, news] of heard) {
     const known = added[site] ?? sites[site] ?? [];
-    if (known.length && known[known.length - 1][0] >= news[0]) continue;
+    const lasts = added[site] ? 1 : widthMs;
+    if (known.length && known[known.length - 1][0] + lasts > news[0]) continue;
     added[site] ??= [...known];
     added[site].push(news);
   }

@@ -2,7 +2,7 @@
 // The chart of round-trip times and loss, with its readout; drag to zoom, double-click to zoom out.
 
 import { draw, joined, LANE_REM, siteColour } from "../chart.js";
-import { LOSS_CLASSES, nearest } from "../chartseries.js";
+import { LOSS_CLASSES, MEDIAN, nearest, P95 } from "../chartseries.js";
 import { full, ms, percent, exact } from "../format.js";
 import { useMedia, useSize } from "../hooks.js";
 import { onColours } from "../theme.js";
@@ -73,6 +73,7 @@ export function HistoryChart({ sites, from, to, fromZero, onZoom, onBack, onPlot
           ${[...LOSS_CLASSES].reverse().map((one) => html`<span key=${one.label}><i class=${one.colour.slice(2)}></i>${one.label}</span>`)}
           <span><i class="loss-unknown"></i>not measurable</span>
           <span>blank: no data</span>
+          <span>Smoke: 5 to 95 and 25 to 75 % of the echoes; line: median</span>
           <span class="spring"></span>
           <span class="help">Drag to zoom, double-click to zoom out.</span>
         </p>
@@ -88,8 +89,8 @@ function Readout({ sites, names, hidden, toggle, places, cursor }) {
       <thead>
         <tr>
           <th title=${exact(cursor)} scope="col">${cursor === null ? "latest" : full(cursor)}</th>
-          <th>min</th>
-          <th>mean</th>
+          <th>median</th>
+          <th title="95 of 100 echoes were answered as fast or faster">p95</th>
           <th>max</th>
           <th>loss</th>
         </tr>
@@ -105,8 +106,8 @@ function Readout({ sites, names, hidden, toggle, places, cursor }) {
                   <i class="swatch" style=${{ background: siteColour(places[site]) }}></i>${site}
                 </button>
               </th>
-              <td>${ms(point?.[1])}</td>
-              <td>${ms(point?.[2])}</td>
+              <td>${ms(point?.[MEDIAN])}</td>
+              <td>${ms(point?.[P95])}</td>
               <td>${ms(point?.[3])}</td>
               <td class=${point?.[4] ? "is-lossy" : ""}>${point ? (point[4] === null ? "not measurable" : percent(point[4])) : "no cycle"}</td>
             </tr>

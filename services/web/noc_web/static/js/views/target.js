@@ -196,7 +196,7 @@ function History({ id, query, onDrawn }) {
   const appends = isLive && range.ms <= LIVE_APPEND_MS;
   const sites = useMemo(() => {
     const found = history.answer?.sites ?? {};
-    return appends ? appended(found, heard) : found;
+    return appends ? appended(found, heard, history.answer?.width_ms) : found;
   }, [history.answer, heard, appends]);
   const isReady = Boolean((history.answer || history.error) && (states.answer || states.error));
   useEffect(() => {
