@@ -396,6 +396,7 @@ def test_a_page_too_many_says_why_it_is_not_live_and_becomes_live_later(page: Pa
         page.driver.switch_to.new_window("tab")
         second = page.driver.current_window_handle
         page.open("/")
+        # The refusal may come at any moment, also while the page is being drawn.
         page.wait(lambda: "has 20 pages open already" in page.text(), "the reason")
     finally:
         page.driver.switch_to.window(first)
@@ -467,3 +468,21 @@ def test_results_arrive_live_on_the_page_of_a_target_just_added(page: Page) -> N
             import(new URL("wiring.js", document.querySelector("script[type=module]").src)).then(({ live }) => live.on("result", (said) => done(said.target)));
         """
         assert page.driver.execute_async_script(heard) == "fresh"
+
+
+def test_what_happens_while_a_view_is_being_drawn_is_shown_too(page: Page) -> None:
+    happen = """
+        const done = arguments[0];
+        const of = (name) => import(new URL(name, document.querySelector("script[type=module]").src));
+        Promise.all(["ui.js", "hooks.js", "wiring.js"].map(of)).then(([{ html, render }, { useStore }, { store }]) => {
+            const box = document.createElement("div");
+            render(html`<${() => useStore((state) => state.refusal)} />`, box);
+            store.happen({ kind: "refused", sentence: "drawn late" });
+            setTimeout(() => {
+                done(box.textContent);
+                render(null, box);
+                store.happen({ kind: "accepted" });
+            }, 500);
+        });
+    """
+    assert page.driver.execute_async_script(happen) == "drawn late"

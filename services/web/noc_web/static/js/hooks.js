@@ -13,13 +13,15 @@ export function useStore(pick) {
   const [, redraw] = useState(0);
   const latest = useRef(/** @type {any} */ (null));
   latest.current = { pick, value: pick(store.state) };
-  useEffect(
-    () =>
-      store.subscribe(() => {
-        if (!Object.is(latest.current.pick(store.state), latest.current.value)) redraw((count) => count + 1);
-      }),
-    [],
-  );
+  useEffect(() => {
+    const look = () => {
+      if (!Object.is(latest.current.pick(store.state), latest.current.value)) redraw((count) => count + 1);
+    };
+    const end = store.subscribe(look);
+    // Effects run after the page is painted: what happened since it was drawn has told nobody.
+    look();
+    return end;
+  }, []);
   return latest.current.value;
 }
 
@@ -146,6 +148,7 @@ export function useMedia(text) {
     const query = matchMedia(text);
     const follow = () => setHolds(query.matches);
     query.addEventListener("change", follow);
+    follow();
     return () => query.removeEventListener("change", follow);
   }, [text]);
   return holds;
