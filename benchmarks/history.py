@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -21,8 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from noc_bus.messages import Mark, ProbeResult
 from noc_bus.time import Time
+from noc_frame.sqlite import Database
+from noc_history.cycles import SHIFT, packed_portions
+from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
+from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch
 
@@ -63,9 +71,9 @@ class _Cycle(NamedTuple):
 class Load:
     """1,000 targets from 3 sites every 10 s: RTTs of 1 to 200 ms with log-normal jitter of 1 to 10 %, 0.5 % lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = START) -> None:
         rng = random.Random(SEED)
-        self._rng = rng
+        self._rng, self._start = rng, start
         self._seqs = dict.fromkeys(SITES, 0)
         self._lines = sorted(
             (rng.randrange(INTERVAL_MS), site, f"host-{number}", rng.uniform(1, 200), rng.uniform(0.01, 0.1))
@@ -93,7 +101,7 @@ class Load:
     def _result(self, cycle: _Cycle) -> ProbeResult:
         self._seqs[cycle.site] += 1
         return ProbeResult(
-            site=cycle.site, target=cycle.target, epoch=1, seq=self._seqs[cycle.site], at=Time(START + cycle.at),
+            site=cycle.site, target=cycle.target, epoch=1, seq=self._seqs[cycle.site], at=Time(self._start + cycle.at),
             address="192.0.2.1", sent=5, received=len(cycle.rtts_ms), rtts_ms=cycle.rtts_ms,
         )  # fmt: skip
 
@@ -233,7 +241,127 @@ def writing(folder: Path, quick: bool) -> Iterator[Figure]:
     yield Figure("write with upkeep", fast.cycles / fast.cpu_s, "cycles/s of CPU")
 
 
-PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {"writing": writing}
+RANGES_H: Final = {"1 h": 1, "6 h": 6, "24 h": 24, "7 d": 168, "30 d": 720, "90 d": 2160, "1 y": 8760}
+RAW_H, FIVES_H, HOURS_H = 14 * 24, 90 * 24, 365 * 24
+
+
+class Year:
+    """A year of some targets from three sites in a store, under the default retentions; its blocks are made directly.
+
+    One hour of each is drawn and stands for all hours: the noise of RTTs does not care which hour it is.
+    """
+
+    def __init__(self, store: SqliteStore, targets: int) -> None:
+        self.targets = [f"host-{number}" for number in range(targets)]
+        self._store = store
+        names = {(one, site): None for one in self.targets for site in SITES}
+        found = next(Load().slices(3600, 3600))
+        # The store gives the series their numbers.
+        chosen = [one for one in found if (one.target, one.site) in names]
+        store.write(
+            Batch(results=[replace(one, at=Time.now()) for one in {(r.target, r.site): r for r in chosen}.values()])
+        )
+        numbers = store.inspected(
+            lambda file: {(t, s): n for n, t, s in file.read("read", "SELECT id, target, site FROM series")}
+        )
+        self._rows = without_repeats([row_of(numbers[one.target, one.site], one) for one in chosen])
+        self._now_h = int(Time.now()) // HOUR_MS
+
+    def make(self) -> None:
+        first_h = START // HOUR_MS
+        fives = roll_up(self._rows, FIVE_MINUTES_MS)
+        hours = merged_to(fives, HOUR_MS)
+
+        def fill(file: Database) -> None:
+            for begin in range(1, RAW_H, 24):
+                with file.transaction("write") as connection:
+                    for hour in range(self._now_h - min(begin + 24, RAW_H), self._now_h - begin):
+                        rows = [(one[0], one[1] + (hour - first_h) * HOUR_MS, *one[2:]) for one in self._rows]
+                        connection.executemany(
+                            "INSERT INTO block VALUES (?, ?, ?, ?, ?)",
+                            [(hour << SHIFT | one, *rest) for one, *rest in packed_portions(rows, IN_A_BLOCK)],
+                        )
+            for begin in range(1, FIVES_H, 24):
+                with file.transaction("write") as connection:
+                    for hour in range(self._now_h - min(begin + 24, FIVES_H), self._now_h - begin):
+                        self._put(connection, "minutes", hour, fives, (hour - first_h) * HOUR_MS, 36)
+            for day in range((self._now_h - HOURS_H) // 24, self._now_h // 24):
+                of_day = [one._replace(start=one.start + n * HOUR_MS) for one in hours for n in range(24)]
+                with file.transaction("write") as connection:
+                    self._put(connection, "hours", day, of_day, (day * 24 - first_h) * HOUR_MS, 96)
+
+        self._store.inspected(fill)
+
+    def _put(
+        self, connection: sqlite3.Connection, table: str, number: int, rollups: list[Rollup], shift_ms: int, size: int
+    ) -> None:
+        for some in portions(rollups, size):
+            shifted = [one._replace(start=one.start + shift_ms) for one in some]
+            connection.execute(INSERTS[table], (number << SHIFT | some[0].series, pack_rollups(shifted)))
+
+
+INSERTS: Final = {
+    "minutes": "INSERT INTO minutes VALUES (?, ?)",
+    "hours": "INSERT INTO hours VALUES (?, ?)",
+}
+
+
+def reading(folder: Path, quick: bool) -> Iterator[Figure]:
+    path = folder / "year.sqlite"
+    store = SqliteStore(path)
+    year = Year(store, 10 if quick else 100)
+    year.make()
+    # The hour that is not over, at 300 cycles a second, settled as the recorder does.
+    live = Load(start=int(Time.now()) // HOUR_MS * HOUR_MS)
+    store.maintain(None, 60.0)
+    for number, results in enumerate(live.slices(600 if quick else 3000, 0.5)):
+        store.write(Batch(results=results, marks=live.marks()))
+        if number % 2:
+            store.maintain(None, 0.25)
+    stop = threading.Event()
+    writer = threading.Thread(target=_write_on, args=(store, live, stop))
+    writer.start()
+    try:
+        for name, hours in RANGES_H.items():
+            yield from _charts(path, year, name, hours, 20 if quick else 100)
+    finally:
+        stop.set()
+        writer.join()
+        store.close()
+
+
+def _write_on(store: SqliteStore, load: Load, stop: threading.Event) -> None:
+    results = next(load.slices(0.5, 0.5))
+    while not stop.wait(0.5):
+        store.write(Batch(results=[replace(one, at=Time(one.at + 1)) for one in results], marks=load.marks()))
+
+
+def _charts(path: Path, year: Year, name: str, hours: int, times: int) -> Iterator[Figure]:
+    rng = random.Random(SEED)
+    warm: list[tuple[float, float]] = []
+    cold: list[tuple[float, float]] = []
+    reader = SqliteStore(path)
+    for number in range(times + 3):
+        end = Time.now()
+        target = rng.choice(year.targets)
+        if number < 3:
+            reader.close()
+            reader = SqliteStore(path)
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        wall_s, cpu_s = time.perf_counter(), time.thread_time()
+        chart = reader.chart([target], None, Time(end - hours * HOUR_MS), end, 600)[target]
+        took = (time.thread_time() - cpu_s, time.perf_counter() - wall_s)
+        assert len(chart.sites) == len(SITES), name
+        (cold if number < 3 else warm).append(took)
+    reader.close()
+    warm.sort()
+    yield Figure(f"chart of {name}, warm, p95", 1000 * warm[len(warm) * 95 // 100][0], "ms of CPU", "<= 100")
+    yield Figure(f"chart of {name}, warm, by the clock", 1000 * sorted(one[1] for one in warm)[len(warm) // 2], "ms")
+    yield Figure(f"chart of {name}, cold, worst of 3", 1000 * max(one[0] for one in cold), "ms of CPU", "<= 500")
+
+
+PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {"writing": writing, "reading": reading}
 
 
 def main() -> int:
@@ -243,11 +371,12 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, help="on a real disk, where the files are made; default: a temporary one"
     )
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="only these: " + ", ".join(PARTS))
     arguments = parser.parse_args()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        for part in PARTS.values():
-            for figure in part(Path(folder), arguments.quick):
+        for name in arguments.parts or PARTS:
+            for figure in PARTS[name](Path(folder), arguments.quick):
                 figures.append(figure)
                 if not arguments.json:
                     print(described(figure), flush=True)

@@ -79,9 +79,10 @@ CREATE TABLE hours (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 );
--- Days whose hours are not summed up as the minutes are now.
+-- Days whose hours are not summed up as the minutes are now; `marks` rises with every change of those.
 CREATE TABLE stale_day (
-    number INTEGER PRIMARY KEY
+    number INTEGER PRIMARY KEY,
+    marks INTEGER NOT NULL
 );
 -- For how many days cycles are kept where no setting says so: what the default was when the file was made.
 CREATE TABLE keep (
@@ -223,7 +224,15 @@ def loose_cycles_of(connection: sqlite3.Connection, series: int, start: int, end
 def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) -> None:
     """Keep the rollups of the block with this key, and sum up its day again later."""
     connection.execute("INSERT INTO minutes VALUES (?, ?)", (key, pack_rollups(roll_up(rows, FIVE_MINUTES_MS))))
-    connection.execute("INSERT OR IGNORE INTO stale_day VALUES (?)", ((key >> SHIFT) * HOUR_MS // _DAY_MS,))
+    mark_stale(connection, key >> SHIFT)
+
+
+def mark_stale(connection: sqlite3.Connection, hour: int) -> None:
+    """The day of this hour is to be summed up again."""
+    connection.execute(
+        "INSERT INTO stale_day VALUES (?, 1) ON CONFLICT (number) DO UPDATE SET marks = marks + 1",
+        (hour * HOUR_MS // _DAY_MS,),
+    )
 
 
 def rollups_of(connection: sqlite3.Connection, series: int, start: int, end: int, width_ms: int) -> list[Rollup]:

@@ -28,6 +28,7 @@ from noc_history.cycles import (
     counted,
     has_rows,
     keep_counted,
+    mark_stale,
     packed_portions,
     row_from,
     slots,
@@ -271,12 +272,8 @@ class Housekeeping:
             return
         first, last = rows[0][0], rows[-1][0]
         key = hour << SHIFT
-        there = self._file.read(
-            "read",
-            "SELECT id, data FROM block WHERE id <= ? AND id >= "
-            "COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id",
-            (key | last, key, key | first, key),
-        )
+        around = (key | last, key, key | first, key)
+        there = self._file.read("read", _BLOCKS_AROUND, around)
         replaced: list[int] = []
         before: list[Row] = []
         for one, data in there:
@@ -289,6 +286,8 @@ class Housekeeping:
         self.done.repeated += len(before) + len(rows) - len(kept)
         packed = [(key | start, *rest) for start, *rest in packed_portions(kept, IN_A_BLOCK)]
         with self._file.transaction("pack") as connection:
+            if connection.execute(_BLOCKS_AROUND, around).fetchall() != there:
+                raise Changed
             _delete(connection, "DELETE FROM block WHERE id = ?", replaced)
             connection.executemany("DELETE FROM minutes WHERE id = ?", [(one,) for one in replaced])
             connection.executemany(_INSERT_BLOCK, packed)
@@ -303,8 +302,8 @@ class Housekeeping:
         if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // _DAY_MS:
             return
         key = hour << SHIFT
-        there = self._file.read("read", _KEYS["minutes"], (hour, hour + 1))
-        before = [one for (portion,) in there for one in self._minutes(portion)]
+        there = self._file.read("read", _MINUTES_OF, (hour, hour + 1))
+        before = [one for _, data in there for one in unpack_rollups(data)]
         known = {_by_start(one) for one in before}
         new = [one for one in roll_up(rows, FIVE_MINUTES_MS) if _by_start(one) not in known]
         if not new:
@@ -312,9 +311,11 @@ class Housekeeping:
         together = sorted([*before, *new], key=_by_start)
         packed = [(key | some[0][0], pack_rollups(some)) for some in portions(together, _IN_A_DAY)]
         with self._file.transaction("sum up") as connection:
-            _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for (portion,) in there])
+            if connection.execute(_MINUTES_OF, (hour, hour + 1)).fetchall() != there:
+                raise Changed
+            _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for portion, _ in there])
             connection.executemany("INSERT INTO minutes VALUES (?, ?)", packed)
-            connection.execute("INSERT OR IGNORE INTO stale_day VALUES (?)", (hour // _HOURS_OF_DAY,))
+            mark_stale(connection, hour)
 
     def _drop_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
         """Take an hour, which is in its blocks or too old, out of the tail."""
@@ -349,6 +350,7 @@ class Housekeeping:
 
     def _sum_up_days(self) -> Iterator[None]:
         for day in self._stale_days():
+            ((marks,),) = self._file.read("read", "SELECT marks FROM stale_day WHERE number = ?", (day,))
             hours = range(day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
             keys = {hour: self._keys("minutes", hour) for hour in hours}
             packed: list[tuple[int, bytes]] = []
@@ -360,7 +362,8 @@ class Housekeeping:
             with self._file.transaction("sum up") as connection:
                 connection.execute("DELETE FROM hours WHERE id >= ? << 32 AND id < ? << 32", (day, day + 1))
                 connection.executemany("INSERT INTO hours VALUES (?, ?)", packed)
-                connection.execute("DELETE FROM stale_day WHERE number = ?", (day,))
+                # Another program may have changed it meanwhile.
+                connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks))
             self.done.to_sum = len(self._stale_days())
             yield
 
@@ -444,6 +447,11 @@ class Housekeeping:
                 yield
 
 
+_BLOCKS_AROUND: Final = """
+SELECT id, data FROM block
+WHERE id <= ? AND id >= COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id
+"""
+_MINUTES_OF: Final = "SELECT id, data FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
 _KEYS: Final = {
     "tail": "SELECT id FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",
     "minutes": "SELECT id FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",

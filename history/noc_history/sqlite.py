@@ -7,11 +7,11 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -149,6 +149,9 @@ LADDER: Final = Ladder(
 _SETS_ASIDE: Final = frozenset({sqlite3.SQLITE_CORRUPT})
 
 
+_T = TypeVar("_T")
+
+
 @dataclass
 class _Known:
     """What a writer need not look up each time: the numbers of series, and that of the last run."""
@@ -206,6 +209,21 @@ class SqliteStore:
                     self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return self._housekeeping.take_done(freed)
 
+    def shrink(self) -> int:
+        """Give everything free back to the disk; how many bytes. Raises StoreError."""
+        freed = 0
+        with _as_store_error():
+            while size := self._give_back_some(keep=0):
+                freed += size
+            with self._file.explained("shrink"):
+                self._file.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return freed
+
+    def inspected(self, look: Callable[[Database], _T]) -> _T:
+        """What `look` finds in the file; for `noc_history.inspection`. Raises StoreError."""
+        with _as_store_error():
+            return look(self._file)
+
     def trouble(self) -> str | None:
         return None
 
@@ -213,15 +231,15 @@ class SqliteStore:
         with self._writing:
             self._file.close()
 
-    def _give_back_some(self) -> int:
-        """Bytes given back to the disk; 0 where what is free is little."""
+    def _give_back_some(self, keep: int | None = None) -> int:
+        """Bytes given back to the disk; 0 where no more than `keep` pages are free, or what is little for the file."""
         with self._file.explained("shrink"):
             connection = self._file.connection()
             pages, free, size = (
                 int(connection.execute(f"PRAGMA {name}").fetchone()[0])
                 for name in ("page_count", "freelist_count", "page_size")
             )
-            if free < max(_FREE_PAGES, pages * _FREE_SHARE):
+            if free <= (max(_FREE_PAGES, pages * _FREE_SHARE) if keep is None else keep):
                 return 0
             connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
             return (free - int(connection.execute("PRAGMA freelist_count").fetchone()[0])) * size

@@ -27,6 +27,7 @@ administration (beside a running system, or without one)
   noc token create --role ROLE [--name NAME]
   noc targets import FILE    CSV or JSON; all rows or none
   noc targets export FILE
+  noc history check|stats|compact
 
 one service alone (noc prober --help shows its settings)
   noc prober | recorder | alerter | web

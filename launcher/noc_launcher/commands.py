@@ -51,6 +51,13 @@ def _web_command(name: str) -> Callable[[list[str]], int]:
     return run
 
 
+def _history(words: list[str]) -> int:
+    from noc_launcher.plan import data_folder
+    from noc_recorder import cli
+
+    return cli.main(words, lambda: data_folder(None, os.environ))
+
+
 def _service(name: str) -> Callable[[list[str]], int]:
     return lambda words: services.run(name, words)
 
@@ -61,6 +68,7 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "ping": _prober("ping"),
     "trace": _prober("trace"),
     **{name: _web_command(name) for name in ("user", "token", "targets")},
+    "history": _history,
     **{name: _service(name) for name in services.SERVICES},
 }
 

@@ -1,0 +1,156 @@
+"""Looks into a SQLite history: whether it is whole, and what is in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final
+
+from noc_bus.time import Time
+from noc_frame.sqlite import Database
+from noc_history.cycles import SHIFT, slots
+from noc_history.packing import AT, Row, UnknownPackingError, key, unpack
+from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, roll_up, unpack_rollups
+
+_DAY_MS: Final = 24 * HOUR_MS
+_IN_ORDER: Final = "SELECT id, data FROM {table} WHERE id > ? ORDER BY id LIMIT 200"
+_TABLES: Final = {
+    table: (f"SELECT COUNT(*) FROM {table}", _IN_ORDER.replace("{table}", table))  # noqa: S608  # our own names
+    for table in ("tail", "block", "minutes", "hours")
+}
+_MOST_PROBLEMS: Final = 100
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one kind of thing in the file takes. `cycles` None: it has sums of them."""
+
+    name: str
+    cycles: int | None
+    size: int
+    first: Time | None = None
+    last: Time | None = None
+
+
+def check(file: Database, progress: Callable[[float], None]) -> list[str]:
+    """A sentence for each thing that is wrong, a hundred at the most; `progress` is told the share that is done.
+
+    Reads everything once. Beside a recorder that runs, what it packs meanwhile may be looked at twice.
+    """
+    found: list[str] = []
+    for problem in _problems(file, progress):
+        found.append(problem)
+        if len(found) >= _MOST_PROBLEMS:
+            break
+    return found
+
+
+def _problems(file: Database, progress: Callable[[float], None]) -> Iterator[str]:
+    for (sentence,) in file.read("check", "PRAGMA quick_check(10)"):
+        if sentence != "ok":
+            yield f"SQLite says: {sentence}"
+    total = sum(file.read("check", count)[0][0] for count, _ in _TABLES.values()) or 1
+    done = 0
+    with file.reading("check") as connection:
+        open_slots = slots(connection)
+    for slot in open_slots:
+        yield from _wrong_in(f"slot of run {slot.run}", lambda data: _wrong_order(unpack(data)), slot.data)
+    looks: dict[str, Callable[[int, bytes], list[str]]] = {
+        "tail": lambda one, data: _wrong_order(unpack(data)),
+        "block": lambda one, data: _wrong_block(file, one, unpack(data)),
+        "minutes": lambda one, data: _wrong_sums(one, unpack_rollups(data), HOUR_MS),
+        "hours": lambda one, data: _wrong_sums(one, unpack_rollups(data), _DAY_MS),
+    }
+    for table, look in looks.items():
+        last = -1
+        while rows := file.read("check", _TABLES[table][1], (last,)):
+            for one, data in rows:
+                name = f"{table} {one >> SHIFT} from series {one & ((1 << SHIFT) - 1)} on"
+                yield from _wrong_in(name, partial(look, one), data)
+            last = rows[-1][0]
+            done += len(rows)
+            progress(min(1.0, done / total))
+    progress(1.0)
+
+
+def _wrong_in(name: str, look: Callable[[bytes], list[str]], data: bytes) -> Iterator[str]:
+    try:
+        wrong = look(data)
+    except UnknownPackingError as error:
+        wrong = [str(error)]
+    for sentence in wrong:
+        yield f"{name}: {sentence}"
+
+
+def _wrong_order(rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return ["no cycles"]
+    if any(key(one) >= key(other) for one, other in pairwise(rows)):
+        return ["cycles out of order, or one of them twice"]
+    return []
+
+
+def _wrong_block(file: Database, one: int, rows: Sequence[Row]) -> list[str]:
+    wrong = _wrong_order(rows)
+    hour = one >> SHIFT
+    if any(row[AT] // HOUR_MS != hour for row in rows):
+        wrong.append("cycles of another hour")
+    found = file.read("check", "SELECT data FROM minutes WHERE id = ?", (one,))
+    still_there = file.read("check", "SELECT 1 FROM block WHERE id = ?", (one,))
+    if still_there and (not found or unpack_rollups(found[0][0]) != roll_up(rows, FIVE_MINUTES_MS)):
+        wrong.append("what is summed up over five minutes differs from its cycles")
+    return wrong
+
+
+def _wrong_sums(one: int, rollups: Sequence[Any], unit_ms: int) -> list[str]:
+    if not rollups:
+        return ["nothing in it"]
+    if any(before[:2] >= after[:2] for before, after in pairwise(rollups)):
+        return ["sums out of order, or one of them twice"]
+    if any(rollup.start // unit_ms != one >> SHIFT for rollup in rollups):
+        return ["sums of another time"]
+    return []
+
+
+def parts(file: Database) -> list[Part]:
+    """What there is and how much room it takes, without SQLite's own share."""
+    with file.reading("read") as connection:
+        return [
+            _portions(connection, "raw cycles in blocks of hours", _SIZES["block"]),
+            _portions(connection, "raw cycles of hours that are not over", _SIZES["tail"]),
+            _sums(connection, "sums over five minutes", _SIZES["minutes"], HOUR_MS),
+            _sums(connection, "sums over an hour", _SIZES["hours"], _DAY_MS),
+            Part("cycles in the form of an older version", *connection.execute(_ROWS).fetchone()),
+            *(Part(name, None, *connection.execute(query).fetchone()) for name, query in _OTHERS.items()),
+        ]
+
+
+_SIZES: Final = {
+    "block": "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM block",
+    "tail": "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM tail",
+    "minutes": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM minutes",
+    "hours": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM hours",
+}
+_ROWS: Final = "SELECT COUNT(*), COUNT(*) * 69 FROM row_cycle"
+_OTHERS: Final = {
+    "states": "SELECT COALESCE(SUM(length(state) + length(reason) + 40), 0) FROM state",
+    "incidents": "SELECT COALESCE(SUM(length(message)), 0) FROM incident",
+    "definitions": "SELECT COALESCE(SUM(length(message)), 0) FROM definition",
+}
+
+
+def _portions(connection: sqlite3.Connection, name: str, query: str) -> Part:
+    cycles, size, low_at, high_at = connection.execute(query).fetchone()
+    return Part(name, cycles or 0, size, _time(low_at), _time(high_at))
+
+
+def _sums(connection: sqlite3.Connection, name: str, query: str, unit_ms: int) -> Part:
+    size, first, end = connection.execute(query).fetchone()
+    return Part(name, None, size, _time(first, unit_ms), _time(end, unit_ms))
+
+
+def _time(number: int | None, unit_ms: int = 1) -> Time | None:
+    return None if number is None else Time(number * unit_ms)

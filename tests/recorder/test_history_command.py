@@ -1,0 +1,102 @@
+"""`noc history`: what it says of a whole file and of a damaged one, and what it leaves of one that was long unpacked."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch
+from noc_recorder.cli import main
+from tests.recorder.records import cycle
+
+DAY_MS = 86_400_000
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with two targets over more than a day, packed but for the last cycle."""
+    start = (Time.now() // DAY_MS - 2) * DAY_MS
+    cycles = [
+        replace(cycle(n), target=target, at=Time(start + n * 300_000)) for n in range(300) for target in ("a", "b")
+    ]
+    store = SqliteStore(tmp_path_factory.mktemp("packed") / "history.sqlite")
+    store.write(Batch(results=cycles))
+    while store.maintain(None, 5.0).backlog_rows:
+        pass
+    store.write(Batch(results=[replace(cycle(9), target="a", at=Time.now())]))
+    store.close()
+    return store.path
+
+
+@pytest.fixture
+def folder(packed: Path, tmp_path: Path) -> Path:
+    shutil.copy(packed, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    return lambda *words: main([*words, "--data", str(folder)], environment={})
+
+
+def change(folder: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(folder / "history.sqlite")) as db, db:
+        db.execute(statement, values)
+
+
+def test_of_a_whole_file_nothing_is_wrong(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check") == 0
+    assert capsys.readouterr() == ("", "nothing is wrong\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("UPDATE block SET data = x'0102' WHERE id = (SELECT MIN(id) FROM block)", "cycles that cannot be read"),
+        ("UPDATE block SET id = id + (1 << 32) WHERE id = (SELECT MAX(id) FROM block)", "cycles of another hour"),
+        ("DELETE FROM minutes WHERE id = (SELECT MIN(id) FROM minutes)", "summed up over five minutes differs"),
+        ("UPDATE hours SET data = zeroblob(9)", "rollups packed in the way 0; this program knows 1 only"),
+    ],
+)
+def test_of_a_damaged_one_each_part_that_is_wrong_is_named(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str], statement: str, sentence: str
+) -> None:
+    change(folder, statement)
+    assert run("check") == 1
+    assert sentence in capsys.readouterr().out
+
+
+def test_it_says_what_there_is_and_what_it_takes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("stats") == 0
+    out = capsys.readouterr().out
+    assert "raw cycles in blocks of hours" in out
+    assert "cycles, " in out
+    assert "sums over five minutes" in out
+
+
+def test_what_was_left_unpacked_is_packed_and_the_room_given_back(run: Run, folder: Path) -> None:
+    store = SqliteStore(folder / "history.sqlite")
+    store.write(Batch(results=[replace(cycle(n), target="c", at=Time(Time.now() - DAY_MS + n)) for n in range(3000)]))
+    before = store.series("c", Time(0), Time.now(), 9999)
+    assert run("compact") == 0
+    assert store.series("c", Time(0), Time.now(), 9999) == before
+    store.close()
+    with closing(sqlite3.connect(folder / "history.sqlite")) as db:
+        assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
+        assert db.execute("SELECT COUNT(*) FROM tail WHERE low_at < ?", (Time.now() - DAY_MS // 2,)).fetchone() == (0,)
+
+
+def test_without_a_file_or_with_another_store_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", "--data", str(tmp_path)], environment={}) == 1
+    assert f"There is no history in {tmp_path}/history.sqlite" in capsys.readouterr().err
+    assert main(["stats"], environment={"NOC_HISTORY_URL": "influxdb://t@127.0.0.1:1/o/b"}) == 1
+    assert "is looked after by its own server" in capsys.readouterr().err
