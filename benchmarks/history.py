@@ -288,7 +288,10 @@ class Year:
             for day in range((self._now_h - HOURS_H) // 24, self._now_h // 24):
                 of_day = [one._replace(start=one.start + n * HOUR_MS) for one in hours for n in range(24)]
                 with file.transaction("write") as connection:
-                    self._put(connection, "hours", day, of_day, (day * 24 - first_h) * HOUR_MS, 96)
+                    shift_ms = (day * 24 - first_h) * HOUR_MS
+                    self._put(connection, "hours", day, of_day, shift_ms, 96)
+                    whole = [one._replace(start=one.start + shift_ms) for one in of_day]
+                    self._put(connection, "days", day, merged_to(whole, 24 * HOUR_MS), 0, 96)
 
         self._store.inspected(fill)
 
@@ -303,6 +306,7 @@ class Year:
 INSERTS: Final = {
     "minutes": "INSERT INTO minutes VALUES (?, ?)",
     "hours": "INSERT INTO hours VALUES (?, ?)",
+    "days": "INSERT INTO days VALUES (?, ?)",
 }
 
 

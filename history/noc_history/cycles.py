@@ -79,6 +79,11 @@ CREATE TABLE hours (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 );
+-- Of a whole day, for charts of years; the key is that of hours.
+CREATE TABLE days (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
 -- Days whose hours are not summed up as the minutes are now; `marks` rises with every change of those.
 CREATE TABLE stale_day (
     number INTEGER PRIMARY KEY,
@@ -105,10 +110,10 @@ WHERE high_at >= :start AND low_at < :end ORDER BY {table}.id
 _TAIL: Final = _PORTIONS.replace("{table}", "tail")
 _BLOCKS: Final = _PORTIONS.replace("{table}", "block")
 _OF_ALL_TIME: Final = _PORTIONS.replace("WHERE high_at >= :start AND low_at < :end", "WHERE number <= :last")
-_ROLLUPS: Final = {table: _OF_ALL_TIME.replace("{table}", table) for table in ("minutes", "hours")}
+_ROLLUPS: Final = {table: _OF_ALL_TIME.replace("{table}", table) for table in ("minutes", "hours", "days")}
 _OLDEST: Final = {"block": "SELECT MIN(id) FROM block", "minutes": "SELECT MIN(id) FROM minutes"}
 _DAY_MS: Final = 24 * HOUR_MS
-_UNIT_MS: Final = {"minutes": HOUR_MS, "hours": _DAY_MS}
+_UNIT_MS: Final = {"minutes": HOUR_MS, "hours": _DAY_MS, "days": _DAY_MS}
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -251,7 +256,12 @@ def rollups_of(connection: sqlite3.Connection, series: int, start: int, end: int
         found += _minutes(connection, series, start, end, loose_hours)
     else:
         stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
-        found += _hours(connection, series, start, end, stale, loose_hours)
+        table = "hours"
+        if width_ms % _DAY_MS == 0:
+            table = "days"
+            stale |= {hour * HOUR_MS // _DAY_MS for hour in loose_hours}
+        summed = _portions_between(connection, table, series, start, end, loose_hours)
+        found += [one for one in summed if one.start // _DAY_MS not in stale]
         for day in stale:
             day_start, day_end = max(start, day * _DAY_MS), min(end, (day + 1) * _DAY_MS)
             if day_start < day_end:
@@ -268,15 +278,8 @@ def _minutes(
 ) -> list[Rollup]:
     """Of five minutes, where they are kept, else of hours."""
     since = min(end, max(start, _first(connection, "minutes", end)))
-    found = _hours(connection, series, start, since, (), without)
+    found = _portions_between(connection, "hours", series, start, since, without)
     return found + _portions_between(connection, "minutes", series, since, end, without)
-
-
-def _hours(
-    connection: sqlite3.Connection, series: int, start: int, end: int, stale: Collection[int], without: Collection[int]
-) -> list[Rollup]:
-    found = _portions_between(connection, "hours", series, start, end, without)
-    return [one for one in found if one.start // _DAY_MS not in stale]
 
 
 def _portions_between(

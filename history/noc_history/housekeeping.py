@@ -354,14 +354,20 @@ class Housekeeping:
             hours = range(day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
             keys = {hour: self._keys("minutes", hour) for hour in hours}
             packed: list[tuple[int, bytes]] = []
+            of_day: list[Rollup] = []
             for taken in _by_series(keys, self._minutes):
                 yield
-                for some in portions(merged_to(sorted(taken, key=_by_start), HOUR_MS), _IN_A_DAY):
+                by_hour = merged_to(sorted(taken, key=_by_start), HOUR_MS)
+                of_day += merged_to(by_hour, _DAY_MS)
+                for some in portions(by_hour, _IN_A_DAY):
                     packed.append((day << SHIFT | some[0][0], pack_rollups(some)))
                     yield
+            days = [(day << SHIFT | some[0][0], pack_rollups(some)) for some in portions(of_day, _IN_A_DAY)]
+            yield
             with self._file.transaction("sum up") as connection:
-                connection.execute("DELETE FROM hours WHERE id >= ? << 32 AND id < ? << 32", (day, day + 1))
-                connection.executemany("INSERT INTO hours VALUES (?, ?)", packed)
+                for table, some_packed in (("hours", packed), ("days", days)):
+                    connection.execute(_DELETE_DAY[table], (day, day + 1))
+                    connection.executemany(_INSERT_DAY[table], some_packed)
                 # Another program may have changed it meanwhile.
                 connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks))
             self.done.to_sum = len(self._stale_days())
@@ -440,7 +446,7 @@ class Housekeeping:
         now = int(Time.now())
         fives = min([now - self._keep_5min_ms, self._before, *(day * _DAY_MS for day in self._stale_days())]) // _DAY_MS
         hours = min(now - self._keep_hourly_ms, fives * _DAY_MS) // _DAY_MS
-        for table, end in (("minutes", fives * _HOURS_OF_DAY), ("hours", hours)):
+        for table, end in (("minutes", fives * _HOURS_OF_DAY), ("hours", hours), ("days", hours)):
             while found := self._file.read("read", _OLD_ROLLUPS[table], (end, _PORTIONS_AT_ONCE)):
                 with self._file.transaction("delete") as connection:
                     connection.executemany(_DELETE_ROLLUP[table], found)
@@ -461,11 +467,18 @@ _by_start: Final = itemgetter(0, 1)
 _OLD_ROLLUPS: Final = {
     "minutes": "SELECT id FROM minutes WHERE id < ? << 32 ORDER BY id LIMIT ?",
     "hours": "SELECT id FROM hours WHERE id < ? << 32 ORDER BY id LIMIT ?",
+    "days": "SELECT id FROM days WHERE id < ? << 32 ORDER BY id LIMIT ?",
 }
 _DELETE_ROLLUP: Final = {
     "minutes": "DELETE FROM minutes WHERE id = ?",
     "hours": "DELETE FROM hours WHERE id = ?",
+    "days": "DELETE FROM days WHERE id = ?",
 }
+_DELETE_DAY: Final = {
+    "hours": "DELETE FROM hours WHERE id >= ? << 32 AND id < ? << 32",
+    "days": "DELETE FROM days WHERE id >= ? << 32 AND id < ? << 32",
+}
+_INSERT_DAY: Final = {"hours": "INSERT INTO hours VALUES (?, ?)", "days": "INSERT INTO days VALUES (?, ?)"}
 
 _FIRST_SERIES: Final = """
 SELECT MIN(series) FROM (SELECT MIN(series) AS series FROM cycle UNION ALL SELECT MIN(series) FROM old_cycle)

@@ -19,7 +19,7 @@ _DAY_MS: Final = 24 * HOUR_MS
 _IN_ORDER: Final = "SELECT id, data FROM {table} WHERE id > ? ORDER BY id LIMIT 200"
 _TABLES: Final = {
     table: (f"SELECT COUNT(*) FROM {table}", _IN_ORDER.replace("{table}", table))  # noqa: S608  # our own names
-    for table in ("tail", "block", "minutes", "hours")
+    for table in ("tail", "block", "minutes", "hours", "days")
 }
 _MOST_PROBLEMS: Final = 100
 
@@ -63,6 +63,7 @@ def _problems(file: Database, progress: Callable[[float], None]) -> Iterator[str
         "block": lambda one, data: _wrong_block(file, one, unpack(data)),
         "minutes": lambda one, data: _wrong_sums(one, unpack_rollups(data), HOUR_MS),
         "hours": lambda one, data: _wrong_sums(one, unpack_rollups(data), _DAY_MS),
+        "days": lambda one, data: _wrong_sums(one, unpack_rollups(data), _DAY_MS),
     }
     for table, look in looks.items():
         last = -1
@@ -123,6 +124,7 @@ def parts(file: Database) -> list[Part]:
             _portions(connection, "raw cycles of hours that are not over", _SIZES["tail"]),
             _sums(connection, "sums over five minutes", _SIZES["minutes"], HOUR_MS),
             _sums(connection, "sums over an hour", _SIZES["hours"], _DAY_MS),
+            _sums(connection, "sums over a day", _SIZES["days"], _DAY_MS),
             Part("cycles in the form of an older version", *connection.execute(_ROWS).fetchone()),
             *(Part(name, None, *connection.execute(query).fetchone()) for name, query in _OTHERS.items()),
         ]
@@ -133,6 +135,7 @@ _SIZES: Final = {
     "tail": "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM tail",
     "minutes": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM minutes",
     "hours": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM hours",
+    "days": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM days",
 }
 _ROWS: Final = "SELECT COUNT(*), COUNT(*) * 69 FROM row_cycle"
 _OTHERS: Final = {

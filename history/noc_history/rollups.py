@@ -14,7 +14,7 @@ from noc_history.sketch import Sketch
 FIVE_MINUTES_MS: Final = 300_000
 HOUR_MS: Final = 3_600_000
 _HEAD: Final = struct.Struct("<BI")
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class Rollup(NamedTuple):
@@ -63,6 +63,8 @@ def roll_up(rows: Iterable[Row], width_ms: int) -> list[Rollup]:
 
 def merged(series: int, start: int, parts: Sequence[Rollup]) -> Rollup:
     """What one rollup over the time of all of them would be."""
+    if len(parts) == 1:
+        return parts[0]._replace(series=series, start=start)
     return Rollup(
         series,
         start,
@@ -73,7 +75,7 @@ def merged(series: int, start: int, parts: Sequence[Rollup]) -> Rollup:
         sum([one.sum_us for one in parts]),
         min([one.low_us for one in parts if one.sketch], default=0),
         max([one.high_us for one in parts]),
-        Sketch.merged_from([one.sketch for one in parts]).encode() if len(parts) > 1 else parts[0].sketch,
+        Sketch.merged([Sketch.decode(one.sketch) for one in parts]).encode(),
     )
 
 

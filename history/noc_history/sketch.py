@@ -8,9 +8,13 @@ ever given up: merging loses nothing, in whatever order it is done.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from math import log
+from operator import add
 from typing import Final
 
 ERROR: Final = 0.01
@@ -19,103 +23,79 @@ _GAMMA: Final = (1 + ERROR) / (1 - ERROR)
 _SCALE: Final = 1 / log(_GAMMA)
 # Of a bucket that goes from 1 to gamma: no further than ERROR from either end.
 _MIDDLE: Final = 2 * _GAMMA / (1 + _GAMMA)
+_HEAD_BYTES: Final = 3
+_CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 class Sketch:
     """Never changed once made. Bucket 0 counts zeros; bucket n those from gamma**(n - 1) on, in microseconds."""
 
-    __slots__ = ("_counts", "count")
+    __slots__ = ("_counts", "_first", "count")
 
-    def __init__(self, counts: Mapping[int, int]) -> None:
+    def __init__(self, first: int, counts: Sequence[int]) -> None:
+        """`counts` are of the bucket `first` and those after it; neither the first nor the last of them is 0."""
+        self._first = first
         self._counts = counts
-        self.count = sum(counts.values())
+        self.count = sum(counts)
         """How many RTTs it has seen."""
 
     @classmethod
     def of(cls, rtts_us: Iterable[int]) -> Sketch:
-        return cls(Counter([int(log(rtt) * _SCALE) + 1 if rtt else 0 for rtt in rtts_us]))
+        found = Counter([int(log(rtt) * _SCALE) + 1 if rtt else 0 for rtt in rtts_us])
+        if not found:
+            return cls(0, ())
+        first = min(found)
+        return cls(first, [found[bucket] for bucket in range(first, max(found) + 1)])
 
     @classmethod
     def merged(cls, sketches: Iterable[Sketch]) -> Sketch:
         """What one sketch of all their RTTs would be."""
-        counts: Counter[int] = Counter()
-        for sketch in sketches:
-            counts.update(sketch._counts)
-        return cls(counts)
+        some = [one for one in sketches if one.count]
+        if not some:
+            return cls(0, ())
+        first = min([one._first for one in some])
+        counts = [0] * (max([one._first + len(one._counts) for one in some]) - first)
+        for one in some:
+            start = one._first - first
+            end = start + len(one._counts)
+            counts[start:end] = map(add, counts[start:end], one._counts)
+        return cls(first, counts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sketch) and self._counts == other._counts
+        return isinstance(other, Sketch) and (self._first, [*self._counts]) == (other._first, [*other._counts])
 
     __hash__ = None  # type: ignore[assignment]  # compared in tests only
 
     def percentiles_us(self, percents: Sequence[float]) -> list[float]:
-        """One value for each of `percents`, which rise; nothing where no RTT was seen.
+        """One value for each of `percents`; nothing where no RTT was seen.
 
         The value stands for the RTT of rank floor(percent / 100 * (count - 1)), counted from 0.
         """
         if not self.count:
             return []
-        found: list[float] = []
-        passed = 0
-        for bucket in sorted(self._counts):
-            passed += self._counts[bucket]
-            while len(found) < len(percents) and int(percents[len(found)] * (self.count - 1) / 100) < passed:
-                found.append(_MIDDLE * _GAMMA ** (bucket - 1) if bucket else 0.0)
-        return found
+        passed = list(accumulate(self._counts))
+        ranks = [int(percent * (self.count - 1) / 100) for percent in percents]
+        return [_value(self._first + bisect_right(passed, rank)) for rank in ranks]
 
     def encode(self) -> bytes:
-        """The first bucket, then the counts one after the other; a 0 is followed by how many buckets are empty."""
-        out = bytearray()
-        next_bucket = 0
-        for bucket in sorted(self._counts):
-            if bucket > next_bucket and out:
-                out.append(0)
-                _put(out, bucket - next_bucket)
-            elif not out:
-                _put(out, bucket)
-            _put(out, self._counts[bucket])
-            next_bucket = bucket + 1
-        return bytes(out)
+        """Bytes a count, the first bucket, and the counts: what packs them has an eye for zeros."""
+        if not self.count:
+            return b""
+        most = max(self._counts)
+        width = next(one for one in _CODES if most < 1 << 8 * one)
+        return bytes((width, self._first & 0xFF, self._first >> 8)) + array(_CODES[width], self._counts).tobytes()
 
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
         """Raises ValueError for what no sketch encodes to."""
-        return cls.merged_from([data])
-
-    @classmethod
-    def merged_from(cls, encoded: Iterable[bytes]) -> Sketch:
-        """As `merged`, of encoded ones. Raises ValueError for what no sketch encodes to."""
-        counts: dict[int, int] = {}
-        for data in encoded:
-            numbers = iter(data if data.isascii() else _numbers(data))
-            bucket = next(numbers, 0)
-            before = len(counts)
-            for number in numbers:
-                if number:
-                    counts[bucket] = counts.get(bucket, 0) + number
-                    bucket += 1
-                else:
-                    bucket += next(numbers, 0)
-            if len(data) == 1 or (data and not before and not counts):
-                raise ValueError("a sketch without counts")
-        return cls(counts)
+        if not data:
+            return cls(0, ())
+        if len(data) <= _HEAD_BYTES or data[0] not in _CODES:
+            raise ValueError("a sketch without counts")
+        counts = array(_CODES[data[0]])
+        counts.frombytes(data[_HEAD_BYTES:])
+        return cls(data[1] | data[2] << 8, counts)
 
 
-def _put(out: bytearray, number: int) -> None:
-    """Seven bits a byte, lowest first; the eighth says that more follow."""
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-
-
-def _numbers(data: bytes) -> Iterable[int]:
-    number = shift = 0
-    for byte in data:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield number
-            number = shift = 0
-    if shift:
-        raise ValueError("a sketch that is cut off")
+def _value(bucket: int) -> float:
+    return _MIDDLE * _GAMMA ** (bucket - 1) if bucket else 0.0

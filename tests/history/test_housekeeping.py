@@ -296,7 +296,7 @@ def test_a_chart_is_the_same_from_the_tail_from_blocks_and_from_rollups(tmp_path
     path = tmp_path / "history.sqlite"
     cycles, start = days_ago(some_cycles(random.Random(11), 50, every_s=400), 6)
     end = Time(start + 3 * DAY_MS)
-    widths = (300_000, HOUR_MS, 6 * HOUR_MS)
+    widths = (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
     store = SqliteStore(path)
     write(store, cycles)
     fresh = charts(store, start, end, 120_000, *widths)
@@ -315,7 +315,7 @@ def test_a_chart_is_the_same_from_the_tail_from_blocks_and_from_rollups(tmp_path
 def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(tmp_path: Path) -> None:
     """A site that was cut off for hours comes back, even after the day was summed up."""
     cycles, start = days_ago(some_cycles(random.Random(12), 40, every_s=400), 5)
-    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS)
+    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS, DAY_MS)
     late = [one for one in cycles if one.site == "there" and 4 * HOUR_MS < one.at - start < 30 * HOUR_MS]
     in_time, path = SqliteStore(tmp_path / "in-time.sqlite"), tmp_path / "history.sqlite"
     write(in_time, cycles)
