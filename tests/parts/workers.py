@@ -13,7 +13,6 @@ import pytest
 
 _EXPENSIVE: Final = {
     "chromium": "browser",
-    "watched": "browser",
     "workshop": "images",
     "engine": "influxdb",
     "started": "bootstrap",
