@@ -55,6 +55,8 @@ _HOURS_OF_DAY: Final = 24
 _DAY_MS: Final = _HOURS_OF_DAY * HOUR_MS
 # Rollups of hours in a portion, which are a few series of a day.
 _IN_A_DAY: Final = 96
+# Rollups of a day in a portion, each of another series: the fewer, the quicker one is found.
+_SERIES_OF_A_DAY: Final = 24
 # Of versions 1 and 2: so many series by so much time.
 _MOVED_SERIES: Final = 8
 _MOVED_MS: Final = 24 * HOUR_MS
@@ -362,7 +364,7 @@ class Housekeeping:
                 for some in portions(by_hour, _IN_A_DAY):
                     packed.append((day << SHIFT | some[0][0], pack_rollups(some)))
                     yield
-            days = [(day << SHIFT | some[0][0], pack_rollups(some)) for some in portions(of_day, _IN_A_DAY)]
+            days = [(day << SHIFT | some[0][0], pack_rollups(some)) for some in portions(of_day, _SERIES_OF_A_DAY)]
             yield
             with self._file.transaction("sum up") as connection:
                 for table, some_packed in (("hours", packed), ("days", days)):

@@ -10,10 +10,9 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from noc_bus.messages import ProbeResult
 
@@ -168,29 +167,31 @@ def packed_column(values: Sequence[int]) -> bytes:
     return _COLUMN.pack(width, low, len(values)) + planes
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(NamedTuple):
     """Where a column is in what was inflated; nothing is read that is not asked for."""
 
     data: bytes
     start: int
     width: int
     low: int
-    count: int
+    length: int
 
     def all(self) -> list[int]:
-        return self.part(0, self.count)
+        return self.part(0, self.length)
 
     def part(self, first: int, end: int) -> list[int]:
         if not self.width:
             return [self.low] * (end - first)
+        if self.width == 1:
+            values = self.data[self.start + first : self.start + end]
+            return [value + self.low for value in values] if self.low else list(values)
         raw = bytearray(self.width * (end - first))
         for place in range(self.width):
-            plane = self.start + place * self.count
+            plane = self.start + place * self.length
             raw[place :: self.width] = self.data[plane + first : plane + end]
-        values = array(_CODES[self.width])
-        values.frombytes(raw)
-        return [value + self.low for value in values] if self.low else values.tolist()
+        wide = array(_CODES[self.width])
+        wide.frombytes(raw)
+        return [value + self.low for value in wide] if self.low else wide.tolist()
 
 
 class Columns:

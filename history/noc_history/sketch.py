@@ -23,6 +23,8 @@ _GAMMA: Final = (1 + ERROR) / (1 - ERROR)
 _SCALE: Final = 1 / log(_GAMMA)
 # Of a bucket that goes from 1 to gamma: no further than ERROR from either end.
 _MIDDLE: Final = 2 * _GAMMA / (1 + _GAMMA)
+# Of each bucket up to that of ten minutes, the longest RTT there is.
+_VALUES_US: Final = (0.0, *(_MIDDLE * _GAMMA**power for power in range(int(log(600_000_000) * _SCALE) + 2)))
 _HEAD_BYTES: Final = 3
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -30,14 +32,17 @@ _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 class Sketch:
     """Never changed once made. Bucket 0 counts zeros; bucket n those from gamma**(n - 1) on, in microseconds."""
 
-    __slots__ = ("_counts", "_first", "count")
+    __slots__ = ("_counts", "_first")
 
     def __init__(self, first: int, counts: Sequence[int]) -> None:
         """`counts` are of the bucket `first` and those after it; neither the first nor the last of them is 0."""
         self._first = first
         self._counts = counts
-        self.count = sum(counts)
+
+    @property
+    def count(self) -> int:
         """How many RTTs it has seen."""
+        return sum(self._counts)
 
     @classmethod
     def of(cls, rtts_us: Iterable[int]) -> Sketch:
@@ -50,7 +55,7 @@ class Sketch:
     @classmethod
     def merged(cls, sketches: Iterable[Sketch]) -> Sketch:
         """What one sketch of all their RTTs would be."""
-        some = [one for one in sketches if one.count]
+        some = [one for one in sketches if one._counts]
         if not some:
             return cls(0, ())
         first = min([one._first for one in some])
@@ -71,15 +76,15 @@ class Sketch:
 
         The value stands for the RTT of rank floor(percent / 100 * (count - 1)), counted from 0.
         """
-        if not self.count:
+        if not self._counts:
             return []
         passed = list(accumulate(self._counts))
-        ranks = [int(percent * (self.count - 1) / 100) for percent in percents]
-        return [_value(self._first + bisect_right(passed, rank)) for rank in ranks]
+        ranks = [int(percent * (passed[-1] - 1) / 100) for percent in percents]
+        return [_VALUES_US[self._first + bisect_right(passed, rank)] for rank in ranks]
 
     def encode(self) -> bytes:
         """Bytes a count, the first bucket, and the counts: what packs them has an eye for zeros."""
-        if not self.count:
+        if not self._counts:
             return b""
         most = max(self._counts)
         width = next(one for one in _CODES if most < 1 << 8 * one)
@@ -94,8 +99,7 @@ class Sketch:
             raise ValueError("a sketch without counts")
         counts = array(_CODES[data[0]])
         counts.frombytes(data[_HEAD_BYTES:])
-        return cls(data[1] | data[2] << 8, counts)
-
-
-def _value(bucket: int) -> float:
-    return _MIDDLE * _GAMMA ** (bucket - 1) if bucket else 0.0
+        first = data[1] | data[2] << 8
+        if first + len(counts) > len(_VALUES_US):
+            raise ValueError("a sketch of longer RTTs than there are")
+        return cls(first, counts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import Time
@@ -122,8 +122,7 @@ class Point:
 PERCENTS: Final = (5, 25, 50, 75, 95)
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Cycles of one target from one site, or from all, that began in one bucket of a chart.
 
     Counts and RTTs are as in `Point`. `percentiles_ms` has one value for each of PERCENTS, each within 1 % of the

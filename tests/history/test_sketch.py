@@ -87,7 +87,9 @@ def test_five_minutes_of_a_usual_target_take_few_bytes() -> None:
     assert len(Sketch.of(rtts).encode()) < 30
 
 
-@pytest.mark.parametrize("data", [b"\x01", b"\x01\x05\x00", b"\x03\x05\x00\x01", b"\x02\x05\x00\x01"])
+@pytest.mark.parametrize(
+    "data", [b"\x01", b"\x01\x05\x00", b"\x03\x05\x00\x01", b"\x01\xff\x0f\x01", b"\x02\x05\x00\x01"]
+)
 def test_what_is_no_sketch_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"a sketch|bytes length"):
         Sketch.decode(data)
