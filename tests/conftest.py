@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import shutil
 import signal
@@ -134,6 +135,17 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if not reason.startswith(MAY_SKIP):
         report.outcome = "failed"
         report.longrepr = f"Skipped, and NOC_TEST_SKIPS=fail allows only {' or '.join(MAY_SKIP)}: {reason}"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What runs in the test's process may set up logging for all that comes after it."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
 
 
 @pytest.fixture

@@ -64,3 +64,8 @@ def test_a_figure_is_told_whether_it_was_held_or_not() -> None:
         ["coverage_pct", "99", "at", "least", "99"],
         ["lost", "2", "at", "most", "0", "NOT", "HELD"],
     ]
+
+
+def test_what_shares_something_costly_is_known_to_xdist_as_one_group(request: pytest.FixtureRequest) -> None:
+    grouped = [item for item in request.session.items if item.get_closest_marker("xdist_group")]
+    assert all("@" in item.nodeid for item in grouped), "else each process makes what they share"

@@ -39,7 +39,9 @@ def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
+    """Marked `alone`, or `alone(only="long")` in a run of the long forms."""
+    marker = item.get_closest_marker("alone")
+    return marker is not None and (marker.kwargs.get("only") != "long" or bool(item.config.getoption("--long")))
 
 
 def _place(item: pytest.Item) -> tuple[bool, int]:

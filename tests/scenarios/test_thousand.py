@@ -21,7 +21,7 @@ SOAK_S, LONG_SOAK_S = 30, 600
 NOT_MEASURED_PCT = 50
 
 
-@pytest.mark.alone
+@pytest.mark.alone(only="long")
 @pytest.mark.timeout(300 + LONG_SOAK_S)
 def test_a_thousand_targets_lose_nothing_and_are_never_called_down(
     noc_on_mosquitto: Noc, netlab: Netlab, is_long: bool, figure: Figures
