@@ -171,7 +171,7 @@ def _connects(site: Site, port: int) -> str:
     return _python(
         site,
         "import socket\n"
-        f"try: socket.create_connection(({site.gateway!r}, {port}), timeout=1).close()\n"
+        f"try: socket.create_connection(({site.gateway!r}, {port}), timeout=3).close()\n"
         "except OSError as error: print(type(error).__name__)\n"
         "else: print('connected')",
     )

@@ -88,7 +88,8 @@ def test_what_a_site_saw_without_the_broker_is_stored_when_it_is_back(
     wait_until(lambda: noc.cycles("host", "east")[-1][0] > last_ms + 20_000, 60, "east's cycles are stored")
     wait_until(lambda: _site(noc, "east")["journal_depth"] < 20, 30, "the replay is over")
     starts = [row[0] for row in noc.cycles("host", "east")]
-    assert all(after - before < 1500 for before, after in itertools.pairwise(starts))
+    # A row stands for a second or so: two cycles may share one, and the next have none.
+    assert all(after - before < 2500 for before, after in itertools.pairwise(starts))
     assert not noc.mails.about("host")
 
 
