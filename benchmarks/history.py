@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import SHIFT, packed_portions
 from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
@@ -38,7 +38,6 @@ SEED: Final = 8
 SITES: Final = ("berlin", "paris", "vienna")
 TARGETS: Final = 1000
 INTERVAL_MS: Final = 10_000
-HOUR_MS: Final = 3_600_000
 # Whole hours in the past, so that they can be packed at once.
 START: Final = (int(Time.now()) // HOUR_MS - 48) * HOUR_MS
 
@@ -298,7 +297,7 @@ class Year:
                     shift_ms = (day * 24 - first_h) * HOUR_MS
                     self._put(connection, "hours", day, of_day, shift_ms, 96)
                     whole = [one._replace(start=one.start + shift_ms) for one in of_day]
-                    self._put(connection, "days", day, merged_to(whole, 24 * HOUR_MS), 0, 24)
+                    self._put(connection, "days", day, merged_to(whole, DAY_MS), 0, 24)
 
         self._store.inspected(fill)
 

@@ -31,6 +31,8 @@ SILENT_AFTER_S: Final = 35.0
 """Who says nothing for so long is not there, whatever is retained: a broker that died too told no last will."""
 NO_MAIL: Final = "no-mail"
 """The code of an alerter's presence where no mail is set up: it does its work, and nobody will be told."""
+BUSY: Final = "busy"
+"""The code of a refused mail test: the one before it is not over."""
 _HEALTH_WAIT_S: Final = 4.0
 
 

@@ -27,6 +27,7 @@ from noc_demo.gates import Gates
 from noc_demo.mailbox import Mailbox
 from noc_demo.network import ANCHORS, DOMAIN, GROUPS, HOSTS, SITES
 from noc_demo.stage import Stage
+from noc_frame import progress
 from noc_frame.settings import parse_folder
 from noc_launcher import loglines, running
 from noc_launcher.brokers import nats
@@ -173,7 +174,7 @@ class Demonstration:
             try:
                 assert process.stdout
                 while line := await process.stdout.readline():
-                    _progress(float(line))
+                    progress.show("a week of history", float(line))
                 if await process.wait():
                     raise CommandError("The week of history could not be written; the lines above say why.")
             finally:
@@ -362,10 +363,3 @@ def _level(line: str) -> str:
     except (ValueError, TypeError, KeyError):
         # No line of our services: a broker's or a crash.
         return "error"
-
-
-def _progress(share: float) -> None:
-    if sys.stderr.isatty():
-        bar = "█" * round(30 * share)
-        text = f"noc: a week of history {bar:·<30} {share:4.0%}" if share < 1 else ""
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

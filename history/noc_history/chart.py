@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.rollups import Rollup, merged
 from noc_history.sketch import Sketch
 from noc_history.store import PERCENTS, Bucket, Chart, Silence
 
 _S: Final = 1000
 _MIN: Final = 60 * _S
-_H: Final = 60 * _MIN
-_DAY: Final = 24 * _H
 _WIDTHS_MS: Final = (
     *(_S, 2 * _S, 5 * _S, 10 * _S, 15 * _S, 30 * _S, _MIN, 2 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 30 * _MIN),
-    *(_H, 2 * _H, 3 * _H, 6 * _H, 12 * _H, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY),
+    *(HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS),
+    *(DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 14 * DAY_MS, 28 * DAY_MS),
 )
 
 
 def width_for(start: Time, end: Time, points: int) -> int:
     """The smallest usual width of which at most `points` go into the period."""
     least = -(-(end - start) // points)
-    return next((width for width in _WIDTHS_MS if width >= least), -(-least // _DAY) * _DAY)
+    return next((width for width in _WIDTHS_MS if width >= least), -(-least // DAY_MS) * DAY_MS)
 
 
 def whole_buckets(start: Time, end: Time, width_ms: int) -> tuple[int, int]:

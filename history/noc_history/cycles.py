@@ -19,8 +19,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from noc_bus.time import DAY_MS, HOUR_MS
 from noc_history.packing import AT, Row, pack, portions, times, unpack, without_repeats
-from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
+from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 
 IN_A_PORTION: Final = 512
 """Cycles in a portion of a settled run: the fewer, the quicker one series is found."""
@@ -112,8 +113,8 @@ _BLOCKS: Final = _PORTIONS.replace("{table}", "block")
 _OF_ALL_TIME: Final = _PORTIONS.replace("WHERE high_at >= :start AND low_at < :end", "WHERE number <= :last")
 _ROLLUPS: Final = {table: _OF_ALL_TIME.replace("{table}", table) for table in ("minutes", "hours", "days")}
 _OLDEST: Final = {"block": "SELECT MIN(id) FROM block", "minutes": "SELECT MIN(id) FROM minutes"}
-_DAY_MS: Final = 24 * HOUR_MS
-_UNIT_MS: Final = {"minutes": HOUR_MS, "hours": _DAY_MS, "days": _DAY_MS}
+UNIT_MS: Final = {"minutes": HOUR_MS, "hours": DAY_MS, "days": DAY_MS}
+"""What the number in the key of a portion of rollups counts."""
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -236,7 +237,7 @@ def mark_stale(connection: sqlite3.Connection, hour: int) -> None:
     """The day of this hour is to be summed up again."""
     connection.execute(
         "INSERT INTO stale_day VALUES (?, 1) ON CONFLICT (number) DO UPDATE SET marks = marks + 1",
-        (hour * HOUR_MS // _DAY_MS,),
+        (hour * HOUR_MS // DAY_MS,),
     )
 
 
@@ -257,13 +258,13 @@ def rollups_of(connection: sqlite3.Connection, series: int, start: int, end: int
     else:
         stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
         table = "hours"
-        if width_ms % _DAY_MS == 0:
+        if width_ms % DAY_MS == 0:
             table = "days"
-            stale |= {hour * HOUR_MS // _DAY_MS for hour in loose_hours}
+            stale |= {hour * HOUR_MS // DAY_MS for hour in loose_hours}
         summed = _portions_between(connection, table, series, start, end, loose_hours)
-        found += [one for one in summed if one.start // _DAY_MS not in stale]
+        found += [one for one in summed if one.start // DAY_MS not in stale]
         for day in stale:
-            day_start, day_end = max(start, day * _DAY_MS), min(end, (day + 1) * _DAY_MS)
+            day_start, day_end = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
             if day_start < day_end:
                 found += _portions_between(connection, "minutes", series, day_start, day_end, loose_hours)
     for hour in loose_hours:
@@ -288,7 +289,7 @@ def _portions_between(
     """Those that begin in the period, without those in some hours."""
     if start >= end:
         return []
-    unit_ms = _UNIT_MS[table]
+    unit_ms = UNIT_MS[table]
     window = {"series": series, "first": max(0, start // unit_ms), "last": (end - 1) // unit_ms}
     return [
         one

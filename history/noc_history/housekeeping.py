@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import (
     IN_A_PORTION,
@@ -36,7 +36,7 @@ from noc_history.cycles import (
     unsettled,
 )
 from noc_history.packing import AT, IN_A_BLOCK, Row, portions, times, unpack, without_repeats
-from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
+from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 from noc_history.store import Upkeep
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
@@ -51,15 +51,14 @@ _PORTIONS_AT_ONCE: Final = 500
 _CYCLES_AT_ONCE: Final = 16_384
 # Portions unpacked in one step.
 _UNPACK_AT_ONCE: Final = 16
-_HOURS_OF_DAY: Final = 24
-_DAY_MS: Final = _HOURS_OF_DAY * HOUR_MS
+_HOURS_OF_DAY: Final = DAY_MS // HOUR_MS
 # Rollups of hours in a portion, which are a few series of a day.
 _IN_A_DAY: Final = 96
 # Rollups of a day in a portion, each of another series: the fewer, the quicker one is found.
 _SERIES_OF_A_DAY: Final = 24
 # Of versions 1 and 2: so many series by so much time.
 _MOVED_SERIES: Final = 8
-_MOVED_MS: Final = 24 * HOUR_MS
+_MOVED_MS: Final = DAY_MS
 _INSERT_BLOCK: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?)"
 
 
@@ -93,7 +92,7 @@ class Housekeeping:
 
     def __init__(self, file: Database, keep_5min_days: int, keep_hourly_days: int) -> None:
         self._file = file
-        self._keep_5min_ms, self._keep_hourly_ms = keep_5min_days * _DAY_MS, keep_hourly_days * _DAY_MS
+        self._keep_5min_ms, self._keep_hourly_ms = keep_5min_days * DAY_MS, keep_hourly_days * DAY_MS
         self._runs: dict[int, _Run] = {}
         self._known_to = 0
         self._steps: Iterator[None] | None = None
@@ -301,7 +300,7 @@ class Housekeeping:
 
         Where something is, nobody can tell any more what of these is in it already.
         """
-        if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // _DAY_MS:
+        if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // DAY_MS:
             return
         key = hour << SHIFT
         there = self._file.read("read", _MINUTES_OF, (hour, hour + 1))
@@ -360,7 +359,7 @@ class Housekeeping:
             for taken in _by_series(keys, self._minutes):
                 yield
                 by_hour = merged_to(sorted(taken, key=_by_start), HOUR_MS)
-                of_day += merged_to(by_hour, _DAY_MS)
+                of_day += merged_to(by_hour, DAY_MS)
                 for some in portions(by_hour, _IN_A_DAY):
                     packed.append((day << SHIFT | some[0][0], pack_rollups(some)))
                     yield
@@ -446,8 +445,8 @@ class Housekeeping:
     def _delete_rollups(self) -> Iterator[None]:
         """By whole days; those of five minutes not before their day is summed up."""
         now = int(Time.now())
-        fives = min([now - self._keep_5min_ms, self._before, *(day * _DAY_MS for day in self._stale_days())]) // _DAY_MS
-        hours = min(now - self._keep_hourly_ms, fives * _DAY_MS) // _DAY_MS
+        fives = min([now - self._keep_5min_ms, self._before, *(day * DAY_MS for day in self._stale_days())]) // DAY_MS
+        hours = min(now - self._keep_hourly_ms, fives * DAY_MS) // DAY_MS
         for table, end in (("minutes", fives * _HOURS_OF_DAY), ("hours", hours), ("days", hours)):
             while found := self._file.read("read", _OLD_ROLLUPS[table], (end, _PORTIONS_AT_ONCE)):
                 with self._file.transaction("delete") as connection:
@@ -460,27 +459,19 @@ SELECT id, data FROM block
 WHERE id <= ? AND id >= COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id
 """
 _MINUTES_OF: Final = "SELECT id, data FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
-_KEYS: Final = {
-    "tail": "SELECT id FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",
-    "minutes": "SELECT id FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id",
-}
+_KEYS_OF: Final = "SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
+_KEYS: Final = {table: _KEYS_OF.replace("{table}", table) for table in ("tail", "minutes")}
 _by_start: Final = itemgetter(0, 1)
 
-_OLD_ROLLUPS: Final = {
-    "minutes": "SELECT id FROM minutes WHERE id < ? << 32 ORDER BY id LIMIT ?",
-    "hours": "SELECT id FROM hours WHERE id < ? << 32 ORDER BY id LIMIT ?",
-    "days": "SELECT id FROM days WHERE id < ? << 32 ORDER BY id LIMIT ?",
+_ROLLUPS: Final = ("minutes", "hours", "days")
+_OLD: Final = "SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?"
+_OLD_ROLLUPS: Final = {table: _OLD.replace("{table}", table) for table in _ROLLUPS}
+_DELETE_ROLLUP: Final = {table: "DELETE FROM {table} WHERE id = ?".replace("{table}", table) for table in _ROLLUPS}
+_OF_DAY: Final = "DELETE FROM {table} WHERE id >= ? << 32 AND id < ? << 32"
+_DELETE_DAY: Final = {table: _OF_DAY.replace("{table}", table) for table in ("hours", "days")}
+_INSERT_DAY: Final = {
+    table: "INSERT INTO {table} VALUES (?, ?)".replace("{table}", table) for table in ("hours", "days")
 }
-_DELETE_ROLLUP: Final = {
-    "minutes": "DELETE FROM minutes WHERE id = ?",
-    "hours": "DELETE FROM hours WHERE id = ?",
-    "days": "DELETE FROM days WHERE id = ?",
-}
-_DELETE_DAY: Final = {
-    "hours": "DELETE FROM hours WHERE id >= ? << 32 AND id < ? << 32",
-    "days": "DELETE FROM days WHERE id >= ? << 32 AND id < ? << 32",
-}
-_INSERT_DAY: Final = {"hours": "INSERT INTO hours VALUES (?, ?)", "days": "INSERT INTO days VALUES (?, ?)"}
 
 _FIRST_SERIES: Final = """
 SELECT MIN(series) FROM (SELECT MIN(series) AS series FROM cycle UNION ALL SELECT MIN(series) FROM old_cycle)

@@ -24,7 +24,7 @@ from influxdb_client.rest import ApiException
 
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.chart import chart_of, whole_buckets, width_for
 from noc_history.packing import Row
 from noc_history.rollups import Rollup, roll_up
@@ -40,11 +40,11 @@ from noc_history.store import (
     StoreError,
     Upkeep,
     Written,
+    days_ago,
 )
 
 _TIMEOUT_MS: Final = 20_000
 _LINES_AT_ONCE: Final = 5_000
-_DAY_MS: Final = 86_400_000
 _KEEP_DAYS: Final = 30
 # More names than this make a longer query than filtering the answer costs.
 _NAMES_IN_A_QUERY: Final = 50
@@ -53,7 +53,6 @@ _REFUSED: Final = (400, 413, 422)
 # So many records of one batch are sent one by one to learn what becomes of each; the others come again anyway.
 _MAX_SINGLES: Final = 64
 _HOUR_S: Final = 3600.0
-_HOUR_MS: Final = 3_600_000
 # What we write. A field that another program has made of another type takes nothing from us.
 _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "cycle": dict.fromkeys(
@@ -166,7 +165,7 @@ class InfluxStore:
 
     def _retention_cure(self, keeps_ms: int) -> str:
         return (
-            f"bucket {self._bucket} at {self._address} keeps data for {keeps_ms / _HOUR_MS:g} hours only, but states and "
+            f"bucket {self._bucket} at {self._address} keeps data for {keeps_ms / HOUR_MS:g} hours only, but states and "
             "incidents are kept for good: set its retention to forever (influx bucket update --retention 0)"
         )
 
@@ -208,12 +207,12 @@ class InfluxStore:
         """The server does the work and tells no figures; it is asked once an hour."""
         if time.monotonic() < self._delete_at_s:
             return Upkeep(backlog_rows=None)
-        before = before if before is not None else Time(Time.now() - _KEEP_DAYS * _DAY_MS)
+        before = before if before is not None else days_ago(_KEEP_DAYS)
         try:
             self._client.delete_api().delete(
                 "1970-01-01T00:00:00Z",
                 # By whole hours, as promised.
-                str(Time(before // _HOUR_MS * _HOUR_MS - 1)),
+                str(Time(before // HOUR_MS * HOUR_MS - 1)),
                 '_measurement="cycle"',
                 bucket=self._bucket,
                 org=self._org,
@@ -272,7 +271,7 @@ class InfluxStore:
         width_ms = width_for(start, end, points)
         first, last = whole_buckets(start, end, width_ms)
         # Whole buckets at once, and no more of the period than memory is for.
-        step_ms = max(width_ms, _DAY_MS // width_ms * width_ms)
+        step_ms = max(width_ms, DAY_MS // width_ms * width_ms)
         charts = {}
         for target in targets:
             where = f"target = {_quoted(target)} AND "
@@ -298,11 +297,11 @@ class InfluxStore:
         )
         begun = (
             f"SELECT state, {fields} FROM state "
-            f"WHERE {chosen}{_between(Time(start + 1), Time(end + _HOUR_MS))} GROUP BY target, site"
+            f"WHERE {chosen}{_between(Time(start + 1), Time(end + HOUR_MS))} GROUP BY target, site"
         )
         later = (
             f"SELECT state, {fields} FROM state "
-            f"WHERE {chosen}time >= {max(end + _HOUR_MS, now + 0)}ms GROUP BY target, site"
+            f"WHERE {chosen}time >= {max(end + HOUR_MS, now + 0)}ms GROUP BY target, site"
         )
         for query in (held, begun, later):
             for tags, rows in self._series_of(query, epoch="ns"):
@@ -454,7 +453,7 @@ def _mark_line(mark: Mark) -> str:
         Line("mark").tag("site", mark.site).field("epoch", mark.epoch).field("seq", mark.seq).field("at", int(mark.at))
     )
     # One point a day: each mark overwrites the one before.
-    return str(line.time(mark.at // _DAY_MS * _DAY_MS * 1_000_000).to_line_protocol())
+    return str(line.time(mark.at // DAY_MS * DAY_MS * 1_000_000).to_line_protocol())
 
 
 def _tagged(measurement: str, site: str, target: str) -> Any:

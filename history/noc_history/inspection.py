@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
-from noc_bus.time import Time
+from noc_bus.time import HOUR_MS, Time
 from noc_frame.sqlite import Database
-from noc_history.cycles import SHIFT, slots
+from noc_history.cycles import SHIFT, UNIT_MS, slots
 from noc_history.packing import AT, Row, UnknownPackingError, key, unpack
-from noc_history.rollups import FIVE_MINUTES_MS, HOUR_MS, roll_up, unpack_rollups
+from noc_history.rollups import FIVE_MINUTES_MS, roll_up, unpack_rollups
 
-_DAY_MS: Final = 24 * HOUR_MS
 _IN_ORDER: Final = "SELECT id, data FROM {table} WHERE id > ? ORDER BY id LIMIT 200"
 _TABLES: Final = {
     table: (f"SELECT COUNT(*) FROM {table}", _IN_ORDER.replace("{table}", table))  # noqa: S608  # our own names
@@ -61,10 +60,9 @@ def _problems(file: Database, progress: Callable[[float], None]) -> Iterator[str
     looks: dict[str, Callable[[int, bytes], list[str]]] = {
         "tail": lambda one, data: _wrong_order(unpack(data)),
         "block": lambda one, data: _wrong_block(file, one, unpack(data)),
-        "minutes": lambda one, data: _wrong_sums(one, unpack_rollups(data), HOUR_MS),
-        "hours": lambda one, data: _wrong_sums(one, unpack_rollups(data), _DAY_MS),
-        "days": lambda one, data: _wrong_sums(one, unpack_rollups(data), _DAY_MS),
     }
+    for table, unit_ms in UNIT_MS.items():
+        looks[table] = partial(_wrong_sums, unit_ms)
     for table, look in looks.items():
         last = -1
         while rows := file.read("check", _TABLES[table][1], (last,)):
@@ -106,7 +104,8 @@ def _wrong_block(file: Database, one: int, rows: Sequence[Row]) -> list[str]:
     return wrong
 
 
-def _wrong_sums(one: int, rollups: Sequence[Any], unit_ms: int) -> list[str]:
+def _wrong_sums(unit_ms: int, one: int, data: bytes) -> list[str]:
+    rollups = unpack_rollups(data)
     if not rollups:
         return ["nothing in it"]
     if any(before[:2] >= after[:2] for before, after in pairwise(rollups)):
@@ -122,20 +121,19 @@ def parts(file: Database) -> list[Part]:
         return [
             _portions(connection, "raw cycles in blocks of hours", _SIZES["block"]),
             _portions(connection, "raw cycles of hours that are not over", _SIZES["tail"]),
-            _sums(connection, "sums over five minutes", _SIZES["minutes"], HOUR_MS),
-            _sums(connection, "sums over an hour", _SIZES["hours"], _DAY_MS),
-            _sums(connection, "sums over a day", _SIZES["days"], _DAY_MS),
+            _sums(connection, "sums over five minutes", "minutes"),
+            _sums(connection, "sums over an hour", "hours"),
+            _sums(connection, "sums over a day", "days"),
             Part("cycles in the form of an older version", *connection.execute(_ROWS).fetchone()),
             *(Part(name, None, *connection.execute(query).fetchone()) for name, query in _OTHERS.items()),
         ]
 
 
+_OF_CYCLES: Final = "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM {table}"
+_OF_SUMS: Final = "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM {table}"
 _SIZES: Final = {
-    "block": "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM block",
-    "tail": "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM tail",
-    "minutes": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM minutes",
-    "hours": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM hours",
-    "days": "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM days",
+    **{table: _OF_CYCLES.replace("{table}", table) for table in ("block", "tail")},
+    **{table: _OF_SUMS.replace("{table}", table) for table in UNIT_MS},
 }
 _ROWS: Final = "SELECT COUNT(*), COUNT(*) * 69 FROM row_cycle"
 _OTHERS: Final = {
@@ -150,9 +148,9 @@ def _portions(connection: sqlite3.Connection, name: str, query: str) -> Part:
     return Part(name, cycles or 0, size, _time(low_at), _time(high_at))
 
 
-def _sums(connection: sqlite3.Connection, name: str, query: str, unit_ms: int) -> Part:
-    size, first, end = connection.execute(query).fetchone()
-    return Part(name, None, size, _time(first, unit_ms), _time(end, unit_ms))
+def _sums(connection: sqlite3.Connection, name: str, table: str) -> Part:
+    size, first, end = connection.execute(_SIZES[table]).fetchone()
+    return Part(name, None, size, _time(first, UNIT_MS[table]), _time(end, UNIT_MS[table]))
 
 
 def _time(number: int | None, unit_ms: int = 1) -> Time | None:

@@ -12,7 +12,6 @@ from noc_history.packing import AT, Columns, Row, UnknownPackingError, is_valid,
 from noc_history.sketch import Sketch
 
 FIVE_MINUTES_MS: Final = 300_000
-HOUR_MS: Final = 3_600_000
 _HEAD: Final = struct.Struct("<BI")
 _VERSION: Final = 2
 

@@ -17,7 +17,7 @@ import msgspec
 
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, SiteState, Target
-from noc_bus.time import Time
+from noc_bus.time import HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, whole_buckets, width_for
 from noc_history.cycles import ROLLUP_SCHEMA, SCHEMA, commit, cycles_of, has_rows, newest, rollups_of, sum_up_block
@@ -25,6 +25,8 @@ from noc_history.housekeeping import Housekeeping
 from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
 from noc_history.rollups import Rollup
 from noc_history.store import (
+    KEEP_5MIN_DAYS,
+    KEEP_HOURLY_DAYS,
     Batch,
     Chart,
     Definition,
@@ -35,10 +37,9 @@ from noc_history.store import (
     StoreError,
     Upkeep,
     Written,
+    days_ago,
 )
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
 _VACUUM_PAGES: Final = 500
 # Free pages are used by the next cycles; only what stays free for long is given back.
 _FREE_SHARE: Final = 0.1
@@ -163,7 +164,9 @@ class _Known:
 class SqliteStore:
     """Implements `noc_history.store.Store`. Safe to use from several threads."""
 
-    def __init__(self, path: Path, *, keep_5min_days: int = 90, keep_hourly_days: int = 1826) -> None:
+    def __init__(
+        self, path: Path, *, keep_5min_days: int = KEEP_5MIN_DAYS, keep_hourly_days: int = KEEP_HOURLY_DAYS
+    ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
         `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
@@ -197,7 +200,7 @@ class SqliteStore:
         with _as_store_error():
             if before is None:
                 ((days,),) = self._read("SELECT days FROM keep")
-                before = Time(Time.now() - days * _DAY_MS)
+                before = days_ago(days)
             is_idle = self._housekeeping.work(before, until_s)
             while is_idle and time.monotonic() < until_s and (size := self._give_back_some()):
                 freed += size
@@ -287,7 +290,7 @@ class SqliteStore:
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()
-        values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + _HOUR_MS}
+        values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + HOUR_MS}
         # Numbers, not names, in the long answers: names are looked up once for each series.
         series = self._read(_SERIES, values)
         last = self._newest(now)

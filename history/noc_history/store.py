@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
+
+KEEP_5MIN_DAYS: Final = 90
+KEEP_HOURLY_DAYS: Final = 1826
+"""How long rollups are kept where no setting says so."""
+
+
+def days_ago(days: int) -> Time:
+    return Time(Time.now() - days * DAY_MS)
 
 
 class StoreError(Exception):

@@ -10,10 +10,8 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from noc_frame.settings import Setting
-from noc_history.store import Store
+from noc_history.store import KEEP_5MIN_DAYS, KEEP_HOURLY_DAYS, Store
 
-KEEP_5MIN_DAYS: Final = 90
-KEEP_HOURLY_DAYS: Final = 1826
 FILE_NAME: Final = "history.sqlite"
 
 

@@ -7,29 +7,26 @@ from contextlib import contextmanager
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.parts.chromium import console
-from tests.parts.waiting import wait_until
+from tests.parts.window import Window
 from tests.scenarios.whole import Noc
 
-# Of a busy machine; who has what they wait for waits no longer.
-WAIT_S = 30.0
 
-
-class Page:
+class Page(Window):
     def __init__(self, driver: webdriver.Chrome, noc: Noc) -> None:
-        self.driver = driver
+        super().__init__(driver, noc.address)
         self.noc = noc
-        self.forgiven: list[str] = []
-        """Parts of console messages that a test provokes on purpose."""
+
+    def log_in(self, name: str = "admin", password: str | None = None) -> None:
+        super().log_in(name, password or self.noc.password)
 
     def enter(self, cookie: dict[str, Any] | None) -> dict[str, Any]:
         """Show the overview to the admin, whose session has this cookie; the cookie. Without a session that lasts still: log in."""
-        self.driver.get(f"{self.noc.address}/static/icon.svg")
+        self.driver.get(f"{self.address}/static/icon.svg")
         if cookie:
             self.driver.delete_all_cookies()
             self.driver.add_cookie(cookie)
@@ -41,19 +38,6 @@ class Page:
             self.log_in()
         found: dict[str, Any] = self.driver.get_cookie("noc_session") or {}
         return found
-
-    def log_in(self, name: str = "admin", password: str | None = None) -> None:
-        # From where nothing asks the server. Still an answer on its way may bring the old cookie back: then once more.
-        self.driver.get(f"{self.noc.address}/static/icon.svg")
-        self.wait(self._logged_out, "the log-in page")
-        console(self.driver)  # forgets what another page said
-        self.driver.find_element(By.NAME, "username").send_keys(name)
-        self.driver.find_element(By.NAME, "password").send_keys(password or self.noc.password)
-        self.driver.find_element(By.CSS_SELECTOR, "button").click()
-        self.wait(self.is_live, "a live page")
-
-    def is_live(self) -> bool:
-        return self.the("connection").get_attribute("data-state") == "live"
 
     @contextmanager
     def deleting(self, path: str) -> Iterator[None]:
@@ -78,17 +62,6 @@ class Page:
         self.driver.find_element(By.CSS_SELECTOR, "form[action='/logout'] button").click()
         self.wait(lambda: self.driver.find_element(By.NAME, "username"), "the log-in page")
 
-    def _logged_out(self) -> WebElement:
-        self.driver.delete_all_cookies()
-        self.driver.get(f"{self.noc.address}/login")
-        return self.driver.find_element(By.NAME, "username")
-
-    def open(self, path: str) -> None:
-        self.driver.get(f"{self.noc.address}{path}")
-
-    def the(self, testid: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, f'[data-testid="{testid}"]')
-
     def find(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
@@ -110,21 +83,9 @@ class Page:
         element.send_keys(Keys.CONTROL, "a")
         element.send_keys(text or Keys.DELETE)
 
-    def wait(self, condition: Any, what: str, deadline_s: float = WAIT_S) -> Any:
-        def tried() -> Any:
-            try:
-                return condition()
-            except (NoSuchElementException, StaleElementReferenceException):
-                return None
-
-        return wait_until(tried, deadline_s, what, seen=self.text)
-
     def focused(self, attribute: str) -> str | None:
         """An attribute of what has the focus."""
         return self.driver.switch_to.active_element.get_attribute(attribute)
-
-    def text(self) -> str:
-        return self.driver.find_element(By.TAG_NAME, "body").text
 
     def state_of(self, target: str) -> str | None:
         """What the table says about a target; None where it has no row."""
@@ -164,8 +125,3 @@ class Page:
                 "return document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
             )
         )
-
-    def has_no_complaints(self) -> None:
-        """Neither errors of scripts nor breaches of the content security policy."""
-        bad = [one for one in console(self.driver) if not any(part in one for part in self.forgiven)]
-        assert not bad, bad

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from noc_bus.time import Time
+from noc_demo.demo import PASSWORD
 from noc_demo.network import HOSTS, SITES
 from noc_demo.script import EVENTS, PERIOD_S
 from noc_netlab.namespace import NoNamespace
@@ -28,6 +29,7 @@ from tests.parts import chromium
 from tests.parts.figures import Figures
 from tests.parts.ports import free_port
 from tests.parts.waiting import wait_until
+from tests.parts.window import Window
 
 READY_S = 90.0
 SEEN_S = 40.0
@@ -149,14 +151,15 @@ def test_every_event_is_seen_in_table_incidents_and_mails_as_the_record_says(
 ) -> None:
     """In the long form the whole script, unattended; in the short one what a person has called."""
     with chromium.started(tmp_path) as chrome, Watcher(shown.visitor) as watcher:
-        shown.visitor.look_with(chrome)
+        window = Window(chrome, shown.visitor.address)
+        window.log_in("admin", PASSWORD)
         if is_long:
             wait_until(lambda: watcher.lasted_s > PERIOD_S + WATCHED_ON_S, PERIOD_S * 1.2, "the end of the script")
         else:
             shown.visitor.post("/demo/events/vienna-loses-bank")
             wait_until(lambda: watcher.has_seen("bank", "PARTIAL"), SEEN_S, "bank PARTIAL", seen=shown.visitor.states)
-        assert shown.visitor.is_live(chrome)
-        assert chromium.console(chrome) == []
+        assert window.is_live()
+        window.has_no_complaints()
     incidents = shown.visitor.get("/api/v1/incidents")["incidents"]
     seen, wrong = watcher.judge(shown.record(), incidents, shown.visitor.page("/demo/mails"))
     assert wrong == []

@@ -9,12 +9,6 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-
-from tests.parts.chromium import console
-from tests.parts.waiting import wait_until
-
 
 class Visitor:
     def __init__(self, address: str) -> None:
@@ -22,10 +16,8 @@ class Visitor:
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
         self._csrf = ""
-        self._login = ("", "")
 
     def log_in(self, name: str, password: str) -> None:
-        self._login = name, password
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page("/login"))
         assert token
         form = {"csrf_token": token[1], "username": name, "password": password, "next": "/"}
@@ -33,18 +25,6 @@ class Visitor:
         found = re.search(r'name="csrf" content="([^"]+)"', shell)
         assert found, shell
         self._csrf = found[1]
-
-    def look_with(self, chrome: webdriver.Chrome) -> None:
-        """Log in with a browser too, and stay on the overview."""
-        chrome.get(f"{self.address}/login")
-        console(chrome)  # forgets what the browser's first page said
-        for field, text in zip(("username", "password"), self._login, strict=True):
-            chrome.find_element(By.NAME, field).send_keys(text)
-        chrome.find_element(By.CSS_SELECTOR, "button").click()
-        wait_until(lambda: self.is_live(chrome), 30, "a live page")
-
-    def is_live(self, chrome: webdriver.Chrome) -> bool:
-        return bool(chrome.find_elements(By.CSS_SELECTOR, '[data-testid="connection"][data-state="live"]'))
 
     def page(self, path: str) -> str:
         return self._open(path)

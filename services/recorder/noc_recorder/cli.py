@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from noc_bus.time import Time
+from noc_frame import progress
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
-from noc_history.store import StoreError
+from noc_history.store import StoreError, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 
 EXIT_WRONG: Final = 1
-_DAY_MS: Final = 86_400_000
-_BAR: Final = 30
 
 
 def main(
@@ -71,9 +70,8 @@ def _url(given: str | None, folder: Callable[[], Path] | None, environment: Mapp
 
 
 def _check(store: SqliteStore, url: HistoryUrl) -> int:
-    progress = _Progress("checked")
-    problems = store.inspected(lambda file: check(file, progress.show))
-    progress.end()
+    problems = store.inspected(lambda file: check(file, functools.partial(progress.show, "checked")))
+    progress.show("checked", 1)
     for problem in problems:
         print(problem)
     print("nothing is wrong" if not problems else f"{len(problems)} problems", file=sys.stderr)
@@ -97,32 +95,15 @@ def _line(part: Part) -> str:
 
 
 def _compact(store: SqliteStore, url: HistoryUrl) -> int:
-    before = None if url.keep_days is None else Time(Time.now() - url.keep_days * _DAY_MS)
-    size, progress, most = store.path.stat().st_size, _Progress("packed"), 0
+    before = None if url.keep_days is None else days_ago(url.keep_days)
+    size, most = store.path.stat().st_size, 0
     while left := store.maintain(before, 0.5).backlog_rows:
         most = max(most, left)
-        progress.show(1 - left / most)
+        progress.show("packed", 1 - left / most)
     store.shrink()
-    progress.end()
+    progress.show("packed", 1)
     print(f"{size / 1e6:,.1f} MB before, {store.path.stat().st_size / 1e6:,.1f} MB now", file=sys.stderr)
     return 0
-
-
-class _Progress:
-    """A bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, done: str) -> None:
-        self._done = done
-        self._is_shown = sys.stderr.isatty()
-
-    def show(self, share: float) -> None:
-        if self._is_shown:
-            full = round(share * _BAR)
-            print(f"\r{'█' * full}{'░' * (_BAR - full)} {share:4.0%} {self._done}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._is_shown:
-            print(file=sys.stderr)
 
 
 def _refuse(sentence: str) -> int:

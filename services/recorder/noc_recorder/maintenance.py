@@ -9,9 +9,8 @@ import threading
 import time
 from typing import Final
 
-from noc_bus.time import Time
 from noc_frame import log
-from noc_history.store import Store, StoreError
+from noc_history.store import Store, StoreError, days_ago
 
 BUDGET_S: Final = 0.25
 """Of every second."""
@@ -19,7 +18,6 @@ _EVERY_S: Final = 1.0
 _RETRY_S: Final = 60.0
 _LOOK_EVERY_S: Final = 60.0
 _LOG_EVERY_S: Final = 3600.0
-_DAY_MS: Final = 86_400_000
 
 
 class Maintenance:
@@ -35,7 +33,7 @@ class Maintenance:
         self.backlog_rows: int | None = None
         self.worked_s = 0.0
         self._store = store
-        self._keep_ms = None if keep_days is None else keep_days * _DAY_MS
+        self._keep_days = keep_days
         self._every_s = every_s
         self._look_at_s = self._log_at_s = self._progress_at_s = time.monotonic()
         self._old_rows = self._brought_rows = 0
@@ -66,7 +64,7 @@ class Maintenance:
 
     def _work(self) -> None:
         begun_s = time.monotonic()
-        before = None if self._keep_ms is None else Time(Time.now() - self._keep_ms)
+        before = None if self._keep_days is None else days_ago(self._keep_days)
         done = self._store.maintain(before, BUDGET_S)
         self.worked_s += time.monotonic() - begun_s
         self.deleted_rows += done.deleted_rows

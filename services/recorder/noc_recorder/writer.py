@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from noc_bus.messages import Incident, Mark, ProbeResult, SiteState
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
 from noc_frame import log
 from noc_frame.backoff import Backoff
 from noc_history.silences import Silences
@@ -23,11 +23,10 @@ from noc_recorder.strangers import Strangers
 WRITE_EVERY_S: Final = 1.0
 """What is live waits five seconds for its mark, and each mark costs the broker more than the results under it."""
 _RETRY_S: Final = (0.5, 30.0)
-_DAY_MS: Final = 86_400_000
 # No clock that anybody looks after is a day ahead.
-_MAX_AHEAD_MS: Final = _DAY_MS
+_MAX_AHEAD_MS: Final = DAY_MS
 # What can still fill a silence is in a journal, and none keeps so much.
-_SILENCES_MS: Final = 4 * _DAY_MS
+_SILENCES_MS: Final = 4 * DAY_MS
 _MAX_WAITING: Final = 10_000
 
 _Name = tuple[str, int, int]

@@ -12,15 +12,13 @@ from noc_alerter.ledger import WITHDRAW, Letter
 from noc_alerter.notify.letter import HELD_BACK, MAX_NAMED, HeldBack, encode
 from noc_bus.codec import decode
 from noc_bus.messages import Incident
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 
 MAX_PER_HOUR: Final = 60
 """Mails to one recipient; and as many about critical targets going down, which wait for no others."""
 LONGEST_PAUSE_MS: Final = 900_000
 """Between two tries of one mail."""
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 86_400_000
 _KEPT_DAYS: Final = 90
 _SHOWN_DAYS: Final = 7
 _IN_FLIGHT_PER_RECIPIENT: Final = 4
@@ -140,7 +138,7 @@ class Outbox:
             "SELECT recipient, incident, error FROM outbox WHERE state = 'dead' AND seen_at IS NULL AND created_at > ? "
             "AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.incident = outbox.incident "
             "AND later.recipient = outbox.recipient AND later.state = 'sent' AND later.id > outbox.id) ORDER BY id DESC",
-            (now - _SHOWN_DAYS * _DAY_MS,),
+            (now - _SHOWN_DAYS * DAY_MS,),
         )
         return [GivenUp(*row) for row in rows]
 
@@ -180,13 +178,13 @@ class Outbox:
             if not rows or (last is not None and all(created_at <= last for _, created_at in rows)):
                 return
             freed = connection.execute(
-                "SELECT MIN(sent_at) FROM outbox WHERE recipient = ? AND sent_at > ?", (recipient, now - _HOUR_MS)
+                "SELECT MIN(sent_at) FROM outbox WHERE recipient = ? AND sent_at > ?", (recipient, now - HOUR_MS)
             ).fetchone()[0]
             held = HeldBack(
                 per_hour=MAX_PER_HOUR,
                 total=len(rows),
                 first=[decode(message, Incident) for message, _ in rows[:MAX_NAMED]],
-                until=Time((freed or now) + _HOUR_MS),
+                until=Time((freed or now) + HOUR_MS),
             )
             connection.execute(
                 "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -201,7 +199,7 @@ class Outbox:
                 "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE created_at < ? "
                 "AND state NOT IN ('queued', 'sending') AND incident NOT IN (SELECT id FROM incident WHERE is_open) "
                 "ORDER BY id LIMIT ?)",
-                (now - _KEPT_DAYS * _DAY_MS, _TIDY_ROWS),
+                (now - _KEPT_DAYS * DAY_MS, _TIDY_ROWS),
             )
 
     def _settle(self, row: Row, sql: str, **values: object) -> None:
@@ -214,7 +212,7 @@ class Outbox:
 
     def _exhausted(self, now: Time) -> str:
         """The allowances that are used up in this hour, as JSON for a query."""
-        used = Counter(dict(self._database.read("read", _USED, {"now": now, "hour": _HOUR_MS})))
+        used = Counter(dict(self._database.read("read", _USED, {"now": now, "hour": HOUR_MS})))
         used.update(
             f"{one.recipient} {int(one.is_critical and one.transition == 'opened')}"
             for one in self._in_flight.values()

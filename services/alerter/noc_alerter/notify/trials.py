@@ -11,13 +11,12 @@ from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.bus import Bus
 from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS
 from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult
-from noc_bus.presence import NO_MAIL
+from noc_bus.presence import BUSY, NO_MAIL
 from noc_bus.time import Time
 from noc_frame import log
 
 Deliver = Callable[[str], str]
 """Called with a recipient: the server's own words. Raises NotDelivered."""
-BUSY: Final = "busy"
 # As many as a message has room for.
 _MOST: Final = 100
 _AT_ONCE: Final = 8

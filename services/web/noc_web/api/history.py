@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from noc_bus.time import DAY_MS, HOUR_MS
 from noc_history.store import PERCENTS, Bucket, Store
 from noc_rules.timeline import Interval
 from noc_rules.uptime import coverage_pct
@@ -15,15 +16,13 @@ from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
-LONGEST_MS: Final = 3660 * _DAY_MS
+LONGEST_MS: Final = 3660 * DAY_MS
 _MOST_POINTS: Final = 5000
 
 
 def history(ask: Ask, publisher: Publisher, store: Store) -> object:
     target = target_in_force(ask, publisher)
-    start, end = ask.period(_HOUR_MS, LONGEST_MS)
+    start, end = ask.period(HOUR_MS, LONGEST_MS)
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
     site = ask.slug("site")
     chart = store.chart([target.id], None if site is None else [site], start, end, points)[target.id]
@@ -39,7 +38,7 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
 
 def states(ask: Ask, publisher: Publisher, store: Store) -> object:
     target = target_in_force(ask, publisher)
-    start, end = ask.period(_DAY_MS, LONGEST_MS)
+    start, end = ask.period(DAY_MS, LONGEST_MS)
     timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
     return {"from": start, "to": end} | _described(timeline, (end - start) / 1000)
 

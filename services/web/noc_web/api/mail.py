@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from noc_bus.messages import MailTestResult
-from noc_bus.presence import NO_MAIL
+from noc_bus.presence import BUSY, NO_MAIL
 from noc_web.api import answers
 from noc_web.api.route import Ask, Route
 from noc_web.catalog.catalog import Catalog
@@ -15,7 +15,7 @@ from noc_web.live.picture import Picture
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
 
-_CODES: Final = {NO_MAIL: ProblemCode.NO_MAIL, "busy": ProblemCode.BUSY}
+_CODES: Final = {NO_MAIL: ProblemCode.NO_MAIL, BUSY: ProblemCode.BUSY}
 
 
 def try_mail(ask: Ask, catalog: Catalog, publisher: Publisher, picture: Picture, mail_tests: MailTests) -> object:

@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 
 from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
+from noc_rules.inheritance import chain
 from noc_web.catalog import options, rows
-from noc_web.catalog.contents import Contents, Draft, Own, groups_above
+from noc_web.catalog.contents import Contents, Draft, Own
 from noc_web.catalog.table import MOST_ROWS, Listing
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -22,7 +23,6 @@ R = TypeVar("R")
 # Whoever sends another kind of file learns that from the first rows.
 _MOST_ERRORS: Final = 100
 _SITE_NAMES: Final = "lower-case letters, digits and hyphens, and not the name of a service"
-_DAY_MS: Final = 24 * 3_600_000
 KEEP_AUDIT_DAYS: Final = 400
 
 
@@ -51,7 +51,7 @@ class Catalog:
     ) -> None:
         self._database = database
         self.changed = changed
-        self._keep_audit_ms = keep_audit_days * _DAY_MS
+        self._keep_audit_ms = keep_audit_days * DAY_MS
         self._audit_cut_at = 0
         self._lock = threading.Lock()
         self._contents = Contents()
@@ -257,7 +257,7 @@ class Catalog:
             "INSERT INTO audit (at, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)",
             (now, who, act, subject, json.dumps(detail)),
         )
-        if now - self._audit_cut_at > _DAY_MS:
+        if now - self._audit_cut_at > DAY_MS:
             connection.execute("DELETE FROM audit WHERE at < ?", (now - self._keep_audit_ms,))
             self._audit_cut_at = now
 
@@ -334,7 +334,7 @@ def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:
     if changed:
         # Once each, however many groups have changed.
         for name, own in draft.targets.items():
-            if name not in first_rows and not changed.isdisjoint(groups_above(own.get("group", ""))):
+            if name not in first_rows and not changed.isdisjoint(chain(own.get("group", ""))):
                 errors.kept(f"target {name}", draft.resolve_again, name)
     errors.raise_if_any()
     return done

@@ -115,12 +115,6 @@ def _is_below(group: str, path: str) -> bool:
     return not path or group == path or group.startswith(f"{path}/")
 
 
-def groups_above(group: str) -> list[str]:
-    """The path itself, those above it, and the group of all."""
-    names = group.split("/") if group else []
-    return ["", *("/".join(names[: length + 1]) for length in range(len(names)))]
-
-
 def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:
     """A chain of parents from one of `starts` on that comes back to where it began; empty where there is none."""
     done: set[str] = set()
