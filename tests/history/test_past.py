@@ -18,7 +18,6 @@ from noc_recorder.definitions import Definitions
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
-from noc_rules.uptime import coverage_pct
 from noc_web.uptime import Timeline, timelines
 from tests.history.records import at, cycle, state
 from tests.parts.waiting import wait_until
@@ -105,7 +104,7 @@ def test_time_in_which_a_prober_or_the_whole_noc_did_not_run(
     assert recording.drawn(0, 290) == [("UP", 100), ("UNKNOWN", 100), ("UP", 90)]
     past = recording.past(0, 290)
     assert past.uptime.uptime_pct == 100
-    assert coverage_pct(past.uptime.seconds, 290) == pytest.approx(100 * 190 / 290)
+    assert past.uptime.coverage_pct == pytest.approx(100 * 190 / 290)
 
 
 def test_time_for_which_a_site_was_only_cut_off_is_known_once_its_journal_came(recording: Recording) -> None:
@@ -118,7 +117,7 @@ def test_time_before_a_target_existed_or_was_first_asked(recording: Recording) -
     recording.hear(state(1000, State.UP), *cycles(1000, 1100))
     past = recording.past(0, 1090)
     assert [(str(one.state), one.start, one.end) for one in past.overall] == [("UP", at(1000), at(1090))]
-    assert coverage_pct(past.uptime.seconds, 1090) == pytest.approx(100 * 90 / 1090)
+    assert past.uptime.coverage_pct == pytest.approx(100 * 90 / 1090)
 
 
 def test_a_wall_clock_that_was_ahead_and_then_put_right_hides_no_later_outage(recording: Recording) -> None:

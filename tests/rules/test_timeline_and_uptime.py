@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.calendar import Span
 from noc_rules.timeline import InForce, Interval, overall, site_intervals
-from noc_rules.uptime import PROFILES, account, coverage_pct, percent
+from noc_rules.uptime import PROFILES, STANDARD, Profile, Uptime, account, shown_pct, together
 from noc_rules.verdict import Vote, decide
 
 START = Time.parse("2026-11-24T12:00:00Z")
@@ -217,59 +218,161 @@ def test_merging_matches_judging_every_second_by_itself(lines: list[str]) -> Non
     assert drawn(overall(ALWAYS, by_site, {})) == reference
 
 
+def counted(line: str, profile: Profile = STANDARD, hours: str | None = None, windows: str = "") -> Uptime:
+    """A letter for each second of the period; in `hours` and `windows` a mark where they are."""
+    spans = None if hours is None else marked(hours)
+    period = Span(second(0), second(len(line)))
+    return account(_parsed(line), period, profile, hours=spans, maintenance=marked(windows))
+
+
+def marked(line: str) -> list[Span]:
+    runs = itertools.groupby(enumerate(line), key=lambda one: one[1] != " ")
+    found = [list(run) for is_marked, run in runs if is_marked]
+    return [Span(second(run[0][0]), second(run[-1][0] + 1)) for run in found]
+
+
 def test_uptime_counts_measured_seconds_only() -> None:
-    uptime = account(_parsed("UUUUggDD??PP"))
+    uptime = counted("UUUUggDD??PP")
     assert uptime.uptime_pct == pytest.approx(75.0)
-    assert uptime.seconds[VerdictState.UP] == 4
-    assert uptime.seconds[VerdictState.UNKNOWN] == 2
-    assert [(one.start, one.seconds) for one in uptime.outages] == [(second(6), 2.0)]
+    assert uptime.ms[VerdictState.UP] == 4000
+    assert uptime.ms[VerdictState.UNKNOWN] == 2000
+    assert [(one.start, one.ms) for one in uptime.outages] == [(second(6), 2000)]
 
 
 @pytest.mark.parametrize(
-    ("profile", "uptime_pct", "outages"),
-    [("standard", 75, 1), ("partial-is-down", 50, 2), ("unreachable-is-down", 60, 1), ("strict", 40, 2)],
+    ("profile", "up_s", "down_s", "outages"),
+    [
+        ("standard", 6, 2, 1),
+        ("partial-is-down", 4, 4, 2),
+        ("unreachable-is-down", 6, 4, 1),
+        ("strict", 4, 6, 2),
+        ("maintenance-counts", 8, 3, 2),
+        ("unknown-is-up", 8, 2, 1),
+        ("unknown-is-down", 6, 4, 2),
+        ("worst-case", 6, 9, 3),
+    ],
 )
-def test_partial_and_unreachable_count_as_a_named_profile_says(profile: str, uptime_pct: float, outages: int) -> None:
-    """Two seconds each of UP, PARTIAL, DOWN, UNREACHABLE and UNKNOWN, and two of DEGRADED."""
-    uptime = account(_parsed("UUppggDDnn??"), PROFILES[profile])
-    expected = {"standard": 6 / 8, "partial-is-down": 4 / 8, "unreachable-is-down": 6 / 10, "strict": 4 / 10}
-    assert uptime.uptime_pct == pytest.approx(100 * expected[profile]) == pytest.approx(uptime_pct)
+def test_partial_unreachable_maintenance_and_blind_time_count_as_a_named_profile_says(
+    profile: str, up_s: int, down_s: int, outages: int
+) -> None:
+    """Two seconds each of UP, PARTIAL, DEGRADED, DOWN, UNREACHABLE and UNKNOWN; then a window over UP and DOWN."""
+    uptime = counted("UUppggDDnn??UUD", PROFILES[profile], windows=" " * 12 + "xxx")
+    assert (uptime.up_ms, uptime.down_ms) == (1000 * up_s, 1000 * down_s)
+    assert uptime.uptime_pct == pytest.approx(100 * up_s / (up_s + down_s))
     assert len(uptime.outages) == outages
 
 
+@pytest.mark.parametrize(
+    ("line", "windows", "maintenance_s", "outages"),
+    [
+        pytest.param("UUDDDDUU", "   x", 1, [(2, 1), (4, 2)], id="a window in an outage makes two of it"),
+        pytest.param("UUDDDDUU", "  xxxx", 4, [], id="an outage all in one"),
+        pytest.param("UUPPPPUU", " xxx", 1, [], id="a pause is a pause, also in a window"),
+        pytest.param("  UUUU", "xxx", 1, [], id="before it was first asked there is nothing to maintain"),
+        pytest.param("UU????UU", "   xx", 2, [], id="what nobody saw, in a window"),
+    ],
+)
+def test_a_maintenance_window_covers_what_was_measured(
+    line: str, windows: str, maintenance_s: int, outages: list[tuple[int, int]]
+) -> None:
+    uptime = counted(line, windows=windows)
+    assert uptime.ms[VerdictState.MAINTENANCE] == 1000 * maintenance_s
+    assert [((one.start - START) / 1000, one.seconds) for one in uptime.outages] == outages
+    assert uptime.measured_ms == counted(line).measured_ms, "in a window somebody looked as before"
+
+
+def test_windows_may_overlap_and_reach_out_of_the_period() -> None:
+    windows = [
+        Span(second(-9), second(3)),
+        Span(second(2), second(4)),
+        Span(second(2), second(3)),
+        Span(second(7), second(99)),
+    ]
+    uptime = account(_parsed("UUUUUUUU"), Span(second(0), second(8)), maintenance=windows)
+    assert uptime.ms[VerdictState.MAINTENANCE] == 5000
+
+
+def test_outside_of_the_hours_nothing_counts_and_an_outage_goes_on_over_the_night() -> None:
+    uptime = counted("UUDDDDDDUUDU  ", hours=" xxx  xxx  xxx")
+    assert (uptime.up_ms, uptime.down_ms) == (3000, 4000)
+    assert [((one.start - START) / 1000, (one.end - START) / 1000, one.seconds) for one in uptime.outages] == [
+        (2, 8, 4)
+    ]
+    assert (uptime.unmonitored_ms, uptime.off_hours_ms) == (2000, 5000)
+
+
 def test_time_behind_a_parent_that_is_down_is_no_outage_and_ends_one() -> None:
-    uptime = account(_parsed("DDnnDUUUD"))
+    uptime = counted("DDnnDUUUD")
     assert [(one.start, one.seconds) for one in uptime.outages] == [(second(0), 2), (second(4), 1), (second(8), 1)]
-    assert uptime.seconds[VerdictState.UNREACHABLE] == 2
+    assert uptime.ms[VerdictState.UNREACHABLE] == 2000
     assert uptime.uptime_pct == pytest.approx(100 * 3 / 7)
 
 
 def test_nothing_measured_has_no_uptime() -> None:
-    assert account(_parsed("????")).uptime_pct is None
+    assert counted("????").uptime_pct is None
 
 
 def test_a_millisecond_down_in_ten_years_is_not_100_percent() -> None:
-    seconds = dict.fromkeys(VerdictState, 0.0) | {VerdictState.UP: 315_360_000.0, VerdictState.DOWN: 0.001}
-    assert (percent(seconds) or 0) < 100
-    assert percent(seconds | {VerdictState.DOWN: 0.0}) == 100
+    ten_years_ms = 315_360_000_000
+    line = [
+        Interval(Time(0), Time(1), VerdictState.DOWN, ""),
+        Interval(Time(1), Time(ten_years_ms), VerdictState.UP, ""),
+    ]
+    assert (account(line, Span(0, ten_years_ms)).uptime_pct or 0) < 100
+    assert account(line[1:], Span(0, ten_years_ms)).uptime_pct == 100
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (100.0, "100 %"),
+        (99.99999999, "99.999 %"),
+        (99.3, "99.300 %"),
+        (0.0, "0.000 %"),
+        (1e-7, "0.000 %"),
+    ],
+)
+def test_a_percentage_is_cut_and_never_rounded_up(value: float, shown: str) -> None:
+    assert shown_pct(value) == shown
 
 
 def test_coverage_is_how_much_of_the_period_was_measured() -> None:
-    assert coverage_pct(account(_parsed("    UUDn??P")).seconds, 11) == pytest.approx(100 * 4 / 11)
-    assert coverage_pct(account(_parsed("UUUU")).seconds, 4) == 100
-    assert coverage_pct(account([]).seconds, 4) == 0
+    assert counted("    UUDn??P").coverage_pct == pytest.approx(100 * 4 / 11)
+    assert counted("UUUU").coverage_pct == 100
+    assert counted("    ").coverage_pct == 0
+    assert counted("UU??", hours="xx").coverage_pct == 100, "of the hours"
 
 
-@given(st.text("UgD?P n", min_size=1, max_size=80))
-def test_the_parts_always_add_up_to_the_time_there_was_something_to_see(line: str) -> None:
-    uptime = account(_parsed(line))
-    assert sum(uptime.seconds.values()) == pytest.approx(len(line) - line.count(" "))
-    assert sum(one.seconds for one in uptime.outages) == pytest.approx(line.count("D"))
+def test_repair_failure_and_budget_figures_are_of_the_time_that_counts() -> None:
+    uptime = counted("UUUUDUUUUUDDDUU??")
+    assert (uptime.mttr_ms, uptime.mtbf_ms, uptime.longest_ms) == (2000, 5500, 3000)
+    assert counted("UU").mttr_ms is None
+    budget = uptime.budget(80)
+    assert [budget.allowed_ms, budget.left_ms] == pytest.approx([3000, -1000])
+
+
+def test_several_targets_together_are_the_sums_of_their_time() -> None:
+    found = together([counted("UUUD"), counted("??UU"), counted("  UU")])
+    assert (found.up_ms, found.down_ms, found.unmonitored_ms, found.measured_ms) == (7000, 1000, 2000, 8000)
+    assert found.coverage_pct == pytest.approx(100 * 8 / 12)
+    assert len(found.outages) == 1
+
+
+@given(
+    st.text("UgD?P n", min_size=1, max_size=80),
+    st.text("x ", max_size=80),
+    st.text("x ", max_size=80),
+    st.sampled_from(sorted(PROFILES)),
+)
+def test_the_parts_always_add_up_to_the_period(line: str, hours: str, windows: str, profile: str) -> None:
+    uptime = counted(line, PROFILES[profile], hours[: len(line)], windows)
+    assert sum(uptime.ms.values()) + uptime.unmonitored_ms + uptime.off_hours_ms == 1000 * len(line)
+    assert sum(one.ms for one in uptime.outages) == uptime.down_ms
+    assert counted(line).unmonitored_ms == 1000 * line.count(" ")
 
 
 def test_a_long_timeline_is_added_up_second_by_second() -> None:
     """Uptime of many short outages is their seconds, whatever the number of checks was."""
-    line = ("U" * 97 + "D" * 3) * 50
-    uptime = account(_parsed(line))
+    uptime = counted(("U" * 97 + "D" * 3) * 50)
     assert uptime.uptime_pct == pytest.approx(97.0)
     assert len(uptime.outages) == 50

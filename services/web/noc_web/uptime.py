@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from noc_bus.messages import Target, VerdictState
+from noc_bus.messages import Target
 from noc_bus.time import Time
 from noc_history.store import SiteRecords, Store
-from noc_rules import uptime
+from noc_rules.calendar import Span
 from noc_rules.timeline import InForce, Interval, overall, site_intervals
-from noc_rules.uptime import Uptime
+from noc_rules.uptime import STANDARD, Profile, Uptime, account
 from noc_rules.verdict import sites_of
 
 # Asking for few is quick; asking for more, all at once is.
@@ -35,19 +35,21 @@ def timelines(
     end: Time,
     *,
     known: Mapping[str, Target] = MappingProxyType({}),
-    down: Collection[VerdictState] = uptime.DOWN,
+    profile: Profile = STANDARD,
+    hours: Sequence[Span] | None = None,
     explained: bool = True,
 ) -> dict[str, Timeline]:
     """By target id. Raises StoreError.
 
-    `known` has the present targets among which parents are; `down` is what counts as downtime;
+    `known` has the present targets among which parents are; `hours` is what counts of the period, None: all;
     `explained` False leaves reasons out.
     """
     past = _Past(store, targets, known, start, end, explained=explained)
     found = {}
     for target in targets:
         together = past.overall(target.id)
-        found[target.id] = Timeline(together, past.sites(target.id), uptime.account(together, down))
+        uptime = account(together, Span(start, end), profile, hours=hours)
+        found[target.id] = Timeline(together, past.sites(target.id), uptime)
     return found
 
 

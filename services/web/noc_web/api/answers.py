@@ -67,7 +67,8 @@ class IntervalAnswer(TypedDict):
 class UptimeAnswer(TypedDict):
     pct: Annotated[float | None, Meta(description="null: nothing was measured; 100 only where nothing was down")]
     coverage_pct: Annotated[float, Meta(description="how much of the period was measured")]
-    seconds: Annotated[dict[str, float], Meta(description="by state; they add up to the time since it was first asked")]
+    seconds: Annotated[dict[str, float], Meta(description="by state; with `unmonitored_s` they add up to the period")]
+    unmonitored_s: Annotated[float, Meta(description="no site was asked yet, or it was in no catalogue")]
 
 
 States = TypedDict(

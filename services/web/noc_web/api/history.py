@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from noc_bus.time import DAY_MS, HOUR_MS
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.store import PERCENTS, Bucket, Store
 from noc_rules.timeline import Interval
-from noc_rules.uptime import coverage_pct
+from noc_rules.uptime import Outage
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.api.targets import target_in_force
@@ -40,19 +40,21 @@ def states(ask: Ask, publisher: Publisher, store: Store) -> object:
     target = target_in_force(ask, publisher)
     start, end = ask.period(DAY_MS, LONGEST_MS)
     timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
-    return {"from": start, "to": end} | _described(timeline, (end - start) / 1000)
+    return {"from": start, "to": end} | _described(timeline)
 
 
-def _described(timeline: Timeline, period_s: float) -> Row:
+def _described(timeline: Timeline) -> Row:
+    uptime = timeline.uptime
     return {
         "overall": [_interval(one) for one in timeline.overall],
         "sites": {site: [_interval(one) for one in found] for site, found in sorted(timeline.sites.items())},
         "uptime": {
-            "pct": timeline.uptime.uptime_pct,
-            "coverage_pct": coverage_pct(timeline.uptime.seconds, period_s),
-            "seconds": timeline.uptime.seconds,
+            "pct": uptime.uptime_pct,
+            "coverage_pct": uptime.coverage_pct,
+            "seconds": uptime.seconds,
+            "unmonitored_s": uptime.unmonitored_ms / 1000,
         },
-        "outages": [_interval(one) for one in timeline.uptime.outages],
+        "outages": [_interval(one) for one in uptime.outages],
     }
 
 
@@ -70,10 +72,10 @@ def _row(one: Bucket) -> list[float | None]:
     return [int(one.at), *rtts[:3], loss_pct, one.cycles, one.invalid, *rtts[3:], round(100 * one.blind, 2)]
 
 
-def _interval(one: Interval) -> Row:
+def _interval(one: Interval | Outage) -> Row:
     return {
-        "start": one.start,
-        "end": one.end,
+        "start": Time(one.start),
+        "end": Time(one.end),
         "seconds": one.seconds,
         "state": one.state,
         "reason": one.reason,

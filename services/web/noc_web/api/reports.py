@@ -12,7 +12,7 @@ from flask import Response
 from noc_bus.messages import GROUP_PATTERN, VerdictState
 from noc_bus.time import Time
 from noc_history.store import Store
-from noc_rules.uptime import PROFILES, Uptime, coverage_pct, percent
+from noc_rules.uptime import PROFILES, Uptime, together
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route, Text
@@ -34,17 +34,15 @@ def uptime_report(ask: Ask, publisher: Publisher, store: Store) -> object:
     targets = [target for target in known.values() if _is_in(target.group, group)]
     found: dict[str, Timeline] = {}
     if targets:
-        found = timelines(store, targets, start, end, known=known, down=PROFILES[profile], explained=False)
-    period_s = (end - start) / 1000
+        found = timelines(store, targets, start, end, known=known, profile=PROFILES[profile], explained=False)
     rows = [
-        {"target": target.id, "name": target.name, "group": target.group}
-        | _figures([found[target.id].uptime], profile, period_s)
+        {"target": target.id, "name": target.name, "group": target.group} | _figures(found[target.id].uptime)
         for target in targets
     ]
     rows.sort(key=lambda row: (row["uptime_pct"] is None, row["uptime_pct"], row["target"]))
     if form == "csv":
         return _csv(rows, start, end)
-    total = _figures([timeline.uptime for timeline in found.values()], profile, period_s)
+    total = _figures(together([timeline.uptime for timeline in found.values()]))
     return {"from": start, "to": end, "group": group, "profile": profile, "rows": rows, "total": total}
 
 
@@ -52,17 +50,14 @@ def _is_in(path: str, group: str) -> bool:
     return not group or path == group or path.startswith(f"{group}/")
 
 
-def _figures(uptimes: Sequence[Uptime], profile: str, period_s: float) -> Row:
-    """Sums over some targets; the percentages are of all their time together."""
-    seconds = {state: sum(one.seconds[state] for one in uptimes) for state in VerdictState}
-    lengths = [outage.seconds for one in uptimes for outage in one.outages]
+def _figures(uptime: Uptime) -> Row:
     return {
-        "uptime_pct": percent(seconds, PROFILES[profile]),
-        "coverage_pct": coverage_pct(seconds, period_s * len(uptimes)),
-        "seconds": seconds,
-        "outages": len(lengths),
-        "downtime_s": sum(lengths),
-        "longest_s": max(lengths, default=0.0),
+        "uptime_pct": uptime.uptime_pct,
+        "coverage_pct": uptime.coverage_pct,
+        "seconds": uptime.seconds,
+        "outages": len(uptime.outages),
+        "downtime_s": uptime.down_ms / 1000,
+        "longest_s": uptime.longest_ms / 1000,
     }
 
 
@@ -98,7 +93,7 @@ ROUTES = (
             ),
             Query(
                 "profile",
-                "what counts as downtime: standard (DOWN), partial-is-down, unreachable-is-down, or strict (both too)",
+                "what counts as downtime, besides DOWN; maintenance and what nobody saw are left out unless it says so",
                 {"type": "string", "enum": list(PROFILES), "default": "standard"},
             ),
             Query("format", "json or csv", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
