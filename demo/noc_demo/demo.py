@@ -36,6 +36,8 @@ from noc_launcher.ports import check_port, listens
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_netlab.namespace import NoNamespace
 from noc_netlab.sites import GATE, Sites
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import READER, Arrangement
 
 PASSWORD: Final = "demonstration"  # noqa: S105  # of a network that does not exist, on this machine alone
 _PORT: Final = 8080
@@ -79,7 +81,7 @@ class Demonstration:
         self._catalog = Catalog(folder, self.address, self._environment)
         self._broker_port = free_port()
         self._passwords = {
-            user: secrets.token_urlsafe(24) for user in (*_CENTRAL, nats.READER, *(site.id for site in SITES))
+            user: secrets.token_urlsafe(24) for user in (*_CENTRAL, READER, *(site.id for site in SITES))
         }
         self._mailbox = Mailbox()
         self._log = (folder / "demo.log").open("a", encoding="utf-8")
@@ -112,7 +114,8 @@ class Demonstration:
     def _programs(self, smtp_url: str, door_path: Path) -> list[Program]:
         broker = self.folder / "broker"
         broker.mkdir(mode=0o700, exist_ok=True)
-        command = nats.prepare(broker, self._broker_port, self._passwords)
+        prepare(self.folder, Arrangement(str(broker), anonymous_read=True), self._passwords)
+        command = nats.prepare(broker, self._broker_port)
         web = [sys.executable, "-P", "-m", "noc_demo.child", str(os.getpid()), "web", str(door_path)]
         programs = [
             Program(

@@ -42,6 +42,8 @@ from noc_launcher.errors import CommandError
 from noc_launcher.ports import listens
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_rules.verdict import Vote, decide
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import READER, Arrangement
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -89,11 +91,12 @@ def draw(folder: Path, environment: Mapping[str, str]) -> int:
 async def _draw(folder: Path, data: Path, environment: Mapping[str, str]) -> None:
     past = await asyncio.to_thread(_make_past, data)
     web_port, broker_port = free_port(), free_port()
-    users = ("recorder", "alerter", "web", nats.READER, *(site.id for site in SITES))
+    users = ("recorder", "alerter", "web", READER, *(site.id for site in SITES))
     passwords = dict.fromkeys(users, "pictures")
     broker = data / "broker"
     broker.mkdir()
-    command = nats.prepare(broker, broker_port, passwords)
+    prepare(data, Arrangement(str(broker), anonymous_read=True), passwords)
+    command = nats.prepare(broker, broker_port)
     plain = without_settings(environment)
     url = "mqtt://{}:pictures@127.0.0.1:" + str(broker_port)
     own = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from noc_launcher.brokers.mosquitto import password_file
+from noc_bus.render.mosquitto import hashed
 from noc_launcher.errors import CommandError
 
 _CENTRAL: Final = ("web", "recorder", "alerter", "reader")
@@ -50,7 +50,7 @@ class _Files:
         self._kept("admin_password", _random)
         self._kept("smtp_url", str)
         if not (self._folder / _USERS).exists() or any(name.startswith("mqtt_") for name in self._new):
-            self._write(_USERS, password_file(self._mqtt_passwords()))
+            self._write(_USERS, "".join(f"{user}:{hashed(one)}\n" for user, one in self._mqtt_passwords().items()))
         return self._new
 
     def _mqtt_passwords(self) -> dict[str, str]:

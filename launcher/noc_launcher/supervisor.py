@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from noc_frame.exit_codes import EXIT_SETTINGS
@@ -29,6 +30,7 @@ DEAF_S: Final = 15.0
 FIRST_SERVES_S: Final = 60.0
 """… and who has not served since it was started, after this long."""
 _LOOK_EVERY_S: Final = 0.1
+_RELOAD_LOOK_S: Final = 0.2
 _LONGEST_LINE_BYTES: Final = 1_000_000
 
 
@@ -43,6 +45,8 @@ class Program:
     """Called in a thread of its own, again and again; may block for a moment."""
     why_deaf: Callable[[], str | None] | None = None
     """Why it runs and does not serve, None while it does; called like `is_ready`, for as long as it runs."""
+    reads: Path | None = None
+    """A file that it reads at its start and at each SIGHUP, which it gets when the file is replaced."""
 
 
 def as_child(words: Sequence[str]) -> list[str]:
@@ -60,6 +64,15 @@ def pause_s(quick_deaths: int) -> float:
 def ending(code: int) -> str:
     """What an exit code means, in words."""
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _version(file: Path | None) -> tuple[int, int] | None:
+    """Another one where the file was replaced; None where there is none."""
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns) if found else None
 
 
 class Supervisor:
@@ -142,6 +155,7 @@ class Supervisor:
 
     async def _run_once(self, program: Program) -> int:
         """Its exit code. Shows what it prints."""
+        read_at_start = _version(program.reads)
         process = await asyncio.create_subprocess_exec(
             *program.command,
             env=dict(program.environment),
@@ -153,12 +167,16 @@ class Supervisor:
             start_new_session=True,
         )
         self._running[program.name] = process
-        listening = asyncio.create_task(self._restart_when_deaf(program, process))
+        beside = [
+            asyncio.create_task(self._restart_when_deaf(program, process)),
+            asyncio.create_task(self._reload_when_changed(program, process, read_at_start)),
+        ]
         try:
             await self._show_lines(program, process)
             return await process.wait()
         finally:
-            listening.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _show_lines(self, program: Program, process: asyncio.subprocess.Process) -> None:
         assert process.stdout
@@ -192,6 +210,21 @@ class Supervisor:
                 )
                 await self._terminate(process)
                 return
+
+    async def _reload_when_changed(
+        self, program: Program, process: asyncio.subprocess.Process, read: tuple[int, int] | None
+    ) -> None:
+        if program.reads is None:
+            return
+        # Before it has come so far, the signal would end it.
+        while not await asyncio.to_thread(program.is_ready):
+            await asyncio.sleep(_LOOK_EVERY_S)
+        while True:
+            if (now := _version(program.reads)) != read:
+                read = now
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(_RELOAD_LOOK_S)
 
     async def _terminate(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import http.client
+import json
 import secrets
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,8 +26,9 @@ from noc_launcher.ports import check_port, local, mqtt_port
 from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_prober.sockets import NoIcmp, open_all
+from noc_web.broker import names
 
-_PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Mapping[str, str]], list[str]]]] = {
+_PREPARE: Final[dict[BrokerKind, Callable[[Path, int], list[str]]]] = {
     "nats": nats.prepare,
     "mosquitto": mosquitto.prepare,
 }
@@ -41,7 +45,8 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
         environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
         address = check_settings(environments)
         first_targets.propose_once(plan.folder)
-        programs = [broker_program(plan, own_port, passwords)] if plan.broker else []
+        prepare_accounts(plan, passwords)
+        programs = [broker_program(plan, own_port)] if plan.broker else []
         programs += [
             Program(name, as_child([name]), environments[name], web_ready(plan) if name == "web" else lambda: True)
             for name in SERVICES
@@ -86,15 +91,42 @@ def check_icmp() -> None:
         raise CommandError(str(error)) from None
 
 
-def broker_program(plan: Plan, port: int, passwords: Mapping[str, str]) -> Program:
-    assert plan.broker
-    folder = plan.folder / "broker"
+def prepare_accounts(plan: Plan, passwords: Mapping[str, str]) -> None:
+    """Put these into the database, and into the files of the broker that we run. Raises CommandError."""
+    folder = _broker_folder(plan)
     folder.mkdir(mode=0o700, exist_ok=True)
-    command = _PREPARE[plan.broker](folder, port, passwords)
+    arrangement = {"folder": str(folder), "anonymous_read": True} if plan.broker else {}
+    done = subprocess.run(  # noqa: S603  # all words are ours
+        [sys.executable, "-P", "-m", "noc_web.broker", str(plan.folder)],
+        input=json.dumps({"arrangement": arrangement, "own": passwords if plan.broker else {}}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CommandError(done.stderr.strip().rpartition("\n")[2], done.returncode)
+
+
+def broker_program(plan: Plan, port: int) -> Program:
+    assert plan.broker
+    folder = _broker_folder(plan)
+    command = _PREPARE[plan.broker](folder, port)
     # Settings are not for a broker, and some of them are secrets.
     environment = {name: value for name, value in plan.environment.items() if not name.startswith("NOC_")}
     why_deaf = functools.partial(probe.trouble, port)
-    return Program("broker", as_child(["program", *command]), environment, lambda: why_deaf() is None, why_deaf)
+    return Program(
+        "broker",
+        as_child(["program", *command]),
+        environment,
+        lambda: why_deaf() is None,
+        why_deaf,
+        folder / names.REVISION,
+    )
+
+
+def _broker_folder(plan: Plan) -> Path:
+    return plan.folder / "broker"
 
 
 def web_ready(plan: Plan) -> Callable[[], bool]:

@@ -148,6 +148,9 @@ def test_a_catalogue_of_the_time_before_versions_were_numbered_opens_with_nothin
     Catalog(database).patch_target("router", {"note": "later"}, "test")
     database.close()
     with closing(sqlite3.connect(folder / "web.sqlite")) as connection:
+        # Without what came after there were versions.
+        for table in ("broker_account", "broker"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 0")
     database = Web(folder)
     contents = Catalog(database).contents()

@@ -46,6 +46,7 @@ class Stranger:
         self.heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.refused: str | None = None
         self.granted: list[bool] = []
+        self.is_cut = False
         self._connected, self._subscribed = threading.Event(), threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         if user:
@@ -55,6 +56,7 @@ class Stranger:
             (message.topic, bytes(message.payload))
         )
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = lambda *_: setattr(self, "is_cut", True)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._connected.wait(10), "no answer from the broker"

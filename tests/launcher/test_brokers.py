@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from noc_bus.broker import Broker
 from noc_bus.session import Session
 from noc_launcher.brokers import mosquitto, nats
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import Arrangement
 from tests.launcher.conftest import Stranger
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
@@ -27,6 +31,16 @@ PASSWORDS = {user: f"{user}-password" for user in ("berlin", "madrid", "recorder
 class Running:
     port: int
     processes: Processes
+    folder: Path
+
+    def let_in(self, passwords: Mapping[str, str]) -> None:
+        """As `noc up` does: into the database and the broker's files, then the signal."""
+        prepare(self.folder.parent, arrangement(self.folder), passwords)
+        os.kill(self.processes.pid("broker"), signal.SIGHUP)
+
+
+def arrangement(folder: Path) -> Arrangement:
+    return Arrangement(str(folder), anonymous_read=True)
 
 
 @pytest.fixture(params=["nats", "mosquitto"])
@@ -34,11 +48,12 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     folder = tmp_path / "a folder of it"
     folder.mkdir()
     port = free_port()
-    prepare = {"nats": nats.prepare, "mosquitto": mosquitto.prepare}[request.param]
+    command = {"nats": nats.prepare, "mosquitto": mosquitto.prepare}[request.param]
+    prepare(tmp_path, arrangement(folder), PASSWORDS)
     with Processes(tmp_path / "logs") as processes:
-        processes.start("broker", prepare(folder, port, PASSWORDS))
+        processes.start("broker", command(folder, port))
         wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
-        yield Running(port, processes)
+        yield Running(port, processes, folder)
 
 
 Connect = Callable[..., Stranger]
@@ -114,8 +129,9 @@ def test_a_wrong_password_is_refused(broker: Running, stranger: Connect, user: s
 
 def test_what_is_retained_survives_the_kill_of_the_bundled_broker(tmp_path: Path, stranger: Connect) -> None:
     port = free_port()
+    prepare(tmp_path, arrangement(tmp_path), PASSWORDS)
     with Processes(tmp_path / "logs") as processes:
-        processes.start("broker", nats.prepare(tmp_path, port, PASSWORDS))
+        processes.start("broker", nats.prepare(tmp_path, port))
         wait_until(lambda: listens(port), 15, "a listening broker")
         reader = stranger(port)
         reader.subscribe("noc/v1/#")
@@ -129,20 +145,47 @@ def test_what_is_retained_survives_the_kill_of_the_bundled_broker(tmp_path: Path
         assert again.hear() == ("noc/v1/targets/router", b"kept")
 
 
-def test_files_with_passwords_are_for_their_owner_alone(tmp_path: Path) -> None:
-    nats.prepare(tmp_path, 1, PASSWORDS)
-    mosquitto.prepare(tmp_path, 1, PASSWORDS)
-    files = [file for file in tmp_path.iterdir() if file.is_file()]
-    assert {file.name for file in files} == {"nats.conf", "mosquitto.conf", "mosquitto.acl", "mosquitto.users"}
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    assert "berlin-password" not in (tmp_path / "mosquitto.users").read_text()
+def test_files_of_a_broker_are_for_their_owner_alone_and_hold_no_password(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir(mode=0o700)
+    prepare(tmp_path, arrangement(folder), PASSWORDS)
+    nats.prepare(folder, 1)
+    mosquitto.prepare(folder, 1)
+    files = [file for file in folder.iterdir() if file.is_file()]
+    assert {file.name for file in files} == {
+        "nats.conf", "accounts.nats", "mosquitto.conf", "mosquitto.acl", "mosquitto.users", "revision", ".accounts.lock",
+    }  # fmt: skip
+    # The lock is empty, and in a folder of the owner's.
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files if file.stat().st_size} == {0o600}
+    everything = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert not any(password.encode() in text for password in PASSWORDS.values() for text in everything)
+
+
+def test_who_is_no_longer_let_in_is_cut_off_at_once_and_nobody_else(broker: Running, stranger: Connect) -> None:
+    """Removed, or with another password: both end a live connection too."""
+    berlin, madrid = (stranger(broker.port, user, f"{user}-password") for user in ("berlin", "madrid"))
+    web, anonymous = stranger(broker.port, "web", "web-password"), stranger(broker.port)
+    assert anonymous.subscribe("noc/v1/#")
+    changed = {user: password for user, password in PASSWORDS.items() if user != "berlin"} | {"madrid": "another"}
+    broker.let_in({**changed, "oslo": "oslo-password"})
+    wait_until(lambda: berlin.is_cut and madrid.is_cut, 5, "the end of both connections")
+    for user, password in (("berlin", "berlin-password"), ("madrid", "madrid-password")):
+        assert stranger(broker.port, user, password).refused
+    stranger(broker.port, "madrid", "another").publish("noc/v1/results/madrid/router")
+    assert anonymous.hear() == ("noc/v1/results/madrid/router", b"x")
+    stranger(broker.port, "oslo", "oslo-password").publish("noc/v1/results/oslo/router")
+    assert anonymous.hear() == ("noc/v1/results/oslo/router", b"x")
+    web.publish("noc/v1/commands/oslo/check")
+    assert anonymous.hear()[0] == "noc/v1/commands/oslo/check"
+    assert not web.is_cut
 
 
 def test_what_the_bundled_broker_keeps_for_a_subscriber_who_left_goes_after_a_while(tmp_path: Path) -> None:
     port, store = free_port(), tmp_path / "nats"
     config = tmp_path / "short.conf"
-    config.write_text(nats.settings(store, port, PASSWORDS, kept_s=5))
-    program = nats.prepare(tmp_path, port, PASSWORDS)[0]
+    prepare(tmp_path, arrangement(tmp_path), PASSWORDS)
+    config.write_text(nats.settings(store, port, kept_s=5))
+    program = nats.prepare(tmp_path, port)[0]
     with Processes(tmp_path / "logs") as processes:
         processes.start("broker", [program, "--config", config])
         wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
@@ -167,8 +210,9 @@ def subscriptions(store: Path) -> list[str]:
 
 def test_what_mosquitto_keeps_for_a_subscriber_who_left_is_bounded(tmp_path: Path) -> None:
     port = free_port()
+    prepare(tmp_path, arrangement(tmp_path), PASSWORDS)
     with Processes(tmp_path / "logs") as processes:
-        processes.start("broker", mosquitto.prepare(tmp_path, port, PASSWORDS))
+        processes.start("broker", mosquitto.prepare(tmp_path, port))
         wait_until(lambda: listens(port), 15, "a listening broker", seen=lambda: processes.logs)
         Leaver(port).leave()
         publish(port, count=120, size_bytes=900_000)

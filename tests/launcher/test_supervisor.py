@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from noc_frame.files import write_private
 from noc_launcher.errors import CommandError
 from noc_launcher.supervisor import GIVE_UP_AFTER, RESTART_S, Program, Supervisor, as_child, ending, pause_s
 from tests.parts.waiting import wait_until
@@ -72,6 +73,33 @@ def test_what_is_killed_runs_again_and_is_told() -> None:
 
     supervise([program("part", code)], script, lines)
     assert lines.of("noc") == ["the part was killed by SIGKILL and is started again in 0.2 s"]
+
+
+def test_a_program_hears_of_a_file_that_is_replaced_once_it_is_ready(tmp_path: Path) -> None:
+    lines = Lines()
+    file, ready = tmp_path / "accounts", tmp_path / "ready"
+    write_private(file, "first")
+    # A signal before its handler would end it: the file is replaced while it starts, too.
+    code = (
+        f"import pathlib, signal, sys, time; say = lambda *_: print(pathlib.Path({str(file)!r}).read_text(), flush=True)\n"
+        f"say(); pathlib.Path({str(ready)!r} + '-soon').touch(); time.sleep(0.5)\n"
+        f"signal.signal(1, say); pathlib.Path({str(ready)!r}).touch(); [time.sleep(1) for _ in range(600)]"
+    )
+    reader = replace(program("part", code, ready.exists), reads=file)
+
+    async def both() -> None:
+        supervisor, started = Supervisor([reader], lines.show), asyncio.Event()
+        running = asyncio.create_task(supervisor.run(started.set))
+        await until(Path(f"{ready}-soon").exists)
+        write_private(file, "second")
+        await until(lambda: lines.of("part") == ["first", "second"])
+        write_private(file, "third")
+        await until(lambda: lines.of("part") == ["first", "second", "third"])
+        supervisor.stop()
+        await running
+
+    asyncio.run(both())
+    assert lines.of("noc") == []
 
 
 def test_what_runs_and_no_longer_serves_is_restarted_and_is_told_why() -> None:

@@ -13,7 +13,10 @@ from typing import Final, Self
 
 import pytest
 
-from noc_bus.render import acl, mosquitto, nats
+from noc_bus.render import acl, mosquitto
+from noc_web.broker import names
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import Arrangement
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
@@ -130,13 +133,10 @@ class Nats(Broker):
             "jetstream": {"store_dir": str(self.folder / "jetstream")},
             "mqtt": {"host": self.host, "port": self.port},
         }
+        lines = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
         if self.passwords:
-            users = [
-                {"user": user, "password": password, "permissions": nats.of_user(user)}
-                for user, password in self.passwords.items()
-            ]
-            settings["authorization"] = {"users": users}
+            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+            lines.append(f"include {names.NATS}")
         config = self.folder / "nats.conf"
-        # nats-server's own format is a superset of JSON.
-        config.write_text(json.dumps(settings, indent=1))
+        config.write_text("\n".join(lines))
         return [program, "-c", config]

@@ -20,6 +20,8 @@ from noc_web.app import add_routes, new_app
 from noc_web.auth import passwords
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
+from noc_web.broker.accounts import BrokerAccounts
+from noc_web.broker.files import BrokerFiles
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.opening import Database
@@ -119,7 +121,9 @@ class Service:
             accounts=self.accounts,
             public_url=self.config.public_url,
         )
-        self.keeper = Keeper(self.catalog, self.publisher, self.picture)
+        self.broker_accounts = BrokerAccounts(self.database)
+        self.broker_files = BrokerFiles(self.broker_accounts)
+        self.keeper = Keeper(self.catalog, self.publisher, self.picture, self.broker_files)
         self._browsers: dict[str, Browser] = {}
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
+from noc_web.database.schema import LADDER
 from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes
@@ -92,14 +93,12 @@ def test_a_database_file_that_is_something_else_stops_it_and_is_left_as_it_is(tm
 def test_a_database_of_a_newer_program_is_refused_as_the_other_databases_are(tmp_path: Path) -> None:
     Database(tmp_path).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "web.sqlite")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (LADDER.newest,)
         connection.execute("PRAGMA user_version = 99")
     code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port())})
     assert (code, len(lines)) == (EXIT_SETTINGS, 1)
-    assert (
-        "was written by a newer version of NOC (the file has version 99, this program knows versions up to 3)"
-        in lines[0]
-    )
+    known = f"the file has version 99, this program knows versions up to {LADDER.newest}"
+    assert f"was written by a newer version of NOC ({known})" in lines[0]
 
 
 def test_a_database_is_its_owner_s_alone(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import Final
+
+_ROUNDS: Final = 101
 
 _TEXT: Final = """\
 # Rendered by `python -m noc_bus.render`; do not edit.
@@ -65,7 +70,7 @@ class Places:
 
 
 def render(places: Places | None = None, *, anonymous_read: bool = False, user: str | None = None) -> str:
-    """A mosquitto.conf. `anonymous_read` goes with the list of the same option; `user`: whom root becomes."""
+    """A mosquitto.conf. `anonymous_read` goes with a list of rights of the same option; `user`: whom root becomes."""
     where = places or Places()
     text = _TEXT.format(
         listener=where.listener,
@@ -76,3 +81,10 @@ def render(places: Places | None = None, *, anonymous_read: bool = False, user: 
         store=where.store,
     )
     return f"{text}user {user}\n" if user else text
+
+
+def hashed(password: str) -> str:
+    """As `mosquitto_passwd` has it: PBKDF2 with SHA-512."""
+    salt = secrets.token_bytes(12)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
+    return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"

@@ -38,12 +38,6 @@ def table(root: str = DEFAULT_ROOT) -> dict[str, Permissions]:
     }
 
 
-def of_user(user: str) -> Permissions:
-    """What a user of that name may do: a service, the reader, or a site."""
-    services = table()
-    return services[user] if user in services else permissions(rights.of_site(DEFAULT_ROOT, user))
-
-
 def _subjects(filters: tuple[str, ...]) -> list[str]:
     subjects = []
     for topic in filters:

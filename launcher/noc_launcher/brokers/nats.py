@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from noc_bus.render import nats
-from noc_launcher.brokers.files import write_private
+from noc_bus.render.accounts import ANONYMOUS
+from noc_frame.files import write_private
 from noc_launcher.errors import CommandError
+from noc_web.broker import names
 
-READER: Final = "reader"
 KEPT_S: Final = 24 * 3600
 """So long messages are kept for a subscriber who left; once, for however many they are.
 
@@ -21,8 +20,8 @@ Who comes back later must connect with a clean session: the server still finds t
 """
 
 
-def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
-    """Write the settings; the command to run. Raises CommandError where there is no server for this machine."""
+def prepare(folder: Path, port: int) -> list[str]:
+    """Write the settings beside the accounts; the command to run. Raises CommandError where there is no server for this machine."""
     program = Path(sys.executable).with_name("nats-server")
     found = str(program) if program.exists() else shutil.which("nats-server")
     if found is None:
@@ -30,12 +29,12 @@ def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> list[str]:
             "The bundled nats-server is missing (its package has none for this machine); "
             "install Mosquitto and use --broker mosquitto, or name a broker in NOC_MQTT_URL."
         )
-    file = write_private(folder / "nats.conf", settings(folder / "nats", port, passwords))
+    file = write_private(folder / "nats.conf", settings(folder / "nats", port))
     return [found, "--config", str(file)]
 
 
-def settings(store: Path, port: int, passwords: Mapping[str, str], kept_s: int = KEPT_S) -> str:
-    """nats-server's settings: its own format is a superset of JSON. `passwords` by user; READER must be one."""
+def settings(store: Path, port: int, kept_s: int = KEPT_S) -> str:
+    """nats-server's settings, a line each. The accounts are in a file beside them, which is read again at each reload."""
     chosen = {
         "server_name": "noc",
         "logtime": False,
@@ -46,15 +45,10 @@ def settings(store: Path, port: int, passwords: Mapping[str, str], kept_s: int =
         "mqtt": {
             "host": "127.0.0.1",
             "port": port,
-            "no_auth_user": READER,
+            "no_auth_user": ANONYMOUS,
             # What is kept for a subscriber who left goes with its subscription.
             "consumer_inactive_threshold": f"{kept_s}s",
         },
-        "authorization": {
-            "users": [
-                {"user": user, "password": password, "permissions": nats.of_user(user)}
-                for user, password in passwords.items()
-            ]
-        },
     }
-    return json.dumps(chosen, indent=1)
+    lines = [f"{name}: {json.dumps(value)}" for name, value in chosen.items()]
+    return "\n".join([*lines, f"include {names.NATS}"]) + "\n"

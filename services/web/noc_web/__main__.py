@@ -22,6 +22,8 @@ from noc_web import pools
 from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
+from noc_web.broker.accounts import BrokerAccounts
+from noc_web.broker.files import BrokerFiles
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
@@ -89,7 +91,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         public_url=config.public_url,
     )
-    keeper = Keeper(catalog, publisher, picture)
+    keeper = Keeper(catalog, publisher, picture, BrokerFiles(BrokerAccounts(database)))
     keeper.follow_database()
     since = Time.now()
 
@@ -143,12 +145,13 @@ def announce(announcer: presence.Announcer[ServicePresence]) -> None:
 
 
 class Keeper:
-    """Keeps bus and database in step: the database may be changed by this process and by commands beside it."""
+    """Keeps bus, broker and database in step: the database may be changed by this process and by commands beside it."""
 
-    def __init__(self, catalog: Catalog, publisher: Publisher, picture: Picture) -> None:
+    def __init__(self, catalog: Catalog, publisher: Publisher, picture: Picture, broker_files: BrokerFiles) -> None:
         self._catalog = catalog
         self._publisher = publisher
         self._picture = picture
+        self._broker_files = broker_files
 
     def run(self) -> None:
         """The greenlet."""
@@ -169,6 +172,7 @@ class Keeper:
         """Raises RestartNeeded where the database is not what it was."""
         try:
             self._catalog.follow()
+            self._broker_files.follow()
         except DatabaseFault as fault:
             if not fault.can_retry:
                 raise process.RestartNeeded(str(fault)) from None

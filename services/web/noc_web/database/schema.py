@@ -79,6 +79,35 @@ CREATE TABLE IF NOT EXISTS place (
 );
 """
 
+# `broker_account`: who may connect to the broker. Of its secret there are only the hashes that the two brokers
+# compare with. `is_own`: a process of this NOC's own, which gets another secret at each start. `used_at`: null
+# until a site has connected with it; `expires_at`: when it is worth nothing, unless it was used before.
+# `broker`: one row. Where the accounts are rendered to (`folder`, empty: nowhere), how (`root`, `anonymous_read`),
+# and where sites reach the broker (`urls`, a JSON list). `revision` counts the changes of both tables.
+_BROKER: Final = """
+CREATE TABLE broker_account (
+    user TEXT NOT NULL PRIMARY KEY,
+    role TEXT NOT NULL,
+    reads TEXT NOT NULL,
+    mosquitto_hash TEXT NOT NULL,
+    nats_hash TEXT NOT NULL,
+    is_own INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    used_at INTEGER,
+    used_from TEXT NOT NULL,
+    disabled_at INTEGER
+);
+CREATE TABLE broker (
+    revision INTEGER NOT NULL,
+    folder TEXT NOT NULL,
+    root TEXT NOT NULL,
+    anonymous_read INTEGER NOT NULL,
+    urls TEXT NOT NULL
+);
+INSERT INTO broker VALUES (0, '', 'noc/v1', 0, '[]');
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -122,6 +151,6 @@ def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[
 
 
 LADDER: Final = Ladder(
-    (sql(_FIRST), _count_revisions, sql(_PLACES)),
+    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER)),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )
