@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -33,6 +33,7 @@ from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch
+from noc_history.sums import BY_START, DAYS, HOURS, MINUTES, UNIT_MS, Tier, packed_groups
 
 SEED: Final = 8
 SITES: Final = ("berlin", "paris", "vienna")
@@ -274,46 +275,64 @@ class Year:
         self._now_h = int(Time.now()) // HOUR_MS
 
     def make(self) -> None:
-        first_h = START // HOUR_MS
+        """As upkeep leaves it: today's sums over five minutes are fresh, and so are those over hours of a week."""
         fives = roll_up(self._rows, FIVE_MINUTES_MS)
-        hours = merged_to(fives, HOUR_MS)
+        self._store.inspected(self._fill_blocks)
+        self._store.inspected(lambda file: self._fill_minutes(file, fives))
+        self._store.inspected(lambda file: self._fill_hours(file, merged_to(fives, HOUR_MS)))
 
-        def fill(file: Database) -> None:
-            for begin in range(1, RAW_H, 24):
+    def _fill_blocks(self, file: Database) -> None:
+        for begin in range(1, RAW_H, 24):
+            with file.transaction("write") as connection:
+                for hour in range(self._now_h - min(begin + 24, RAW_H), self._now_h - begin):
+                    rows = [(one[0], one[1] + hour * HOUR_MS - START, *one[2:]) for one in self._rows]
+                    connection.executemany(
+                        "INSERT INTO block VALUES (?, ?, ?, ?, ?)",
+                        [(hour << SHIFT | one, *rest) for one, *rest in packed_portions(rows, IN_A_BLOCK)],
+                    )
+
+    def _fill_minutes(self, file: Database, fives: list[Rollup]) -> None:
+        today = self._now_h // 24
+        for hour in range(today * 24, self._now_h):
+            with file.transaction("write") as connection:
+                _put_fresh(connection, "minutes", hour, _moved(fives, [hour]), 36)
+        for day in range((self._now_h - FIVES_H) // 24, today):
+            with file.transaction("write") as connection:
+                _put_packed(connection, MINUTES, day, _moved(fives, range(day * 24, day * 24 + 24)))
+
+    def _fill_hours(self, file: Database, hours: list[Rollup]) -> None:
+        today = self._now_h // 24
+        for tier, size in ((HOURS, 96), (DAYS, 24)):
+            days = tier.packed_ms // DAY_MS
+            for number in range((self._now_h - HOURS_H) // 24 // days, today // days + 1):
+                packed: list[Rollup] = []
                 with file.transaction("write") as connection:
-                    for hour in range(self._now_h - min(begin + 24, RAW_H), self._now_h - begin):
-                        rows = [(one[0], one[1] + (hour - first_h) * HOUR_MS, *one[2:]) for one in self._rows]
-                        connection.executemany(
-                            "INSERT INTO block VALUES (?, ?, ?, ?, ?)",
-                            [(hour << SHIFT | one, *rest) for one, *rest in packed_portions(rows, IN_A_BLOCK)],
-                        )
-            for begin in range(1, FIVES_H, 24):
-                with file.transaction("write") as connection:
-                    for hour in range(self._now_h - min(begin + 24, FIVES_H), self._now_h - begin):
-                        self._put(connection, "minutes", hour, fives, (hour - first_h) * HOUR_MS, 36)
-            for day in range((self._now_h - HOURS_H) // 24, self._now_h // 24):
-                of_day = [one._replace(start=one.start + n * HOUR_MS) for one in hours for n in range(24)]
-                with file.transaction("write") as connection:
-                    shift_ms = (day * 24 - first_h) * HOUR_MS
-                    self._put(connection, "hours", day, of_day, shift_ms, 96)
-                    whole = [one._replace(start=one.start + shift_ms) for one in of_day]
-                    self._put(connection, "days", day, merged_to(whole, DAY_MS), 0, 24)
-
-        self._store.inspected(fill)
-
-    def _put(
-        self, connection: sqlite3.Connection, table: str, number: int, rollups: list[Rollup], shift_ms: int, size: int
-    ) -> None:
-        for some in portions(rollups, size):
-            shifted = [one._replace(start=one.start + shift_ms) for one in some]
-            connection.execute(INSERTS[table], (number << SHIFT | some[0].series, pack_rollups(shifted)))
+                    for day in range(number * days, min((number + 1) * days, today)):
+                        sums = _moved(hours, range(day * 24, day * 24 + 24))
+                        sums = merged_to(sums, DAY_MS) if tier == DAYS else sums
+                        if day < today - 7:
+                            packed += sums
+                        else:
+                            _put_fresh(connection, tier.fresh, day, sums, size)
+                    _put_packed(connection, tier, number, packed)
 
 
-INSERTS: Final = {
-    "minutes": "INSERT INTO minutes VALUES (?, ?)",
-    "hours": "INSERT INTO hours VALUES (?, ?)",
-    "days": "INSERT INTO days VALUES (?, ?)",
-}
+def _moved(sums: list[Rollup], hours: Iterable[int]) -> list[Rollup]:
+    """One hour's sums for each of some hours."""
+    moved = [one._replace(start=one.start + hour * HOUR_MS - START) for hour in hours for one in sums]
+    return sorted(moved, key=BY_START)
+
+
+def _put_fresh(connection: sqlite3.Connection, table: str, number: int, sums: list[Rollup], size: int) -> None:
+    for some in portions(sums, size):
+        connection.execute(INSERTS[table], (number << SHIFT | some[0].series, pack_rollups(some)))
+
+
+def _put_packed(connection: sqlite3.Connection, tier: Tier, number: int, sums: list[Rollup]) -> None:
+    connection.executemany(INSERTS[tier.packed], packed_groups(tier, number, sorted(sums, key=BY_START)))
+
+
+INSERTS: Final = {table: "INSERT INTO {table} VALUES (?, ?)".replace("{table}", table) for table in UNIT_MS}
 
 
 def reading(folder: Path, quick: bool) -> Iterator[Figure]:
@@ -321,7 +340,7 @@ def reading(folder: Path, quick: bool) -> Iterator[Figure]:
     store = SqliteStore(path)
     year = Year(store, 10 if quick else 100)
     year.make()
-    per_target = sum(bytes_of(path, table) for table in ("block", "minutes", "hours", "days")) / len(year.targets)
+    per_target = sum(bytes_of(path, table) for table in ("block", *UNIT_MS)) / len(year.targets)
     yield Figure("a year of 1,000 targets from 3 sites", per_target * 1000 / 1e9, "GB", "<= 20")
     # The hour that is not over, at 300 cycles a second, settled as the recorder does.
     live = Load(start=int(Time.now()) // HOUR_MS * HOUR_MS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_history.rollups import Rollup, merged
+from noc_history.rollups import Rollup, counts_of
 from noc_history.sketch import Sketch
 from noc_history.store import PERCENTS, Bucket, Chart, Silence
 
@@ -36,42 +36,50 @@ def chart_of(
     """`sites` has for each one rollup for each bucket with cycles, in order."""
     first, last = whole_buckets(start, end, width_ms)
     blind = {site: _blind([one for one in silences if one.site == site], first, last, width_ms) for site in sites}
+    sketched = {site: [(one, Sketch.decode(one.sketch)) for one in rollups] for site, rollups in sites.items()}
     found = {
-        site: [_bucket(at, parts, blind[site].get(at, 0.0)) for at, parts in _by_start([rollups], blind[site])]
-        for site, rollups in sites.items()
+        site: [_bucket(at, parts, blind[site].get(at, 0.0)) for at, parts in _by_start([of_site], blind[site])]
+        for site, of_site in sketched.items()
     }
     shares = {at: sum(one.get(at, 0.0) for one in blind.values()) / len(blind) for one in blind.values() for at in one}
-    together = [_bucket(at, parts, shares.get(at, 0.0)) for at, parts in _by_start(sites.values(), shares)]
+    together = [_bucket(at, parts, shares.get(at, 0.0)) for at, parts in _by_start(sketched.values(), shares)]
     return Chart(width_ms, found, together)
 
 
-def _by_start(groups: Iterable[Sequence[Rollup]], blind: Mapping[int, float]) -> list[tuple[int, list[Rollup]]]:
+_Sketched = tuple[Rollup, Sketch]
+
+
+def _by_start(groups: Iterable[Sequence[_Sketched]], blind: Mapping[int, float]) -> list[tuple[int, list[_Sketched]]]:
     """All buckets with cycles or blind time."""
-    found: dict[int, list[Rollup]] = {at: [] for at in blind}
-    for rollups in groups:
-        for one in rollups:
-            found.setdefault(one.start, []).append(one)
+    found: dict[int, list[_Sketched]] = {at: [] for at in blind}
+    for group in groups:
+        for one in group:
+            found.setdefault(one[0].start, []).append(one)
     return sorted(found.items())
 
 
-def _bucket(at: int, parts: Sequence[Rollup], blind: float) -> Bucket:
+def _bucket(at: int, parts: Sequence[_Sketched], blind: float) -> Bucket:
     if not parts:
         return Bucket(Time(at), 0, 0, 0, 0, None, None, None, None, blind)
-    one = merged(0, at, parts)
-    if not one.sketch:
+    one, sketch = parts[0]
+    if len(parts) > 1:
+        one = counts_of(0, at, [part for part, _ in parts])
+        sketch = Sketch.merged([part for _, part in parts])
+    percentiles_us = sketch.percentiles_us(PERCENTS)
+    if not percentiles_us:
         return Bucket(Time(at), one.cycles, one.invalid, one.sent, one.received, None, None, None, None, blind)
-    percentiles_us = Sketch.decode(one.sketch).percentiles_us(PERCENTS)
+    low_us, high_us = one.low_us, one.high_us
     return Bucket(
         Time(at),
         one.cycles,
         one.invalid,
         one.sent,
         one.received,
-        one.low_us / 1000,
+        low_us / 1000,
         one.sum_us / one.received / 1000 if one.received else None,
-        one.high_us / 1000,
+        high_us / 1000,
         # The sketch knows them within 1 %, but these two exactly.
-        tuple(min(max(value, one.low_us), one.high_us) / 1000 for value in percentiles_us),
+        tuple([(low_us if us < low_us else min(us, high_us)) / 1000 for us in percentiles_us]),
         blind,
     )
 

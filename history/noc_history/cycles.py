@@ -19,9 +19,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from noc_bus.time import DAY_MS, HOUR_MS
+from noc_bus.time import HOUR_MS
 from noc_history.packing import AT, Row, pack, portions, times, unpack, without_repeats
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 
 IN_A_PORTION: Final = 512
 """Cycles in a portion of a settled run: the fewer, the quicker one series is found."""
@@ -69,34 +68,6 @@ CREATE VIEW row_cycle AS
     UNION ALL SELECT series, at, -1, sent, received, is_valid, rtts_us, NULL, NULL FROM old_cycle;
 """
 
-ROLLUP_SCHEMA: Final = """
--- Of five minutes each, for the same series of the same hour as the block of the same key.
-CREATE TABLE minutes (
-    id INTEGER PRIMARY KEY,
-    data BLOB NOT NULL
-);
--- Of an hour each; the key is the number of the day and the first series.
-CREATE TABLE hours (
-    id INTEGER PRIMARY KEY,
-    data BLOB NOT NULL
-);
--- Of a whole day, for charts of years; the key is that of hours.
-CREATE TABLE days (
-    id INTEGER PRIMARY KEY,
-    data BLOB NOT NULL
-);
--- Days whose hours are not summed up as the minutes are now; `marks` rises with every change of those.
-CREATE TABLE stale_day (
-    number INTEGER PRIMARY KEY,
-    marks INTEGER NOT NULL
-);
--- For how many days cycles are kept where no setting says so: what the default was when the file was made.
-CREATE TABLE keep (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    days INTEGER NOT NULL
-);
-"""
-
 # One seek for each run or hour, whatever is stored beside what is wanted.
 _PORTIONS: Final = """
 WITH RECURSIVE one(number) AS (
@@ -104,17 +75,12 @@ WITH RECURSIVE one(number) AS (
     UNION ALL
     SELECT (SELECT MIN(id) >> 32 FROM {table} WHERE id >= (number + 1) << 32) FROM one WHERE number < :last
 )
-SELECT data FROM one JOIN {table} ON {table}.id =
+SELECT {table}.id, data FROM one JOIN {table} ON {table}.id =
     (SELECT MAX(id) FROM {table} WHERE id BETWEEN number << 32 AND number << 32 | :series)
 WHERE high_at >= :start AND low_at < :end ORDER BY {table}.id
 """
 _TAIL: Final = _PORTIONS.replace("{table}", "tail")
 _BLOCKS: Final = _PORTIONS.replace("{table}", "block")
-_OF_ALL_TIME: Final = _PORTIONS.replace("WHERE high_at >= :start AND low_at < :end", "WHERE number <= :last")
-_ROLLUPS: Final = {table: _OF_ALL_TIME.replace("{table}", table) for table in ("minutes", "hours", "days")}
-_OLDEST: Final = {"block": "SELECT MIN(id) FROM block", "minutes": "SELECT MIN(id) FROM minutes"}
-UNIT_MS: Final = {"minutes": HOUR_MS, "hours": DAY_MS, "days": DAY_MS}
-"""What the number in the key of a portion of rollups counts."""
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -201,108 +167,49 @@ def _is_there(connection: sqlite3.Connection, run: int) -> bool:
     return connection.execute(query, (key, key + (1 << SHIFT) - 1)).fetchone() is not None
 
 
-def cycles_of(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Row]:
-    """Of one series, with start <= at < end, in their order, each once. Within one snapshot of the file."""
-    window = {"series": series, "start": start, "end": end}
+def cycles_of(connection: sqlite3.Connection, series: Collection[int], start: int, end: int) -> dict[int, list[Row]]:
+    """By series, those with start <= at < end, in their order, each once. Within one snapshot of the file."""
     of_hours = {"first": max(0, start // HOUR_MS), "last": min(_LAST_RUN, (end - 1) // HOUR_MS)}
-    packed: list[Row] = []
-    for (data,) in connection.execute(_BLOCKS, window | of_hours).fetchall():
-        packed += unpack(data, series)
+    packed = _in_portions(connection, _BLOCKS, series, {"start": start, "end": end} | of_hours)
     loose = loose_cycles_of(connection, series, start, end)
     # Of those of one name the first is kept, and blocks have what came first.
-    return without_repeats([*(row for row in packed if start <= row[AT] < end), *loose])
+    return {one: without_repeats([*packed[one], *loose[one]]) for one in series}
 
 
-def loose_cycles_of(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Row]:
+def loose_cycles_of(
+    connection: sqlite3.Connection, series: Collection[int], start: int, end: int
+) -> dict[int, list[Row]]:
     """Those of them that are in no block yet, and perhaps some that are."""
-    window = {"series": series, "start": start, "end": end}
-    found: list[Row] = []
+    window = {"start": start, "end": end}
+    found: dict[int, list[Row]] = {one: [] for one in series}
     if has_rows(connection):
-        found += map(row_from, connection.execute(ROWS, window))
-    for (data,) in connection.execute(_TAIL, window | {"first": 0, "last": _LAST_RUN}).fetchall():
-        found += unpack(data, series)
+        for one in series:
+            found[one] += map(row_from, connection.execute(ROWS, window | {"series": one}))
+    for one, rows in _in_portions(connection, _TAIL, series, window | {"first": 0, "last": _LAST_RUN}).items():
+        found[one] += rows
     for slot in slots(connection):
         if slot.low_at < end and slot.high_at >= start:
-            found += unpack(slot.data, series)
-    return without_repeats([row for row in found if start <= row[AT] < end])
+            _sort_in(found, unpack(slot.data, series), start, end)
+    return {one: without_repeats(rows) for one, rows in found.items()}
 
 
-def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) -> None:
-    """Keep the rollups of the block with this key, and sum up its day again later."""
-    connection.execute("INSERT INTO minutes VALUES (?, ?)", (key, pack_rollups(roll_up(rows, FIVE_MINUTES_MS))))
-    mark_stale(connection, key >> SHIFT)
+def _in_portions(
+    connection: sqlite3.Connection, query: str, series: Collection[int], window: Mapping[str, int]
+) -> dict[int, list[Row]]:
+    there: dict[int, bytes] = {}
+    for one in series:
+        there.update(connection.execute(query, {**window, "series": one}).fetchall())
+    found: dict[int, list[Row]] = {one: [] for one in series}
+    # Each but once, though it may have several of the series; in the order in which they were written.
+    for _, data in sorted(there.items()):
+        _sort_in(found, unpack(data, series), window["start"], window["end"])
+    return found
 
 
-def mark_stale(connection: sqlite3.Connection, hour: int) -> None:
-    """The day of this hour is to be summed up again."""
-    connection.execute(
-        "INSERT INTO stale_day VALUES (?, 1) ON CONFLICT (number) DO UPDATE SET marks = marks + 1",
-        (hour * HOUR_MS // DAY_MS,),
-    )
-
-
-def rollups_of(connection: sqlite3.Connection, series: int, start: int, end: int, width_ms: int) -> list[Rollup]:
-    """The same cycles, summed up by buckets of this width, in order; start and end are multiples of it.
-
-    From raw cycles where they are kept and the width asks for them; of what is in no block yet, in any case.
-    """
-    loose_hours = {row[AT] // HOUR_MS for row in loose_cycles_of(connection, series, start, end)}
-    found: list[Rollup] = []
-    if width_ms < FIVE_MINUTES_MS:
-        since = min(end, max(start, _first(connection, "block", end)))
-        found += roll_up(cycles_of(connection, series, since, end), width_ms)
-        loose_hours = {hour for hour in loose_hours if hour * HOUR_MS < since}
-        found += _minutes(connection, series, start, since, loose_hours)
-    elif width_ms < HOUR_MS:
-        found += _minutes(connection, series, start, end, loose_hours)
-    else:
-        stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
-        table = "hours"
-        if width_ms % DAY_MS == 0:
-            table = "days"
-            stale |= {hour * HOUR_MS // DAY_MS for hour in loose_hours}
-        summed = _portions_between(connection, table, series, start, end, loose_hours)
-        found += [one for one in summed if one.start // DAY_MS not in stale]
-        for day in stale:
-            day_start, day_end = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
-            if day_start < day_end:
-                found += _portions_between(connection, "minutes", series, day_start, day_end, loose_hours)
-    for hour in loose_hours:
-        rows = cycles_of(connection, series, max(start, hour * HOUR_MS), min(end, (hour + 1) * HOUR_MS))
-        found += roll_up(rows, min(width_ms, HOUR_MS))
-    found.sort(key=lambda one: one.start)
-    return merged_to(found, width_ms)
-
-
-def _minutes(
-    connection: sqlite3.Connection, series: int, start: int, end: int, without: Collection[int]
-) -> list[Rollup]:
-    """Of five minutes, where they are kept, else of hours."""
-    since = min(end, max(start, _first(connection, "minutes", end)))
-    found = _portions_between(connection, "hours", series, start, since, without)
-    return found + _portions_between(connection, "minutes", series, since, end, without)
-
-
-def _portions_between(
-    connection: sqlite3.Connection, table: str, series: int, start: int, end: int, without: Collection[int]
-) -> list[Rollup]:
-    """Those that begin in the period, without those in some hours."""
-    if start >= end:
-        return []
-    unit_ms = UNIT_MS[table]
-    window = {"series": series, "first": max(0, start // unit_ms), "last": (end - 1) // unit_ms}
-    return [
-        one
-        for (data,) in connection.execute(_ROLLUPS[table], window).fetchall()
-        for one in unpack_rollups(data, series)
-        if start <= one.start < end and one.start // HOUR_MS not in without
-    ]
-
-
-def _first(connection: sqlite3.Connection, table: str, default: int) -> int:
-    """When the oldest of a table begins."""
-    (key,) = connection.execute(_OLDEST[table]).fetchone()
-    return default if key is None else (key >> SHIFT) * HOUR_MS
+def _sort_in(found: Mapping[int, list[Row]], rows: Iterable[Row], start: int, end: int) -> None:
+    for row in rows:
+        if start <= row[AT] < end:
+            found[row[0]].append(row)
 
 
 def has_rows(connection: sqlite3.Connection) -> bool:

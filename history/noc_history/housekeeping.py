@@ -1,4 +1,4 @@
-"""What the SQLite store does beside writing: it packs the tail into blocks of hours, and deletes what is old.
+"""What the SQLite store does beside writing: it packs cycles and their sums, and deletes what is old.
 
 Everything is done in small steps, each a transaction or a part of what comes before one. A step that is
 cut off is simply done again: a cycle that is in two places at once counts once.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -28,16 +29,27 @@ from noc_history.cycles import (
     counted,
     has_rows,
     keep_counted,
-    mark_stale,
     packed_portions,
     row_from,
     slots,
-    sum_up_block,
     unsettled,
 )
 from noc_history.packing import AT, IN_A_BLOCK, Row, portions, times, unpack, without_repeats
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
 from noc_history.store import Upkeep
+from noc_history.sums import (
+    BY_START,
+    DAYS,
+    FRESH_NUMBERS,
+    HOURS,
+    MINUTES,
+    TIERS,
+    Tier,
+    mark_stale,
+    packed_groups,
+    sum_up_block,
+    sums_of,
+)
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
 _SETTLE: Final = 64
@@ -52,6 +64,10 @@ _CYCLES_AT_ONCE: Final = 16_384
 # Portions unpacked in one step.
 _UNPACK_AT_ONCE: Final = 16
 _HOURS_OF_DAY: Final = DAY_MS // HOUR_MS
+# Fresh sums are packed by so many days: a packed portion is written again each time.
+_FRESH_DAYS: Final = 8
+# Sums that are written to packed portions in one transaction.
+_SUMS_AT_ONCE: Final = 16_384
 # Rollups of hours in a portion, which are a few series of a day.
 _IN_A_DAY: Final = 96
 # Rollups of a day in a portion, each of another series: the fewer, the quicker one is found.
@@ -149,11 +165,14 @@ class Housekeeping:
         yield from self._settle(_SETTLE)
         if time.monotonic() >= self._pack_at_s:
             yield from self._pack_hours()
+            # What was packed is to be summed up.
+            self.done.to_sum = self._days_to_sum()
             self._pack_at_s = time.monotonic() + _PACK_EVERY_S
         yield from self._move_rows()
         if not self.done.to_pack and not self.done.to_move:
             # Each day once, however much comes late for it.
             yield from self._sum_up_days()
+            yield from self._pack_sums()
         yield from self._delete_old()
 
     def _learn_runs(self) -> None:
@@ -168,7 +187,7 @@ class Housekeeping:
             waiting = slots(connection)
             if not self._rows_are_counted and has_rows(connection):
                 (self.done.to_move,) = connection.execute("SELECT COUNT(*) FROM row_cycle").fetchone()
-            self.done.to_sum = len(self._stale_days())
+            self.done.to_sum = self._days_to_sum()
         horizon = self._packable()
         all_runs = [*self._runs.values(), *(_Run(one.low_at, one.high_at, one.cycles) for one in waiting)]
         due = [run for run in all_runs if run.low_at < horizon]
@@ -302,17 +321,20 @@ class Housekeeping:
         """
         if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // DAY_MS:
             return
-        key = hour << SHIFT
-        there = self._file.read("read", _MINUTES_OF, (hour, hour + 1))
-        before = [one for _, data in there for one in unpack_rollups(data)]
-        known = {_by_start(one) for one in before}
-        new = [one for one in roll_up(rows, FIVE_MINUTES_MS) if _by_start(one) not in known]
+        start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
+        new = []
+        with self._file.reading("read") as connection:
+            there = connection.execute(_DATA_OF["minutes"], (hour, hour + 1)).fetchall()
+            for series, some in groupby(roll_up(rows, FIVE_MINUTES_MS), key=itemgetter(0)):
+                known = {one.start for one in sums_of(connection, MINUTES, series, start, end)}
+                if known or not sums_of(connection, HOURS, series, start, end):
+                    new += [one for one in some if one.start not in known]
         if not new:
             return
-        together = sorted([*before, *new], key=_by_start)
-        packed = [(key | some[0][0], pack_rollups(some)) for some in portions(together, _IN_A_DAY)]
+        together = sorted([*(one for _, data in there for one in unpack_rollups(data)), *new], key=BY_START)
+        packed = [((hour << SHIFT) | some[0][0], pack_rollups(some)) for some in portions(together, _IN_A_DAY)]
         with self._file.transaction("sum up") as connection:
-            if connection.execute(_MINUTES_OF, (hour, hour + 1)).fetchall() != there:
+            if connection.execute(_DATA_OF["minutes"], (hour, hour + 1)).fetchall() != there:
                 raise Changed
             _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for portion, _ in there])
             connection.executemany("INSERT INTO minutes VALUES (?, ?)", packed)
@@ -351,32 +373,72 @@ class Housekeeping:
 
     def _sum_up_days(self) -> Iterator[None]:
         for day in self._stale_days():
-            ((marks,),) = self._file.read("read", "SELECT marks FROM stale_day WHERE number = ?", (day,))
-            hours = range(day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
-            keys = {hour: self._keys("minutes", hour) for hour in hours}
-            packed: list[tuple[int, bytes]] = []
-            of_day: list[Rollup] = []
-            for taken in _by_series(keys, self._minutes):
-                yield
-                by_hour = merged_to(sorted(taken, key=_by_start), HOUR_MS)
-                of_day += merged_to(by_hour, DAY_MS)
-                for some in portions(by_hour, _IN_A_DAY):
-                    packed.append((day << SHIFT | some[0][0], pack_rollups(some)))
-                    yield
-            days = [(day << SHIFT | some[0][0], pack_rollups(some)) for some in portions(of_day, _SERIES_OF_A_DAY)]
-            yield
-            with self._file.transaction("sum up") as connection:
-                for table, some_packed in (("hours", packed), ("days", days)):
-                    connection.execute(_DELETE_DAY[table], (day, day + 1))
-                    connection.executemany(_INSERT_DAY[table], some_packed)
-                # Another program may have changed it meanwhile.
-                connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks))
-            self.done.to_sum = len(self._stale_days())
+            yield from self._sum_up_day(day)
+            self.done.to_sum = self._days_to_sum()
             yield
 
-    def _minutes(self, key: int) -> list[Rollup]:
-        ((data,),) = self._file.read("read", "SELECT data FROM minutes WHERE id = ?", (key,))
-        return unpack_rollups(data)
+    def _sum_up_day(self, day: int) -> Iterator[None]:
+        ((marks,),) = self._file.read("read", "SELECT marks FROM stale_day WHERE number = ?", (day,))
+        hours: list[Rollup] = []
+        folding = _Folding(self._file, MINUTES, day)
+        for some in folding.steps(range(day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)):
+            by_hour = merged_to(some, HOUR_MS)
+            # Of a day so old that its minutes are gone they have only what came late; the hours have the rest.
+            hours += _overlaid([*self._known_hours(day, by_hour), *by_hour])
+            yield
+        yield from folding.drop_fresh()
+        for_tiers = {HOURS: (hours, _IN_A_DAY), DAYS: (merged_to(hours, DAY_MS), _SERIES_OF_A_DAY)}
+        packed: dict[Tier, list[tuple[int, bytes]]] = {}
+        for tier, (sums, size) in for_tiers.items():
+            there = [
+                one
+                for _, data in self._file.read("read", _DATA_OF[tier.fresh], (day, day + 1))
+                for one in unpack_rollups(data)
+            ]
+            packed[tier] = []
+            for portion in portions(_overlaid([*there, *sums]), size):
+                packed[tier].append((day << SHIFT | portion[0][0], pack_rollups(portion)))
+                if len(packed[tier]) % _UNPACK_AT_ONCE == 0:
+                    yield
+        with self._file.transaction("sum up") as connection:
+            for tier, portions_of_day in packed.items():
+                connection.execute(_DELETE_OF[tier.fresh], (day, day + 1))
+                connection.executemany(_REPLACE[tier.fresh], portions_of_day)
+            # Another program may have changed it meanwhile.
+            connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks))
+
+    def _known_hours(self, day: int, like: Iterable[Rollup]) -> list[Rollup]:
+        with self._file.reading("read") as connection:
+            return [
+                one
+                for series in sorted({one.series for one in like})
+                for one in sums_of(connection, HOURS, series, day * DAY_MS, (day + 1) * DAY_MS)
+            ]
+
+    # -- fresh sums become packed ones
+
+    def _pack_sums(self) -> Iterator[None]:
+        for tier in TIERS:
+            for number, fresh in self._to_pack(tier).items():
+                folding = _Folding(self._file, tier, number)
+                for _ in folding.steps(fresh):
+                    yield
+                yield from folding.drop_fresh()
+        self.done.to_sum = self._days_to_sum()
+
+    def _to_pack(self, tier: Tier) -> dict[int, list[int]]:
+        """By packed time, the hours or days of it that are fresh, over, and summed up."""
+        per_day = DAY_MS // tier.fresh_ms
+        stale = set(self._stale_days())
+        found = self._file.read("read", FRESH_NUMBERS[tier], (self._packable() // DAY_MS * per_day,))
+        fresh = [number for (number,) in found if number // per_day not in stale]
+        if tier != MINUTES and len(fresh) < _FRESH_DAYS:
+            return {}
+        in_one = tier.packed_ms // tier.fresh_ms
+        return {number: list(some) for number, some in groupby(fresh, key=lambda one: one // in_one)}
+
+    def _days_to_sum(self) -> int:
+        return len(self._stale_days()) + sum(len(some) for tier in TIERS for some in self._to_pack(tier).values())
 
     # -- the rows of versions 1 and 2
 
@@ -447,31 +509,105 @@ class Housekeeping:
         now = int(Time.now())
         fives = min([now - self._keep_5min_ms, self._before, *(day * DAY_MS for day in self._stale_days())]) // DAY_MS
         hours = min(now - self._keep_hourly_ms, fives * DAY_MS) // DAY_MS
-        for table, end in (("minutes", fives * _HOURS_OF_DAY), ("hours", hours), ("days", hours)):
-            while found := self._file.read("read", _OLD_ROLLUPS[table], (end, _PORTIONS_AT_ONCE)):
-                with self._file.transaction("delete") as connection:
-                    connection.executemany(_DELETE_ROLLUP[table], found)
-                yield
+        for tier, day in ((MINUTES, fives), (HOURS, hours), (DAYS, hours)):
+            for table, unit_ms in ((tier.fresh, tier.fresh_ms), (tier.packed, tier.packed_ms)):
+                while found := self._file.read("read", _OLD[table], (day * DAY_MS // unit_ms, _PORTIONS_AT_ONCE)):
+                    with self._file.transaction("delete") as connection:
+                        connection.executemany(_DELETE[table], found)
+                    yield
+
+
+class _Folding:
+    """Brings fresh sums into the packed portions of one time."""
+
+    def __init__(self, file: Database, tier: Tier, number: int) -> None:
+        self._file, self._tier, self._number = file, tier, number
+        # Checksums of what was read, by table and key: another program may do the same meanwhile.
+        self._seen: dict[tuple[str, int], int] = {}
+
+    def steps(self, fresh: Iterable[int]) -> Iterator[list[Rollup]]:
+        """Each step gives all sums of the time of some series, or none. At the end all are in packed portions."""
+        tier = self._tier
+        sources = {-1: self._keys(tier.packed, self._number)}
+        sources |= {number: self._keys(tier.fresh, number) for number in fresh}
+        waiting: list[Rollup] = []
+        packed: list[tuple[int, bytes]] = []
+        size = 0
+        for taken in _by_series(sources, self._load):
+            # Sources come in their order: fresh sums replace packed ones.
+            some = _overlaid(taken)
+            waiting += some
+            # Of the last group there may be more to come.
+            ready = [one for one in waiting if one.series // tier.series < waiting[-1].series // tier.series]
+            del waiting[: len(ready)]
+            packed += packed_groups(tier, self._number, ready)
+            size += len(ready)
+            if size >= _SUMS_AT_ONCE:
+                self._put(packed)
+                packed, size = [], 0
+            yield some
+        self._put([*packed, *packed_groups(tier, self._number, waiting)])
+        yield []
+
+    def drop_fresh(self) -> Iterator[None]:
+        """What was fresh is in packed portions now."""
+        fresh = [(key, seen) for (table, key), seen in self._seen.items() if table == self._tier.fresh]
+        for place in range(0, len(fresh), _PORTIONS_AT_ONCE):
+            with self._file.transaction("sum up") as connection:
+                for key, seen in fresh[place : place + _PORTIONS_AT_ONCE]:
+                    if _checksum(connection, self._tier.fresh, key) != seen:
+                        raise Changed
+                    connection.execute(_DELETE[self._tier.fresh], (key,))
+            yield
+
+    def _keys(self, table: str, number: int) -> list[tuple[str, int]]:
+        return [(table, key) for (key,) in self._file.read("read", _KEYS[table], (number, number + 1))]
+
+    def _load(self, place: tuple[str, int]) -> list[Rollup]:
+        table, key = place
+        ((data,),) = self._file.read("read", _DATA[table], (key,))
+        self._seen[place] = zlib.crc32(data)
+        return unpack_rollups(data)
+
+    def _put(self, packed: Sequence[tuple[int, bytes]]) -> None:
+        table = self._tier.packed
+        changed = [(key, data) for key, data in packed if self._seen.get((table, key)) != zlib.crc32(data)]
+        if not changed:
+            return
+        with self._file.transaction("sum up") as connection:
+            if any(_checksum(connection, table, key) != self._seen.get((table, key)) for key, _ in changed):
+                raise Changed
+            connection.executemany(_REPLACE[table], changed)
+
+
+def _checksum(connection: sqlite3.Connection, table: str, key: int) -> int | None:
+    found = connection.execute(_DATA[table], (key,)).fetchone()
+    return None if found is None else zlib.crc32(found[0])
+
+
+def _overlaid(sums: Iterable[Rollup]) -> list[Rollup]:
+    """Sorted, and of those of one name the last."""
+    return sorted({BY_START(one): one for one in sums}.values(), key=BY_START)
 
 
 _BLOCKS_AROUND: Final = """
 SELECT id, data FROM block
 WHERE id <= ? AND id >= COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id
 """
-_MINUTES_OF: Final = "SELECT id, data FROM minutes WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
-_KEYS_OF: Final = "SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
-_KEYS: Final = {table: _KEYS_OF.replace("{table}", table) for table in ("tail", "minutes")}
-_by_start: Final = itemgetter(0, 1)
+_TABLES: Final = ("tail", *(table for tier in TIERS for table in (tier.fresh, tier.packed)))
 
-_ROLLUPS: Final = ("minutes", "hours", "days")
-_OLD: Final = "SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?"
-_OLD_ROLLUPS: Final = {table: _OLD.replace("{table}", table) for table in _ROLLUPS}
-_DELETE_ROLLUP: Final = {table: "DELETE FROM {table} WHERE id = ?".replace("{table}", table) for table in _ROLLUPS}
-_OF_DAY: Final = "DELETE FROM {table} WHERE id >= ? << 32 AND id < ? << 32"
-_DELETE_DAY: Final = {table: _OF_DAY.replace("{table}", table) for table in ("hours", "days")}
-_INSERT_DAY: Final = {
-    table: "INSERT INTO {table} VALUES (?, ?)".replace("{table}", table) for table in ("hours", "days")
-}
+
+def _in_each(statement: str) -> dict[str, str]:
+    return {table: statement.replace("{table}", table) for table in _TABLES}
+
+
+_KEYS: Final = _in_each("SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
+_DATA: Final = _in_each("SELECT data FROM {table} WHERE id = ?")
+_OLD: Final = _in_each("SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?")
+_DELETE: Final = _in_each("DELETE FROM {table} WHERE id = ?")
+_REPLACE: Final = _in_each("INSERT OR REPLACE INTO {table} VALUES (?, ?)")
+_DATA_OF: Final = _in_each("SELECT id, data FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
+_DELETE_OF: Final = _in_each("DELETE FROM {table} WHERE id >= ? << 32 AND id < ? << 32")
 
 _FIRST_SERIES: Final = """
 SELECT MIN(series) FROM (SELECT MIN(series) AS series FROM cycle UNION ALL SELECT MIN(series) FROM old_cycle)
@@ -501,9 +637,10 @@ def _delete(connection: sqlite3.Connection, statement: str, keys: Sequence[int])
 
 
 _T = TypeVar("_T", bound=tuple[Any, ...])
+_Key = TypeVar("_Key")
 
 
-def _by_series(keys: Mapping[int, list[int]], load: Callable[[int], list[_T]]) -> Iterator[list[_T]]:
+def _by_series(keys: Mapping[int, list[_Key]], load: Callable[[_Key], list[_T]]) -> Iterator[list[_T]]:
     """What all sources have of some neighbouring series, all of it at once; now and then nothing.
 
     `keys` are the portions of each source, in their order, and `load` gives what is in one. Both a row and

@@ -11,14 +11,15 @@ from typing import Final
 
 from noc_bus.time import HOUR_MS, Time
 from noc_frame.sqlite import Database
-from noc_history.cycles import SHIFT, UNIT_MS, slots
+from noc_history.cycles import SHIFT, slots
 from noc_history.packing import AT, Row, UnknownPackingError, key, unpack
 from noc_history.rollups import FIVE_MINUTES_MS, roll_up, unpack_rollups
+from noc_history.sums import DAYS, HOURS, MINUTES, UNIT_MS, Tier, sums_of
 
 _IN_ORDER: Final = "SELECT id, data FROM {table} WHERE id > ? ORDER BY id LIMIT 200"
 _TABLES: Final = {
     table: (f"SELECT COUNT(*) FROM {table}", _IN_ORDER.replace("{table}", table))  # noqa: S608  # our own names
-    for table in ("tail", "block", "minutes", "hours", "days")
+    for table in ("tail", "block", *UNIT_MS)
 }
 _MOST_PROBLEMS: Final = 100
 
@@ -67,12 +68,16 @@ def _problems(file: Database, progress: Callable[[float], None]) -> Iterator[str
         last = -1
         while rows := file.read("check", _TABLES[table][1], (last,)):
             for one, data in rows:
-                name = f"{table} {one >> SHIFT} from series {one & ((1 << SHIFT) - 1)} on"
+                name = f"{table.replace('_', ' ')} {one >> SHIFT} from {_of(table)} {one & ((1 << SHIFT) - 1)} on"
                 yield from _wrong_in(name, partial(look, one), data)
             last = rows[-1][0]
             done += len(rows)
             progress(min(1.0, done / total))
     progress(1.0)
+
+
+def _of(table: str) -> str:
+    return "group" if table.startswith("packed") else "series"
 
 
 def _wrong_in(name: str, look: Callable[[bytes], list[str]], data: bytes) -> Iterator[str]:
@@ -97,9 +102,13 @@ def _wrong_block(file: Database, one: int, rows: Sequence[Row]) -> list[str]:
     hour = one >> SHIFT
     if any(row[AT] // HOUR_MS != hour for row in rows):
         wrong.append("cycles of another hour")
-    found = file.read("check", "SELECT data FROM minutes WHERE id = ?", (one,))
-    still_there = file.read("check", "SELECT 1 FROM block WHERE id = ?", (one,))
-    if still_there and (not found or unpack_rollups(found[0][0]) != roll_up(rows, FIVE_MINUTES_MS)):
+    expected = roll_up(rows, FIVE_MINUTES_MS)
+    start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
+    with file.reading("check") as connection:
+        still_there = connection.execute("SELECT 1 FROM block WHERE id = ?", (one,)).fetchone()
+        series = sorted({row[0] for row in rows})
+        found = [some for number in series for some in sums_of(connection, MINUTES, number, start, end)]
+    if still_there and found != expected:
         wrong.append("what is summed up over five minutes differs from its cycles")
     return wrong
 
@@ -121,9 +130,9 @@ def parts(file: Database) -> list[Part]:
         return [
             _portions(connection, "raw cycles in blocks of hours", _SIZES["block"]),
             _portions(connection, "raw cycles of hours that are not over", _SIZES["tail"]),
-            _sums(connection, "sums over five minutes", "minutes"),
-            _sums(connection, "sums over an hour", "hours"),
-            _sums(connection, "sums over a day", "days"),
+            _sums(connection, "sums over five minutes", MINUTES),
+            _sums(connection, "sums over an hour", HOURS),
+            _sums(connection, "sums over a day", DAYS),
             Part("cycles in the form of an older version", *connection.execute(_ROWS).fetchone()),
             *(Part(name, None, *connection.execute(query).fetchone()) for name, query in _OTHERS.items()),
         ]
@@ -148,9 +157,16 @@ def _portions(connection: sqlite3.Connection, name: str, query: str) -> Part:
     return Part(name, cycles or 0, size, _time(low_at), _time(high_at))
 
 
-def _sums(connection: sqlite3.Connection, name: str, table: str) -> Part:
+def _sums(connection: sqlite3.Connection, name: str, tier: Tier) -> Part:
+    fresh, packed = (_sums_in(connection, table) for table in (tier.fresh, tier.packed))
+    starts = [one.first for one in (fresh, packed) if one.first is not None]
+    ends = [one.last for one in (fresh, packed) if one.last is not None]
+    return Part(name, None, fresh.size + packed.size, min(starts, default=None), max(ends, default=None))
+
+
+def _sums_in(connection: sqlite3.Connection, table: str) -> Part:
     size, first, end = connection.execute(_SIZES[table]).fetchone()
-    return Part(name, None, size, _time(first, UNIT_MS[table]), _time(end, UNIT_MS[table]))
+    return Part(table, None, size, _time(first, UNIT_MS[table]), _time(end, UNIT_MS[table]))
 
 
 def _time(number: int | None, unit_ms: int = 1) -> Time | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate, chain, pairwise, repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -125,10 +125,10 @@ def pack(rows: Sequence[Row]) -> bytes:
     return b"".join([_HEAD.pack(_VERSION, len(index)), index, _deflated(sections)])
 
 
-def unpack(data: bytes, only: int | None = None) -> list[Row]:
-    """What `pack` was given; of the series `only` alone, where it is named. Raises UnknownPackingError."""
+def unpack(data: bytes, only: Collection[int] | None = None) -> list[Row]:
+    """What `pack` was given; of some series alone, where they are named. Raises UnknownPackingError."""
     try:
-        return _unpacked(data) if only is None else _unpacked_one(data, only)
+        return _unpacked(data) if only is None else _unpacked_some(data, only)
     except UnknownPackingError:
         raise
     except (struct.error, zlib.error, IndexError, ValueError) as error:
@@ -250,44 +250,46 @@ def _unpacked(data: bytes) -> list[Row]:
     return list(zip(of_rows, at, seq, sent, received, [notes[number] for number in numbers], rtts, strict=True))
 
 
-def _unpacked_one(data: bytes, series: int) -> list[Row]:
-    """As `_unpacked`, and of other series no more is read than it takes to find this one."""
+def _unpacked_some(data: bytes, only: Collection[int]) -> list[Row]:
+    """As `_unpacked`, and of other series no more is read than it takes to find these."""
     index, deflated = _streams(data)
     all_series = list(accumulate(index.next().all()))
-    if series not in all_series:
+    wanted = [number for number, one in enumerate(all_series) if one in only]
+    if not wanted:
         return []
-    number = all_series.index(series)
     lengths = index.next().all()
     first_at, first_seq, lows, at_steps, seq_steps, sent, lost, more, numbers = (index.next() for _ in range(9))
     notes = index.rest().decode().split("\n")
     sections = Columns(_inflated(deflated))
     section = sections.next()
-    place = in_section = section_at = 0
-    for length in lengths[:number]:
+    place = in_section = section_at = passed = 0
+    found: list[Row] = []
+    for number in wanted:
+        for length in lengths[passed:number]:
+            if in_section >= _IN_A_SECTION:
+                section, section_at, in_section = sections.next(), place, 0
+            place += length
+            in_section += length
         if in_section >= _IN_A_SECTION:
             section, section_at, in_section = sections.next(), place, 0
-        place += length
-        in_section += length
-    if in_section >= _IN_A_SECTION:
-        section, section_at = sections.next(), place
-    step, end = place - number, place + lengths[number]
-    starts = accumulate(_counts(sent, lost, more, section_at, end), initial=0)
-    ends = list(starts)[place - section_at :]
-    low = lows.part(number, number + 1)[0]
-    flat = [rtt + low for rtt in section.part(ends[0], ends[-1])]
-    here, missed = sent.part(place, end), lost.part(place, end)
-    return list(
-        zip(
-            repeat(series, end - place),
-            accumulate(at_steps.part(step, step + end - place - 1), initial=first_at.part(number, number + 1)[0]),
-            accumulate(seq_steps.part(step, step + end - place - 1), initial=first_seq.part(number, number + 1)[0]),
+        passed = number
+        step, end = place - number, place + lengths[number]
+        starts = accumulate(_counts(sent, lost, more, section_at, end), initial=0)
+        ends = list(starts)[place - section_at :]
+        low, at, seq = (column.part(number, number + 1)[0] for column in (lows, first_at, first_seq))
+        flat = [rtt + low for rtt in section.part(ends[0], ends[-1])]
+        here, missed = sent.part(place, end), lost.part(place, end)
+        found += zip(
+            repeat(all_series[number], end - place),
+            accumulate(at_steps.part(step, step + end - place - 1), initial=at),
+            accumulate(seq_steps.part(step, step + end - place - 1), initial=seq),
             here,
             [a - b for a, b in zip(here, missed, strict=True)],
             [notes[one] for one in numbers.part(place, end)],
             [tuple(flat[start - ends[0] : stop - ends[0]]) for start, stop in pairwise(ends)],
             strict=True,
         )
-    )
+    return found
 
 
 def _inflated(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import Final, NamedTuple
 
 from noc_history.packing import AT, Columns, Row, UnknownPackingError, is_valid, packed_column
@@ -64,17 +64,24 @@ def merged(series: int, start: int, parts: Sequence[Rollup]) -> Rollup:
     """What one rollup over the time of all of them would be."""
     if len(parts) == 1:
         return parts[0]._replace(series=series, start=start)
+    sketch = Sketch.merged_encoded([one.sketch for one in parts])
+    return counts_of(series, start, parts)._replace(sketch=sketch.encode())
+
+
+def counts_of(series: int, start: int, parts: Sequence[Rollup]) -> Rollup:
+    """The same without a sketch."""
+    _, _, cycles, invalid, sent, received, sum_us, low_us, high_us, sketches = zip(*parts, strict=True)
     return Rollup(
         series,
         start,
-        sum([one.cycles for one in parts]),
-        sum([one.invalid for one in parts]),
-        sum([one.sent for one in parts]),
-        sum([one.received for one in parts]),
-        sum([one.sum_us for one in parts]),
-        min([one.low_us for one in parts if one.sketch], default=0),
-        max([one.high_us for one in parts]),
-        Sketch.merged([Sketch.decode(one.sketch) for one in parts]).encode(),
+        sum(cycles),
+        sum(invalid),
+        sum(sent),
+        sum(received),
+        sum(sum_us),
+        min([low for low, sketch in zip(low_us, sketches, strict=True) if sketch], default=0),
+        max(high_us),
+        b"",
     )
 
 
@@ -132,24 +139,21 @@ def _unpacked(data: bytes, count: int, only: int | None) -> list[Rollup]:
     )
     lengths = columns.next().all()
     sketches = columns.rest()
-    place = sum(lengths[:first])
-    found = []
-    for number, length in enumerate(lengths[first:end]):
-        sent = extra[number] + 5 * cycles[number]
-        received = sent - lost[number]
-        found.append(
-            Rollup(
-                all_series[first + number],
-                start[number] * FIVE_MINUTES_MS,
-                cycles[number],
-                invalid[number],
-                sent,
-                received,
-                mean[number] * (received or 1) + rest[number],
-                low_us[number],
-                high_us[number],
-                sketches[place : place + length],
-            )
+    ends = list(accumulate(lengths[first:end], initial=sum(lengths[:first])))
+    sent = [more + 5 * count for more, count in zip(extra, cycles, strict=True)]
+    received = [count - one for count, one in zip(sent, lost, strict=True)]
+    return list(
+        map(
+            Rollup,
+            all_series[first:end],
+            [one * FIVE_MINUTES_MS for one in start],
+            cycles,
+            invalid,
+            sent,
+            received,
+            [one * (count or 1) + left for one, count, left in zip(mean, received, rest, strict=True)],
+            low_us,
+            high_us,
+            [sketches[one:other] for one, other in pairwise(ends)],
         )
-        place += length
-    return found
+    )

@@ -56,15 +56,25 @@ class Sketch:
     def merged(cls, sketches: Iterable[Sketch]) -> Sketch:
         """What one sketch of all their RTTs would be."""
         some = [one for one in sketches if one._counts]
-        if not some:
-            return cls(0, ())
-        first = min([one._first for one in some])
-        counts = [0] * (max([one._first + len(one._counts) for one in some]) - first)
-        for one in some:
-            start = one._first - first
-            end = start + len(one._counts)
-            counts[start:end] = map(add, counts[start:end], one._counts)
-        return cls(first, counts)
+        return cls._summed([one._first for one in some], [one._counts for one in some])
+
+    @classmethod
+    def merged_encoded(cls, sketches: Iterable[bytes]) -> Sketch:
+        """The same of encoded ones: a chart of a quarter has thousands. Raises ValueError as `decode` does."""
+        some = [one for one in sketches if one]
+        return cls._summed([one[1] | one[2] << 8 for one in some], [_counts_in(one) for one in some])
+
+    @classmethod
+    def _summed(cls, firsts: Sequence[int], counts: Sequence[Sequence[int]]) -> Sketch:
+        if len(firsts) < 2:
+            return cls(firsts[0], counts[0]) if firsts else cls(0, ())
+        first = min(firsts)
+        summed = [0] * (max(map(add, firsts, map(len, counts))) - first)
+        for one, its_counts in zip(firsts, counts, strict=True):
+            start = one - first
+            end = start + len(its_counts)
+            summed[start:end] = map(add, summed[start:end], its_counts)
+        return cls(first, summed)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sketch) and (self._first, [*self._counts]) == (other._first, [*other._counts])
@@ -95,11 +105,13 @@ class Sketch:
         """Raises ValueError for what no sketch encodes to."""
         if not data:
             return cls(0, ())
-        if len(data) <= _HEAD_BYTES or data[0] not in _CODES:
-            raise ValueError("a sketch without counts")
-        counts = array(_CODES[data[0]])
-        counts.frombytes(data[_HEAD_BYTES:])
-        first = data[1] | data[2] << 8
+        counts, first = _counts_in(data), data[1] | data[2] << 8
         if first + len(counts) > len(_VALUES_US):
             raise ValueError("a sketch of longer RTTs than there are")
         return cls(first, counts)
+
+
+def _counts_in(data: bytes) -> Sequence[int]:
+    if len(data) <= _HEAD_BYTES or data[0] not in _CODES:
+        raise ValueError("a sketch without counts")
+    return data[_HEAD_BYTES:] if data[0] == 1 else array(_CODES[data[0]], data[_HEAD_BYTES:])

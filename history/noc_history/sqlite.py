@@ -20,7 +20,7 @@ from noc_bus.messages import Incident, Mark, SiteState, Target
 from noc_bus.time import HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, whole_buckets, width_for
-from noc_history.cycles import ROLLUP_SCHEMA, SCHEMA, commit, cycles_of, has_rows, newest, rollups_of, sum_up_block
+from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest
 from noc_history.housekeeping import Housekeeping
 from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
 from noc_history.rollups import Rollup
@@ -39,6 +39,8 @@ from noc_history.store import (
     Written,
     days_ago,
 )
+from noc_history.sums import PACKED_SCHEMA, rollups_of, sum_up_block
+from noc_history.sums import SCHEMA as SUMS_SCHEMA
 
 _VACUUM_PAGES: Final = 500
 # Free pages are used by the next cycles; only what stays free for long is given back.
@@ -134,7 +136,7 @@ _KEEP_DAYS_BEFORE: Final = 30
 
 
 def _to_version_4(connection: sqlite3.Connection) -> None:
-    sql(ROLLUP_SCHEMA)(connection)
+    sql(SUMS_SCHEMA)(connection)
     # What is there already was to be kept for 30 days.
     is_old = has_rows(connection) or connection.execute("SELECT EXISTS (SELECT 1 FROM block)").fetchone()[0]
     connection.execute("INSERT INTO keep VALUES (1, ?)", (_KEEP_DAYS_BEFORE if is_old else _KEEP_DAYS,))
@@ -143,7 +145,7 @@ def _to_version_4(connection: sqlite3.Connection) -> None:
 
 
 LADDER: Final = Ladder(
-    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4],
+    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4, sql(PACKED_SCHEMA)],
     cure="name another file in NOC_HISTORY_URL",
 )
 # Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
@@ -261,8 +263,8 @@ class SqliteStore:
                 "SELECT id, site FROM series WHERE target = ? AND (? IS NULL OR site = ?) ORDER BY site",
                 (target, site, site),
             ).fetchall()
-            found = {name: cycles_of(connection, number, start, end) for number, name in series}
-        return {name: _points(rows, start, end, points) for name, rows in found.items() if rows}
+            found = cycles_of(connection, [number for number, _ in series], start, end)
+        return {name: _points(found[number], start, end, points) for number, name in series if found[number]}
 
     def chart(
         self, targets: Sequence[str], sites: Sequence[str] | None, start: Time, end: Time, points: int
@@ -278,8 +280,9 @@ class SqliteStore:
                 for number, target, site in connection.execute(_SERIES, names).fetchall()
                 if sites is None or site in sites
             }
-            for number, (target, site) in series.items():
-                if rollups := rollups_of(connection, number, first, last, width_ms):
+            for number, rollups in rollups_of(connection, series, first, last, width_ms).items():
+                if rollups:
+                    target, site = series[number]
                     found[target][site] = rollups
             for number, begun, until in connection.execute(_SILENCES, names).fetchall():
                 if number in series:

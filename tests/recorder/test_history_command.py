@@ -63,7 +63,10 @@ def test_of_a_whole_file_nothing_is_wrong(run: Run, capsys: pytest.CaptureFixtur
     [
         ("UPDATE block SET data = x'0102' WHERE id = (SELECT MIN(id) FROM block)", "cycles that cannot be read"),
         ("UPDATE block SET id = id + (1 << 32) WHERE id = (SELECT MAX(id) FROM block)", "cycles of another hour"),
-        ("DELETE FROM minutes WHERE id = (SELECT MIN(id) FROM minutes)", "summed up over five minutes differs"),
+        (
+            "DELETE FROM packed_minutes WHERE id = (SELECT MIN(id) FROM packed_minutes)",
+            "summed up over five minutes differs",
+        ),
         ("UPDATE hours SET data = zeroblob(9)", "rollups packed in the way 0; this program knows"),
     ],
 )

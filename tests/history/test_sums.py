@@ -1,0 +1,144 @@
+"""Sums of cycles in a SQLite file: however they are packed, and whenever that stops, a chart shows the same."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.inspection import check
+from noc_history.rollups import pack_rollups, unpack_rollups
+from noc_history.sqlite import SqliteStore
+from noc_history.sums import TIERS
+from tests.history.files import charts, days_ago, pack, some_cycles, write
+
+DAYS: Final = 20
+WIDTHS: Final = (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
+
+
+def sums_in(path: Path) -> dict[str, int]:
+    """Portions in each table."""
+    with closing(sqlite3.connect(path)) as db:
+        return {
+            table: db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for tier in TIERS
+            for table in (tier.fresh, tier.packed)
+        }
+
+
+def test_a_power_cut_while_sums_are_packed_changes_no_chart(tmp_path: Path) -> None:
+    """Nine days, and what comes late for three of them after they were packed."""
+    path, rng = tmp_path / "history.sqlite", random.Random(21)
+    cycles, start = days_ago(some_cycles(rng, 24 * 9, every_s=25_000), 10)
+    end, widths = Time(start + 9 * DAY_MS), (HOUR_MS, DAY_MS)
+    late = [one for one in cycles if one.target == "switch" and 4 <= (one.at - start) // DAY_MS < 7]
+    truth, store = SqliteStore(tmp_path / "truth.sqlite"), SqliteStore(path)
+    write(truth, cycles)
+    expected = charts(truth, start, end, *widths)
+    write(store, [one for one in cycles if one not in late])
+    pack(path)
+    assert sums_in(path)["minutes"] == 0
+    write(store, [*late, *cycles[::9]])
+    packer, copies = SqliteStore(path), 0
+    before: dict[str, int] = {}
+    while packer.maintain(Time(0), 0.0).backlog_rows or not copies:
+        # Each step that moved sums, and no other.
+        if sums_in(path) == before:
+            continue
+        before = sums_in(path)
+        copies += 1
+        if copies % 5 == 1:
+            copy = tmp_path / f"copy-{copies}" / path.name
+            copy.parent.mkdir()
+            for suffix in ("", "-wal"):
+                shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+            survivor = SqliteStore(copy)
+            assert charts(survivor, start, end, *widths) == expected
+            if copies % 3 == 0:
+                pack(copy)
+                assert charts(survivor, start, end, *widths) == expected
+            survivor.close()
+    assert copies > 10
+    assert charts(store, start, end, *widths) == expected
+    assert store.inspected(lambda file: check(file, lambda share: None)) == []
+    found = sums_in(path)
+    assert found["minutes"] == 0
+    assert min(found["packed_minutes"], found["packed_hours"], found["packed_days"]) > 0
+    for one in (packer, store, truth):
+        one.close()
+
+
+def test_a_file_of_version_4_shows_the_same_at_once_and_after_it_was_packed(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    cycles, start = days_ago(some_cycles(random.Random(22), 24 * DAYS, every_s=30_000), DAYS + 1)
+    end = Time(start + DAYS * DAY_MS)
+    store = SqliteStore(path)
+    write(store, cycles)
+    pack(path)
+    expected = charts(store, start, end, *WIDTHS)
+    store.close()
+    bring_back_to_version_4(path)
+    store = SqliteStore(path)
+    assert charts(store, start, end, *WIDTHS) == expected
+    assert sums_in(path)["packed_minutes"] == 0
+    pack(path)
+    assert charts(store, start, end, *WIDTHS) == expected
+    found = sums_in(path)
+    assert (found["minutes"], found["hours"] < 8 * 6) == (0, True)
+    assert found["packed_minutes"] > 0
+    store.close()
+
+
+def bring_back_to_version_4(path: Path) -> None:
+    """All sums in portions of an hour or a day, as that version kept them."""
+    with closing(sqlite3.connect(path)) as db, db:
+        for tier in TIERS:
+            sums = [one for (data,) in db.execute(f"SELECT data FROM {tier.packed}") for one in unpack_rollups(data)]
+            sums.sort(key=lambda one: (one.start // tier.fresh_ms, one.series, one.start))
+            for (number, series), some in groupby(sums, key=lambda one: (one.start // tier.fresh_ms, one.series)):
+                row = (number << 32 | series, pack_rollups(list(some)))
+                db.execute(f"INSERT OR REPLACE INTO {tier.fresh} VALUES (?, ?)", row)
+            db.execute(f"DROP TABLE {tier.packed}")
+        db.execute("PRAGMA user_version = 4")
+
+
+def test_what_comes_for_a_day_of_which_only_hours_are_left_adds_only_hours_that_nobody_knew(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    cycles, start = days_ago(some_cycles(random.Random(23), 9 * 24, every_s=12_000), 10)
+    day = Time(start + DAY_MS)
+    late = [one for one in cycles if one.site == "there" and DAY_MS < one.at - start < 2 * DAY_MS][::2]
+    store = SqliteStore(path, keep_5min_days=4)
+    write(store, [one for one in cycles if one not in late])
+    keep_until_nothing_is_left(store)
+    (before,) = charts(store, start, Time(start + 9 * DAY_MS), HOUR_MS)
+    known = replace(cycles[40], seq=99_999)
+    write(store, [*late, known])
+    keep_until_nothing_is_left(store)
+    (after,) = charts(store, start, Time(start + 9 * DAY_MS), HOUR_MS)
+    for target, chart in before.items():
+        assert after[target].sites["here"] == chart.sites["here"]
+        now = {one.at: one for one in after[target].sites["there"]}
+        assert {one.at: now[one.at] for one in chart.sites["there"]} == {one.at: one for one in chart.sites["there"]}
+        new = now.keys() - {one.at for one in chart.sites["there"]}
+        assert new
+        assert all(day <= one < day + DAY_MS for one in new)
+    days = charts(store, start, Time(start + 9 * DAY_MS), DAY_MS)[0]
+    assert [one.cycles for one in days["router"].merged] == [
+        sum(hour.cycles for hour in after["router"].merged if hour.at // DAY_MS == one.at // DAY_MS)
+        for one in days["router"].merged
+    ]
+    store.close()
+
+
+def keep_until_nothing_is_left(store: SqliteStore) -> None:
+    before = Time(Time.now() - 2 * DAY_MS)
+    while store.maintain(before, 5.0).backlog_rows:
+        pass
+    store.maintain(before, 5.0)
