@@ -25,15 +25,16 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Mark, ProbeResult
+from noc_bus.messages import Mark, ProbeResult, SiteState, State, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import SHIFT, packed_portions
 from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch
+from noc_history.store import Batch, Definition, Silence
 from noc_history.sums import BY_START, DAYS, HOURS, MINUTES, UNIT_MS, Tier, packed_groups
+from noc_web.uptime import timelines
 
 SEED: Final = 8
 SITES: Final = ("berlin", "paris", "vienna")
@@ -392,7 +393,62 @@ def _charts(path: Path, year: Year, name: str, hours: int, times: int) -> Iterat
     yield Figure(f"chart of {name}, cold, worst of 3", 1000 * max(one[0] for one in cold), "ms of CPU", "<= 500")
 
 
-PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {"writing": writing, "reading": reading}
+def reporting(folder: Path, quick: bool) -> Iterator[Figure]:
+    for targets, days, name in ((1000, 365, "1,000 targets x 1 y"), (5000, 30, "5,000 targets x 30 d")):
+        store = SqliteStore(folder / f"{targets}.sqlite")
+        now = Time.now()
+        known = {one.id: one for one in _put_states(store, targets, days, now)}
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        found = timelines(store, [*known.values()], Time(now - days * DAY_MS), now, known=known, explained=False)
+        took = (time.process_time() - cpu_s, time.perf_counter() - wall_s)
+        assert sum(bool(one.uptime.outages) for one in found.values()) > 0.9 * targets, name
+        store.close()
+        yield Figure(f"uptime of {name}", took[0], "s of CPU", "<= 3")
+        yield Figure(f"uptime of {name}, by the clock", took[1], "s")
+
+
+def _put_states(store: SqliteStore, targets: int, days: int, now: Time) -> list[Target]:
+    """Every two weeks each target is DOWN or DEGRADED from most sites for up to 50 minutes; once a month one is silent.
+
+    All are behind the first.
+    """
+    rng = random.Random(SEED)
+    start = now - days * DAY_MS
+    known = [
+        Target(id=f"host-{number}", name="a host", address="192.0.2.1", parents=["host-0"] if number else [])
+        for number in range(targets)
+    ]
+    for target in known:
+        moments = sorted(rng.randrange(start, now - 3_600_000) for _ in range(max(2, days // 14)))
+        results, states, silences = [], [], []
+        for site in SITES:
+            seen: list[tuple[int, State]] = [(start, State.UP)]
+            for number, moment in enumerate(moments):
+                if number == 0 or rng.random() < 0.8:
+                    kind = State.DOWN if number % 2 == 0 else State.DEGRADED
+                    down_at = moment + rng.randrange(5000)
+                    seen += [(down_at, kind), (down_at + rng.randrange(20_000, 3_000_000), State.UP)]
+            states += [
+                SiteState(site=site, target=target.id, epoch=1, seq=seq, state=kind, since=Time(at), at=Time(at),
+                          reason="5 checks unanswered", code="unanswered")
+                for seq, (at, kind) in enumerate(seen)
+            ]  # fmt: skip
+            begins = [Time(rng.randrange(start, now - 3_600_000)) for _ in range(max(1, days // 30))]
+            silences += [Silence(target.id, site, one, Time(one + rng.randrange(60_000, 600_000))) for one in begins]
+            results.append(
+                ProbeResult(site=site, target=target.id, epoch=1, seq=10**6, at=now, address="192.0.2.1",
+                            sent=1, received=1, rtts_ms=[1.0])
+            )  # fmt: skip
+        definition = Definition(target.id, Time(start), target)
+        store.write(Batch(results=results, states=states, silences=silences, definitions=[definition]))
+    return known
+
+
+PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {
+    "writing": writing,
+    "reading": reading,
+    "reporting": reporting,
+}
 
 
 def main() -> int:

@@ -294,22 +294,21 @@ class SqliteStore:
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()
         values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + HOUR_MS}
-        # Numbers, not names, in the long answers: names are looked up once for each series.
-        series = self._read(_SERIES, values)
         last = self._newest(now)
         states: dict[int, list[StateRecord]] = defaultdict(list)
-        for number, since, state, reason, code, epoch, seq in self._read(_STATES, values):
-            states[number].append(StateRecord(Time(since), state, reason, code, epoch, seq))
-        silences: dict[int, list[tuple[Time, Time]]] = defaultdict(list)
-        for number, begun, until in self._read(_SILENCES, values):
-            silences[number].append((Time(begun), Time(until)))
+        silences: dict[int, list[Silence]] = defaultdict(list)
         found: dict[str, dict[str, SiteRecords]] = defaultdict(dict)
+        with _as_store_error(), self._file.reading("read") as connection:
+            # Numbers, not names, in the long answers: names are looked up once for each series.
+            series = connection.execute(_SERIES, values).fetchall()
+            names = {number: (target, site) for number, target, site in series}
+            # Row by row: a hundred thousand tuples at once cost the collector of garbage as much as reading them.
+            for number, since, state, reason, code, epoch, seq in connection.execute(_STATES, values):
+                states[number].append(StateRecord(Time(since), state, reason, code, epoch, seq))
+            for number, begun, until in connection.execute(_SILENCES, values):
+                silences[number].append(Silence(*names[number], Time(begun), Time(until)))
         for number, target, site in series:
-            found[target][site] = SiteRecords(
-                tuple(states[number]),
-                tuple(Silence(target, site, begun, until) for begun, until in silences[number]),
-                last.get(number),
-            )
+            found[target][site] = SiteRecords(states[number], silences[number], last.get(number))
         return found
 
     def definitions(self, targets: Sequence[str] | None) -> Mapping[str, Sequence[Definition]]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, Time
 
@@ -40,8 +42,7 @@ class Definition:
     target: Target | None
 
 
-@dataclass(frozen=True)
-class Silence:
+class Silence(Struct, frozen=True, gc=False):
     """Between two neighbouring cycles of one site, `start` and `until`, none was stored for longer than expected.
 
     `until` equal to `start`: there is no such silence any more, for what was missing has come.
@@ -164,8 +165,7 @@ class Chart:
     merged: Sequence[Bucket]
 
 
-@dataclass(frozen=True)
-class StateRecord:
+class StateRecord(Struct, frozen=True, gc=False):
     """A site's state of a target from `since` on, until the site's next one by epoch and journal number."""
 
     since: Time

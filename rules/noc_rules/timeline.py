@@ -7,12 +7,13 @@ target, or in which the target was in no catalogue, is in no interval at all.
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
@@ -22,9 +23,12 @@ from noc_rules.verdict import Vote, decide, sites_of
 # A cycle is stored some seconds after it began; only what is missing for longer is a silence.
 _STORED_AFTER_MS: Final = 5000
 _SILENT_CYCLES: Final = 3
+_journal_place: Final = attrgetter("epoch", "seq")
 _NOT_CHECKED: Final = ("not checked in this time", StateCode.NOT_CHECKED)
 # A state dated after the one that followed it lasted, as far as anybody knows, so long.
 _SHORTEST_MS: Final = 1000
+# By the plain word: reports look up hundreds of thousands, and an enumeration's own look-up is slow.
+_VERDICT_STATES: Final = {str(state): VerdictState(state) for state in State}
 
 
 class StateLike(Protocol):
@@ -62,20 +66,22 @@ class DefinitionLike(Protocol):
     def target(self) -> Target | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """The time from `start` up to, not including, `end`."""
+class Interval(Struct, frozen=True, gc=False):
+    """The time from `start` up to, not including, `end`. `code` is that of `reason`."""
 
     start: Time
     end: Time
     state: VerdictState
     reason: str
     code: str | None = None
-    """Of `reason`."""
 
     @property
     def seconds(self) -> float:
         return (self.end - self.start) / 1000
+
+
+_Judged = tuple[VerdictState, str, str | None]
+_Judge = Callable[[Target, Sequence[Interval | None]], _Judged]
 
 
 class InForce:
@@ -123,14 +129,21 @@ def site_intervals(
     ordered = _in_order(states)
     unseen = _unseen(silences, last_cycle, end, in_force)
     intervals: list[Interval] = []
+    ahead = 0
     for number, (since, state) in enumerate(ordered, start=1):
         following = ordered[number][0] if number < len(ordered) else end
-        begin, stop = max(since, start), min(following, end)
+        begin = max(start, since)
+        stop = min(end, following)
         if stop <= begin:
             continue
         known = _verdict_state(state)
         one = Interval(Time(begin), Time(stop), known, state.reason, state.code)
-        intervals += [one] if known is VerdictState.PAUSED else _cut(one, unseen)
+        while ahead < len(unseen) and unseen[ahead][1] <= begin:
+            ahead += 1
+        if known is VerdictState.PAUSED or ahead == len(unseen) or unseen[ahead][0] >= stop:
+            intervals.append(one)
+        else:
+            _cut(one, unseen[ahead:], intervals)
     return merged(intervals)
 
 
@@ -151,52 +164,80 @@ def overall(
         return []
     start = min(intervals[0].start for intervals in lines.values())
     end = max(intervals[-1].end for intervals in lines.values())
-    edges = {start, end, *in_force.changes(start, end)}
-    for intervals in (*lines.values(), *parents.values()):
-        for one in intervals:
-            edges.add(one.start)
-            edges.add(one.end)
-    sites, above = _Cursors(lines), _Cursors(parents)
-    result: list[Interval] = []
-    for begin, stop in itertools.pairwise(sorted(edge for edge in edges if start <= edge <= end)):
-        target = in_force.at(begin)
-        now = sites.at(begin)
-        if target is None or not now:
+    sites, above = list(lines), list(parents)
+    judge = _explained(sites, above) if explained else _unexplained(sites, above)
+    changes = _changes([*lines.values(), *parents.values()], in_force, start, end)
+    found: list[Interval] = []
+    judged: _Judged | None = None
+    since = until = start
+    # At each moment the interval of every line, the sites' first; None: it has none.
+    now: list[Interval | None] = [None] * (len(sites) + len(above))
+    for begin, stop, fresh in _stretches(judge, changes, in_force, now, len(sites), start, end):
+        # Neighbours in one state are one, and the first reason stays.
+        if judged is None or fresh[0] is not judged[0] or begin != until:
+            if judged is not None:
+                found.append(Interval(since, until, *judged))
+            judged, since = fresh, Time(begin)
+        until = Time(stop)
+    return found if judged is None else [*found, Interval(since, until, *judged)]
+
+
+def _stretches(
+    judge: _Judge,
+    changes: Sequence[tuple[int, int, Interval | None]],
+    in_force: InForce,
+    now: list[Interval | None],
+    sites: int,
+    start: int,
+    end: int,
+) -> Iterator[tuple[int, int, _Judged]]:
+    """What is judged from when to when; nothing where no site has an interval, or there was no such target.
+
+    `now` is kept up to date; so many sites come first in it.
+    """
+    begin, target, seen = start, in_force.at(start), 0
+    for moment, place, one in [*changes, (end, -1, None)]:
+        if moment > begin:
+            if target is not None and seen:
+                yield begin, moment, judge(target, now)
+            begin = moment
+        if place < 0:
+            target = in_force.at(moment)
             continue
-        state, reason, code = _together(target, now, above.at(begin), explained=explained)
-        result.append(Interval(Time(begin), Time(stop), state, reason, code))
-    return merged(result)
+        if place < sites:
+            seen += (one is not None) - (now[place] is not None)
+        now[place] = one
+
+
+def _changes(
+    lines: Sequence[Sequence[Interval]], in_force: InForce, start: int, end: int
+) -> list[tuple[int, int, Interval | None]]:
+    """When what line has which interval from then on, in order; a line below 0: another definition is in force."""
+    found: list[tuple[int, int, Interval | None]] = [(moment, -1, None) for moment in in_force.changes(start, end)]
+    for place, intervals in enumerate(lines):
+        until = None
+        for one in intervals:
+            if until is not None and until < one.start:
+                found.append((until, place, None))
+            if one.start < end:
+                found.append((one.start, place, one))
+            until = one.end
+        if until is not None and until < end:
+            found.append((until, place, None))
+    return sorted(found, key=itemgetter(0))
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
     """Neighbours in the same state made one; the first reason stays, as it tells how it began."""
     result: list[Interval] = []
+    last: Interval | None = None
     for one in intervals:
-        if result and result[-1].state is one.state and result[-1].end == one.start:
-            result[-1] = replace(result[-1], end=one.end)
+        if last is not None and last.state is one.state and last.end == one.start:
+            last = result[-1] = Interval(last.start, one.end, last.state, last.reason, last.code)
         else:
+            last = one
             result.append(one)
     return result
-
-
-class _Cursors:
-    """Walks along several lines of intervals at once, forwards only."""
-
-    def __init__(self, lines: Mapping[str, Sequence[Interval]]) -> None:
-        self._lines = lines
-        self._places = dict.fromkeys(lines, 0)
-
-    def at(self, moment: int) -> dict[str, Interval]:
-        """The interval of each line at that moment, where it has one."""
-        now = {}
-        for name, intervals in self._lines.items():
-            place = self._places[name]
-            while place < len(intervals) and intervals[place].end <= moment:
-                place += 1
-            self._places[name] = place
-            if place < len(intervals) and intervals[place].start <= moment:
-                now[name] = intervals[place]
-        return now
 
 
 def _in_order(states: Iterable[StateLike]) -> list[tuple[int, StateLike]]:
@@ -205,11 +246,11 @@ def _in_order(states: Iterable[StateLike]) -> list[tuple[int, StateLike]]:
     One that is dated after its successor was dated by a clock that was wrong and then put right. What is
     known is that it came before: it is moved there, and keeps a length.
     """
-    ordered = sorted(states, key=lambda one: (one.epoch, one.seq))
+    ordered = sorted(states, key=_journal_place)
     placed: list[tuple[int, StateLike]] = []
     following: int | None = None
     for one in reversed(ordered):
-        since = int(one.since)
+        since: int = one.since
         if following is not None and since > following:
             since = following - _SHORTEST_MS
         following = since
@@ -236,54 +277,82 @@ def _unseen(
     return sorted(unseen)
 
 
-def _cut(one: Interval, unseen: Sequence[tuple[int, int]]) -> list[Interval]:
-    """The interval with UNKNOWN where nobody looked."""
-    pieces: list[Interval] = []
+def _cut(one: Interval, unseen: Sequence[tuple[int, int]], pieces: list[Interval]) -> None:
+    """Adds the interval, with UNKNOWN where nobody looked."""
     at: int = one.start
     for start, until in unseen:
+        if start >= one.end:
+            break
         begin, stop = max(start, at), min(until, one.end)
         if stop <= begin:
             continue
         if begin > at:
-            pieces.append(replace(one, start=Time(at), end=Time(begin)))
+            pieces.append(Interval(Time(at), Time(begin), one.state, one.reason, one.code))
         pieces.append(Interval(Time(begin), Time(stop), VerdictState.UNKNOWN, *_NOT_CHECKED))
         at = stop
-    if at < one.end:
-        pieces.append(replace(one, start=Time(at)))
-    return pieces
+    if at == one.start:
+        pieces.append(one)
+    elif at < one.end:
+        pieces.append(Interval(Time(at), one.end, one.state, one.reason, one.code))
 
 
-def _together(
-    target: Target, now: Mapping[str, Interval], above: Mapping[str, Interval], *, explained: bool
-) -> tuple[VerdictState, str, str | None]:
-    asked = now if target.sites is None else {site: now[site] for site in sites_of(target, now) if site in now}
-    if asked and all(one.state is VerdictState.PAUSED for one in asked.values()):
-        first = next(iter(asked.values()))
-        return VerdictState.PAUSED, first.reason, first.code
-    parents = {name: one.state for name, one in above.items()}
-    if not explained:
-        states = tuple(one.state for one in asked.values())
-        return _state(target.policy, target.paused, states, tuple(map(parents.get, target.parents))), "", None
-    decision = decide(target, {site: _vote(one.state, one.reason, one.code) for site, one in asked.items()}, parents)
-    return decision.state, decision.reason, decision.code
+def _explained(sites: Sequence[str], parents: Sequence[str]) -> _Judge:
+    """Judges by the intervals of these sites and, behind them, of these parents."""
+
+    def judge(target: Target, now: Sequence[Interval | None]) -> _Judged:
+        known = {site: one for site, one in zip(sites, now, strict=False) if one is not None}
+        asked = known if target.sites is None else {site: known[site] for site in sites_of(target, ()) if site in known}
+        if asked and all(one.state is VerdictState.PAUSED for one in asked.values()):
+            first = next(iter(asked.values()))
+            return VerdictState.PAUSED, first.reason, first.code
+        votes = {site: _vote(one) for site, one in asked.items()}
+        above = {name: one.state for name, one in zip(parents, now[len(sites) :], strict=True) if one is not None}
+        decision = decide(target, votes, above)
+        return decision.state, decision.reason, decision.code
+
+    return judge
+
+
+def _unexplained(sites: Sequence[str], parents: Sequence[str]) -> _Judge:
+    """The same without the sentences, which lets all moments that differ in nothing that decides be judged once."""
+    known: dict[tuple[object, ...], _Judged] = {}
+
+    def judge(target: Target, now: Sequence[Interval | None]) -> _Judged:
+        # By identity, for there is one of each state: hashing an enumeration's members is slow.
+        key = (id(target), *[one and id(one.state) for one in now])
+        judged = known.get(key)
+        if judged is None:
+            asked = sites if target.sites is None else target.sites
+            votes = tuple(
+                [_PLACES[id(one.state)] for site, one in zip(sites, now, strict=False) if one and site in asked]
+            )
+            above = dict(zip(parents, now[len(sites) :], strict=True))
+            blocked = tuple([(one := above.get(name)) and _PLACES[id(one.state)] for name in target.parents])
+            judged = known[key] = (_state(target.policy, target.paused, votes, blocked), "", None)
+        return judged
+
+    return judge
+
+
+_STATES: Final = tuple(VerdictState)
+_PLACES: Final = {id(state): place for place, state in enumerate(_STATES)}
 
 
 @lru_cache(maxsize=10_000)
-def _state(
-    policy: str, paused: bool, states: tuple[VerdictState, ...], parents: tuple[VerdictState | None, ...]
-) -> VerdictState:
-    """What `decide` gives, for all the moments that differ in nothing that decides."""
-    above = {str(number): state for number, state in enumerate(parents)}
-    target = Target(id="any", name="any", address="any", policy=policy, paused=paused, parents=list(above))
-    votes = {str(number): _vote(state, "") for number, state in enumerate(states)}
-    return decide(target, votes, {name: state for name, state in above.items() if state is not None}).state
+def _state(policy: str, paused: bool, votes: tuple[int, ...], parents: tuple[int | None, ...]) -> VerdictState:
+    """What `_explained` gives for states at these places of `_STATES`, whatever targets and sites they are of."""
+    above = [str(number) for number in range(len(parents))]
+    target = Target(id="any", name="any", address="any", policy=policy, paused=paused, parents=above)
+    sites = [str(number) for number in range(len(votes))]
+    now = [place if place is None else Interval(Time(0), Time(1), _STATES[place], "") for place in (*votes, *parents)]
+    return _explained(sites, above)(target, now)[0]
 
 
-def _vote(state: VerdictState, reason: str, code: str | None = None) -> Vote:
-    return Vote(State.UNKNOWN if state is VerdictState.PAUSED else State(state), reason, code)
+def _vote(one: Interval) -> Vote:
+    return Vote(State.UNKNOWN if one.state is VerdictState.PAUSED else State(one.state), one.reason, one.code)
 
 
 def _verdict_state(state: StateLike) -> VerdictState:
-    if state.state == State.UNKNOWN and state.code == StateCode.PAUSED:
+    if state.code == StateCode.PAUSED and state.state == State.UNKNOWN:
         return VerdictState.PAUSED
-    return VerdictState(state.state)
+    return _VERDICT_STATES[state.state]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
+from msgspec import Struct
+
 from noc_bus.messages import VerdictState
 from noc_rules.calendar import Hours, Span, clipped, union
 from noc_rules.timeline import Interval
@@ -53,8 +55,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
 STANDARD: Final = PROFILES["standard"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(Struct, frozen=True, gc=False):
     """An unbroken run of downtime. `ms` is how much of it counts; the rest lies outside of the hours."""
 
     start: int

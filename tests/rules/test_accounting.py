@@ -150,7 +150,9 @@ def _timeline(watched: Watched, parents: dict[str, list[Interval]], start: int, 
         site: site_intervals(states, watched.holes[site], ms(end), ms(start), ms(end), in_force)
         for site, states in watched.states.items()
     }
-    return overall(in_force, by_site, parents)
+    found = overall(in_force, by_site, parents)
+    assert drawn(found) == drawn(overall(in_force, by_site, parents, explained=False))
+    return found
 
 
 def counted(found: Case) -> Uptime:
