@@ -236,6 +236,14 @@ class Target(Retained, kw_only=True, frozen=True):
         ),
         _option(_JUDGED, "nearest"),
     ] = None
+    uptime_goal_pct: Annotated[
+        Percent | None,
+        Meta(
+            title="Uptime goal",
+            description="how much of the time that counts is to be uptime, shown with what is left of it in reports; null: no goal",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = None
     sites: Annotated[
         Annotated[list[Slug], Meta(max_length=1000)] | None,
         Meta(title="Sites", description="the sites that ping it; null: all sites"),

@@ -363,6 +363,8 @@ export interface Target {
   degraded_loss_pct: number | null;
   /** median RTT over the last five cycles from which it is DEGRADED; null: never */
   degraded_rtt_ms: number | null;
+  /** how much of the time that counts is to be uptime, shown with what is left of it in reports; null: no goal */
+  uptime_goal_pct: number | null;
   /** the sites that ping it; null: all sites */
   sites: string[] | null;
   /** how many of the seeing sites must say DOWN: majority, any, all, or a number */
