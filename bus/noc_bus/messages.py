@@ -468,6 +468,11 @@ class Member(Message, kw_only=True, frozen=True):
     critical: bool = False
     joined_at: Time
     left_at: Annotated[Time | None, Meta(description="null: it is still part of it")] = None
+    state: Annotated[
+        VerdictState | None,
+        Meta(description="its verdict while it was part of it: DOWN or UNREACHABLE; null: not told"),
+    ] = None
+    behind: Annotated[Slug | None, Meta(description="the DOWN target on every path to it; null: none is")] = None
 
 
 class Incident(Retained, kw_only=True, frozen=True):
@@ -476,13 +481,23 @@ class Incident(Retained, kw_only=True, frozen=True):
     id: Slug
     kind: Annotated[
         Kind,
-        Meta(description="target-down, target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come"),
+        Meta(
+            description="target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, "
+            "site-blind, duplicate or broker-lost; new kinds may come"
+        ),
     ]
-    targets: list[Slug]
+    severity: Annotated[Code | None, Meta(description="critical, major or minor; null: an older alerter's")] = None
+    targets: Annotated[list[Slug], Meta(description="those of `members`")]
     members: Annotated[
         list[Member], Meta(max_length=200, description="its targets as they were, critical ones first; not all of many")
     ] = []
     total_members: Annotated[Count, Meta(description="how many targets are or were part of it")] = 0
+    open_members: Annotated[
+        Count | None, Meta(description="how many targets are part of it; null: an older alerter's")
+    ] = None
+    merged_into: Annotated[
+        Slug | None, Meta(description="the incident that it turned out to be part of; null: it is one of its own")
+    ] = None
     site: Annotated[Slug | None, Meta(description="the site that is blind, where that is the incident")] = None
     opened_at: Time
     acknowledged: Acknowledgement | None = None

@@ -125,7 +125,11 @@ class Demonstration:
                 functools.partial(listens, self._broker_port),
             ),
             Program("web", web, self._of("web"), functools.partial(listens, self._port)),
-            Program("alerter", as_child(["alerter"]), {**self._of("alerter"), "NOC_SMTP_URL": smtp_url}),
+            Program(
+                "alerter",
+                as_child(["alerter"]),
+                {**self._of("alerter"), "NOC_SMTP_URL": smtp_url, "NOC_GROUP_WAIT_S": "5"},
+            ),
         ]
         for site in SITES:
             words = [str(os.getpid()), "prober", *self._sites.doors(site.id)]

@@ -1,23 +1,23 @@
-"""From verdict changes and what is known of sites to what becomes of incidents, each time with a named reason.
+"""From what is known of sites and of the NOC itself to what becomes of their incidents, each time with a named reason.
+
+What verdicts mean for incidents is in `grouping`.
 
 Decisions follow from how things are, not from what just happened: what could not be kept is decided again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Acknowledgement, Incident, Target, VerdictState
+from noc_bus.messages import Acknowledgement, Incident, VerdictState
 from noc_bus.time import Time
 from noc_rules import incident as make
-from noc_rules.incident import BROKER, About, CauseCode, IncidentKind, of_duplicate, of_site, of_target
-from noc_rules.judge import VerdictChange
-from noc_rules.verdict import Standing, VerdictCode
+from noc_rules.incident import BROKER, About, CauseCode, IncidentKind, of_duplicate, of_site
+from noc_rules.verdict import Standing
 
 BLIND_AFTER_S: Final = 60.0
 """A shorter absence is only a restart."""
@@ -25,9 +25,9 @@ UNRESOLVABLE_AFTER_S: Final = 600.0
 BROKER_LOST_AFTER_S: Final = 60.0
 
 # Some site reaches it again. UNKNOWN and UNREACHABLE prove nothing: the incident stays open.
-_REACHED: Final = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL)
+REACHED: Final = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL)
 # Somebody knows its address again.
-_LOOKED_AT: Final = (*_REACHED, VerdictState.DOWN, VerdictState.UNREACHABLE)
+LOOKED_AT: Final = (*REACHED, VerdictState.DOWN, VerdictState.UNREACHABLE)
 
 
 class Why(StrEnum):
@@ -40,7 +40,12 @@ class Why(StrEnum):
     BROKER_WENT_AWAY = "broker-went-away"
 
     ACKNOWLEDGED = "acknowledged"
-    MEMBER_LEFT = "member-left"
+    MEMBER_JOINED = "member-joined"
+    MEMBER_AGAIN = "member-again"
+    MEMBER_MOVED = "member-moved"
+    BEHIND_PARENT = "behind-parent"
+    MAILED_OPENING = "mailed-opening"
+    MAILED_CHANGE = "mailed-change"
 
     TARGET_RECOVERED = "target-recovered"
     TARGET_REMOVED = "target-removed"
@@ -52,13 +57,14 @@ class Why(StrEnum):
     DUPLICATE_GONE = "duplicate-gone"
     BROKER_CAME_BACK = "broker-came-back"
     UNKNOWN_KIND = "unknown-kind"
+    MERGED = "merged"
 
 
-_OPENING: Final = frozenset(
+OPENING: Final = frozenset(
     {Why.TARGET_WENT_DOWN, Why.NAME_UNRESOLVED, Why.SITE_WENT_BLIND, Why.DUPLICATE_APPEARED, Why.BROKER_WENT_AWAY}
 )
 # Who deleted the site knows; who runs an older version cannot do anything about it.
-_QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.MEMBER_LEFT, Why.SITE_REMOVED, Why.UNKNOWN_KIND})
+_QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.SITE_REMOVED, Why.UNKNOWN_KIND})
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,10 @@ class IncidentChange:
     """How it ended, for people."""
     state: VerdictState | None = None
     """What its target is now, where that ended it."""
-    definition: Target | None = None
-    """Of the target it is about, as it is now."""
 
     @property
     def opens(self) -> bool:
-        return self.why in _OPENING
+        return self.why in OPENING
 
     @property
     def resolves(self) -> bool:
@@ -103,52 +107,9 @@ class SiteFacts:
     blind_for_s: float = 0.0
 
 
-def of_verdicts(
-    changes: Iterable[VerdictChange], open_incidents: Mapping[About, Incident], now: Time
-) -> list[IncidentChange]:
-    """What new verdicts mean for incidents. One incident for each target, which may have others in it."""
-    steps: list[IncidentChange] = []
-    # What was decided about an incident a moment ago is where the next decision about it begins.
-    latest: dict[str, Incident] = {}
-    for change in changes:
-        about = of_target(change.target)
-        found = open_incidents.get(about)
-        if found is not None:
-            found = latest.get(found.id, found)
-        step = _end_of_target(found, change, now) if found is not None else None
-        if step is not None:
-            latest[step.incident.id] = step.incident
-            steps.append(step)
-        is_free = found is None or (step is not None and step.why is Why.NAME_RESOLVED)
-        if is_free and change.after is not None and change.after.state is VerdictState.DOWN and change.definition:
-            opened = make.about_target(
-                IncidentKind.TARGET_DOWN, CauseCode.DOWN, change.definition, change.after, change.states, now
-            )
-            steps.append(IncidentChange(Why.TARGET_WENT_DOWN, opened, (about,), definition=change.definition))
-    return steps
-
-
-def of_unresolvable(
-    change: VerdictChange, unresolvable_for_s: float, open_incidents: Mapping[About, Incident], now: Time
-) -> IncidentChange | None:
-    """What it means that no site has known an address of a target's name for so long."""
-    about = of_target(change.target)
-    if about in open_incidents or change.definition is None or change.after is None:
-        return None
-    if change.after.code != VerdictCode.NO_ADDRESS or unresolvable_for_s < UNRESOLVABLE_AFTER_S:
-        return None
-    name = change.definition.address
-    opened = make.about_target(
-        IncidentKind.TARGET_UNRESOLVABLE, CauseCode.NO_ADDRESS, change.definition, change.after, change.states, now
-    )
-    opened = replace(opened, cause=f"{name} cannot be resolved from any site"[:500])
-    return IncidentChange(Why.NAME_UNRESOLVED, opened, (about,), definition=change.definition)
-
-
-def of_site_facts(facts: SiteFacts, open_incidents: Mapping[About, Incident], now: Time) -> IncidentChange | None:
-    """What a site's presence means for its incident."""
+def of_site_facts(facts: SiteFacts, found: Incident | None, now: Time) -> IncidentChange | None:
+    """What a site's presence means for its incident; `found`: the open one."""
     about = of_site(facts.site)
-    found = open_incidents.get(about)
     if found is None:
         code = _why_blind(facts)
         if code is None or not facts.is_known or not facts.is_expected:
@@ -169,15 +130,14 @@ def of_duplicates(
     role: str,
     name: str,
     hosts: tuple[str, ...],
-    open_incidents: Mapping[About, Incident],
+    found: Incident | None,
     now: Time,
 ) -> IncidentChange | None:
     """What it means that two processes speak under one name: `hosts` are their machines, none where there is only one.
 
-    `role` is prober, and `name` its site; or service, and `name` which.
+    `role` is prober, and `name` its site; or service, and `name` which. `found`: the open incident about it.
     """
     about = of_duplicate(role, name)
-    found = open_incidents.get(about)
     if hosts and found is None:
         where = " and ".join(hosts) if len(set(hosts)) > 1 else f"{hosts[0]}, twice"
         if role == "prober":
@@ -203,10 +163,9 @@ def of_duplicates(
 
 
 def of_broker(
-    broker: str, lost_since: Time | None, lost_for_s: float, open_incidents: Mapping[About, Incident], now: Time
+    broker: str, lost_since: Time | None, lost_for_s: float, found: Incident | None, now: Time
 ) -> IncidentChange | None:
     """What the connection to the broker means. `lost_since` None: it is there."""
-    found = open_incidents.get(BROKER)
     if lost_since is None:
         return _resolved(found, Why.BROKER_CAME_BACK, now, "the broker answers again") if found else None
     if found or lost_for_s < BROKER_LOST_AFTER_S:
@@ -234,7 +193,7 @@ def of_unknown(incident: Incident, about: tuple[About, ...], now: Time) -> Incid
 
 
 def replace_about(change: IncidentChange, *about: About) -> IncidentChange:
-    return IncidentChange(change.why, change.incident, about, change.text, change.state, change.definition)
+    return IncidentChange(change.why, change.incident, about, change.text, change.state)
 
 
 _BLIND_CAUSES: Final = {
@@ -269,37 +228,6 @@ def _why_blind(facts: SiteFacts) -> CauseCode | None:
     code = why_blind(facts.standing)
     # An overloaded prober has looked at itself for a minute already.
     return code if code is CauseCode.OVERLOADED or facts.blind_for_s >= BLIND_AFTER_S else None
-
-
-def _end_of_target(found: Incident, change: VerdictChange, now: Time) -> IncidentChange | None:
-    """What a verdict means for the incident its target is part of."""
-    verdict = change.after
-    if verdict is None:
-        return _leave(found, change, Why.TARGET_REMOVED, now, "the target was removed")
-    text = f"{verdict.state}: {verdict.reason}"[:500]
-    if verdict.state is VerdictState.PAUSED:
-        return _leave(found, change, Why.TARGET_PAUSED, now, "the target was paused")
-    if found.kind == IncidentKind.TARGET_UNRESOLVABLE:
-        if verdict.state in _LOOKED_AT:
-            return _leave(found, change, Why.NAME_RESOLVED, now, text)
-        return None
-    if verdict.state in _REACHED:
-        return _leave(found, change, Why.TARGET_RECOVERED, _ended_at(verdict.state, verdict.since, now), text)
-    return None
-
-
-def _ended_at(state: VerdictState, since: Time, now: Time) -> Time:
-    """PARTIAL follows from the votes and has no better moment than the one it was decided at."""
-    return since if state in (VerdictState.UP, VerdictState.DEGRADED) else now
-
-
-def _leave(found: Incident, change: VerdictChange, why: Why, at: Time, text: str) -> IncidentChange:
-    about = tuple(of_target(one) for one in make.open_members(found))
-    left = make.without(found, change.target, at)
-    state = change.after.state if change.after else None
-    if make.open_members(left):
-        return IncidentChange(Why.MEMBER_LEFT, left, about, text, state, change.definition)
-    return IncidentChange(why, _ended(left, at), about, text, state, change.definition)
 
 
 def _resolved(found: Incident, why: Why, at: Time, text: str) -> IncidentChange:

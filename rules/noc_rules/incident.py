@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
-
-from msgspec.structs import replace
 
 from noc_bus.messages import Incident, Member, SiteState, Target, Verdict
 from noc_bus.time import Time
@@ -26,6 +24,15 @@ class IncidentKind(StrEnum):
     SITE_BLIND = "site-blind"
     DUPLICATE = "duplicate"
     BROKER_LOST = "broker-lost"
+    MASS_OUTAGE = "mass-outage"
+
+
+class Severity(StrEnum):
+    """How bad one is, the worst first."""
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
 
 
 class CauseCode(StrEnum):
@@ -83,27 +90,34 @@ def abouts(incident: Incident) -> tuple[About, ...]:
     return (About("other", incident.id),)
 
 
+def members_of(incident: Incident) -> list[Member]:
+    """Its members, as far as its message tells; an older one tells the names of its targets only."""
+    known = {one.target: one for one in incident.members}
+    return [
+        known.get(one) or Member(target=one, name=one, joined_at=incident.opened_at)
+        for one in dict.fromkeys([*known, *incident.targets])
+    ]
+
+
 def open_members(incident: Incident) -> tuple[str, ...]:
     """The targets that are still part of it."""
     left = {member.target for member in incident.members if member.left_at is not None}
     return tuple(target for target in incident.targets if target not in left)
 
 
-def member(incident: Incident, target: str) -> Member | None:
-    return next((one for one in incident.members if one.target == target), None)
+def ordered(member: Member, roots: Collection[str]) -> tuple[object, ...]:
+    """Sorts members as people want them: critical ones, those that still take part, what others lie behind (`roots`)."""
+    is_behind = member.behind is not None
+    return (
+        not member.critical, member.left_at is not None, member.target not in roots, is_behind, member.joined_at,
+        member.target,
+    )  # fmt: skip
 
 
-def without(incident: Incident, target: str, at: Time) -> Incident:
-    """The incident after one of its targets has left it."""
-    found = member(incident, target) or Member(target=target, name=target, joined_at=incident.opened_at)
-    others = [one for one in incident.members if one.target != target]
-    return replace(incident, members=in_order([*others, replace(found, left_at=Time(max(at, found.joined_at)))]))
-
-
-def in_order(members: list[Member]) -> list[Member]:
-    """As the message wants them: critical ones first, those that still take part before those that left."""
-    ordered = sorted(members, key=lambda one: (not one.critical, one.left_at is not None, one.joined_at))
-    return ordered[:MAX_MEMBERS_TOLD]
+def severity(incident: Incident) -> Severity:
+    if incident.kind == IncidentKind.BROKER_LOST or any(one.critical for one in incident.members):
+        return Severity.CRITICAL
+    return Severity.MAJOR
 
 
 def incident_id(subject: str, at: Time) -> str:
@@ -124,27 +138,28 @@ def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
     return lines[:100]
 
 
-def about_target(
-    kind: IncidentKind, code: CauseCode, target: Target, verdict: Verdict, states: Mapping[str, SiteState], now: Time
-) -> Incident:
-    """Opened `now`, which names it: the same outage may be seen again after its incident was closed.
-
-    It keeps the target's name, address and group as they are now, whatever becomes of them.
-    """
-    joined = Member(
+def member_of(target: Target, verdict: Verdict, *, behind: str | None = None) -> Member:
+    """It keeps the target's name, address and group as they are now, whatever becomes of them."""
+    return Member(
         target=target.id,
         name=target.name,
         address=target.address,
         group=target.group,
         critical=target.critical,
         joined_at=verdict.since,
+        state=verdict.state,
+        behind=behind,
     )
+
+
+def about_target(
+    kind: IncidentKind, code: CauseCode, target: Target, verdict: Verdict, states: Mapping[str, SiteState], now: Time
+) -> Incident:
+    """Opened `now`, which names it: the same outage may be seen again after its incident was closed."""
     return Incident(
         id=incident_id(target.id, now),
         kind=kind,
         targets=[target.id],
-        members=[joined],
-        total_members=1,
         opened_at=verdict.since,
         cause=verdict.reason,
         code=code,

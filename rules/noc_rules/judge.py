@@ -78,7 +78,11 @@ class Agenda:
                 heapq.heappush(self._heap, (self._ranks.get(name, 0), name))
 
     def add_children(self, name: str) -> None:
-        self.add(self._children.get(name, ()))
+        self.add(self.children(name))
+
+    def children(self, name: str) -> Collection[str]:
+        """What has this target as a parent."""
+        return self._children.get(name, ())
 
     def take(self) -> str | None:
         """The next one to judge."""

@@ -14,8 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from noc_alerter.alerter import Alerter
-from noc_alerter.ledger import Ledger, Letter
-from noc_alerter.notify.letter import letters
+from noc_alerter.ledger import Entry, Ledger, Letter, case_of
+from noc_alerter.notify.letter import letters, stem
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
@@ -39,7 +39,9 @@ from noc_bus.messages import (
 from noc_bus.presence import offline
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
-from noc_rules.correlate import IncidentChange, Why
+from noc_rules.cases import Case, Notice
+from noc_rules.correlate import Why
+from noc_rules.incident import abouts, members_of
 
 T0: Final = Time.parse("2026-11-24T12:00:00.000Z")
 FROM: Final = "noc@noc.test"
@@ -57,6 +59,7 @@ class Rig:
         self.now = T0
         self.clock_s = 1000.0
         self.mail_to: tuple[str, ...] = (OPS,)
+        self.wait_s = 0.0
         self.mails: list[EmailMessage] = []
         self.server_trouble: NotDelivered | None = None
         self.try_one: Deliver = "250 queued for {}".format
@@ -79,7 +82,7 @@ class Rig:
         self.outbox = Outbox(self.ledger.database)
         self.sender = Sender(self.outbox, Mailer(FROM, "https://noc.test").write, self._deliver, "mail.test:25")
         post = Post(self.sender) if mailing else None
-        self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.clock)
+        self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.wait_s, self.clock)
         Trials(self.bus, self.try_one if mailing else None, self.mail_to, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)
@@ -259,9 +262,20 @@ def letter(
     state: VerdictState | None = None,
     target: Target | None = None,
 ) -> Letter:
-    """What the alerter queues about a change of an incident."""
-    (one,) = letters(IncidentChange(why, incident, (), text, state, target), (recipient,))
+    """What the alerter queues about an incident that opens or is over."""
+    case = Case(incident, is_told=True, stem=stem(incident), why=why, text=text, state=state)
+    case.is_urgent = any(one.critical for one in incident.members)
+    notice = Notice.OPENED if incident.resolved_at is None else Notice.RESOLVED
+    (one,) = letters(case, notice, (recipient,), target.note if target else "", T0)
     return one
+
+
+def entry(incident: Incident, *letters: Letter) -> Entry:
+    """What is kept of an incident with all its members."""
+    members = [(one, True) for one in members_of(incident)]
+    case = case_of(incident, () if members else abouts(incident), members, is_told=True, stem="")
+    case.joined = list(case.members)
+    return Entry(case, incident, letters)
 
 
 def parse(content: bytes) -> EmailMessage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -510,7 +511,7 @@ def test_old_words_are_not_counted_as_new_when_two_of_three_sites_come_back(rig:
     """Twelve targets went down while two sites were cut off, which saw it and could not say it."""
     names = [f"t{number}" for number in range(12)]
     for name in names:
-        rig.target(name)
+        rig.target(name, group=name)
         rig.sees(State.UP, *ALL, target=name)
     rig.prober(*ALL)
     rig.passes(2)
@@ -752,8 +753,112 @@ def test_children_before_parents_open_no_incident_of_their_own(rig: Rig) -> None
     for name in ("host", "switch", "core"):
         rig.sees(State.DOWN, *ALL, target=name)
     rig.passes(2)
-    assert [one.targets for one in rig.open] == [["core"]]
+    assert [one.targets for one in rig.open] == [["core", "host", "switch"]]
     assert (rig.state("switch"), rig.state("host")) == ("UNREACHABLE", "UNREACHABLE")
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Rig]:
+    """One that gathers for fifteen seconds: a router with 200 children behind it, and other targets."""
+    rig = Rig(tmp_path)
+    rig.wait_s = 15
+    rig.site("north")
+    rig.target()
+    for name in CHILDREN:
+        rig.targets.put(Target(id=name, name=name.title(), address="192.0.2.1", parents=["router"], group=name))
+    for name in OTHERS:
+        rig.targets.put(Target(id=name, name=name, address="192.0.2.1", group="others"))
+    sees_all(rig, State.UP, "router", *CHILDREN, *OTHERS)
+    rig.web()
+    rig.start()
+    yield rig
+    rig.die()
+
+
+CHILDREN = tuple(f"child-{number}" for number in range(200))
+OTHERS = tuple(f"other-{number}" for number in range(5))
+
+
+def sees_all(rig: Rig, state: State, *names: str) -> None:
+    for name in names:
+        rig.of("north").put(replace(seen("north", name, state), since=rig.now, at=rig.now))
+    rig.prober("north")
+
+
+def test_a_router_cut_with_its_children_is_one_mail_that_lists_them_and_one_that_names_who_stays_dead(
+    waiting: Rig,
+) -> None:
+    rig = waiting
+    for start in range(0, 200, 50):
+        sees_all(rig, State.DOWN, *CHILDREN[start : start + 50])
+        rig.passes(1)
+    sees_all(rig, State.DOWN, "router")
+    rig.stays(60)
+    assert rig.subjects == ["[NOC DOWN] Router and 200 more"]
+    text = part(rig.mails[0], "plain")
+    assert "201 targets:" in text
+    assert "- and 181 more" in text
+    incident = next(one for one in rig.open)
+    assert (incident.total_members, incident.open_members, len(incident.members)) == (201, 201, 200)
+    assert rig.state("child-7") == "UNREACHABLE"
+    sees_all(rig, State.UP, "router", *CHILDREN[3:])
+    rig.stays(40)
+    assert rig.subjects[1:] == ["Re: [NOC 3 STILL DOWN] Router and 200 more"]
+    assert "198 of its targets are back" in part(rig.mails[1], "plain")
+    for name in CHILDREN[:3]:
+        assert f"- {name.title()} " in part(rig.mails[1], "plain")
+    sees_all(rig, State.UP, *CHILDREN[:3])
+    rig.stays(60)
+    assert rig.words[2:] == ["UP"]
+    assert {mail["References"] for mail in rig.mails[1:]} == {rig.mails[0]["Message-ID"]}
+    assert rig.open == []
+
+
+def test_ten_targets_of_one_group_are_one_mail_and_one_when_the_last_is_back(waiting: Rig) -> None:
+    rig = waiting
+    for name in OTHERS:
+        sees_all(rig, State.DOWN, name)
+        rig.passes(1)
+    rig.stays(20)
+    assert rig.subjects == ["[NOC DOWN] other-0 and 4 more"]
+    for name in OTHERS:
+        sees_all(rig, State.UP, name)
+        rig.passes(3)
+    rig.stays(60)
+    assert rig.words == ["DOWN", "UP"]
+
+
+def test_an_alerter_that_dies_while_others_may_join_mails_once_when_it_is_back(waiting: Rig) -> None:
+    rig = waiting
+    sees_all(rig, State.DOWN, *OTHERS)
+    rig.passes(3)
+    assert rig.mails == []
+    rig.restart()
+    rig.stays(30)
+    assert rig.words == ["DOWN"]
+    assert "5 targets:" in part(rig.mails[0], "plain")
+    rig.restart()
+    rig.stays(30)
+    sees_all(rig, State.UP, *OTHERS[:2])
+    rig.stays(40)
+    assert rig.words == ["DOWN", "3 STILL DOWN"]
+    sees_all(rig, State.UP, *OTHERS)
+    rig.stays(10)
+    assert (rig.words, rig.open) == (["DOWN", "3 STILL DOWN", "UP"], [])
+
+
+def test_everybody_who_is_told_of_a_member_is_told_of_the_incident_and_of_its_end(waiting: Rig) -> None:
+    rig = waiting
+    for place, name in enumerate(OTHERS[:3]):
+        rig.target(name, group="others", contacts=[f"owner-{place}@noc.test"])
+    rig.passes(2)
+    sees_all(rig, State.DOWN, *OTHERS[:3])
+    rig.stays(20)
+    owners = {f"owner-{place}@noc.test" for place in range(3)}
+    assert ({mail["To"] for mail in rig.mails}, len(rig.mails)) == (owners, 3)
+    sees_all(rig, State.UP, *OTHERS[:3])
+    rig.stays(10)
+    assert ({mail["To"] for mail in rig.mails[3:]}, len(rig.mails)) == (owners, 6)
 
 
 def test_a_mass_of_changes_is_worked_through_in_slices_between_which_others_are_looked_after(rig: Rig) -> None:
@@ -768,7 +873,7 @@ def test_a_mass_of_changes_is_worked_through_in_slices_between_which_others_are_
     for _ in range(6):
         rig.clock_s += 1
         rig.alerter.tick(rig.now)
-        opened.append(len(rig.open))
+        opened.append(rig.open[0].total_members)
         if len(opened) == 1:
             acknowledged = Acknowledgement(incident=rig.open[0].id, by="ada", at=T0)
             rig.others.publish(ACKNOWLEDGEMENTS, acknowledged)

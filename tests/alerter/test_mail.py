@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from noc_alerter.notify import letter as queued_letter
 from noc_alerter.notify.mail import Mailer, duration
 from noc_bus.messages import Incident, Member, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
 from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
 
@@ -210,9 +212,33 @@ def test_an_incident_of_an_older_version_that_kept_no_names_is_mailed_by_its_id(
     assert parse(opened(incident(members=[], total_members=0)))["Subject"] == "[NOC DOWN] router"
 
 
-def test_an_incident_of_many_targets_names_the_first_and_counts_the_others() -> None:
-    many = incident(targets=["router", "a", "b"], total_members=3)
-    assert "And 2 more." in part(parse(opened(many)), "plain")
+def test_an_incident_of_many_targets_names_twenty_and_counts_the_others() -> None:
+    members = [member(), *[member(target=f"t{n}", name=f"T{n}", behind="router", group="shops") for n in range(199)]]
+    many = incident(members=members, total_members=10_000, open_members=10_000, targets=[one.target for one in members])
+    mail = parse(opened(many))
+    assert mail["Subject"] == "[NOC DOWN] Router and 9,999 more"
+    text = part(mail, "plain")
+    assert "10,000 targets:" in text
+    assert "- Router (192.0.2.1)" in text
+    assert "- T18 (192.0.2.1), shops, behind router" in text
+    assert "T19" not in text
+    assert "- and 9,980 more" in text
+    assert len(opened(many)) < 100_000
+
+
+def test_a_change_says_how_many_are_back_and_names_who_is_not_in_the_thread_of_the_opening() -> None:
+    members = [member(), *[member(target=f"t{n}", name=f"T{n}", left_at=T0) for n in range(3)]]
+    one = incident(members=members, total_members=4, open_members=1)
+    first = parse(opened(one))
+    case = Case(one, is_told=True, stem=queued_letter.stem(one), back=3)
+    (queued,) = queued_letter.letters(case, Notice.CHANGED, (OPS,), "", T0)
+    mail = parse(MAILER.write(queued, T0))
+    assert mail["Subject"] == "Re: [NOC 1 STILL DOWN] Router and 3 more"
+    assert mail["References"] == first["Message-ID"]
+    text = part(mail, "plain")
+    assert "3 of its targets are back" in text
+    assert "1 of 4 targets:\n  - Router" in text.replace("\r", "")
+    assert "T0" not in text
 
 
 def test_without_a_public_address_there_is_no_link() -> None:

@@ -12,8 +12,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from noc_alerter.ledger import Entry, Ledger, Letter, by_about
+from noc_alerter.ledger import Ledger, Letter
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.outbox import MAX_PER_HOUR, Outbox, Row
 from noc_alerter.notify.post import Post
@@ -25,7 +26,7 @@ from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
 from noc_rules.incident import of_site, of_target
-from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
+from tests.alerter.conftest import FROM, OPS, T0, entry, letter, parse, part
 from tests.parts.waiting import wait_until
 
 LATER = NotDelivered("451 try again later", can_retry=True)
@@ -101,13 +102,15 @@ def write(one: Letter, queued_at: Time) -> bytes:
     return f"{one.incident} {one.transition} {one.recipient}".encode()
 
 
-def incident(name: str = "one", *, over: bool = False, critical: bool = False) -> Incident:
+def incident(name: str = "one", *, over: bool = False, critical: bool = False, about: str = "") -> Incident:
+    """`about`: its target, where that is not called as it is."""
     ended = Time(T0 + 60_000) if over else None
-    member = Member(target=name, name=name, critical=critical, joined_at=T0)
+    target = about or name
+    member = Member(target=target, name=target, critical=critical, joined_at=T0)
     return Incident(
         id=name,
         kind="target-down",
-        targets=[name],
+        targets=[target],
         members=[member],
         total_members=1,
         opened_at=T0,
@@ -119,12 +122,12 @@ def incident(name: str = "one", *, over: bool = False, critical: bool = False) -
 def begin(ledger: Ledger, name: str = "one", *recipients: str, now: Time = T0, critical: bool = False) -> None:
     letters = [Letter(name, "opened", one, b"{}", critical) for one in recipients or (OPS,)]
     one = incident(name, critical=critical)
-    ledger.keep([Entry(one, (of_target(name),), tuple(letters))], now)
+    ledger.keep([entry(one, *letters)], now)
 
 
 def end(ledger: Ledger, name: str = "one", *recipients: str, now: Time = T0) -> None:
     letters = [Letter(name, "resolved", one, b"{}") for one in recipients or (OPS,)]
-    ledger.keep([Entry(incident(name, over=True), (of_target(name),), tuple(letters))], now)
+    ledger.keep([entry(incident(name, over=True), *letters)], now)
 
 
 def send_all(sender: Sender, now: Time = T0) -> None:
@@ -140,36 +143,40 @@ def test_an_incident_and_its_mails_are_kept_together_or_not_at_all(ledger: Ledge
     broken = Letter("two", "opened", OPS, None)  # type: ignore[arg-type]  # the database refuses a mail that tells nothing
     fine = Letter("two", "opened", "bob@noc.test", b"{}")
     with pytest.raises(DatabaseFault):
-        ledger.keep([Entry(incident("two"), (of_target("two"),), (fine, broken))], T0)
-    assert [entry.incident.id for entry in ledger.open_incidents()] == ["one"]
+        ledger.keep([entry(incident("two"), fine, broken)], T0)
+    assert [case.id for case in ledger.open_cases()] == ["one"]
     assert outbox.counts() == {"queued": 1}
     begin(ledger, "three")
 
 
 def test_many_incidents_are_kept_together_or_not_at_all(ledger: Ledger, outbox: Outbox) -> None:
-    many = [Entry(incident(name), (of_target(name),)) for name in ("one", "two")]
-    twice = Entry(incident("three"), (of_target("two"),))
+    many = [entry(incident(name)) for name in ("one", "two")]
+    twice = entry(incident("three", about="two"))
     with pytest.raises(DatabaseFault):
         ledger.keep([*many, twice], T0)
-    assert ledger.open_incidents() == []
+    assert ledger.open_cases() == []
     ledger.keep(many, T0)
-    assert [entry.incident.id for entry in ledger.open_incidents()] == ["one", "two"]
+    assert [case.id for case in ledger.open_cases()] == ["one", "two"]
 
 
-def test_an_incident_of_many_targets_is_about_each_of_them(ledger: Ledger) -> None:
-    many = (of_target("a"), of_target("b"))
-    ledger.keep([Entry(incident(), many)], T0)
-    assert [entry.about for entry in ledger.open_incidents()] == [many]
+def test_an_incident_of_many_targets_is_about_each_of_them_until_it_leaves(ledger: Ledger) -> None:
+    one = incident(about="a")
+    both = replace(one, targets=["a", "b"], members=[*one.members, replace(one.members[0], target="b")])
+    ledger.keep([entry(both)], T0)
+    (case,) = ledger.open_cases()
+    assert (case.open, case.told) == ({"a", "b"}, {"a", "b"})
     with pytest.raises(DatabaseFault):
-        ledger.keep([Entry(incident("other"), (of_target("b"),))], T0)
-    ledger.keep([Entry(incident(), many[:1])], T0)
-    ledger.keep([Entry(incident("other"), (of_target("b"),))], T0)
+        ledger.keep([entry(incident("other", about="b"))], T0)
+    left = replace(both, members=[both.members[0], replace(both.members[1], left_at=T0)])
+    ledger.keep([entry(left), entry(incident("other", about="b"))], T0)
+    assert [case.open for case in ledger.open_cases()] == [{"a"}, {"b"}]
 
 
 def test_what_is_kept_is_there_after_a_restart(ledger: Ledger, tmp_path: Path) -> None:
     begin(ledger)
     again = Ledger(tmp_path / "alerter.sqlite")
-    assert again.open_incidents() == [Entry(incident(), (of_target("one"),))]
+    (case,) = again.open_cases()
+    assert (case.incident, case.abouts) == (incident(), (of_target("one"),))
     assert Outbox(again.database).counts() == {"queued": 1}
     again.close()
 
@@ -188,7 +195,7 @@ def test_those_who_were_to_be_told_of_the_start_are_told_of_the_end(ledger: Ledg
 def test_what_ended_is_no_longer_open_and_can_be_told_again(ledger: Ledger) -> None:
     begin(ledger)
     end(ledger)
-    assert ledger.open_incidents() == []
+    assert ledger.open_cases() == []
     assert ledger.resolved("one") == incident(over=True)
     assert ledger.resolved("two") is None
     assert ledger.resolved_since(T0) == [incident(over=True)]
@@ -243,14 +250,14 @@ def test_a_full_disk_refuses_an_incident_as_a_whole_and_takes_it_when_there_is_r
     connection = ledger.database.connection()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = Entry(incident(), (of_target("one"),), (Letter("one", "opened", OPS, b"x" * 100_000),))
+    large = entry(incident(), Letter("one", "opened", OPS, b"x" * 100_000))
     for _ in range(2):
         with pytest.raises(DatabaseFault, match="free disk space"):
             ledger.keep([large], T0)
-    assert (ledger.open_incidents(), outbox.counts()) == ([], {})
+    assert (ledger.open_cases(), outbox.counts()) == ([], {})
     connection.execute("PRAGMA max_page_count = 1000000")
     ledger.keep([large], T0)
-    assert (len(ledger.open_incidents()), outbox.counts()) == (1, {"queued": 1})
+    assert (len(ledger.open_cases()), outbox.counts()) == (1, {"queued": 1})
 
 
 def test_the_file_is_its_owners_alone(ledger: Ledger, tmp_path: Path) -> None:
@@ -452,7 +459,7 @@ def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_som
 
     def down(name: str, at: Time, *, critical: bool = False) -> None:
         one = incident(name, critical=critical)
-        ledger.keep([Entry(one, (of_target(name),), (letter(one),))], at)
+        ledger.keep([entry(one, letter(one))], at)
 
     def passes(at: Time) -> list[str]:
         mails.clear()
@@ -602,7 +609,10 @@ def test_a_database_of_the_version_before_is_taken_over_with_nothing_lost(tmp_pa
         )
         old.commit()
     ledger = Ledger(path)
-    assert by_about(ledger.open_incidents()) == {of_target("one"): incident(), of_site("north"): blind}
+    assert {about: case.incident for case in ledger.open_cases() for about in case.abouts} == {
+        of_target("one"): incident(),
+        of_site("north"): blind,
+    }
     assert ledger.resolved("three") == over
     assert ledger.recipients("one") == (OPS,)
     send_all(new_sender(Outbox(ledger.database), post.deliver))
@@ -623,6 +633,6 @@ def test_a_damaged_database_is_set_aside_and_a_new_one_made(tmp_path: Path) -> N
     path = tmp_path / "alerter.sqlite"
     path.write_text("no database at all. " * 500)
     ledger = Ledger(path)
-    assert ledger.open_incidents() == []
+    assert ledger.open_cases() == []
     assert len(list(tmp_path.glob("alerter.sqlite.damaged-*"))) == 1
     ledger.close()

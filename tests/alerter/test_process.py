@@ -116,6 +116,7 @@ def settings(mosquitto: Mosquitto, smtp_sink: SmtpSink, tmp_path: Path) -> dict[
         "NOC_SMTP_URL": smtp_sink.url,
         "NOC_MAIL_FROM": "noc@noc.test",
         "NOC_MAIL_TO": "ops@noc.test",
+        "NOC_GROUP_WAIT_S": "0",
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from noc_alerter.config import Config, Smtp
-from noc_alerter.ledger import Entry, Ledger
+from noc_alerter.ledger import Ledger
 from noc_alerter.notify import smtp, try_mail
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.outbox import Outbox
@@ -23,9 +23,8 @@ from noc_alerter.notify.smtp import NotDelivered, deliver
 from noc_bus.messages import Incident, Member, Target
 from noc_bus.time import Time
 from noc_frame.settings import SettingError
-from noc_rules.incident import of_target
 from noc_rules.mail_address import is_mail_address
-from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
+from tests.alerter.conftest import FROM, OPS, T0, entry, letter, parse, part
 from tests.parts.ports import free_port
 from tests.parts.smtp import Mode, SmtpSink
 from tests.parts.waiting import wait_until
@@ -273,7 +272,7 @@ def sender(ledger: Ledger, smtp_sink: SmtpSink) -> Sender:
 
 def down(ledger: Ledger, *recipients: str, now: Time = T0) -> None:
     letters = tuple(letter(INCIDENT, one) for one in recipients)
-    ledger.keep([Entry(INCIDENT, (of_target("router"),), letters)], now)
+    ledger.keep([entry(INCIDENT, *letters)], now)
 
 
 def test_a_server_that_was_away_for_a_while_gets_every_mail_once(

@@ -85,8 +85,8 @@ def test_what_is_sent_once_more_to_the_history_of_0_1_is_stored_once_and_goes_wh
 
 def test_the_alerter_s_file_of_0_1_opens_with_nothing_lost(folder: Path) -> None:
     ledger = Ledger(folder / "alerter.sqlite")
-    (still_open,) = ledger.open_incidents()
-    assert (still_open.incident.id, still_open.about) == ("20261124-120500-switch", (About("target", "switch"),))
+    (still_open,) = ledger.open_cases()
+    assert (still_open.id, still_open.abouts) == ("20261124-120500-switch", (About("target", "switch"),))
     over = ledger.resolved("20261124-120100-router")
     assert over is not None
     assert (over.opened_at, over.resolved_at) == (at(60), at(120))

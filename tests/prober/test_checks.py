@@ -52,6 +52,25 @@ def test_an_outage_is_known_down_after_seconds_and_one_timeout_after_its_first_l
     assert known[0] - down.since <= 2 * timeout_ms + 5000 + 1000 + 1000 * invalid
 
 
+def test_a_parent_is_looked_at_at_once_when_what_lies_behind_it_falls_silent(rig: Rig, netlab: Netlab) -> None:
+    """Its own turn would come in an hour."""
+
+    async def scenario() -> None:
+        await until(lambda: is_now(rig, State.UP) and states(rig, "parent")[-1:] != [])
+        await until(lambda: states(rig, "parent")[-1].state is State.UP)
+        netlab.behave(HOST, silent=True)
+        netlab.behave(MOVED, silent=True)
+        await until(lambda: is_now(rig, State.DOWN) and states(rig, "parent")[-1].state is State.DOWN, 40)
+
+    options = {"packets": 1, "timeout_ms": 300}
+    rig.target("parent", MOVED, interval_s=3600, **options)
+    rig.target("a", HOST, interval_s=1, parents=["parent"], **options)
+    rig.run(scenario)
+    child, parent = states(rig)[-1], states(rig, "parent")[-1]
+    assert parent.since - child.since <= 10_000
+    assert [one.sent for one in results(rig, "parent")] == [1], "single echoes, not cycles"
+
+
 def test_the_end_of_two_hundred_outages_is_known_at_once_though_lost_checks_are_still_waited_for(
     rig: Rig, netlab: Netlab, is_long: bool, figure: Figures
 ) -> None:

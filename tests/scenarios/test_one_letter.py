@@ -51,7 +51,7 @@ def test_states_incidents_mails_and_seconds_are_the_same_whatever_the_sentences_
     netlab.behave()
     noc.wait_states({"router": "UP", "server": "PAUSED", "printer": "UP"}, 30)
     noc.mails.wait(4, 10)
-    expected = [("target-down", ("router",), True), ("target-down", ("server",), True)]
+    expected = [("target-down", ("router", "printer"), True), ("target-down", ("server",), True)]
     wait_until(lambda: _incidents(noc) == expected, 10, "both incidents, closed", seen=lambda: _incidents(noc))
     first, paused, down, up = noc.mails.mails
     assert (paused.references, up.references) == ([first.message_id], [down.message_id])

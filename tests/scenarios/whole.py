@@ -55,6 +55,8 @@ class Noc:
         self.token = ""
         self.environment: dict[str, str] = {}
         """What every service gets besides its settings."""
+        self.group_wait_s = 1.0
+        """For how long the alerter gathers what goes down together."""
         self.prober_wrap: Sequence[str] = ()
         """What a prober's command is wrapped in."""
         self.python: Sequence[str] = (sys.executable, "-m")
@@ -104,6 +106,7 @@ class Noc:
                 "NOC_SMTP_URL": self.mails.url,
                 "NOC_MAIL_FROM": "noc@noc.test",
                 "NOC_MAIL_TO": "oncall@noc.test",
+                "NOC_GROUP_WAIT_S": f"{self.group_wait_s:g}",
             }
         if service == "web":
             environment |= {"NOC_HTTP_PORT": str(self.http_port), "NOC_ADMIN_PASSWORD": self.password}

@@ -44,7 +44,7 @@ def run(config: Config, stop: threading.Event) -> None:
     else:
         log.get("noc.alerter").info("NOC_SMTP_URL is not set: incidents are kept and shown, but nobody is mailed")
     session = Session(config.broker, "noc-alerter", will=functools.partial(offline, "alerter"))
-    alerter = Alerter(session, ledger, post, config.mail_to, str(config.broker))
+    alerter = Alerter(session, ledger, post, config.mail_to, str(config.broker), config.group_wait_s)
     Trials(session, try_one, config.mail_to, lambda: alerter.is_silenced)
     session.start()
     check_at_s = 0.0

@@ -12,6 +12,7 @@ between them.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -32,8 +33,11 @@ from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
-from noc_rules import correlate
-from noc_rules.correlate import IncidentChange
+from noc_rules import correlate, grouping
+from noc_rules.cases import Draft
+from noc_rules.correlate import IncidentChange, Why
+from noc_rules.grouping import Falls, World
+from noc_rules.incident import BROKER, About, of_duplicate, of_site
 from noc_rules.judge import VerdictChange
 
 _SLICE: Final = 500
@@ -67,9 +71,11 @@ class Alerter:
         mail: Mail | None,
         mail_to: tuple[str, ...],
         broker: str,
+        wait_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`mail` None: nobody is mailed. `broker` names it for people. `clock` gives seconds that only go forward.
+        """`mail` None: nobody is mailed. `broker` names it for people. `wait_s`: for how long what goes down together
+        is gathered before people are told. `clock` gives seconds that only go forward.
 
         Raises DatabaseFault.
         """
@@ -90,7 +96,9 @@ class Alerter:
         self._verdicts = Verdicts(bus, revs, self._targets, self._states, self._sites, clock)
         self._recipients = Recipients(mail_to)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
-        self._incidents = Incidents(bus, published, ledger, self._recipients if mail else None)
+        self._incidents = Incidents(bus, published, ledger, self._recipients if mail else None, self._targets.get)
+        self._falls = Falls()
+        self._wait_s = wait_s
         self._adopted: deque[Incident] = deque()
         self._announcer = Announcer(
             bus, SERVICES, self._presence, [self._verdicts.published, published], clock=clock, service="alerter"
@@ -175,15 +183,18 @@ class Alerter:
         if not self.is_settled:
             return
         self._adopt(now)
-        changes, steps = self._judge_slice(now)
+        draft = self._incidents.draft()
+        changes = self._judge_slice(now, draft)
         now_s = self._clock()
         if now_s - self._each_s >= _EACH_S:
             self._each_s = now_s
             self._verdicts.judge_removed(about.name for about in self._incidents.open if about.kind == "target")
-            steps += self._watch_sites(now) + self._watch_doubles(now) + self._watch_names(now)
-            steps += self._let_unknown_go(now)
-        self._keep(steps, now)
-        self._acknowledge(now)
+            for step in (*self._watch_sites(now), *self._watch_doubles(now), *self._let_unknown_go(now)):
+                draft.take(step, now_s)
+            self._watch_names(draft, now)
+        self._take_acknowledgements(draft, now_s)
+        grouping.tell_what_is_due(draft, now_s)
+        self._keep(draft, now)
         for change in changes:
             self._tell(change, now)
         if self._recorder.take():
@@ -199,25 +210,40 @@ class Alerter:
         elif self._lost is None or was_away:
             self._lost = (now, now_s)
         since, for_s = (self._lost[0], now_s - self._lost[1]) if self._lost else (None, 0.0)
-        step = correlate.of_broker(self._broker, since, for_s, self._incidents.open, now)
-        self._keep([step] if step else [], now)
+        step = correlate.of_broker(self._broker, since, for_s, self._found(BROKER), now)
+        if step:
+            draft = self._incidents.draft()
+            draft.take(step, now_s)
+            grouping.tell_what_is_due(draft, now_s)
+            self._keep(draft, now)
 
-    def _keep(self, steps: list[IncidentChange], now: Time) -> None:
-        self._incidents.keep(steps, now)
-        if self._mail and any(step.is_mailed for step in steps):
+    def _found(self, about: About) -> Incident | None:
+        number = self._incidents.open.get(about)
+        case = self._incidents.get(number) if number is not None else None
+        return case.incident if case else None
+
+    def _keep(self, draft: Draft, now: Time) -> None:
+        acknowledged = [
+            case.id for case in draft.touched if any(entry.why is Why.ACKNOWLEDGED for entry in case.entries)
+        ]
+        is_mailed = self._incidents.keep(draft, now)
+        if self._mail and is_mailed:
             self._mail.wake()
+        if self._mail:
+            for number in acknowledged:
+                self._mail.seen(number, now)
 
     def _adopt(self, now: Time) -> None:
         """Our database was lost but the broker remembers: go on with those incidents, mail nobody twice."""
         while self._adopted:
             incident = self._adopted[0]
-            known = [self._targets.get(one) for one in incident.targets]
-            told = self._recipients.of(known[0] if known else None) if self._mail else ()
+            known = [target for one in incident.targets if (target := self._targets.get(one))]
+            told = self._recipients.of_all(known) if self._mail else ()
             if self._incidents.adopt(incident, told, now):
                 self._verdicts.judge_known(incident.targets)
             self._adopted.popleft()
 
-    def _judge_slice(self, now: Time) -> tuple[list[VerdictChange], list[IncidentChange]]:
+    def _judge_slice(self, now: Time, draft: Draft) -> list[VerdictChange]:
         until_s = time.monotonic() + _SLICE_S
         changes: list[VerdictChange] = []
         while len(changes) < _SLICE and time.monotonic() < until_s:
@@ -225,13 +251,20 @@ class Alerter:
             if change is None:
                 break
             changes.append(change)
-        return changes, correlate.of_verdicts(changes, self._incidents.open, now)
+        grouping.of_verdicts(draft, changes, self._world(), now, self._clock())
+        return changes
+
+    def _world(self) -> World:
+        """As it is at this moment; what a site sees is counted once, and only where it matters."""
+        return World(
+            self._falls, functools.cache(self._verdicts.seen_from), self._verdicts.agenda.children, self._wait_s
+        )
 
     def _watch_sites(self, now: Time) -> list[IncidentChange]:
         sites = self._sites.known | {about.name for about in self._incidents.open if about.kind == "site"}
         facts = [self._sites.facts(site, now) for site in sorted(sites)]
         self._sites.forget_removed()
-        steps = [correlate.of_site_facts(one, self._incidents.open, now) for one in facts]
+        steps = [correlate.of_site_facts(one, self._found(of_site(one.site)), now) for one in facts]
         return [step for step in steps if step]
 
     def _watch_doubles(self, now: Time) -> list[IncidentChange]:
@@ -248,37 +281,30 @@ class Alerter:
                 role, _, name = about.name.partition(" ")
                 hosts.setdefault((role, name), ())
         steps = [
-            correlate.of_duplicates(role, name, found, self._incidents.open, now)
+            correlate.of_duplicates(role, name, found, self._found(of_duplicate(role, name)), now)
             for (role, name), found in sorted(hosts.items())
         ]
         return [step for step in steps if step]
 
-    def _watch_names(self, now: Time) -> list[IncidentChange]:
-        steps = [
-            correlate.of_unresolvable(change, for_s, self._incidents.open, now)
-            for change, for_s in self._verdicts.unresolvable()
-        ]
-        return [step for step in steps if step]
+    def _watch_names(self, draft: Draft, now: Time) -> None:
+        world = self._world()
+        for change, for_s in self._verdicts.unresolvable():
+            grouping.of_unresolvable(draft, change, for_s, world, now, self._clock())
 
     def _let_unknown_go(self, now: Time) -> list[IncidentChange]:
         return [
-            correlate.of_unknown(incident, about, now)
-            for incident, about in self._incidents.each()
-            if all(one.kind == "other" for one in about)
+            correlate.of_unknown(case.incident, case.about, now)
+            for case in self._incidents.each()
+            if case.about and all(one.kind == "other" for one in case.about)
         ]
 
-    def _acknowledge(self, now: Time) -> None:
+    def _take_acknowledgements(self, draft: Draft, now_s: float) -> None:
         """Also what came before the incident was known here."""
-        steps = [
-            correlate.of_acknowledgement(*found, acknowledgement)
-            for number, acknowledgement in self._acknowledgements.items().items()
-            if (found := self._incidents.get(number))
-        ]
-        changed = [step for step in steps if step]
-        self._incidents.keep(changed, now)
-        if self._mail:
-            for step in changed:
-                self._mail.seen(step.incident.id, now)
+        for number, acknowledgement in self._acknowledgements.items().items():
+            case = draft.case(number)
+            step = correlate.of_acknowledgement(case.incident, case.abouts, acknowledgement) if case else None
+            if step:
+                draft.take(step, now_s)
 
     def _tell(self, change: VerdictChange, now: Time) -> None:
         before, after = change.before, change.after
@@ -295,7 +321,7 @@ class Alerter:
             now,
             f"{change.target} is {after.state}: {after.reason}",
             target=change.target,
-            incident=incident.id if incident else None,
+            incident=incident,
             state=after.state,
             before=before.state,
         )

@@ -91,7 +91,25 @@ MAIL_TO = Setting(
     "who is told of incidents of targets that have no contacts of their own",
     default="",
 )
-SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, PUBLIC_URL, LOG)
+MAX_WAIT_S = 300.0
+
+
+def parse_wait(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise ValueError(f"{seconds:g} is not between 0 and {MAX_WAIT_S:g}")
+    return seconds
+
+
+GROUP_WAIT_S = Setting(
+    "NOC_GROUP_WAIT_S",
+    parse_wait,
+    "seconds from 0 to 300",
+    "for how long what goes down together is gathered into one incident before people are mailed; "
+    "a critical target waits at most 2 s",
+    default="15",
+)
+SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, GROUP_WAIT_S, PUBLIC_URL, LOG)
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,7 @@ class Config:
     smtp: Smtp | None
     mail_from: str
     mail_to: tuple[str, ...]
+    group_wait_s: float
     public_url: str
     log: str
 
@@ -113,6 +132,7 @@ class Config:
             smtp=SMTP_URL.read(environment),
             mail_from=MAIL_FROM.read(environment),
             mail_to=MAIL_TO.read(environment),
+            group_wait_s=GROUP_WAIT_S.read(environment),
             public_url=PUBLIC_URL.read(environment),
             log=LOG.read(environment),
         )

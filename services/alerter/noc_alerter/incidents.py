@@ -2,70 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from noc_alerter.ledger import Entry, Ledger, by_about
-from noc_alerter.notify.letter import letters
+from noc_alerter.ledger import Entry, Ledger, Letter, case_of
+from noc_alerter.notify import letter
 from noc_alerter.recipients import Recipients
 from noc_bus.bus import Bus
 from noc_bus.channels import EVENTS, INCIDENTS
-from noc_bus.messages import Event, Incident
+from noc_bus.messages import Event, Incident, Target
 from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
-from noc_rules.correlate import IncidentChange, Why
-from noc_rules.incident import About, abouts, of_target, open_members
+from noc_rules.cases import Board, Case, Draft, Notice
+from noc_rules.correlate import OPENING, Why
+from noc_rules.incident import About, abouts, members_of, of_target
 
 
 class Incidents:
     """In memory as in the ledger; on the broker once it is there."""
 
     def __init__(
-        self, bus: Bus, published: Published[str, Incident], ledger: Ledger, recipients: Recipients | None
+        self,
+        bus: Bus,
+        published: Published[str, Incident],
+        ledger: Ledger,
+        recipients: Recipients | None,
+        target: Callable[[str], Target | None],
     ) -> None:
-        """`recipients` None: nobody is mailed. Raises DatabaseFault."""
+        """`recipients` None: nobody is mailed. `target` looks up how one is defined now. Raises DatabaseFault."""
         self._bus = bus
         self._published = published
         self._ledger = ledger
         self._recipients = recipients
+        self._target = target
         self._log = log.get("noc.alerter")
-        entries = ledger.open_incidents()
-        self._abouts = {entry.incident.id: entry.about for entry in entries}
-        self._open = by_about(entries)
-        for entry in entries:
-            published.put(entry.incident)
+        self._board = Board()
+        for case in ledger.open_cases():
+            self._board.put(case)
+            published.put(case.incident)
 
     @property
-    def open(self) -> Mapping[About, Incident]:
-        return self._open
+    def open(self) -> Mapping[About, str]:
+        """The open incident of each thing that has one."""
+        return self._board.by_about
 
     @property
     def count(self) -> int:
-        return len(self._abouts)
+        return len(self._board.cases)
 
     def knows(self, incident: str) -> bool:
         """Whether it is open here. From any thread."""
-        return incident in self._abouts
+        return incident in self._board.cases
 
-    def get(self, incident: str) -> tuple[Incident, tuple[About, ...]] | None:
-        """An open incident by its id, and what it is about."""
-        about = self._abouts.get(incident)
-        return (self._open[about[0]], about) if about else None
+    def get(self, incident: str) -> Case | None:
+        return self._board.cases.get(incident)
 
-    def each(self) -> list[tuple[Incident, tuple[About, ...]]]:
-        """Every open incident once, with what it is about."""
-        found = {incident.id: incident for incident in self._open.values()}
-        return [(incident, self._abouts[number]) for number, incident in found.items()]
+    def each(self) -> list[Case]:
+        return list(self._board.cases.values())
 
-    def about_target(self, target: str) -> Incident | None:
-        return self._open.get(of_target(target))
+    def about_target(self, target: str) -> str | None:
+        return self._board.by_about.get(of_target(target))
 
-    def keep(self, changes: Sequence[IncidentChange], now: Time) -> None:
-        """All of these in one transaction, then on the broker. Raises DatabaseFault: then nothing of it happened."""
-        self._ledger.keep([self._entry(change) for change in changes], now)
-        for change in changes:
-            self._remember(change)
-            self._publish(change, now)
+    def draft(self) -> Draft:
+        return Draft(self._board)
+
+    def keep(self, draft: Draft, now: Time) -> bool:
+        """All of it in one transaction, then on the broker. Whether anybody is mailed.
+
+        Raises DatabaseFault: then nothing of it happened.
+        """
+        entries = [self._entry(case, now) for case in draft.touched]
+        self._ledger.keep(entries, now)
+        draft.settle()
+        for entry in entries:
+            self._publish(entry.case, now)
+        return any(entry.letters for entry in entries)
 
     def hold(self, incident: Incident) -> None:
         """Leave on the broker what an earlier start retained, until it is adopted or not. From any thread."""
@@ -77,7 +88,7 @@ class Incidents:
         False: it is over, or about something that has another open incident. Nobody is mailed of its
         opening, which `told` know already.
         """
-        if incident.id in self._abouts:
+        if incident.id in self._board.cases:
             return True
         ended = self._ledger.resolved(incident.id)
         if ended is not None:
@@ -85,12 +96,15 @@ class Incidents:
             self._published.remove(incident.id, closing=ended)
             return False
         about = abouts(incident)
-        if any(one in self._open for one in about):
+        if any(one in self._board.by_about for one in about):
             self._published.remove(incident.id)
             return False
-        self._ledger.keep([Entry(incident, about, told_before=told)], now)
-        self._abouts[incident.id] = about
-        self._open.update(dict.fromkeys(about, incident))
+        members = members_of(incident)
+        case = case_of(incident, () if members else about, [(one, True) for one in members], is_told=True, stem="")
+        case.joined = list(case.members)
+        self._ledger.keep([Entry(case, incident, told_before=told)], now)
+        case.joined = []
+        self._board.put(case)
         self._published.put(incident)
         return True
 
@@ -102,46 +116,51 @@ class Incidents:
     def event(self, kind: str, now: Time, text: str, **fields: str | None) -> None:
         self._bus.publish(EVENTS, Event(kind=kind, at=now, text=text[:500], **fields))  # type: ignore[arg-type]  # its own fields
 
-    def _entry(self, change: IncidentChange) -> Entry:
-        if self._recipients is None or not change.is_mailed:
-            return Entry(change.incident, _about_from_now_on(change))
-        if change.opens:
-            recipients = self._recipients.of(change.definition)
+    def _entry(self, case: Case, now: Time) -> Entry:
+        case.incident = case.shown()
+        letters: list[Letter] = []
+        for notice in case.notices:
+            letters += self._letters(case, notice, now)
+        return Entry(case, case.incident, tuple(letters))
+
+    def _letters(self, case: Case, notice: Notice, now: Time) -> tuple[Letter, ...]:
+        if not case.stem:
+            case.stem = letter.stem(case.incident)
+        if self._recipients is None:
+            return ()
+        present = self._recipients.of_all(self._definitions(case))
+        if notice is Notice.OPENED or (not case.is_told and case.why is not Why.MERGED):
+            recipients = present
+        elif case.why is Why.MERGED:
+            recipients = self._ledger.recipients(case.id, were_sent=True)
         else:
-            recipients = self._recipients.with_present(self._ledger.recipients(change.incident.id), change.definition)
-        return Entry(change.incident, _about_from_now_on(change), letters(change, recipients))
+            told = self._ledger.recipients(case.id)
+            recipients = tuple(dict.fromkeys((*told, *(present if told else ()))))
+        head = self._target(case.incident.targets[0]) if case.incident.targets else None
+        return letter.letters(case, notice, recipients, head.note if head else "", now)
 
-    def _remember(self, change: IncidentChange) -> None:
-        incident = change.incident
-        for one in self._abouts.pop(incident.id, ()):
-            self._open.pop(one, None)
-        if not change.resolves:
-            about = _about_from_now_on(change)
-            self._abouts[incident.id] = about
-            self._open.update(dict.fromkeys(about, incident))
+    def _definitions(self, case: Case) -> list[Target]:
+        """Of those that take part; of all that ever did, where none does any more."""
+        names = case.open or case.members.keys()
+        return [found for one in names if (found := self._target(one)) is not None]
 
-    def _publish(self, change: IncidentChange, now: Time) -> None:
-        incident = change.incident
-        if change.resolves:
+    def _publish(self, case: Case, now: Time) -> None:
+        incident = case.incident
+        if case.is_over:
             self._published.remove(incident.id, closing=incident)
-            self._log.info(f"resolved {incident.id}: {change.text}", extra=log.values(why=change.why))
-            self._incident_event("incident-resolved", incident, now, change.text)
+            self._log.info(f"resolved {incident.id}: {case.text}", extra=log.values(why=case.why))
+            self._incident_event("incident-resolved", incident, now, case.text)
             return
         self._published.put(incident)
-        if change.opens:
-            self._log.warning(f"opened {incident.id}: {incident.cause}", extra=log.values(why=change.why))
-            self._incident_event("incident-opened", incident, now, incident.cause)
-        elif change.why is Why.ACKNOWLEDGED and incident.acknowledged:
-            text = f"{incident.acknowledged.by} acknowledged {incident.id}"
-            self._incident_event("incident-acknowledged", incident, now, text)
+        for entry in case.entries:
+            if entry.why in OPENING and entry.why is case.why and case.entries[0] is entry:
+                self._log.warning(f"opened {incident.id}: {incident.cause}", extra=log.values(why=case.why))
+                self._incident_event("incident-opened", incident, now, incident.cause)
+            elif entry.why is Why.ACKNOWLEDGED and incident.acknowledged:
+                text = f"{incident.acknowledged.by} acknowledged {incident.id}"
+                self._incident_event("incident-acknowledged", incident, now, text)
+        case.why = None
 
     def _incident_event(self, kind: str, incident: Incident, now: Time, text: str) -> None:
         target = incident.targets[0] if len(incident.targets) == 1 else None
         self.event(kind, now, text, target=target, incident=incident.id, site=incident.site)
-
-
-def _about_from_now_on(change: IncidentChange) -> tuple[About, ...]:
-    """A target that left is free to have another incident."""
-    if change.resolves or not change.incident.targets:
-        return change.about
-    return tuple(of_target(one) for one in open_members(change.incident))

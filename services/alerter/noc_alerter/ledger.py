@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Final
 
 from noc_alerter.schema import LADDER
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident
+from noc_bus.messages import Incident, Member
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault
+from noc_rules.cases import Case
 from noc_rules.incident import About
 
 # Nobody is told of an outage after it is over; the mail of its end tells of its start too.
 WITHDRAW: Final = """
-UPDATE outbox SET state = 'withdrawn' WHERE transition = 'opened' AND state = 'queued'
+UPDATE outbox SET state = 'withdrawn' WHERE transition <> 'resolved' AND state = 'queued'
 AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 """
 
@@ -35,10 +37,11 @@ class Letter:
 
 @dataclass(frozen=True)
 class Entry:
-    """An incident as it is from now on, what it is about, and who is mailed."""
+    """What has become of an incident, and who is mailed."""
 
+    case: Case
     incident: Incident
-    about: tuple[About, ...]
+    """Its message."""
     letters: tuple[Letter, ...] = ()
     told_before: tuple[str, ...] = ()
     """Who was mailed by an earlier database that its opening is known to."""
@@ -67,12 +70,24 @@ class Ledger:
     def close(self) -> None:
         self.database.close()
 
-    def open_incidents(self) -> list[Entry]:
+    def open_cases(self) -> list[Case]:
+        """Every open incident. People are told at once of those they were not told of yet."""
         abouts: dict[str, list[About]] = {}
         for incident, kind, name in self.database.read("read", "SELECT incident, kind, name FROM about WHERE is_open"):
             abouts.setdefault(incident, []).append(About(kind, name))
-        rows = self.database.read("read", "SELECT id, message FROM incident WHERE is_open")
-        return [Entry(decode(message, Incident), tuple(abouts.get(number, ()))) for number, message in rows]
+        members: dict[str, list[tuple[Member, bool]]] = {}
+        for incident, message, is_told in self.database.read(
+            "read",
+            "SELECT incident, message, is_told FROM member WHERE incident IN (SELECT id FROM incident WHERE is_open)",
+        ):
+            members.setdefault(incident, []).append((decode(message.encode(), Member), bool(is_told)))
+        rows = self.database.read("read", "SELECT id, message, is_told, stem FROM incident WHERE is_open")
+        return [
+            case_of(
+                decode(message, Incident), tuple(abouts.get(number, ())), members.get(number, []), bool(is_told), stem
+            )
+            for number, message, is_told, stem in rows
+        ]
 
     def resolved_since(self, at: Time) -> list[Incident]:
         rows = self.database.read(
@@ -85,15 +100,18 @@ class Ledger:
         rows = self.database.read("read", "SELECT message FROM incident WHERE id = ? AND NOT is_open", (incident,))
         return decode(rows[0][0], Incident) if rows else None
 
-    def recipients(self, incident: str) -> tuple[str, ...]:
-        """Who was to be told that it opened: they are told that it is over."""
+    def recipients(self, incident: str, *, were_sent: bool = False) -> tuple[str, ...]:
+        """Who was to be told that it opened: they are told that it is over. `were_sent`: whose mail has gone out."""
         rows = self.database.read(
-            "read", "SELECT recipient FROM outbox WHERE incident = ? AND transition = 'opened' ORDER BY id", (incident,)
+            "read",
+            "SELECT recipient FROM outbox WHERE incident = ? AND transition = 'opened' "
+            "AND (NOT ? OR state NOT IN ('queued', 'withdrawn', 'dead')) ORDER BY id",
+            (incident, were_sent),
         )
         return tuple(recipient for (recipient,) in rows)
 
     def keep(self, entries: Sequence[Entry], now: Time) -> None:
-        """All of these in one transaction, in their order.
+        """All of these in one transaction.
 
         A mail of an opening that has not been sent yet is withdrawn when the incident is resolved.
         """
@@ -101,36 +119,74 @@ class Ledger:
             return
         with self.database.transaction("write") as connection:
             for entry in entries:
-                incident = entry.incident
-                is_open = incident.resolved_at is None
-                connection.execute(
-                    "INSERT INTO incident VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                    "is_open = excluded.is_open, resolved_at = excluded.resolved_at, message = excluded.message",
-                    (incident.id, is_open, incident.resolved_at, encode(incident)),
-                )
-                connection.execute("DELETE FROM about WHERE incident = ?", (incident.id,))
-                connection.executemany(
-                    "INSERT INTO about VALUES (?, ?, ?, ?)",
-                    [(incident.id, one.kind, one.name, is_open) for one in entry.about],
-                )
-                connection.executemany(
-                    "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, created_at, next_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
-                    [
-                        (one.incident, one.transition, one.recipient, one.facts, one.is_critical, now, now)
-                        for one in entry.letters
-                    ],
-                )
-                connection.executemany(
-                    "INSERT INTO outbox (incident, transition, recipient, letter, state, created_at, next_at) "
-                    "VALUES (?, 'opened', ?, x'', 'told before', ?, ?) "
-                    "ON CONFLICT (incident, transition, recipient) DO NOTHING",
-                    [(incident.id, one, now, now) for one in entry.told_before],
-                )
-            if any(entry.incident.resolved_at is not None for entry in entries):
+                _forget_parts(connection, entry.case)
+            for entry in entries:
+                _write(connection, entry, now)
+            if any(entry.case.is_over for entry in entries):
                 connection.execute(WITHDRAW)
 
 
-def by_about(entries: Iterable[Entry]) -> dict[About, Incident]:
-    """Open incidents, by each thing they are about."""
-    return {about: entry.incident for entry in entries for about in entry.about}
+def case_of(
+    incident: Incident, about: tuple[About, ...], members: Iterable[tuple[Member, bool]], is_told: bool, stem: str
+) -> Case:
+    """An incident of an earlier start. `members` with whether people were told of them."""
+    known = list(members)
+    return Case(
+        incident,
+        about=about,
+        members={one.target: one for one, _ in known},
+        open={one.target for one, _ in known if one.left_at is None},
+        told={one.target for one, was_told in known if was_told},
+        is_told=is_told,
+        stem=stem,
+        due_s=None if is_told else 0.0,
+    )
+
+
+def _forget_parts(connection: sqlite3.Connection, case: Case) -> None:
+    """Before others may have them."""
+    connection.execute("DELETE FROM about WHERE incident = ?", (case.id,))
+    if case.is_over:
+        connection.execute("UPDATE member SET is_open = 0 WHERE incident = ? AND is_open", (case.id,))
+    connection.executemany(
+        "DELETE FROM member WHERE incident = ? AND target = ?", [(case.id, target) for target in case.joined]
+    )
+
+
+def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
+    case, incident = entry.case, entry.incident
+    connection.execute(
+        "INSERT INTO incident (id, is_open, resolved_at, message, is_told, stem) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET is_open = excluded.is_open, resolved_at = excluded.resolved_at, "
+        "message = excluded.message, is_told = excluded.is_told, stem = excluded.stem",
+        (case.id, not case.is_over, incident.resolved_at, encode(incident), case.is_told, case.stem),
+    )
+    if not case.is_over:
+        connection.executemany(
+            "INSERT INTO about VALUES (?, ?, ?, 1)", [(case.id, one.kind, one.name) for one in case.about]
+        )
+    connection.executemany(
+        "INSERT INTO member VALUES (?, ?, ?, ?, ?)",
+        [
+            (case.id, one, one in case.open, one in case.told, encode(case.members[one]).decode())
+            for one in dict.fromkeys(case.joined)
+            if one in case.members
+        ],
+    )
+    if case.notices:
+        connection.execute("UPDATE member SET is_told = is_open WHERE incident = ?", (case.id,))
+    connection.executemany(
+        "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
+        [(case.id, now, one.why, one.target, one.text[:500]) for one in case.entries],
+    )
+    connection.executemany(
+        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, created_at, next_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
+        [(one.incident, one.transition, one.recipient, one.facts, one.is_critical, now, now) for one in entry.letters],
+    )
+    connection.executemany(
+        "INSERT INTO outbox (incident, transition, recipient, letter, state, created_at, next_at) "
+        "VALUES (?, 'opened', ?, x'', 'told before', ?, ?) "
+        "ON CONFLICT (incident, transition, recipient) DO NOTHING",
+        [(case.id, one, now, now) for one in entry.told_before],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from noc_bus.messages import Target
@@ -24,6 +25,7 @@ class Recipients:
             del contacts[wrong]
         return tuple(contacts) or self.everybody
 
-    def with_present(self, told: tuple[str, ...], target: Target | None) -> tuple[str, ...]:
-        """Who was told of an opening, and who has become a contact since: the mail of its end tells both."""
-        return tuple(dict.fromkeys((*told, *(self.of(target) if target and told else ()))))
+    def of_all(self, targets: Sequence[Target]) -> tuple[str, ...]:
+        """Everybody who is told of any of these; where there are none, everybody."""
+        by_contacts = {tuple(one.contacts): one for one in targets}
+        return tuple(dict.fromkeys(one for target in by_contacts.values() for one in self.of(target))) or self.everybody

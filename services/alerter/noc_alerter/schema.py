@@ -83,8 +83,40 @@ CREATE INDEX outbox_sent ON outbox (sent_at);
 CREATE INDEX outbox_recipient ON outbox (recipient, incident);
 """
 
+# A message has room for some members; all are here, with whether people were told of them. What was open before
+# has been mailed already.
+_ALL_MEMBERS: Final = """
+CREATE TABLE member (
+    incident TEXT NOT NULL,
+    target TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    is_told INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (incident, target)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_target ON member (target) WHERE is_open;
+INSERT INTO member
+SELECT incident.id, one.value ->> 'target', one.value ->> 'left_at' IS NULL, one.value ->> 'left_at' IS NULL, one.value
+FROM incident, json_each(CAST(incident.message AS TEXT), '$.members') AS one WHERE incident.is_open;
+INSERT OR IGNORE INTO member
+SELECT about.incident, about.name, 1, 1,
+json_object('target', about.name, 'name', about.name, 'joined_at', CAST(incident.message AS TEXT) ->> 'opened_at')
+FROM about JOIN incident ON incident.id = about.incident WHERE about.kind = 'target' AND about.is_open;
+DELETE FROM about WHERE kind = 'target' OR NOT is_open;
+ALTER TABLE incident ADD COLUMN is_told INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE incident ADD COLUMN stem TEXT NOT NULL DEFAULT '';
+CREATE TABLE timeline (
+    id INTEGER PRIMARY KEY,
+    incident TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    target TEXT,
+    text TEXT NOT NULL
+);
+CREATE INDEX timeline_of ON timeline (incident, id);
+"""
 
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS)],
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS)],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

@@ -10,7 +10,7 @@ from typing import Final
 from noc_alerter.sites import Sites
 from noc_bus.bus import Bus
 from noc_bus.channels import VERDICTS
-from noc_bus.messages import SiteState, Target, Verdict
+from noc_bus.messages import SiteState, State, Target, Verdict
 from noc_bus.mirror import Mirror
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
@@ -101,6 +101,11 @@ class Verdicts:
         """Targets whose name no site can resolve, and for how many seconds that has been so."""
         for change, since_s in self._unresolvable.values():
             yield change, self._clock() - since_s
+
+    def seen_from(self, site: str) -> int:
+        """How many targets a site sees answer."""
+        answers = (State.UP, State.DEGRADED)
+        return sum(one == site and state.state in answers for (one, _), state in self._states.items().items())
 
     def _note_unresolvable(self, change: VerdictChange) -> None:
         if change.after is None or change.after.code != VerdictCode.NO_ADDRESS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from noc_prober.anchors import Anchors
@@ -18,11 +18,15 @@ from noc_rules.site_state import Reason
 
 @dataclass(frozen=True)
 class Instruments:
-    """`look` compares the clocks; True where time was lost and every watch has been given a new schedule."""
+    """`look` compares the clocks; True where time was lost and every watch has been given a new schedule.
+
+    `doubt` has these targets looked at at once: what lies behind them does not answer.
+    """
 
     site: str
     clock: Clock
     look: Callable[[], bool]
+    doubt: Callable[[Iterable[str]], None]
     pinger: Pinger
     resolver: Resolver
     anchors: Anchors

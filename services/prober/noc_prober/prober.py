@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from noc_bus.bus import Bus
@@ -80,6 +81,7 @@ class Prober:
             site=site,
             clock=clock,
             look=self._look_at_clock,
+            doubt=self._doubt,
             pinger=pinger,
             resolver=resolver,
             anchors=Anchors(pinger, resolver, link, self._isolation_changed),
@@ -266,6 +268,11 @@ class Prober:
             for watch in self._watches.values():
                 watch.lost_time(lost, self._first_delay_s(watch.target))
         return True
+
+    def _doubt(self, names: Iterable[str]) -> None:
+        for name in names:
+            if watch := self._watches.get(name):
+                watch.doubt()
 
     def _isolation_changed(self, is_isolated: bool) -> None:
         isolation = self._with.anchors.isolation

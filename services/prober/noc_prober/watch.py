@@ -19,6 +19,7 @@ from noc_prober.resolver import Resolving, Unresolved, destinations
 from noc_prober.schedule import next_start
 from noc_rules.site_state import (
     PAUSED,
+    RECHECK_S,
     Outcome,
     Reason,
     SiteView,
@@ -160,6 +161,15 @@ class Watch:
         self._refreshed_s = now_s
         self._with.writer.refresh(self._state())
         return True
+
+    def doubt(self) -> None:
+        """What lies behind it does not answer: look at once whether it does, unless that is known or being found out."""
+        if self._cycle_timer is None or self.view.state is State.DOWN or self.view.unanswered:
+            return
+        if self._recheck_timer is None:
+            due_s = max(self._loop.time(), self._last_sent_s + RECHECK_S)
+            self._recheck_due = self._with.clock.moment(due_s)
+            self._recheck_timer = self._loop.call_at(due_s, self._on_recheck_due, due_s)
 
     # -- cycles
 
@@ -335,6 +345,8 @@ class Watch:
             self._in_doubt_since_s = findings.start_s
             if self.view.state is not State.DOWN:
                 anchors.check_soon()
+        if after.unanswered and after.state is not State.DOWN:
+            self._with.doubt(self.target.parents)
         goes_down = after.state is State.DOWN and self.view.state is not State.DOWN
         if goes_down and not anchors.vouch_for(found, self._in_doubt_since_s):
             # Is it them or us? This check does not count until an anchor has answered since the doubt began.

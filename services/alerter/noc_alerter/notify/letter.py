@@ -10,7 +10,7 @@ from noc_alerter.ledger import Letter
 from noc_bus.codec import decode_other
 from noc_bus.messages import Incident, VerdictState
 from noc_bus.time import Time
-from noc_rules.correlate import IncidentChange
+from noc_rules.cases import Case, Notice
 from noc_rules.incident import IncidentKind
 
 
@@ -22,6 +22,10 @@ class Facts(msgspec.Struct, kw_only=True, frozen=True):
     text: str = ""
     state: VerdictState | None = None
     note: str = ""
+    stem: str = ""
+    """Empty: an earlier version's, which called it after its first target."""
+    back: int = 0
+    """How many have left since the mail before."""
 
 
 class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
@@ -35,32 +39,53 @@ class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
 
 
 MAX_NAMED: Final = 50
-OPENED: Final = "opened"
-RESOLVED: Final = "resolved"
+OPENED: Final = Notice.OPENED.value
+CHANGED: Final = "changed"
 HELD_BACK: Final = "held-back"
 
 
-def letters(change: IncidentChange, recipients: tuple[str, ...]) -> tuple[Letter, ...]:
-    """One for each recipient."""
+def letters(case: Case, notice: Notice, recipients: tuple[str, ...], note: str, now: Time) -> tuple[Letter, ...]:
+    """One for each recipient. `note`: of the target it is named after."""
     facts = encode(
         Facts(
-            incident=change.incident,
-            why=change.why,
-            text=change.text,
-            state=change.state,
-            note=change.definition.note if change.definition and change.opens else "",
+            incident=case.incident,
+            why=case.why or "",
+            text=case.text,
+            state=case.state,
+            note=note,
+            stem=case.stem,
+            back=case.back,
         )
     )
-    transition = OPENED if change.opens else RESOLVED if change.resolves else change.why.value
-    return tuple(
-        Letter(change.incident.id, transition, recipient, facts, is_critical(change.incident))
-        for recipient in recipients
-    )
+    # There may be many changes, and each is one mail.
+    transition = f"{CHANGED}-{now}" if notice is Notice.CHANGED else notice.value
+    is_urgent = case.is_urgent and notice is not Notice.RESOLVED
+    return tuple(Letter(case.id, transition, recipient, facts, is_urgent) for recipient in recipients)
 
 
-def is_critical(incident: Incident) -> bool:
-    """Whether a mail about it may not wait: a critical target, or the NOC itself cannot see."""
-    return incident.kind == IncidentKind.BROKER_LOST or any(one.critical for one in incident.members)
+def stem(incident: Incident) -> str:
+    """What an incident is called in its mails from the first to the last, so that they are one thread."""
+    name, address = named(incident)
+    more = max(incident.total_members, len(incident.members)) - 1
+    if more > 0:
+        return f"{name} and {more:,} more"
+    return f"{name} ({address})" if address and address != name else name
+
+
+def named(incident: Incident) -> tuple[str, str]:
+    """Name and address of what it is named after, as they were when it opened."""
+    if incident.kind == IncidentKind.BROKER_LOST:
+        return "the MQTT broker", ""
+    if incident.members:
+        return plain(incident.members[0].name), plain(incident.members[0].address)
+    if incident.site:
+        return f"site {incident.site}", ""
+    return (plain(incident.targets[0]) if incident.targets else plain(incident.cause)), ""
+
+
+def plain(text: str) -> str:
+    """For a header: no control or direction characters, and not endless."""
+    return "".join(one for one in text if one.isprintable())[:120]
 
 
 def encode(facts: Facts | HeldBack) -> bytes:

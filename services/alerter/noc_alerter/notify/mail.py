@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import HELD_BACK, OPENED, Facts, HeldBack
-from noc_bus.messages import Incident
+from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, Facts, HeldBack
+from noc_bus.messages import Incident, Member
 from noc_bus.time import Time
 from noc_rules.correlate import Why
 from noc_rules.incident import IncidentKind
@@ -45,6 +45,7 @@ _POLICY: Final = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
 _STATES: Final = {
     IncidentKind.TARGET_DOWN: "DOWN",
+    IncidentKind.MASS_OUTAGE: "MASS OUTAGE",
     IncidentKind.TARGET_UNRESOLVABLE: "UNRESOLVABLE",
     IncidentKind.SITE_BLIND: "BLIND",
     IncidentKind.DUPLICATE: "DUPLICATE",
@@ -55,7 +56,12 @@ _ENDS: Final = {
     Why.SITE_RECOVERED: "RECOVERED",
     Why.DUPLICATE_GONE: "RECOVERED",
     Why.BROKER_CAME_BACK: "RECOVERED",
+    Why.MERGED: "MERGED",
 }
+# What of the words a subject has in its brackets, by template.
+_BRACKETS: Final = {OPENED: "state", CHANGED: "still", "resolved": "ended"}
+MAX_LISTED: Final = 20
+"""Members that a mail names."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,16 @@ class Mailer:
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
         facts = letters.decode_facts(one.facts)
         words = _words(facts, self.public_url)
-        opens = one.transition == OPENED
-        message = self._message(one, words["stem"] if opens else f"Re: {words['closing']}", queued_at)
-        if not opens:
+        template = OPENED if one.transition == OPENED else CHANGED if one.transition.startswith(CHANGED) else "resolved"
+        # What stands in brackets is not part of what mail programs thread by.
+        subject = f"[NOC {words[_BRACKETS[template]]}] {words['stem']}"
+        message = self._message(one, subject if template == OPENED else f"Re: {subject}", queued_at)
+        if template != OPENED:
             opening = self._message_id(one.incident, OPENED, one.recipient)
             message["In-Reply-To"] = opening
             message["References"] = opening
         message["X-NOC-Incident"] = one.incident
-        return _filled(message, "opened" if opens else "resolved", words)
+        return _filled(message, template, words)
 
     def _held_back(self, one: Letter, held: HeldBack, queued_at: Time) -> bytes:
         subject = f"[NOC] {held.total} more {'outage' if held.total == 1 else 'outages'}: their mails are held back"
@@ -144,26 +152,34 @@ def _filled(message: EmailMessage, template: str, words: dict[str, Any]) -> byte
 def _words(facts: Facts, public_url: str) -> dict[str, Any]:
     """What the templates speak of: the incident's own names, whatever its target is called by now."""
     incident = facts.incident
-    name, address, group = _names(incident)
-    at_address = f" ({address})" if address and address != name else ""
-    state = _STATES.get(incident.kind, incident.kind.upper().replace("-", " "))  # type: ignore[call-overload]  # any text
+    name, address = letters.named(incident)
+    group = incident.members[0].group if incident.members else ""
+    state = _state(incident)
     over = _ENDS.get(facts.why) or (facts.state if facts.state in _NEW_STATES else "CLOSED")  # type: ignore[call-overload]
     ended = incident.resolved_at
     lasted = duration(ended - incident.opened_at) if ended is not None else ""
-    members = sum(one.left_at is None for one in incident.members)
+    open_members = [one for one in incident.members if one.left_at is None]
+    total = max(incident.total_members, len(incident.members))
+    # An older alerter's incident has one target.
+    still = incident.open_members if incident.open_members is not None else len(open_members)
+    shown = (open_members if ended is None else incident.members)[:MAX_LISTED]
+    listed = still if ended is None else total
     return {
         "state": state,
         "over": str(over),
-        # What stands in brackets is not part of what mail programs thread by.
-        "stem": f"[NOC {state}] {name}{at_address}",
-        "closing": f"[NOC {over} after {lasted}] {name}{at_address}",
-        "name": name,
-        "at_address": at_address,
-        "address": address,
+        "ended": f"{over} after {lasted}",
+        "still": f"{still:,} STILL {'DOWN' if incident.kind == IncidentKind.MASS_OUTAGE else state}",
+        "back": facts.back,
+        "stem": facts.stem or letters.stem(incident),
+        "name": facts.stem or name if total > 1 else name,
+        "at_address": f" ({address})" if address and address != name and total <= 1 else "",
+        "address": address if total <= 1 else "",
         "group": group,
-        "others": max(0, (incident.total_members or members) - 1),
+        "members": [_member(one) for one in shown] if total > 1 else [],
+        "unlisted": max(0, listed - len(shown)),
+        "counted": f"{listed:,} targets" if listed == total else f"{listed:,} of {total:,} targets",
         "note": facts.note,
-        "critical": letters.is_critical(incident) and bool(incident.members),
+        "critical": incident.kind != IncidentKind.BROKER_LOST and any(one.critical for one in incident.members),
         "since": _at(incident.opened_at),
         "until": _at(ended) if ended is not None else "",
         "duration": lasted,
@@ -175,19 +191,21 @@ def _words(facts: Facts, public_url: str) -> dict[str, Any]:
     }
 
 
+def _state(incident: Incident) -> str:
+    known: str | None = _STATES.get(incident.kind)  # type: ignore[call-overload]  # any text
+    return known or incident.kind.upper().replace("-", " ")
+
+
+def _member(member: Member) -> str:
+    """A line of the list."""
+    name, address = letters.plain(member.name), letters.plain(member.address)
+    parts = [f"{name} ({address})" if address and address != name else name, member.group]
+    parts += ["critical"] if member.critical else []
+    parts += [f"behind {member.behind}"] if member.behind else []
+    return ", ".join(part for part in parts if part)
+
+
 _NEW_STATES: Final = ("UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE")
-
-
-def _names(incident: Incident) -> tuple[str, str, str]:
-    """Name, address and group of what it is about, as they were when it opened."""
-    if incident.members:
-        first = incident.members[0]
-        return _plain(first.name), _plain(first.address), first.group
-    if incident.kind == IncidentKind.BROKER_LOST:
-        return "the MQTT broker", "", ""
-    if incident.site:
-        return f"site {incident.site}", "", ""
-    return (_plain(incident.targets[0]) if incident.targets else _plain(incident.cause)), "", ""
 
 
 def _path(incident: Incident) -> str:
@@ -195,18 +213,11 @@ def _path(incident: Incident) -> str:
 
 
 def _line(incident: Incident) -> str:
-    name, address, _ = _names(incident)
-    state = _STATES.get(incident.kind, incident.kind)  # type: ignore[call-overload]  # any text
-    return f"{state} {name}{f' ({address})' if address else ''} since {_at(incident.opened_at)}"
+    return f"{_state(incident)} {letters.stem(incident)} since {_at(incident.opened_at)}"
 
 
 def _at(time: Time) -> str:
     return f"{time.datetime():%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _plain(text: str) -> str:
-    """For a header: no control or direction characters, and not endless."""
-    return "".join(one for one in text if one.isprintable())[:120]
 
 
 _TEMPLATES = Environment(

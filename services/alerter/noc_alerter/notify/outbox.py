@@ -16,7 +16,7 @@ from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 
 MAX_PER_HOUR: Final = 60
-"""Mails to one recipient; and as many about critical targets going down, which wait for no others."""
+"""Mails to one recipient, not counting those about critical targets that go down, which nothing holds back."""
 LONGEST_PAUSE_MS: Final = 900_000
 """Between two tries of one mail."""
 _KEPT_DAYS: Final = 90
@@ -24,26 +24,26 @@ _SHOWN_DAYS: Final = 7
 _IN_FLIGHT_PER_RECIPIENT: Final = 4
 _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 
-# A recipient has two allowances in an hour: for openings of critical incidents, and for everything else.
-_ALLOWANCE: Final = "recipient || ' ' || (transition = 'opened' AND is_critical)"
+# Of a critical target that goes down.
+_URGENT: Final = "(is_critical AND transition <> 'resolved')"
 # What lies further ahead than any pause is due too: the clock was put back.
 _IS_DUE: Final = "state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
 # The mail that says what is held back counts for nothing, and waits for nothing.
 _USED: Final = f"""
-SELECT {_ALLOWANCE}, COUNT(*) FROM outbox
-WHERE incident <> '{HELD_BACK}' AND sent_at > :now - :hour AND sent_at < :now + :hour GROUP BY 1
+SELECT recipient, COUNT(*) FROM outbox
+WHERE incident <> '{HELD_BACK}' AND NOT {_URGENT} AND sent_at > :now - :hour AND sent_at < :now + :hour GROUP BY 1
 """  # noqa: S608  # constants
 _NEXT: Final = f"""
 SELECT id, incident, transition, recipient, letter, mail, is_critical, created_at, attempts FROM outbox
-WHERE {_IS_DUE} AND (incident = '{HELD_BACK}' OR {_ALLOWANCE} NOT IN (SELECT value FROM json_each(:exhausted)))
+WHERE {_IS_DUE} AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
 AND recipient NOT IN (SELECT value FROM json_each(:busy))
 AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
-ORDER BY NOT (transition = 'opened' AND is_critical), incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
+ORDER BY NOT {_URGENT}, incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
 LIMIT 1
 """  # noqa: S608  # constants
 _HELD_BACK: Final = f"""
 SELECT recipient, COUNT(*) FROM outbox WHERE state = 'queued' AND incident <> '{HELD_BACK}'
-AND {_ALLOWANCE} IN (SELECT value FROM json_each(?)) GROUP BY recipient
+AND NOT {_URGENT} AND recipient IN (SELECT value FROM json_each(?)) GROUP BY recipient
 """  # noqa: S608  # constants
 
 
@@ -211,11 +211,11 @@ class Outbox:
             self._in_flight.pop(row.id, None)
 
     def _exhausted(self, now: Time) -> str:
-        """The allowances that are used up in this hour, as JSON for a query."""
+        """Whose allowance of this hour is used up, as JSON for a query."""
         used = Counter(dict(self._database.read("read", _USED, {"now": now, "hour": HOUR_MS})))
         used.update(
-            f"{one.recipient} {int(one.is_critical and one.transition == 'opened')}"
+            one.recipient
             for one in self._in_flight.values()
-            if one.incident != HELD_BACK
+            if one.incident != HELD_BACK and not (one.is_critical and one.transition != "resolved")
         )
-        return json.dumps([allowance for allowance, count in used.items() if count >= MAX_PER_HOUR])
+        return json.dumps([recipient for recipient, count in used.items() if count >= MAX_PER_HOUR])

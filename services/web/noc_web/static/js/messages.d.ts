@@ -56,13 +56,20 @@ export interface Incident {
   rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
-  /** target-down, target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come */
+  /** target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come */
   kind: string;
+  /** critical, major or minor; null: an older alerter's */
+  severity: string | null;
+  /** those of `members` */
   targets: string[];
   /** its targets as they were, critical ones first; not all of many */
   members: Member[];
   /** how many targets are or were part of it */
   total_members: number;
+  /** how many targets are part of it; null: an older alerter's */
+  open_members: number | null;
+  /** the incident that it turned out to be part of; null: it is one of its own */
+  merged_into: string | null;
   /** the site that is blind, where that is the incident */
   site: string | null;
   opened_at: string;
@@ -128,6 +135,10 @@ export interface Member {
   joined_at: string;
   /** null: it is still part of it */
   left_at: string | null;
+  /** its verdict while it was part of it: DOWN or UNREACHABLE; null: not told */
+  state: VerdictState | null;
+  /** the DOWN target on every path to it; null: none is */
+  behind: string | null;
 }
 
 /** What one cycle of echo requests to one target from one site gave. */

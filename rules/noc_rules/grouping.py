@@ -1,0 +1,307 @@
+"""Which incident a target is part of, and when people are mailed about it: one outage, one incident, one mail.
+
+What goes down within a short time and has something in common is one incident. What lies behind a parent is
+part of its parent's, in whatever order they were seen to fail. Decisions follow from how things are, not from
+what just happened: what could not be kept is decided again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from noc_bus.messages import Member, State, Target, VerdictState
+from noc_bus.time import Time
+from noc_rules import incident as make
+from noc_rules.cases import (
+    CRITICAL_WAIT_S,
+    MASS_SHARE,
+    MASS_TARGETS,
+    Case,
+    Draft,
+    Key,
+    unsettled,
+)
+from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
+from noc_rules.incident import CauseCode, IncidentKind, of_target
+from noc_rules.judge import VerdictChange
+from noc_rules.verdict import VerdictCode
+
+AT_ONCE_S: Final = 30.0
+"""Targets that fall within so long have fallen at once: two cycles of most, and their re-checks."""
+
+
+class Falls:
+    """Which targets went down lately, and from which sites: whether a site has lost sight of many at once."""
+
+    def __init__(self) -> None:
+        self._lately: deque[tuple[float, str, tuple[str, ...]]] = deque()
+        self._of: dict[str, dict[str, None]] = {}
+
+    def add(self, target: str, sites: Iterable[str], now_s: float) -> None:
+        sites = tuple(sites)
+        self._lately.append((now_s, target, sites))
+        for site in sites:
+            self._of.setdefault(site, {})[target] = None
+
+    def forget(self, now_s: float) -> None:
+        while self._lately and now_s - self._lately[0][0] > AT_ONCE_S:
+            _, target, sites = self._lately.popleft()
+            for site in sites:
+                self._of.get(site, {}).pop(target, None)
+
+    def of(self, site: str) -> list[str]:
+        """What it has lost sight of lately, the first first."""
+        return list(self._of.get(site, ()))
+
+    def is_mass(self, site: str, seen: Callable[[str], int]) -> bool:
+        """Whether it has lost sight of many at once. `seen`: how many it sees still."""
+        lost = len(self._of.get(site, ()))
+        return lost >= MASS_TARGETS and lost >= MASS_SHARE * (lost + seen(site))
+
+
+@dataclass(frozen=True)
+class World:
+    """What grouping depends on besides verdicts."""
+
+    falls: Falls
+    seen: Callable[[str], int]
+    """How many targets a site sees answer."""
+    children: Callable[[str], Iterable[str]]
+    wait_s: float
+    """For how long others may join before people are told."""
+
+
+def of_verdicts(draft: Draft, changes: Iterable[VerdictChange], world: World, now: Time, now_s: float) -> None:
+    """What verdicts mean for incidents. Parents are to come before what is behind them."""
+    world.falls.forget(now_s)
+    for change in changes:
+        _of_verdict(draft, change, world, now, now_s)
+
+
+def of_unresolvable(
+    draft: Draft, change: VerdictChange, unresolvable_for_s: float, world: World, now: Time, now_s: float
+) -> None:
+    """What it means that no site has known an address of a target's name for so long."""
+    definition, verdict = change.definition, change.after
+    if draft.find(of_target(change.target)) is not None or definition is None or verdict is None:
+        return
+    if verdict.code != VerdictCode.NO_ADDRESS or unresolvable_for_s < UNRESOLVABLE_AFTER_S:
+        return
+    key = Key("unresolvable", definition.group)
+    member = make.member_of(definition, verdict)
+    home = draft.forming(key)
+    if home is not None:
+        case = draft.edit(home)
+        draft.put(case, member)
+        case.note(Why.MEMBER_JOINED, f"{definition.address} cannot be resolved", change.target)
+    else:
+        incident = make.about_target(
+            IncidentKind.TARGET_UNRESOLVABLE, CauseCode.NO_ADDRESS, definition, verdict, change.states, now
+        )
+        incident = replace(incident, cause=f"{definition.address} cannot be resolved from any site"[:500])
+        case = draft.open(Case(incident, keys={key}, why=Why.NAME_UNRESOLVED))
+        draft.put(case, member)
+        case.note(Why.NAME_UNRESOLVED, incident.cause, change.target)
+    _await_others(case, member, world, now_s)
+
+
+def tell_what_is_due(draft: Draft, now_s: float) -> None:
+    """Mails that have waited for others long enough."""
+    for case in [one for one in draft if one.due_s is not None and one.due_s <= now_s]:
+        edited = draft.edit(case)
+        is_first = not edited.is_told
+        draft.told(edited, now_s)
+        edited.note(Why.MAILED_OPENING if is_first else Why.MAILED_CHANGE)
+
+
+def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, now_s: float) -> None:
+    found = draft.find(of_target(change.target))
+    verdict = change.after
+    if verdict is None:
+        _leave(draft, found, change, Why.TARGET_REMOVED, now, now_s, "the target was removed")
+        return
+    if verdict.state is VerdictState.PAUSED:
+        _leave(draft, found, change, Why.TARGET_PAUSED, now, now_s, "the target was paused")
+        return
+    text = f"{verdict.state}: {verdict.reason}"[:500]
+    if found is not None and found.incident.kind == IncidentKind.TARGET_UNRESOLVABLE:
+        if verdict.state not in LOOKED_AT:
+            return
+        _leave(draft, found, change, Why.NAME_RESOLVED, now, now_s, text)
+        found = None
+    if verdict.state in REACHED:
+        ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
+        _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
+    elif verdict.state is VerdictState.UNREACHABLE and change.definition is not None:
+        _behind(draft, found, change, change.definition, now, now_s)
+    elif verdict.state is VerdictState.DOWN and change.definition is not None:
+        _down(draft, found, change, change.definition, world, now, now_s)
+
+
+def _behind(
+    draft: Draft, found: Case | None, change: VerdictChange, definition: Target, now: Time, now_s: float
+) -> None:
+    """It is part of the incident of the parent it lies behind, and mailed with nothing of its own."""
+    assert change.after is not None
+    parent, home = next(
+        ((one, case) for one in definition.parents if (case := draft.find(of_target(one)))), (None, None)
+    )
+    if home is None or parent is None:
+        return
+    root = home.members[parent].behind or parent if parent in home.members else parent
+    if found is not None and found.id == home.id:
+        member = home.members[change.target]
+        if (member.state, member.behind) != (VerdictState.UNREACHABLE, root):
+            case = draft.edit(home)
+            draft.put(case, replace(member, state=VerdictState.UNREACHABLE, behind=root))
+            unsettled(case, now_s)
+        return
+    case = draft.edit(home)
+    member = make.member_of(definition, change.after, behind=root)
+    if found is None:
+        draft.put(case, member)
+        case.note(Why.BEHIND_PARENT, f"every path to it goes through {root}", change.target)
+    else:
+        left = draft.edit(found)
+        draft.move(left, change.target, case, state=VerdictState.UNREACHABLE, behind=root)
+        left.note(Why.MEMBER_MOVED, f"it lies behind {root}: part of {case.id}", change.target)
+        case.note(
+            Why.BEHIND_PARENT, f"every path to it goes through {root}; part of {left.id} until now", change.target
+        )
+        _merged(draft, left, case, now, now_s)
+    if member.critical and not case.is_told:
+        _await_others(case, member, None, now_s)
+    unsettled(case, now_s)
+
+
+def _down(
+    draft: Draft, found: Case | None, change: VerdictChange, definition: Target, world: World, now: Time, now_s: float
+) -> None:
+    assert change.after is not None
+    member = make.member_of(definition, change.after)
+    if found is not None:
+        known = found.members.get(change.target)
+        if known is not None and known.state != VerdictState.DOWN:
+            # Its parent is back, and it is not.
+            case = draft.edit(found)
+            draft.put(case, replace(known, state=VerdictState.DOWN, behind=None))
+            unsettled(case, now_s)
+        return
+    down_from = [site for site, state in change.after.sites.items() if state is State.DOWN]
+    world.falls.add(change.target, down_from, now_s)
+    keys = [Key("parent", one) for one in definition.parents] + [Key("group", definition.group)]
+    lost = [Key("site", site) for site in down_from if world.falls.is_mass(site, world.seen)]
+    home = _home(draft, change.target, member, [*lost, *keys], world)
+    if home is None:
+        incident = make.about_target(
+            IncidentKind.TARGET_DOWN, CauseCode.DOWN, definition, change.after, change.states, now
+        )
+        case = draft.open(Case(incident, why=Why.TARGET_WENT_DOWN))
+        draft.put(case, member)
+        case.note(Why.TARGET_WENT_DOWN, change.after.reason, change.target)
+    else:
+        case = draft.edit(home)
+        is_back = change.target in case.members
+        if is_back:
+            member = replace(member, joined_at=case.members[change.target].joined_at)
+        draft.put(case, member)
+        case.note(Why.MEMBER_AGAIN if is_back else Why.MEMBER_JOINED, change.after.reason, change.target)
+        if not case.is_told and any(child in case.open for child in world.children(change.target)):
+            # What lies behind it failed first; the cause is this one.
+            evidence = make.evidence(change.after, change.states)
+            case.incident = replace(case.incident, cause=change.after.reason, evidence=evidence)
+    if not case.is_told:
+        draft.form(case, [*keys, *lost])
+        for other in _others(draft, case, [*keys, *lost], world):
+            _join(draft, draft.edit(other), case, now, now_s)
+    _await_others(case, member, world, now_s)
+    unsettled(case, now_s)
+
+
+def _home(draft: Draft, target: str, member: Member, keys: list[Key], world: World) -> Case | None:
+    """The incident it is part of: its own that is still open, or one with which it has something in common.
+
+    A critical target joins none that people know of already: it has a mail of its own.
+    """
+    former = draft.former(target)
+    is_one = former is not None and former.incident.kind != IncidentKind.TARGET_UNRESOLVABLE
+    if is_one and former is not None and not (member.critical and former.is_told):
+        return former
+    for child in world.children(target):
+        behind = draft.find(of_target(child))
+        if behind is not None and not behind.is_told and behind.incident.kind != IncidentKind.TARGET_UNRESOLVABLE:
+            return behind
+    for key in keys:
+        found = draft.forming(key)
+        if found is not None and not (member.critical and found.is_told):
+            return found
+    return None
+
+
+def _others(draft: Draft, case: Case, keys: list[Key], world: World) -> list[Case]:
+    """Incidents nobody was told of yet that turn out to be one with this one."""
+    found: dict[str, Case] = {}
+    for key in keys:
+        other = draft.forming(key)
+        if other is not None:
+            found[other.id] = other
+        if key.kind == "site":
+            for target in world.falls.of(key.name):
+                one = draft.find(of_target(target))
+                if one is not None:
+                    found[one.id] = one
+    return [one for one in found.values() if one.id != case.id and not one.is_told]
+
+
+def _join(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:
+    for target in list(left.members):
+        draft.move(left, target, home)
+    due = [one for one in (left.due_s, home.due_s) if one is not None]
+    home.due_s = min(due) if due else None
+    home.note(Why.MEMBER_JOINED, f"{left.id} is one with it")
+    draft.form(home, left.keys)
+    _merged(draft, left, home, now, now_s)
+
+
+def _await_others(case: Case, member: Member, world: World | None, now_s: float) -> None:
+    """Until when others may join before people are told."""
+    if case.is_told:
+        return
+    wait_s = CRITICAL_WAIT_S if member.critical or world is None else world.wait_s
+    if world is not None:
+        wait_s = min(wait_s, world.wait_s)
+    due_s = now_s + wait_s
+    case.due_s = due_s if case.due_s is None else min(case.due_s, due_s)
+
+
+def _leave(
+    draft: Draft, found: Case | None, change: VerdictChange, why: Why, at: Time, now_s: float, text: str
+) -> None:
+    if found is None:
+        return
+    case = draft.edit(found)
+    member = case.members[change.target]
+    draft.put(case, replace(member, left_at=Time(max(at, member.joined_at))))
+    case.note(why, text, change.target)
+    if case.open:
+        unsettled(case, now_s)
+        return
+    case.incident = replace(case.incident, resolved_at=Time(max(at, case.incident.opened_at)))
+    draft.end(case, why, text, change.after.state if change.after else None)
+
+
+def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:
+    """Whoever was told of the start of an incident is told where it went."""
+    if left.open:
+        unsettled(left, now_s)
+        return
+    text = f"it is part of incident {home.id}"
+    ended_at = Time(max(now, left.incident.opened_at))
+    left.incident = replace(left.incident, resolved_at=ended_at, open_members=0, merged_into=home.id)
+    left.note(Why.MERGED, text)
+    draft.end(left, Why.MERGED, text, is_mailed=left.is_told)

@@ -1,0 +1,568 @@
+"""One outage, one incident, one mail: who is part of which incident, and when people are told.
+
+A plant of targets and sites is judged and grouped as the alerter does it, by a clock that the test turns.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noc_bus.messages import Incident, Member, ProberPresence, SiteState, State, Target, Verdict, VerdictState
+from noc_bus.time import Time
+from noc_rules import grouping
+from noc_rules.cases import CHANGES_EVERY_S, MASS_TARGETS, SETTLES_S, Board, Case, Draft, Notice
+from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
+from noc_rules.grouping import AT_ONCE_S, Falls, World
+from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.verdict import NO_ADDRESS, Standing
+
+T0 = Time.parse("2026-11-24T12:00:00.000Z")
+WAIT_S = 15.0
+
+
+class Mail(NamedTuple):
+    """What was mailed of an incident, and whom it named as part of it then."""
+
+    notice: Notice
+    incident: Incident
+    named: set[str]
+    at_s: float
+    is_urgent: bool
+
+
+class Plant:
+    def __init__(self, wait_s: float = WAIT_S, sites: Iterable[str] = ("north",)) -> None:
+        self.wait_s = wait_s
+        self.now_s = 1000.0
+        self.targets: dict[str, Target] = {}
+        self.states: dict[tuple[str, str], SiteState] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.standings = {one: Standing(ProberPresence(site=one, online=True), is_current=True) for one in sites}
+        self.agenda = Agenda()
+        self.falls = Falls()
+        self.board = Board()
+        self.mails: list[Mail] = []
+        self.ended: list[Case] = []
+        self.whys: list[Why] = []
+
+    @property
+    def now(self) -> Time:
+        return Time(T0 + round((self.now_s - 1000) * 1000))
+
+    def have(self, *names: str, **options: Any) -> None:
+        """Targets that answer."""
+        for name in names:
+            self.targets[name] = Target(**{"id": name, "name": name, "address": "192.0.2.1", **options})
+        self.agenda.arrange(self.targets)
+        self.see(State.UP, *names)
+        self.tick()
+
+    def see(self, state: State, *names: str, sites: Iterable[str] = (), code: str | None = None) -> None:
+        for name in names:
+            for site in sites or self.standings:
+                self.states[site, name] = SiteState(
+                    site=site, target=name, epoch=0, seq=0, state=state, since=self.now, reason="5 checks unanswered",
+                    code=code, at=self.now,
+                )  # fmt: skip
+        self.agenda.add(names)
+
+    def passes(self, seconds: float) -> None:
+        until_s = self.now_s + seconds
+        while self.now_s < until_s:
+            self.now_s += 1.0
+            self.tick()
+
+    def tick(self) -> None:
+        draft = Draft(self.board)
+        grouping.of_verdicts(draft, self._judged(), self.world, self.now, self.now_s)
+        grouping.tell_what_is_due(draft, self.now_s)
+        self._take(draft)
+        self._check()
+
+    def _take(self, draft: Draft) -> None:
+        for case in draft.touched:
+            case.incident = case.shown()
+            self.whys += [entry.why for entry in case.entries]
+            self.mails += [
+                Mail(notice, case.incident, set(case.open), self.now_s, case.is_urgent) for notice in case.notices
+            ]
+            self.ended += [case] if case.is_over else []
+        draft.settle()
+
+    def _judged(self) -> list[VerdictChange]:
+        views = Views(
+            target=self.targets.get, state=lambda site, name: self.states.get((site, name)), standings=self.standings,
+            sites=tuple(self.standings), verdicts=self.verdicts,
+        )  # fmt: skip
+        changes = []
+        while (name := self.agenda.take()) is not None:
+            change = judge(name, views, self.now)
+            if change.after is None:
+                self.verdicts.pop(name, None)
+            else:
+                self.verdicts[name] = change.after
+            if change.changes_state:
+                self.agenda.add_children(name)
+            changes.append(change)
+        return changes
+
+    def say(self, name: str, state: VerdictState | None, *, since: Time | None = None) -> None:
+        """A verdict as it comes, whatever the sites see; None: the target was removed."""
+        verdict = (
+            Verdict(target=name, state=state, since=since or self.now, reason="so", sites={}, at=self.now)
+            if state
+            else None
+        )
+        change = VerdictChange(name, self.targets[name] if state else None, None, verdict)
+        draft = Draft(self.board)
+        grouping.of_verdicts(draft, [change], self.world, self.now, self.now_s)
+        self._take(draft)
+
+    @property
+    def world(self) -> World:
+        return World(self.falls, self._seen, self.agenda.children, self.wait_s)
+
+    def _seen(self, site: str) -> int:
+        return sum(one == site and state.state is State.UP for (one, _), state in self.states.items())
+
+    def _check(self) -> None:
+        """What must hold at every moment."""
+        parts = [(about, case.id) for case in self.board.cases.values() for about in case.abouts]
+        assert dict(parts) == self.board.by_about
+        assert len(parts) == len(dict(parts)), "nothing has two incidents"
+        for case in self.board.cases.values():
+            assert case.open, "an incident that nothing is part of is over"
+            assert len(case.incident.members) <= 200
+            assert (case.incident.total_members, case.incident.open_members) == (len(case.members), len(case.open))
+
+    # -- what came of it
+
+    @property
+    def open(self) -> list[Incident]:
+        return [case.incident for case in self.board.cases.values()]
+
+    def told(self, notice: Notice = Notice.OPENED) -> list[Mail]:
+        return [mail for mail in self.mails if mail.notice is notice]
+
+
+V = VerdictState
+
+
+@pytest.mark.parametrize(
+    ("state", "while_closed", "while_open", "while_unresolvable"),
+    [
+        (V.UP, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.DEGRADED, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.PARTIAL, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.DOWN, [Why.TARGET_WENT_DOWN], [], [Why.NAME_RESOLVED, Why.TARGET_WENT_DOWN]),
+        (V.UNREACHABLE, [], [], [Why.NAME_RESOLVED]),
+        (V.UNKNOWN, [], [], []),
+        (V.MAINTENANCE, [], [], []),
+        (V.PAUSED, [], [Why.TARGET_PAUSED], [Why.TARGET_PAUSED]),
+        (None, [], [Why.TARGET_REMOVED], [Why.TARGET_REMOVED]),
+    ],
+)
+def test_only_down_opens_and_only_what_proves_an_end_closes(
+    state: VerdictState | None, while_closed: list[Why], while_open: list[Why], while_unresolvable: list[Why]
+) -> None:
+    for kind, expected in (
+        (None, while_closed),
+        ("target-down", while_open),
+        ("from-a-newer-version", while_open),
+        ("target-unresolvable", while_unresolvable),
+    ):
+        plant = Plant()
+        plant.have("router")
+        if kind:
+            member = Member(target="router", name="Router", joined_at=T0)
+            one = Incident(id="i", kind=kind, targets=["router"], opened_at=T0, cause="x")
+            plant.board.put(Case(one, members={"router": member}, open={"router"}, told={"router"}, is_told=True))
+        plant.say("router", state)
+        assert plant.whys == expected, kind
+
+
+def test_an_incident_keeps_what_it_was_about_when_it_opened() -> None:
+    plant = Plant()
+    plant.have("router", name="Router", group="core", critical=True)
+    plant.say("router", V.DOWN)
+    (opened,) = plant.open
+    (member,) = opened.members
+    assert (member.target, member.name, member.address, member.group, member.critical, member.state) == (
+        "router", "Router", "192.0.2.1", "core", True, "DOWN",
+    )  # fmt: skip
+    assert (opened.code, opened.total_members, opened.severity) == ("down", 1, "critical")
+    plant.say("router", None)
+    (ended,) = plant.ended
+    assert (ended.incident.members[0].name, ended.incident.resolved_at) == ("Router", plant.now)
+
+
+@pytest.mark.parametrize(
+    ("state", "since_s", "ended_s"), [(V.UP, 30, 30), (V.DEGRADED, 30, 30), (V.PARTIAL, 30, 60), (V.UP, -30, 0)]
+)
+def test_an_outage_ends_when_the_target_was_seen_to_answer_and_never_before_it_started(
+    state: VerdictState, since_s: int, ended_s: int
+) -> None:
+    plant = Plant()
+    plant.have("router")
+    plant.say("router", V.DOWN)
+    plant.now_s += 60
+    plant.say("router", state, since=Time(T0 + since_s * 1000))
+    assert plant.ended[0].incident.resolved_at == T0 + ended_s * 1000
+
+
+def behind(plant: Plant, children: int, **options: Any) -> list[str]:
+    """A router, and so many targets behind it; and others, so that a site does not lose most of what it sees."""
+    plant.have("router", group="core")
+    names = [f"child-{number}" for number in range(children)]
+    plant.have(*names, parents=["router"], **options)
+    plant.have(*[f"other-{number}" for number in range(3 * children)], group="elsewhere")
+    return names
+
+
+@pytest.mark.parametrize("order", ["router first", "children first", "mixed", "one child a second"])
+@pytest.mark.parametrize(("group", "children"), [("", 200), ("core", 30), ("each its own", 30)])
+def test_a_router_and_its_children_are_one_mail_in_any_order(order: str, group: str, children: int) -> None:
+    plant = Plant()
+    names = behind(plant, children)
+    for number, name in enumerate(names):
+        plant.have(name, parents=["router"], group=f"rack-{number}" if group == "each its own" else group)
+    if order == "router first":
+        falling = ["router", *names]
+    elif order == "children first":
+        falling = [*names, "router"]
+    else:
+        falling = random.Random(7).sample(["router", *names], children + 1)
+    for place, name in enumerate(falling):
+        plant.see(State.DOWN, name)
+        if order == "one child a second" and place < 10:
+            plant.passes(1)
+    plant.passes(60)
+    (mail,) = plant.mails
+    assert (mail.notice, mail.incident.open_members) == (Notice.OPENED, children + 1)
+    assert len(mail.incident.members) == min(200, children + 1)
+    assert mail.incident.members[0].target == "router"
+    assert mail.incident.kind == "target-down"
+    assert {one.behind for one in mail.incident.members[1:]} == {"router"}
+    plant.see(State.UP, *falling)
+    plant.passes(60)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED, Notice.RESOLVED]
+    assert plant.open == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(["a", "b", "c", "d", "e", "f"]), st.lists(st.integers(0, 2), min_size=6, max_size=6))
+def test_a_chain_of_parents_is_exactly_one_mail_in_any_order(order: list[str], pauses_s: list[int]) -> None:
+    """a is behind nothing, b behind a, c behind b, and d, e, f side by side behind c."""
+    plant = Plant()
+    for name, parents in (("a", []), ("b", ["a"]), ("c", ["b"]), ("d", ["c"]), ("e", ["c"]), ("f", ["c"])):
+        plant.have(name, parents=parents, group=name)
+    for name, pause_s in zip(order, pauses_s, strict=True):
+        plant.see(State.DOWN, name)
+        plant.passes(pause_s)
+    plant.passes(60)
+    (mail,) = plant.mails
+    assert mail.named == set("abcdef")
+    assert mail.incident.members[0].target == "a"
+    assert len(plant.open) == 1
+
+
+def test_a_router_that_is_back_with_three_still_dead_is_one_mail_that_names_the_three() -> None:
+    plant = Plant()
+    names = behind(plant, 200)
+    plant.see(State.DOWN, "router", *names)
+    plant.passes(60)
+    plant.see(State.UP, "router")
+    plant.passes(1)
+    for place, name in enumerate(names[3:]):
+        plant.see(State.UP, name)
+        if place % 20 == 0:
+            plant.passes(1)
+    plant.passes(SETTLES_S + 2)
+    opened, changed = plant.mails
+    assert (changed.notice, changed.named, changed.incident.id) == (Notice.CHANGED, set(names[:3]), opened.incident.id)
+    assert [one.target for one in changed.incident.members[:3]] == sorted(names[:3])
+    plant.passes(1000)
+    assert len(plant.mails) == 2
+    plant.see(State.UP, *names[:3])
+    plant.passes(2)
+    assert plant.mails[-1].notice is Notice.RESOLVED
+    assert plant.open == []
+
+
+def test_ten_targets_of_one_group_silenced_together_are_one_mail_and_one_more_when_they_are_back() -> None:
+    plant = Plant()
+    names = [f"t{number}" for number in range(10)]
+    plant.have(*names, group="shop")
+    for name in names:
+        plant.see(State.DOWN, name)
+        plant.passes(1)
+    plant.passes(20)
+    (mail,) = plant.mails
+    assert mail.named == set(names)
+    assert mail.at_s - 1001 == pytest.approx(WAIT_S, abs=1)
+    for name in names:
+        plant.see(State.UP, name)
+        plant.passes(2)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED, Notice.RESOLVED]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "apart_s", "incidents"),
+    [
+        pytest.param({"group": "a"}, {"group": "a"}, 10, 1, id="one group"),
+        pytest.param({"group": "a"}, {"group": "b"}, 0, 2, id="two groups"),
+        pytest.param({"group": "a", "parents": ["p"]}, {"group": "b", "parents": ["p"]}, 5, 1, id="one parent, which answers"),
+        pytest.param({"group": "a"}, {"group": "a"}, 20, 2, id="the window is over"),
+        pytest.param({}, {}, 5, 1, id="no group is a group"),
+        pytest.param({"critical": True}, {}, 1, 1, id="with a critical one that is not mailed yet"),
+        pytest.param({"critical": True}, {}, 5, 2, id="after a critical one, which does not wait"),
+        pytest.param({}, {"critical": True}, 5, 1, id="a critical one takes with it what waits"),
+        pytest.param({"critical": True}, {"critical": True}, 1, 1, id="two critical ones within two seconds"),
+        pytest.param({"critical": True}, {"critical": True}, 4, 2, id="two critical ones further apart"),
+    ],
+)  # fmt: skip
+def test_what_goes_down_together_and_has_something_in_common_is_one(
+    first: dict[str, Any], second: dict[str, Any], apart_s: float, incidents: int
+) -> None:
+    plant = Plant()
+    plant.have("p", group="parents")
+    plant.have("one", **first)
+    plant.have("two", **second)
+    plant.see(State.DOWN, "one")
+    plant.passes(apart_s)
+    plant.see(State.DOWN, "two")
+    plant.passes(40)
+    assert (len(plant.open), len(plant.mails)) == (incidents, incidents)
+
+
+@pytest.mark.parametrize(
+    ("critical", "wait_s", "after_s"), [(False, 15, 15), (True, 15, 2), (False, 0, 0), (True, 0, 0)]
+)
+def test_a_mail_waits_for_the_window_and_a_critical_one_two_seconds_at_most(
+    critical: bool, wait_s: float, after_s: float
+) -> None:
+    plant = Plant(wait_s)
+    plant.have("one", critical=critical)
+    plant.see(State.DOWN, "one")
+    at_s = plant.now_s + 1
+    plant.passes(30)
+    (mail,) = plant.mails
+    assert (mail.at_s - at_s, mail.is_urgent) == (after_s, critical)
+
+
+def test_an_outage_that_is_over_before_anybody_was_told_is_one_mail() -> None:
+    plant = Plant()
+    plant.have("one")
+    plant.see(State.DOWN, "one")
+    plant.passes(5)
+    plant.see(State.UP, "one")
+    plant.passes(60)
+    assert [one.notice for one in plant.mails] == [Notice.RESOLVED]
+
+
+def test_a_child_that_was_mailed_before_its_parent_failed_joins_it_and_says_so() -> None:
+    plant = Plant()
+    plant.have("router", group="core")
+    plant.have("child", parents=["router"], critical=True)
+    plant.see(State.DOWN, "child")
+    plant.passes(10)
+    plant.see(State.DOWN, "router")
+    plant.passes(30)
+    opened, merged, home = plant.mails
+    assert (opened.named, merged.notice, home.named) == ({"child"}, Notice.RESOLVED, {"router", "child"})
+    (case,) = plant.ended
+    assert (case.why, case.incident.merged_into, case.incident.open_members) == (Why.MERGED, home.incident.id, 0)
+    assert home.incident.members[0].target == "child", "a critical one is named first"
+
+
+def test_a_child_that_fails_later_is_listed_in_its_parents_incident_and_not_mailed() -> None:
+    plant = Plant()
+    plant.have("router")
+    plant.have("child", parents=["router"])
+    plant.see(State.DOWN, "router")
+    plant.passes(60)
+    plant.see(State.DOWN, "child")
+    plant.passes(600)
+    assert len(plant.mails) == 1
+    (incident,) = plant.open
+    assert [(one.target, one.state, one.behind) for one in incident.members] == [
+        ("router", "DOWN", None), ("child", "UNREACHABLE", "router"),
+    ]  # fmt: skip
+
+
+def test_a_critical_child_that_fails_behind_a_parent_people_know_of_is_mailed_at_once() -> None:
+    plant = Plant()
+    plant.have("router")
+    plant.have("child", parents=["router"], critical=True)
+    plant.see(State.DOWN, "router")
+    plant.passes(60)
+    plant.see(State.DOWN, "child")
+    plant.passes(4)
+    assert (plant.mails[-1].notice, plant.mails[-1].is_urgent) == (Notice.CHANGED, True)
+
+
+@pytest.mark.parametrize(
+    ("falling", "others", "apart_s", "is_mass"),
+    [
+        (MASS_TARGETS, 40, 0, True),
+        (MASS_TARGETS - 1, 0, 0, False),
+        (MASS_TARGETS, 60, 0, False),
+        (MASS_TARGETS, 40, 1, True),
+        (MASS_TARGETS, 40, AT_ONCE_S, False),
+    ],
+    ids=["many, and a third", "too few", "too small a share", "within the window", "one after another"],
+)
+def test_a_site_that_loses_sight_of_many_at_once_is_one_incident(
+    falling: int, others: int, apart_s: float, is_mass: bool
+) -> None:
+    plant = Plant()
+    names = [f"t{number}" for number in range(falling)]
+    for name in names:
+        plant.have(name, group=name)
+    plant.have(*[f"o{number}" for number in range(others)], group="others")
+    for name in names:
+        plant.see(State.DOWN, name)
+        plant.passes(apart_s)
+    plant.tick()
+    kinds = {one.kind for one in plant.open}
+    assert ("mass-outage" in kinds) == is_mass
+    if is_mass and not apart_s:
+        (incident,) = plant.open
+        assert (incident.site, incident.open_members) == ("north", falling)
+        plant.passes(20)
+        assert len(plant.mails) == 1
+
+
+def test_what_a_site_loses_sight_of_later_joins_and_is_one_more_mail() -> None:
+    plant = Plant()
+    names = [f"t{number}" for number in range(300)]
+    for name in names:
+        plant.have(name, group=name)
+    plant.see(State.DOWN, *names[:200])
+    plant.passes(20)
+    plant.see(State.DOWN, *names[200:])
+    plant.passes(CHANGES_EVERY_S)
+    (incident,) = plant.open
+    assert incident.open_members == 300
+    assert [(one.notice, len(one.named)) for one in plant.mails] == [(Notice.OPENED, 200), (Notice.CHANGED, 300)]
+
+
+def test_a_critical_target_that_falls_in_a_storm_has_a_mail_of_its_own_at_once() -> None:
+    plant = Plant()
+    names = [f"t{number}" for number in range(100)]
+    plant.have(*names)
+    plant.have("shop", critical=True)
+    plant.see(State.DOWN, *names)
+    plant.passes(20)
+    plant.see(State.DOWN, "shop")
+    plant.passes(4)
+    assert (plant.mails[-1].named, plant.mails[-1].is_urgent) == ({"shop"}, True)
+
+
+def test_sites_that_all_lose_sight_of_the_same_targets_are_one_incident_that_names_them() -> None:
+    plant = Plant(sites=("north", "south", "west"))
+    names = [f"t{number}" for number in range(30)]
+    plant.have(*names)
+    plant.see(State.DOWN, *names)
+    plant.passes(20)
+    (mail,) = plant.mails
+    assert (mail.incident.kind, mail.incident.site) == ("mass-outage", None)
+    assert mail.incident.cause == "sites north, south, west lost sight of 30 targets at once"
+
+
+def test_a_member_that_leaves_and_comes_again_is_no_second_incident() -> None:
+    plant = Plant()
+    plant.have("one", "two")
+    plant.see(State.DOWN, "one", "two")
+    plant.passes(20)
+    for state in (State.UP, State.DOWN, State.UP, State.DOWN):
+        plant.see(state, "one")
+        plant.passes(10)
+    plant.passes(60)
+    assert (len(plant.open), len(plant.mails)) == (1, 1), "it is as people were told"
+    plant.see(State.UP, "one")
+    plant.passes(SETTLES_S + 2)
+    assert plant.mails[-1].named == {"two"}
+    plant.see(State.DOWN, "one")
+    plant.passes(60)
+    assert len(plant.mails) == 2, "the next change waits"
+    plant.passes(CHANGES_EVERY_S)
+    assert (len(plant.mails), plant.mails[-1].named) == (3, {"one", "two"})
+
+
+def test_names_that_nobody_can_resolve_any_more_are_one_incident() -> None:
+    plant = Plant()
+    names = ["a", "b", "c"]
+    plant.have(*names, group="shops")
+    plant.see(State.UNKNOWN, *names, code=NO_ADDRESS)
+    changes = plant._judged()
+    for for_s, incidents in ((UNRESOLVABLE_AFTER_S - 1, 0), (UNRESOLVABLE_AFTER_S, 1)):
+        draft = Draft(plant.board)
+        for change in changes:
+            grouping.of_unresolvable(draft, change, for_s, plant.world, plant.now, plant.now_s)
+        assert len(list(draft)) == incidents
+    (case,) = draft
+    assert (case.incident.kind, case.open) == ("target-unresolvable", set(names))
+
+
+def test_a_target_that_is_paused_or_removed_leaves() -> None:
+    plant = Plant()
+    plant.have("one", "two")
+    plant.see(State.DOWN, "one", "two")
+    plant.passes(20)
+    plant.targets["one"] = Target(id="one", name="one", address="192.0.2.1", paused=True)
+    del plant.targets["two"]
+    plant.agenda.add(["one", "two"])
+    plant.tick()
+    assert plant.open == []
+    assert {Why.TARGET_PAUSED, Why.TARGET_REMOVED} <= set(plant.whys)
+
+
+def test_what_is_not_kept_is_not_in_force() -> None:
+    plant = Plant()
+    plant.have("one", "two", "three")
+    plant.see(State.DOWN, "one", "two")
+    plant.tick()
+    before = {number: (set(case.open), case.due_s) for number, case in plant.board.cases.items()}
+    draft = Draft(plant.board)
+    plant.see(State.UP, "one")
+    plant.see(State.DOWN, "three")
+    grouping.of_verdicts(draft, plant._judged(), plant.world, plant.now, plant.now_s)
+    grouping.tell_what_is_due(draft, plant.now_s + 100)
+    assert draft.touched[0].notices
+    assert {number: (set(case.open), case.due_s) for number, case in plant.board.cases.items()} == before
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcdef"), st.sampled_from([State.UP, State.DOWN, State.UNKNOWN]), st.integers(0, 40)
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_happens_whoever_was_told_of_a_start_is_told_of_the_end(events: list[tuple[str, State, int]]) -> None:
+    plant = Plant()
+    for name, parents in (("a", []), ("b", ["a"]), ("c", ["a", "b"]), ("d", []), ("e", []), ("f", ["e"])):
+        plant.have(name, parents=parents, critical=name in "cd", group="ab" if name in "ab" else name)
+    for name, state, pause_s in events:
+        plant.see(state, name)
+        plant.passes(pause_s)
+    plant.see(State.UP, *"abcdef")
+    plant.passes(60)
+    assert plant.open == []
+    opened = [one.incident.id for one in plant.told()]
+    resolved = [one.incident.id for one in plant.told(Notice.RESOLVED)]
+    assert len(set(opened)) == len(opened)
+    assert len(set(resolved)) == len(resolved)
+    assert set(opened) <= set(resolved)
+    for case in plant.ended:
+        # Nothing that was DOWN goes unmentioned, but what is told of in another incident.
+        assert case.id in resolved or (case.why is Why.MERGED and not case.is_told)
