@@ -16,6 +16,8 @@ from noc_bus import messages as m
 DEFAULT_ROOT: Final = "noc/v1"
 
 Role = Literal["web", "prober", "recorder", "alerter"]
+_SLUG: Final = re.compile(m.SLUG)
+
 ROLES: Final[tuple[Role, ...]] = ("web", "prober", "recorder", "alerter")
 # A site's name is its broker user, so it must not be able to pass for a service.
 RESERVED_SITES: Final = frozenset({"web", "recorder", "alerter", "reader"})
@@ -25,7 +27,7 @@ def parse_site(text: str) -> str:
     """A site's name. Raises ValueError with the reason for what cannot be one."""
     if text in RESERVED_SITES:
         raise ValueError("that name belongs to a service")
-    if not re.fullmatch(m.SLUG, text):
+    if not _SLUG.fullmatch(text):
         raise ValueError("not a slug")
     return text
 
@@ -57,12 +59,16 @@ class Channel(Generic[M]):
     def variables(self) -> tuple[str, ...]:
         return tuple(re.findall(r"\{(\w+)\}", self.topic))
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.variables)
+
     def address(self, root: str, **variables: str) -> str:
         """The topic with every variable filled in. Raises ValueError for a value that is not a slug."""
-        if set(variables) != set(self.variables):
+        if variables.keys() != self._names:
             raise ValueError(f"the topic {self.topic} needs {', '.join(self.variables)}, not {', '.join(variables)}")
         for name, value in variables.items():
-            if not re.fullmatch(m.SLUG, value):
+            if not _SLUG.fullmatch(value):
                 raise ValueError(
                     f"{name} {value[:80]!r} cannot stand in a topic: use lower-case letters, digits, hyphens"
                 )

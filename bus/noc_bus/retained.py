@@ -211,4 +211,4 @@ class Published(Generic[K, R]):
 
 def _same(one: Any, other: Any) -> bool:
     """Whether they say the same, whatever their numbers."""
-    return bool(replace(one, rev=None) == replace(other, rev=None))
+    return bool(replace(one, rev=other.rev) == other)

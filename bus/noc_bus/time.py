@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from datetime import UTC, datetime
@@ -55,7 +56,13 @@ class Time(int):
 
     def __str__(self) -> str:
         seconds, ms = divmod(int(self), 1000)
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+        return f"{_to_the_second(seconds)}.{ms:03d}Z"
 
     def __repr__(self) -> str:
         return f"Time({self!s})"
+
+
+@functools.lru_cache(maxsize=1024)
+def _to_the_second(seconds: int) -> str:
+    """What thousands of messages of one moment have in common."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from noc_bus.channels import Channel
@@ -25,6 +26,10 @@ def contradiction(message: Message, variables: dict[str, str]) -> str | None:
 
 
 def _field(name: str, message: Message) -> str | None:
-    attribute = "id" if isinstance(message, _NAMED_BY_ID.get(name, ())) else name
-    value = getattr(message, attribute, None)
+    value = getattr(message, _attribute(name, type(message)), None)
     return value if isinstance(value, str) else None
+
+
+@functools.cache
+def _attribute(name: str, message: type[Message]) -> str:
+    return "id" if issubclass(message, _NAMED_BY_ID.get(name, ())) else name

@@ -10,15 +10,23 @@ _PAUSE_S = 0.02
 
 
 def wait_until(
-    condition: Callable[[], Any], deadline_s: float, what: str, *, seen: Callable[[], object] | None = None
+    condition: Callable[[], Any],
+    deadline_s: float,
+    what: str,
+    *,
+    seen: Callable[[], object] | None = None,
+    pause_s: float = _PAUSE_S,
 ) -> Any:
-    """What `condition` gave when it was first true. Fails with `what` and with what `seen` gives at the end."""
+    """What `condition` gave when it was first true. Fails with `what` and with what `seen` gives at the end.
+
+    `pause_s`: how long to wait between two looks; longer where looking is work for what is looked at.
+    """
     started_s = time.monotonic()
     while not (value := condition()):
         if time.monotonic() - started_s > deadline_s:
             instead = f"; instead: {seen()}" if seen else ""
             raise AssertionError(f"waited {deadline_s:g} s in vain for: {what}{instead}")
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return value
 
 

@@ -136,6 +136,7 @@ class Check:
     def cancel(self) -> None:
         """Stop without findings."""
         self._is_over = True
+        self._done = _ignore
         for timer in (self._timer, *self._retry_timers):
             if timer:
                 timer.cancel()
@@ -230,6 +231,7 @@ class Check:
     def _finish(self) -> None:
         if self._is_over:  # reading found the missing replies and has finished the check
             return
+        done = self._done
         self.cancel()
         findings = self._findings
         findings.sent = len(self._echoes)
@@ -238,11 +240,17 @@ class Check:
             self._fail(Reason(InvalidCode.DROPPED, f"the kernel dropped {drops} ICMP packets unread"))
         if not findings.sent and self._not_sent:
             self._fail(self._not_sent)
-        self._done(findings)
+        done(findings)
+        # Echoes know their check for a while yet; without this circle it goes by itself and leaves the collector nothing.
+        self._echoes = []
 
     def _fail(self, reason: Reason) -> None:
         if self._findings.invalid is None:
             self._findings.invalid = Reason(reason.code, reason.text[:200])
+
+
+def _ignore(_: Findings) -> None:
+    """For a check that has told its findings, or is not to."""
 
 
 def addresses_of(destinations: Sequence[Destination]) -> str:

@@ -35,10 +35,11 @@ from noc_prober.targets import Targets
 from noc_prober.watch import NOT_RUNNING, Watch
 from noc_prober.writer import Writer
 
+_SETTLED_S: Final = 5.0
 _TICK_S: Final = 0.2
 _AWAY_GRACE_S: Final = 5.0
 # A mass of states that became due for a refresh together is spread over so many seconds.
-_REFRESHED_WITHIN_S: Final = 25
+_REFRESHED_WITHIN_S: Final = 50
 
 
 class BusSession(Bus, Protocol):
@@ -97,6 +98,7 @@ class Prober:
         self._is_silenced = False
         self._names_changed = False
         self._second_s = self._counted_s = self._loop.time()
+        self._changed_s: float | None = None
 
     async def run(self, stop: threading.Event) -> None:
         """Until `stop` is set. Raises SessionDied when a thread of the session has ended by itself."""
@@ -106,7 +108,6 @@ class Prober:
         self._with.writer.start()
         self._commands.start()
         self._session.start()
-        # What has been made so far stays: the collector need not look at it every time.
         gc.collect()
         gc.freeze()
         try:
@@ -201,6 +202,7 @@ class Prober:
         else:
             self._watch(name, target)
         self._names_changed = True
+        self._changed_s = self._loop.time()
 
     def _first_delay_s(self, target: Target) -> float:
         phase = self._with.slots.phase(target.id, target.interval_s)
@@ -238,6 +240,7 @@ class Prober:
             raise SessionDied("the thread that writes the journal has ended")
         self._with.pinger.tick()
         self._with.resolver.tick()
+        self._spare_collector(now_s)
         self._figures.targets = sum(not watch.target.paused for watch in self._watches.values())
         if self._is_silenced:
             return
@@ -246,6 +249,12 @@ class Prober:
         refreshes = len(self._watches) // _REFRESHED_WITHIN_S + 1
         for watch in self._watches.values():
             refreshes -= watch.tick(now_s, may_refresh=refreshes > 0)
+
+    def _spare_collector(self, now_s: float) -> None:
+        """Targets stay: walking through thousands of them again and again would keep checks waiting."""
+        if self._changed_s is not None and now_s - self._changed_s > _SETTLED_S:
+            self._changed_s = None
+            gc.freeze()
 
     def _silence_changed(self) -> None:
         """Another prober of this site was there first, or is gone: two would tell and journal everything twice."""
