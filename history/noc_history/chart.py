@@ -8,7 +8,7 @@ from typing import Final
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.rollups import Rollup, counts_of
 from noc_history.sketch import Sketch
-from noc_history.store import PERCENTS, Bucket, Chart, Silence
+from noc_history.store import PERCENTS, Bucket, Chart, Day, Silence
 
 _S: Final = 1000
 _MIN: Final = 60 * _S
@@ -28,6 +28,26 @@ def width_for(start: Time, end: Time, points: int) -> int:
 def whole_buckets(start: Time, end: Time, width_ms: int) -> tuple[int, int]:
     """From the begin of the first to the end of the last."""
     return start // width_ms * width_ms, -(-end // width_ms) * width_ms
+
+
+def whole_hours(start: Time, end: Time) -> tuple[Time, Time]:
+    return Time(start // HOUR_MS * HOUR_MS), Time(end // HOUR_MS * HOUR_MS)
+
+
+def days_of(sums: Iterable[Rollup]) -> list[Day]:
+    """Of one target, by days of UTC."""
+    found: dict[int, list[int]] = {}
+    for _, start, cycles, invalid, sent, received, *_ in sums:
+        at = start - start % DAY_MS
+        day = found.get(at)
+        if day is None:
+            found[at] = [cycles, invalid, sent, received]
+        else:
+            day[0] += cycles
+            day[1] += invalid
+            day[2] += sent
+            day[3] += received
+    return [Day(Time(at), *counts) for at, counts in sorted(found.items())]
 
 
 def chart_of(
@@ -65,6 +85,15 @@ def _bucket(at: int, parts: Sequence[_Sketched], blind: float) -> Bucket:
     if len(parts) > 1:
         one = counts_of(0, at, [part for part, _ in parts])
         sketch = Sketch.merged([part for _, part in parts])
+    return _described(at, one, sketch, blind)
+
+
+def bucket_of(one: Rollup) -> Bucket:
+    """What it says, without a word of blind time."""
+    return _described(one.start, one, Sketch.decode(one.sketch), 0.0)
+
+
+def _described(at: int, one: Rollup, sketch: Sketch, blind: float) -> Bucket:
     percentiles_us = sketch.percentiles_us(PERCENTS)
     if not percentiles_us:
         return Bucket(Time(at), one.cycles, one.invalid, one.sent, one.received, None, None, None, None, blind)

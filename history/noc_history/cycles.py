@@ -167,13 +167,25 @@ def _is_there(connection: sqlite3.Connection, run: int) -> bool:
     return connection.execute(query, (key, key + (1 << SHIFT) - 1)).fetchone() is not None
 
 
-def cycles_of(connection: sqlite3.Connection, series: Collection[int], start: int, end: int) -> dict[int, list[Row]]:
-    """By series, those with start <= at < end, in their order, each once. Within one snapshot of the file."""
+def cycles_of(
+    connection: sqlite3.Connection,
+    series: Collection[int],
+    start: int,
+    end: int,
+    *,
+    loose: Mapping[int, Sequence[Row]] | None = None,
+) -> dict[int, list[Row]]:
+    """By series, those with start <= at < end, in their order, each once. Within one snapshot of the file.
+
+    `loose`: what `loose_cycles_of` has found in the same snapshot, of this period at least.
+    """
     of_hours = {"first": max(0, start // HOUR_MS), "last": min(_LAST_RUN, (end - 1) // HOUR_MS)}
-    packed = _in_portions(connection, _BLOCKS, series, {"start": start, "end": end} | of_hours)
-    loose = loose_cycles_of(connection, series, start, end)
     # Of those of one name the first is kept, and blocks have what came first.
-    return {one: without_repeats([*packed[one], *loose[one]]) for one in series}
+    found = _in_portions(connection, _BLOCKS, series, {"start": start, "end": end} | of_hours)
+    known = loose_cycles_of(connection, series, start, end) if loose is None else loose
+    for one in series:
+        found[one] += [row for row in known[one] if start <= row[AT] < end]
+    return {one: without_repeats(rows) for one, rows in found.items()}
 
 
 def loose_cycles_of(

@@ -44,9 +44,12 @@ from noc_history.sums import (
     HOURS,
     MINUTES,
     TIERS,
+    UNIT_MS,
     Tier,
     mark_stale,
+    note_hours,
     packed_groups,
+    quarters_of,
     sum_up_block,
     sums_of,
 )
@@ -311,8 +314,10 @@ class Housekeeping:
             _delete(connection, "DELETE FROM block WHERE id = ?", replaced)
             connection.executemany("DELETE FROM minutes WHERE id = ?", [(one,) for one in replaced])
             connection.executemany(_INSERT_BLOCK, packed)
-            for some in portions(kept, IN_A_BLOCK):
-                sum_up_block(connection, key | some[0][0], some)
+            sums = [
+                one for some in portions(kept, IN_A_BLOCK) for one in sum_up_block(connection, key | some[0][0], some)
+            ]
+            note_hours(connection, hour, sums)
 
     def _sum_up_only(self, hour: int, rows: Sequence[Row]) -> None:
         """Of an hour whose cycles are kept no longer: for what nothing is summed up yet.
@@ -322,13 +327,16 @@ class Housekeeping:
         if hour // _HOURS_OF_DAY < (int(Time.now()) - self._keep_hourly_ms) // DAY_MS:
             return
         start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
-        new = []
+        new: list[Rollup] = []
+        of_hour: list[Rollup] = []
         with self._file.reading("read") as connection:
             there = connection.execute(_DATA_OF["minutes"], (hour, hour + 1)).fetchall()
             for series, some in groupby(roll_up(rows, FIVE_MINUTES_MS), key=itemgetter(0)):
-                known = {one.start for one in sums_of(connection, MINUTES, series, start, end)}
+                known = {one.start: one for one in sums_of(connection, MINUTES, series, start, end)}
                 if known or not sums_of(connection, HOURS, series, start, end):
-                    new += [one for one in some if one.start not in known]
+                    added = [one for one in some if one.start not in known]
+                    new += added
+                    of_hour += _overlaid([*known.values(), *added])
         if not new:
             return
         together = sorted([*(one for _, data in there for one in unpack_rollups(data)), *new], key=BY_START)
@@ -338,6 +346,7 @@ class Housekeeping:
                 raise Changed
             _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for portion, _ in there])
             connection.executemany("INSERT INTO minutes VALUES (?, ?)", packed)
+            note_hours(connection, hour, of_hour)
             mark_stale(connection, hour)
 
     def _drop_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
@@ -405,7 +414,10 @@ class Housekeeping:
                 connection.execute(_DELETE_OF[tier.fresh], (day, day + 1))
                 connection.executemany(_REPLACE[tier.fresh], portions_of_day)
             # Another program may have changed it meanwhile.
-            connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks))
+            done = connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks)).rowcount
+            if done:
+                hours_of_day = (day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
+                connection.execute("DELETE FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32", hours_of_day)
 
     def _known_hours(self, day: int, like: Iterable[Rollup]) -> list[Rollup]:
         with self._file.reading("read") as connection:
@@ -509,12 +521,13 @@ class Housekeeping:
         now = int(Time.now())
         fives = min([now - self._keep_5min_ms, self._before, *(day * DAY_MS for day in self._stale_days())]) // DAY_MS
         hours = min(now - self._keep_hourly_ms, fives * DAY_MS) // DAY_MS
-        for tier, day in ((MINUTES, fives), (HOURS, hours), (DAYS, hours)):
-            for table, unit_ms in ((tier.fresh, tier.fresh_ms), (tier.packed, tier.packed_ms)):
-                while found := self._file.read("read", _OLD[table], (day * DAY_MS // unit_ms, _PORTIONS_AT_ONCE)):
-                    with self._file.transaction("delete") as connection:
-                        connection.executemany(_DELETE[table], found)
-                    yield
+        of_minutes = {MINUTES.fresh, MINUTES.packed}
+        for table, unit_ms in UNIT_MS.items():
+            end = (fives if table in of_minutes else hours) * DAY_MS // unit_ms
+            while found := self._file.read("read", _OLD[table], (end, _PORTIONS_AT_ONCE)):
+                with self._file.transaction("delete") as connection:
+                    connection.executemany(_DELETE[table], found)
+                yield
 
 
 class _Folding:
@@ -578,6 +591,9 @@ class _Folding:
             if any(_checksum(connection, table, key) != self._seen.get((table, key)) for key, _ in changed):
                 raise Changed
             connection.executemany(_REPLACE[table], changed)
+            if self._tier == HOURS:
+                quarters = [(key, quarters_of(data)) for key, data in changed]
+                connection.executemany("INSERT OR REPLACE INTO packed_quarters VALUES (?, ?)", quarters)
 
 
 def _checksum(connection: sqlite3.Connection, table: str, key: int) -> int | None:
@@ -594,7 +610,7 @@ _BLOCKS_AROUND: Final = """
 SELECT id, data FROM block
 WHERE id <= ? AND id >= COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id
 """
-_TABLES: Final = ("tail", *(table for tier in TIERS for table in (tier.fresh, tier.packed)))
+_TABLES: Final = ("tail", *UNIT_MS)
 
 
 def _in_each(statement: str) -> dict[str, str]:

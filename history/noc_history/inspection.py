@@ -158,10 +158,11 @@ def _portions(connection: sqlite3.Connection, name: str, query: str) -> Part:
 
 
 def _sums(connection: sqlite3.Connection, name: str, tier: Tier) -> Part:
-    fresh, packed = (_sums_in(connection, table) for table in (tier.fresh, tier.packed))
-    starts = [one.first for one in (fresh, packed) if one.first is not None]
-    ends = [one.last for one in (fresh, packed) if one.last is not None]
-    return Part(name, None, fresh.size + packed.size, min(starts, default=None), max(ends, default=None))
+    tables = [tier.fresh, tier.packed, *(["packed_quarters"] if tier == HOURS else [])]
+    found = [_sums_in(connection, table) for table in tables]
+    starts = [one.first for one in found if one.first is not None]
+    ends = [one.last for one in found if one.last is not None]
+    return Part(name, None, sum(one.size for one in found), min(starts, default=None), max(ends, default=None))
 
 
 def _sums_in(connection: sqlite3.Connection, table: str) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, compress, groupby, pairwise
 from typing import Final, NamedTuple
 
 from noc_history.packing import AT, Columns, Row, UnknownPackingError, is_valid, packed_column
@@ -41,7 +41,8 @@ def roll_up(rows: Iterable[Row], width_ms: int) -> list[Rollup]:
     found = []
     for (series, number), some in groupby(rows, lambda row: (row[0], row[AT] // width_ms)):
         cycles = list(some)
-        valid = [row for row in cycles if is_valid(row)]
+        # Most have no note, and are valid.
+        valid = [row for row in cycles if not row[5] or is_valid(row)]
         rtts = [rtt for row in valid for rtt in row[6]]
         found.append(
             Rollup(
@@ -113,11 +114,14 @@ def pack_rollups(rollups: Sequence[Rollup]) -> bytes:
     return _HEAD.pack(_VERSION, len(rollups)) + zlib.compress(body, 6, wbits=-15)
 
 
-def unpack_rollups(data: bytes, only: int | None = None) -> list[Rollup]:
-    """What `pack_rollups` was given; of one series alone, where it is named. Raises UnknownPackingError."""
+def unpack_rollups(data: bytes, only: int | None = None, *, start: int = 0, end: int | None = None) -> list[Rollup]:
+    """What `pack_rollups` was given; of one series alone, where it is named, or of a period.
+
+    Raises UnknownPackingError.
+    """
     try:
         version, count = _HEAD.unpack_from(data)
-        found = _unpacked(data, count, only) if version == _VERSION else None
+        found = _unpacked(data, count, only, start, end) if version == _VERSION else None
     except (struct.error, zlib.error, IndexError, ValueError) as error:
         raise UnknownPackingError(f"rollups that cannot be read: {error}") from error
     if found is None:
@@ -125,35 +129,40 @@ def unpack_rollups(data: bytes, only: int | None = None) -> list[Rollup]:
     return found
 
 
-def _unpacked(data: bytes, count: int, only: int | None) -> list[Rollup]:
+def _unpacked(data: bytes, count: int, only: int | None, start: int, end: int | None) -> list[Rollup]:
     columns = Columns(zlib.decompress(data[_HEAD.size :], wbits=-15))
     all_series = columns.next().all()
-    first, end = 0, count
+    first, stop = 0, count
     if only is not None:
         if only not in all_series:
             return []
         first = all_series.index(only)
-        end = first + all_series.count(only)
-    start, cycles, invalid, extra, lost, mean, rest, low_us, high_us = (
-        columns.next().part(first, end) for _ in range(9)
-    )
+        stop = first + all_series.count(only)
+    counts = [all_series[first:stop], *(columns.next().part(first, stop) for _ in range(9))]
     lengths = columns.next().all()
-    sketches = columns.rest()
-    ends = list(accumulate(lengths[first:end], initial=sum(lengths[:first])))
+    packed = columns.rest()
+    ends = list(accumulate(lengths[first:stop], initial=sum(lengths[:first])))
+    sketches = [packed[one:other] for one, other in pairwise(ends)]
+    if end is not None:
+        is_in = [start <= one * FIVE_MINUTES_MS < end for one in counts[1]]
+        if not all(is_in):
+            counts = [list(compress(column, is_in)) for column in counts]
+            sketches = list(compress(sketches, is_in))
+    series, at, cycles, invalid, extra, lost, mean, left, low_us, high_us = counts
     sent = [more + 5 * count for more, count in zip(extra, cycles, strict=True)]
     received = [count - one for count, one in zip(sent, lost, strict=True)]
     return list(
         map(
             Rollup,
-            all_series[first:end],
-            [one * FIVE_MINUTES_MS for one in start],
+            series,
+            [one * FIVE_MINUTES_MS for one in at],
             cycles,
             invalid,
             sent,
             received,
-            [one * (count or 1) + left for one, count, left in zip(mean, received, rest, strict=True)],
+            [one * (count or 1) + more for one, count, more in zip(mean, received, left, strict=True)],
             low_us,
             high_us,
-            [sketches[one:other] for one, other in pairwise(ends)],
+            sketches,
         )
     )

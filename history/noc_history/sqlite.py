@@ -17,18 +17,19 @@ import msgspec
 
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, SiteState, Target
-from noc_bus.time import HOUR_MS, Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
-from noc_history.chart import chart_of, whole_buckets, width_for
+from noc_history.chart import chart_of, days_of, whole_buckets, whole_hours, width_for
 from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest
 from noc_history.housekeeping import Housekeeping
 from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
-from noc_history.rollups import Rollup
+from noc_history.rollups import Rollup, merged
 from noc_history.store import (
     KEEP_5MIN_DAYS,
     KEEP_HOURLY_DAYS,
     Batch,
     Chart,
+    Day,
     Definition,
     Point,
     Silence,
@@ -39,7 +40,15 @@ from noc_history.store import (
     Written,
     days_ago,
 )
-from noc_history.sums import PACKED_SCHEMA, rollups_of, sum_up_block
+from noc_history.sums import (
+    PACKED_SCHEMA,
+    QUARTERS_SCHEMA,
+    RECENT_SCHEMA,
+    hours_and_days,
+    quarters_of,
+    rollups_of,
+    sum_up_block,
+)
 from noc_history.sums import SCHEMA as SUMS_SCHEMA
 
 _VACUUM_PAGES: Final = 500
@@ -144,8 +153,16 @@ def _to_version_4(connection: sqlite3.Connection) -> None:
         sum_up_block(connection, key, unpack(data))
 
 
+def _to_version_6(connection: sqlite3.Connection) -> None:
+    sql(RECENT_SCHEMA)(connection)
+    sql(QUARTERS_SCHEMA)(connection)
+    # Packed hours are of version 5 only; those of version 4 get their quarters when they are packed.
+    for key, data in connection.execute("SELECT id, data FROM packed_hours").fetchall():
+        connection.execute("INSERT INTO packed_quarters VALUES (?, ?)", (key, quarters_of(data)))
+
+
 LADDER: Final = Ladder(
-    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4, sql(PACKED_SCHEMA)],
+    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4, sql(PACKED_SCHEMA), _to_version_6],
     cure="name another file in NOC_HISTORY_URL",
 )
 # Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
@@ -291,6 +308,24 @@ class SqliteStore:
             target: chart_of(of_target, silences[target], start, end, width_ms) for target, of_target in found.items()
         }
 
+    def totals(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Rollup]:
+        found: dict[str, list[Rollup]] = defaultdict(list)
+        start, end = whole_hours(start, end)
+        with _as_store_error(), self._file.reading("read") as connection:
+            names = _names(connection, targets)
+            for one in hours_and_days(connection, start, end, names):
+                found[names[one.series]].append(one)
+        return {target: merged(0, start, found[target]) for target in sorted(found)}
+
+    def daily(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Day]]:
+        found: dict[str, list[Rollup]] = defaultdict(list)
+        start, end = whole_hours(Time(start // DAY_MS * DAY_MS), end)
+        with _as_store_error(), self._file.reading("read") as connection:
+            names = _names(connection, targets)
+            for one in hours_and_days(connection, start, end, names):
+                found[names[one.series]].append(one)
+        return {target: days_of(found[target]) for target in sorted(found)}
+
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()
         values = {"targets": _wanted(targets), "start": start, "end": end, "now": now, "late": end + HOUR_MS}
@@ -421,6 +456,12 @@ _DEFINITIONS: Final = """
 SELECT target, since, message FROM definition
 WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) ORDER BY target, since
 """
+
+
+def _names(connection: sqlite3.Connection, targets: Sequence[str] | None) -> dict[int, str]:
+    """The targets by the numbers of their series."""
+    found = connection.execute(_SERIES, {"targets": _wanted(targets)}).fetchall()
+    return {number: target for number, target, _ in found}
 
 
 def _wanted(targets: Sequence[str] | None) -> str | None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, Time
+from noc_history.rollups import Rollup
 
 KEEP_5MIN_DAYS: Final = 90
 KEEP_HOURLY_DAYS: Final = 1826
@@ -165,6 +166,16 @@ class Chart:
     merged: Sequence[Bucket]
 
 
+class Day(NamedTuple):
+    """Cycles of one target from all sites that began on one day of UTC; `sent` and `received` as in `Point`."""
+
+    at: Time
+    cycles: int
+    invalid: int
+    sent: int
+    received: int
+
+
 class StateRecord(Struct, frozen=True, gc=False):
     """A site's state of a target from `since` on, until the site's next one by epoch and journal number."""
 
@@ -214,6 +225,19 @@ class Store(Protocol):
 
         Where raw cycles are kept no longer, their rollups stand for them: then all of a rollup falls into
         the bucket that it begins in. `sites` None: all.
+        """
+
+    def totals(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Rollup]:
+        """By target, all cycles from all sites that began in the period summed up; for thousands of targets at once.
+
+        The period is of whole hours: start and end are moved back to them. What is not summed up yet, as is an
+        hour that is not over, may be left out. `targets` None: all that have any.
+        """
+
+    def daily(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Day]]:
+        """By target, each day that has cycles, oldest first; for thousands of targets at once.
+
+        As in `totals`; but start is moved back to a whole day.
         """
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:

@@ -9,7 +9,7 @@ stop anywhere, and be done again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -63,6 +63,25 @@ CREATE TABLE packed_days (
 );
 """
 
+RECENT_SCHEMA: Final = """
+-- Over an hour, made with those of its minutes, until their day is summed up. The key is the number of the hour, and
+-- that of a group of series which is large, so that the day so far of thousands of targets is read at once.
+CREATE TABLE recent_hours (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+"""
+_RECENT_SERIES: Final = 64
+
+QUARTERS_SCHEMA: Final = """
+-- Over a quarter of a day: what the packed hours of the same key come to. A chart of months would merge thousands.
+CREATE TABLE packed_quarters (
+    id INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+"""
+_QUARTER_MS: Final = DAY_MS // 4
+
 
 class Tier(NamedTuple):
     """Sums of one width: the tables of fresh and of packed ones, and how much time is in a portion of each."""
@@ -79,11 +98,17 @@ MINUTES: Final = Tier("minutes", "packed_minutes", HOUR_MS, DAY_MS, 2)
 HOURS: Final = Tier("hours", "packed_hours", DAY_MS, 8 * DAY_MS, 2)
 DAYS: Final = Tier("days", "packed_days", DAY_MS, 64 * DAY_MS, 8)
 TIERS: Final = (MINUTES, HOURS, DAYS)
-UNIT_MS: Final = {one.fresh: one.fresh_ms for one in TIERS} | {one.packed: one.packed_ms for one in TIERS}
+UNIT_MS: Final = {
+    **{one.fresh: one.fresh_ms for one in TIERS},
+    **{one.packed: one.packed_ms for one in TIERS},
+    "packed_quarters": HOURS.packed_ms,
+}
 """What the number in the key of a portion of a table counts."""
 BY_START: Final = itemgetter(0, 1)
 """What names a sum: its series and its start."""
 
+# Of so few series each is looked for; to find more, everything is read.
+_FEW: Final = 100
 # One seek for each hour or day, whatever is stored beside what is wanted.
 _FRESH: Final = """
 WITH RECURSIVE one(number) AS (
@@ -109,6 +134,7 @@ SELECT number FROM one WHERE number < ?
 """
 _OF_FRESH: Final = {one: _FRESH.replace("{table}", one.fresh) for one in TIERS}
 _OF_PACKED: Final = {one: _PACKED.replace("{table}", one.packed) for one in TIERS}
+_OF_QUARTERS: Final = _PACKED.replace("{table}", "packed_quarters")
 FRESH_NUMBERS: Final = {one: _NUMBERS.replace("{table}", one.fresh) for one in TIERS}
 """Of the hours or days before one that have fresh sums."""
 _OLDEST: Final = {
@@ -117,10 +143,22 @@ _OLDEST: Final = {
 }
 
 
-def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) -> None:
-    """Keep the sums of the block with this key, and sum up its day again later."""
-    connection.execute("INSERT INTO minutes VALUES (?, ?)", (key, pack_rollups(roll_up(rows, FIVE_MINUTES_MS))))
+def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) -> list[Rollup]:
+    """Keep the sums of the block with this key, and sum up its day again later; they are for `note_hours`."""
+    sums = roll_up(rows, FIVE_MINUTES_MS)
+    connection.execute("INSERT INTO minutes VALUES (?, ?)", (key, pack_rollups(sums)))
     mark_stale(connection, key >> SHIFT)
+    return sums
+
+
+def note_hours(connection: sqlite3.Connection, hour: int, minutes: Iterable[Rollup]) -> None:
+    """Keep what all sums over five minutes of some series come to in this hour, for whoever asks about many targets."""
+    for group, some in groupby(merged_to(minutes, HOUR_MS), key=lambda one: one.series // _RECENT_SERIES):
+        key = hour << SHIFT | group
+        there = connection.execute("SELECT data FROM recent_hours WHERE id = ?", (key,)).fetchone()
+        sums = {one.series: one for one in (*(unpack_rollups(there[0]) if there else ()), *some)}
+        data = pack_rollups([one for _, one in sorted(sums.items())])
+        connection.execute("INSERT OR REPLACE INTO recent_hours VALUES (?, ?)", (key, data))
 
 
 def mark_stale(connection: sqlite3.Connection, hour: int) -> None:
@@ -142,7 +180,7 @@ def rollups_of(
     loose_hours = {one: {row[1] // HOUR_MS for row in rows} for one, rows in loose.items()}
     if width_ms < FIVE_MINUTES_MS:
         since = min(end, max(start, _oldest_block(connection, end)))
-        raw = cycles_of(connection, series, since, end)
+        raw = cycles_of(connection, series, since, end, loose=loose)
         found = {one: roll_up(raw[one], width_ms) for one in series}
         loose_hours = {one: {hour for hour in some if hour * HOUR_MS < since} for one, some in loose_hours.items()}
     else:
@@ -155,7 +193,8 @@ def rollups_of(
     # A loose cycle may belong to an hour of which others are packed: such an hour is summed up anew.
     for hour in sorted(set().union(*loose_hours.values())):
         some = [one for one in series if hour in loose_hours[one]]
-        of_hour = cycles_of(connection, some, max(start, hour * HOUR_MS), min(end, (hour + 1) * HOUR_MS))
+        hour_start, hour_end = max(start, hour * HOUR_MS), min(end, (hour + 1) * HOUR_MS)
+        of_hour = cycles_of(connection, some, hour_start, hour_end, loose=loose)
         for one, rows in of_hour.items():
             found[one] += roll_up(rows, min(width_ms, HOUR_MS))
     return {one: merged_to(sorted(some, key=BY_START), width_ms) for one, some in found.items()}
@@ -175,16 +214,42 @@ def _summed(
     if width_ms < HOUR_MS:
         coarse = sums_of(connection, HOURS, series, start, since_minutes)
         return coarse + sums_of(connection, MINUTES, series, since_minutes, end)
-    tier = HOURS
+    anew = set(stale)
+    if width_ms % _QUARTER_MS == 0:
+        anew |= {hour * HOUR_MS // DAY_MS for hour in loose_hours}
     if width_ms % DAY_MS == 0:
-        tier = DAYS
-        stale = {*stale, *(hour * HOUR_MS // DAY_MS for hour in loose_hours)}
-    found = [one for one in sums_of(connection, tier, series, start, end) if one.start // DAY_MS not in stale]
-    for day in stale:
+        found = sums_of(connection, DAYS, series, start, end)
+    elif width_ms % _QUARTER_MS == 0:
+        found = _quarters(connection, series, start, end)
+    else:
+        found = sums_of(connection, HOURS, series, start, end)
+    found = [one for one in found if one.start // DAY_MS not in anew]
+    for day in anew:
         day_start, day_end = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
         if day_start < day_end:
             found += finest_of(connection, series, day_start, day_end)
     return found
+
+
+def _quarters(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Rollup]:
+    """Of quarters of a day, and of hours on days of which some are fresh."""
+    window = {"first": max(0, start // HOURS.packed_ms), "last": (end - 1) // HOURS.packed_ms}
+    packed = connection.execute(_OF_QUARTERS, window | {"group": series // HOURS.series}).fetchall()
+    days = {day for (day,) in connection.execute(FRESH_NUMBERS[HOURS], (-(-end // DAY_MS),))}
+    found = [
+        one
+        for _, data in packed
+        for one in unpack_rollups(data, series)
+        if start <= one.start < end and one.start // DAY_MS not in days
+    ]
+    for day in days:
+        found += sums_of(connection, HOURS, series, max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS))
+    return found
+
+
+def quarters_of(hours: bytes) -> bytes:
+    """The portion of quarters that goes with a packed one of hours."""
+    return pack_rollups(merged_to(unpack_rollups(hours), _QUARTER_MS))
 
 
 def finest_of(connection: sqlite3.Connection, series: int, start: int, end: int) -> list[Rollup]:
@@ -208,6 +273,46 @@ def sums_of(connection: sqlite3.Connection, tier: Tier, series: int, start: int,
         for _, data in connection.execute(query, window).fetchall():
             found.update({one.start: one for one in unpack_rollups(data, series)})
     return [one for at, one in sorted(found.items()) if start <= at < end]
+
+
+def hours_and_days(connection: sqlite3.Connection, start: int, end: int, wanted: Collection[int]) -> Iterator[Rollup]:
+    """Sums of some series, or of all that begin in the period, which is of whole hours: of days where they are.
+
+    In no order. What is not in a block yet, as is an hour that is not over, is left out.
+    """
+    stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
+    first, last = -(-start // DAY_MS), end // DAY_MS
+    whole = {day for day in range(first, last) if day not in stale}
+    if whole:
+        for one in _all_of(connection, DAYS, min(whole) * DAY_MS, (max(whole) + 1) * DAY_MS, wanted):
+            if one.start // DAY_MS in whole:
+                yield one
+    for day in range(start // DAY_MS, -(-end // DAY_MS)):
+        if day not in whole:
+            day_start, day_end = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
+            found = {BY_START(one): one for one in _all_of(connection, HOURS, day_start, day_end, wanted)}
+            hours = (day_start // HOUR_MS, day_end // HOUR_MS)
+            for (data,) in connection.execute(_RECENT, hours).fetchall():
+                found.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in wanted)
+            yield from found.values()
+
+
+_BETWEEN: Final = "SELECT data FROM {table} WHERE id >= ? << 32 AND id < ? << 32"
+_ALL_FRESH: Final = {one: _BETWEEN.replace("{table}", one.fresh) for one in TIERS}
+_ALL_PACKED: Final = {one: _BETWEEN.replace("{table}", one.packed) for one in TIERS}
+_RECENT: Final = _BETWEEN.replace("{table}", "recent_hours")
+
+
+def _all_of(
+    connection: sqlite3.Connection, tier: Tier, start: int, end: int, wanted: Collection[int]
+) -> Iterable[Rollup]:
+    if len(wanted) <= _FEW:
+        return [one for series in wanted for one in sums_of(connection, tier, series, start, end)]
+    found: dict[tuple[int, int], Rollup] = {}
+    for query, unit_ms in ((_ALL_PACKED[tier], tier.packed_ms), (_ALL_FRESH[tier], tier.fresh_ms)):
+        for (data,) in connection.execute(query, (start // unit_ms, -(-end // unit_ms))):
+            found.update((BY_START(one), one) for one in unpack_rollups(data, start=start, end=end))
+    return [one for one in found.values() if one.series in wanted]
 
 
 def packed_groups(tier: Tier, number: int, sums: Iterable[Rollup]) -> list[tuple[int, bytes]]:

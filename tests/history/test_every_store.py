@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult, State, Target
-from noc_bus.time import Time
-from noc_history.sketch import ERROR
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.sketch import ERROR, Sketch
 from noc_history.sqlite import SqliteStore
-from noc_history.store import PERCENTS, Batch, Bucket, Definition, Point, Silence, StateRecord, Store, Written
+from noc_history.store import PERCENTS, Batch, Bucket, Day, Definition, Point, Silence, StateRecord, Store, Written
 from tests.history.conftest import open_store
 from tests.history.records import T0, at, cycle, incident, state
 
@@ -65,6 +65,55 @@ def test_a_batch_written_three_times_is_stored_once(store: Store) -> None:
     assert (point.cycles, point.sent, point.received) == (50, 250, 150)
     assert len(store.states(["router"], at(0), at(50))["router"]["here"].states) == 5
     assert len(store.incidents(at(0), at(50))) == 1
+
+
+def summed_up(store: Store) -> Store:
+    """What a store does beside writing, until nothing is left of it."""
+    while store.maintain(Time(0), 5.0).backlog_rows:
+        pass
+    return store
+
+
+def test_a_period_of_many_targets_is_summed_up_over_all_sites_by_whole_hours(store: Store) -> None:
+    hour_s, some = 3600, [1.0, 2.0, 3.0, 4.0]
+    written = [
+        *(cycle(second, some, site=site, target=target) for second in range(0, 3 * hour_s, 600)
+          for site in ("here", "there") for target in ("router", "switch")),
+        cycle(5, [], invalid="late", target="router"),
+        cycle(hour_s * 30, [9.0], target="switch"),
+    ]  # fmt: skip
+    store.write(Batch(results=written))
+    summed_up(store)
+    start = at(-7 * 60)
+    found = store.totals(None, start, at(2 * hour_s))
+    first, last = start // HOUR_MS * HOUR_MS, at(2 * hour_s) // HOUR_MS * HOUR_MS
+    for target in ("router", "switch"):
+        of_period = [one for one in written if one.target == target and first <= one.at < last]
+        valid = [one for one in of_period if one.invalid is None]
+        rtts_us = [round(rtt * 1000) for one in valid for rtt in one.rtts_ms]
+        total = found[target]
+        assert (total.start, total.cycles, total.invalid) == (first, len(of_period), len(of_period) - len(valid))
+        assert (total.sent, total.received) == (5 * len(valid), len(rtts_us))
+        assert (total.sum_us, total.low_us, total.high_us) == (sum(rtts_us), min(rtts_us), max(rtts_us))
+        assert Sketch.decode(total.sketch) == Sketch.of(rtts_us)
+    assert store.totals(["switch", "nothing"], start, at(2 * hour_s)) == {"switch": found["switch"]}
+    # Of a period with whole days in it, the same as of its hours.
+    of_days = store.totals(["switch"], Time(T0 - 50 * HOUR_MS), Time(T0 + 50 * HOUR_MS))["switch"]
+    assert (of_days.cycles, of_days.high_us) == (37, 9000)
+    assert store.totals([], start, at(2 * hour_s)) == {}
+
+
+def test_days_of_many_targets_are_counted_apart(store: Store) -> None:
+    day_s = 86_400
+    cycles = [cycle(day * day_s + second, [1.0], site=site) for day in (0, 2) for second in (0, 7200) for site in "ab"]
+    store.write(Batch(results=[*cycles, cycle(2 * day_s + 1, [], target="switch", invalid="late")]))
+    summed_up(store)
+    midnight = T0 // DAY_MS * DAY_MS
+    day, later = Day(Time(midnight), 4, 0, 20, 4), Time(midnight + 2 * DAY_MS)
+    expected = {"router": [day, day._replace(at=later)], "switch": [Day(later, 1, 1, 0, 0)]}
+    assert store.daily(None, at(0), at(3 * day_s)) == expected
+    assert store.daily(["switch", "none"], at(0), at(3 * day_s)) == {"switch": expected["switch"]}
+    assert store.daily(None, at(day_s), at(2 * day_s - 12 * 3600)) == {}
 
 
 def test_states_and_incidents_that_are_there_are_not_counted_where_the_store_can_tell(store: Store) -> None:

@@ -37,7 +37,7 @@ def test_a_power_cut_while_sums_are_packed_changes_no_chart(tmp_path: Path) -> N
     """Nine days, and what comes late for three of them after they were packed."""
     path, rng = tmp_path / "history.sqlite", random.Random(21)
     cycles, start = days_ago(some_cycles(rng, 24 * 9, every_s=25_000), 10)
-    end, widths = Time(start + 9 * DAY_MS), (HOUR_MS, DAY_MS)
+    end, widths = Time(start + 9 * DAY_MS), (HOUR_MS, 6 * HOUR_MS, DAY_MS)
     late = [one for one in cycles if one.target == "switch" and 4 <= (one.at - start) // DAY_MS < 7]
     truth, store = SqliteStore(tmp_path / "truth.sqlite"), SqliteStore(path)
     write(truth, cycles)
@@ -106,6 +106,8 @@ def bring_back_to_version_4(path: Path) -> None:
                 row = (number << 32 | series, pack_rollups(list(some)))
                 db.execute(f"INSERT OR REPLACE INTO {tier.fresh} VALUES (?, ?)", row)
             db.execute(f"DROP TABLE {tier.packed}")
+        db.execute("DROP TABLE packed_quarters")
+        db.execute("DROP TABLE recent_hours")
         db.execute("PRAGMA user_version = 4")
 
 

@@ -124,6 +124,57 @@ Report = TypedDict(
 )
 
 
+class Figures(TypedDict):
+    cycles: int
+    invalid: int
+    loss_pct: Annotated[float | None, Meta(description="null: no valid cycle")]
+    rtt_p50_ms: Annotated[float | None, Meta(description="the median, within 1 %, as all percentiles")]
+    rtt_p95_ms: float | None
+    jitter_ms: Annotated[float | None, Meta(description="by how much the 95th percentile exceeds the median")]
+
+
+class DaysRow(TypedDict):
+    target: str
+    name: str
+    group: str
+    days: Annotated[
+        list[list[float | None] | None],
+        Meta(description="one for each day: null, for nothing was measured, or loss_pct, cycles, invalid"),
+    ]
+
+
+class TopRow(Figures):
+    target: str
+    name: str
+    group: str
+    before: Annotated[Figures | None, Meta(description="the period before, of the same length")]
+
+
+class GroupRow(Figures):
+    group: str
+    targets: int
+    before: Figures | None
+
+
+class UsualFigures(Figures):
+    rtt_p5_ms: float | None
+
+
+class UsualRow(TypedDict):
+    target: str
+    name: str
+    group: str
+    now: Figures
+    usual: Annotated[UsualFigures | None, Meta(description="null: there is no such hour yet")]
+    weeks: Annotated[int, Meta(description="how many of the four weeks before have such an hour")]
+
+
+Days = TypedDict("Days", {"from": At, "to": At, "rows": list[DaysRow]})
+Top = TypedDict("Top", {"from": At, "to": At, "by": str, "order": str, "rows": list[TopRow]})
+GroupSums = TypedDict("GroupSums", {"from": At, "to": At, "rows": list[GroupRow]})
+Unusual = TypedDict("Unusual", {"from": At, "to": At, "rows": list[UsualRow]})
+
+
 class MailTest(TypedDict):
     request: Annotated[str, Meta(description="names these mails")]
     at: At
