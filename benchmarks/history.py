@@ -317,6 +317,11 @@ class Year:
                 with file.transaction("write") as connection:
                     note_hours(connection, hour, _moved(hours, [hour]))
                     mark_stale(connection, hour)
+            # The day so far is summed up beside its hours.
+            with file.transaction("write") as connection:
+                so_far = merged_to(_moved(hours, range(today * 24, self._now_h)), DAY_MS)
+                _put_fresh(connection, "days", today, so_far, 24)
+                connection.execute("UPDATE stale_day SET summed = marks")
 
         self._store.inspected(fill)
 

@@ -8,7 +8,7 @@ from typing import Final
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.rollups import Rollup, counts_of
 from noc_history.sketch import Sketch
-from noc_history.store import PERCENTS, Bucket, Chart, Day, Silence
+from noc_history.store import PERCENTS, Bucket, Chart, Silence
 
 _S: Final = 1000
 _MIN: Final = 60 * _S
@@ -32,22 +32,6 @@ def whole_buckets(start: Time, end: Time, width_ms: int) -> tuple[int, int]:
 
 def whole_hours(start: Time, end: Time) -> tuple[Time, Time]:
     return Time(start // HOUR_MS * HOUR_MS), Time(end // HOUR_MS * HOUR_MS)
-
-
-def days_of(sums: Iterable[Rollup]) -> list[Day]:
-    """Of one target, by days of UTC."""
-    found: dict[int, list[int]] = {}
-    for _, start, cycles, invalid, sent, received, *_ in sums:
-        at = start - start % DAY_MS
-        day = found.get(at)
-        if day is None:
-            found[at] = [cycles, invalid, sent, received]
-        else:
-            day[0] += cycles
-            day[1] += invalid
-            day[2] += sent
-            day[3] += received
-    return [Day(Time(at), *counts) for at, counts in sorted(found.items())]
 
 
 def chart_of(

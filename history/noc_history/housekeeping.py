@@ -168,6 +168,7 @@ class Housekeeping:
         yield from self._settle(_SETTLE)
         if time.monotonic() >= self._pack_at_s:
             yield from self._pack_hours()
+            yield from self._sum_up_today()
             # What was packed is to be summed up.
             self.done.to_sum = self._days_to_sum()
             self._pack_at_s = time.monotonic() + _PACK_EVERY_S
@@ -419,6 +420,35 @@ class Housekeeping:
                 hours_of_day = (day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
                 connection.execute("DELETE FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32", hours_of_day)
 
+    def _sum_up_today(self) -> Iterator[None]:
+        """The day so far, from its hours, for questions about many targets."""
+        found = self._file.read(
+            "read",
+            "SELECT number, marks FROM stale_day WHERE marks <> summed AND number >= ?",
+            (self._packable() // DAY_MS,),
+        )
+        for day, marks in found:
+            hours = (day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
+            groups: dict[int, list[Rollup]] = {}
+            for key, data in self._file.read("read", _RECENT_OF, hours):
+                groups.setdefault(key & ((1 << SHIFT) - 1), []).extend(unpack_rollups(data))
+            yield
+            packed: list[tuple[int, bytes]] = []
+            for _, sums in sorted(groups.items()):
+                of_day = merged_to(sorted(sums, key=BY_START), DAY_MS)
+                packed += [
+                    (day << SHIFT | some[0][0], pack_rollups(some)) for some in portions(of_day, _SERIES_OF_A_DAY)
+                ]
+                yield
+            with self._file.transaction("sum up") as connection:
+                done = connection.execute(
+                    "UPDATE stale_day SET summed = marks WHERE number = ? AND marks = ?", (day, marks)
+                )
+                if done.rowcount:
+                    connection.execute(_DELETE_OF[DAYS.fresh], (day, day + 1))
+                    connection.executemany(_REPLACE[DAYS.fresh], packed)
+            yield
+
     def _known_hours(self, day: int, like: Iterable[Rollup]) -> list[Rollup]:
         with self._file.reading("read") as connection:
             return [
@@ -623,6 +653,7 @@ _OLD: Final = _in_each("SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LI
 _DELETE: Final = _in_each("DELETE FROM {table} WHERE id = ?")
 _REPLACE: Final = _in_each("INSERT OR REPLACE INTO {table} VALUES (?, ?)")
 _DATA_OF: Final = _in_each("SELECT id, data FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
+_RECENT_OF: Final = "SELECT id, data FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
 _DELETE_OF: Final = _in_each("DELETE FROM {table} WHERE id >= ? << 32 AND id < ? << 32")
 
 _FIRST_SERIES: Final = """

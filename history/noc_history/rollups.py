@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress, groupby, pairwise
 from typing import Final, NamedTuple
 
@@ -125,8 +125,27 @@ def unpack_rollups(data: bytes, only: int | None = None, *, start: int = 0, end:
     except (struct.error, zlib.error, IndexError, ValueError) as error:
         raise UnknownPackingError(f"rollups that cannot be read: {error}") from error
     if found is None:
-        raise UnknownPackingError(f"rollups packed in the way {version}; this program knows {_VERSION} only")
+        raise _unknown(version)
     return found
+
+
+def counts_in(data: bytes) -> Iterator[tuple[int, ...]]:
+    """Of each in `data`: series, start, cycles, invalid, sent, received. Raises UnknownPackingError."""
+    try:
+        version, _ = _HEAD.unpack_from(data)
+        if version != _VERSION:
+            raise _unknown(version)
+        columns = Columns(zlib.decompress(data[_HEAD.size :], wbits=-15))
+        series, start, cycles, invalid, extra, lost = (columns.next().all() for _ in range(6))
+    except (struct.error, zlib.error, IndexError) as error:
+        raise UnknownPackingError(f"rollups that cannot be read: {error}") from error
+    sent = [more + 5 * count for more, count in zip(extra, cycles, strict=True)]
+    received = [count - one for count, one in zip(sent, lost, strict=True)]
+    return zip(series, [one * FIVE_MINUTES_MS for one in start], cycles, invalid, sent, received, strict=True)
+
+
+def _unknown(version: int) -> UnknownPackingError:
+    return UnknownPackingError(f"rollups packed in the way {version}; this program knows {_VERSION} only")
 
 
 def _unpacked(data: bytes, count: int, only: int | None, start: int, end: int | None) -> list[Rollup]:

@@ -19,7 +19,7 @@ from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
-from noc_history.chart import chart_of, days_of, whole_buckets, whole_hours, width_for
+from noc_history.chart import chart_of, whole_buckets, whole_hours, width_for
 from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest
 from noc_history.housekeeping import Housekeeping
 from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
@@ -44,6 +44,7 @@ from noc_history.sums import (
     PACKED_SCHEMA,
     QUARTERS_SCHEMA,
     RECENT_SCHEMA,
+    daily_counts,
     hours_and_days,
     quarters_of,
     rollups_of,
@@ -313,18 +314,17 @@ class SqliteStore:
         start, end = whole_hours(start, end)
         with _as_store_error(), self._file.reading("read") as connection:
             names = _names(connection, targets)
-            for one in hours_and_days(connection, start, end, names):
+            for one in hours_and_days(connection, start, end, names, Time.now()):
                 found[names[one.series]].append(one)
         return {target: merged(0, start, found[target]) for target in sorted(found)}
 
     def daily(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Day]]:
-        found: dict[str, list[Rollup]] = defaultdict(list)
         start, end = whole_hours(Time(start // DAY_MS * DAY_MS), end)
         with _as_store_error(), self._file.reading("read") as connection:
-            names = _names(connection, targets)
-            for one in hours_and_days(connection, start, end, names):
-                found[names[one.series]].append(one)
-        return {target: days_of(found[target]) for target in sorted(found)}
+            found = daily_counts(connection, start, end, _names(connection, targets), Time.now())
+        return {
+            target: [Day(Time(at), *counts) for at, counts in sorted(found[target].items())] for target in sorted(found)
+        }
 
     def states(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Mapping[str, SiteRecords]]:
         now = Time.now()

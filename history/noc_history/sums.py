@@ -9,15 +9,15 @@ stop anywhere, and be done again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
 from noc_history.cycles import SHIFT, cycles_of, loose_cycles_of
 from noc_history.packing import Row
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
+from noc_history.rollups import FIVE_MINUTES_MS, Rollup, counts_in, merged_to, pack_rollups, roll_up, unpack_rollups
 
 SCHEMA: Final = """
 -- Of five minutes each, for the same series of the same hour as the block of the same key.
@@ -70,6 +70,8 @@ CREATE TABLE recent_hours (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 );
+-- The marks for which the sums over this day, so far as it has gone, are in days.
+ALTER TABLE stale_day ADD COLUMN summed INTEGER NOT NULL DEFAULT 0;
 """
 _RECENT_SERIES: Final = 64
 
@@ -164,7 +166,7 @@ def note_hours(connection: sqlite3.Connection, hour: int, minutes: Iterable[Roll
 def mark_stale(connection: sqlite3.Connection, hour: int) -> None:
     """The day of this hour is to be summed up again."""
     connection.execute(
-        "INSERT INTO stale_day VALUES (?, 1) ON CONFLICT (number) DO UPDATE SET marks = marks + 1",
+        "INSERT INTO stale_day (number, marks) VALUES (?, 1) ON CONFLICT (number) DO UPDATE SET marks = marks + 1",
         (hour * HOUR_MS // DAY_MS,),
     )
 
@@ -275,26 +277,95 @@ def sums_of(connection: sqlite3.Connection, tier: Tier, series: int, start: int,
     return [one for at, one in sorted(found.items()) if start <= at < end]
 
 
-def hours_and_days(connection: sqlite3.Connection, start: int, end: int, wanted: Collection[int]) -> Iterator[Rollup]:
-    """Sums of some series, or of all that begin in the period, which is of whole hours: of days where they are.
+def hours_and_days(
+    connection: sqlite3.Connection, start: int, end: int, wanted: Collection[int], now: int
+) -> Iterator[Rollup]:
+    """Sums of some series that begin in the period, which is of whole hours: of days where they are.
 
     In no order. What is not in a block yet, as is an hour that is not over, is left out.
     """
-    stale = {day for (day,) in connection.execute("SELECT number FROM stale_day")}
-    first, last = -(-start // DAY_MS), end // DAY_MS
-    whole = {day for day in range(first, last) if day not in stale}
+    whole, parts = _days_and_parts(connection, start, end, now)
     if whole:
         for one in _all_of(connection, DAYS, min(whole) * DAY_MS, (max(whole) + 1) * DAY_MS, wanted):
             if one.start // DAY_MS in whole:
                 yield one
+    for part_start, part_end in parts:
+        found = {BY_START(one): one for one in _all_of(connection, HOURS, part_start, part_end, wanted)}
+        for (data,) in connection.execute(_RECENT, (part_start // HOUR_MS, part_end // HOUR_MS)).fetchall():
+            found.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in wanted)
+        yield from found.values()
+
+
+def daily_counts(
+    connection: sqlite3.Connection, start: int, end: int, targets: Mapping[int, str], now: int
+) -> dict[str, dict[int, list[int]]]:
+    """By target and start of the day: cycles, invalid, sent, received. `targets` is by series; else as `hours_and_days`.
+
+    A quarter of the work: sketches are not looked at.
+    """
+    whole, parts = _days_and_parts(connection, start, end, now)
+    found: dict[str, dict[int, list[int]]] = {target: {} for target in targets.values()}
+    of_series = {series: found[target] for series, target in targets.items()}
+    for series, at, *counts in _counts_of_days(connection, whole):
+        if series in of_series:
+            _add(of_series[series], at, counts)
+    for part_start, part_end in parts:
+        sums = {BY_START(one): one for one in _all_of(connection, HOURS, part_start, part_end, targets)}
+        for (data,) in connection.execute(_RECENT, (part_start // HOUR_MS, part_end // HOUR_MS)).fetchall():
+            sums.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in of_series)
+        for one in sums.values():
+            counts = [one.cycles, one.invalid, one.sent, one.received]
+            _add(of_series[one.series], one.start - one.start % DAY_MS, counts)
+    return {target: days for target, days in found.items() if days}
+
+
+def _counts_of_days(connection: sqlite3.Connection, whole: Collection[int]) -> Iterator[tuple[int, ...]]:
+    """Of all series: what is fresh, and what is packed where it is not fresh."""
+    if not whole:
+        return
+    start, end = min(whole) * DAY_MS, (max(whole) + 1) * DAY_MS
+    fresh: set[tuple[int, int]] = set()
+    for (data,) in connection.execute(_ALL_FRESH[DAYS], (start // DAYS.fresh_ms, end // DAYS.fresh_ms)):
+        for one in counts_in(data):
+            if one[1] // DAY_MS in whole:
+                fresh.add((one[0], one[1]))
+                yield one
+    known = {at for _, at in fresh}
+    for (data,) in connection.execute(_ALL_PACKED[DAYS], (start // DAYS.packed_ms, -(-end // DAYS.packed_ms))):
+        for one in counts_in(data):
+            at = one[1]
+            if at // DAY_MS in whole and not (at in known and one[:2] in fresh):
+                yield one
+
+
+def _add(days: dict[int, list[int]], at: int, counts: list[int]) -> None:
+    day = days.get(at)
+    if day is None:
+        days[at] = counts
+    else:
+        day[:] = map(add, day, counts)
+
+
+def _days_and_parts(
+    connection: sqlite3.Connection, start: int, end: int, now: int
+) -> tuple[set[int], list[tuple[int, int]]]:
+    """Days of which all is asked for and sums are there, and what is left of the period."""
+    stale = {
+        day
+        for day, marks, summed in connection.execute("SELECT number, marks, summed FROM stale_day")
+        if marks != summed
+    }
+    whole: set[int] = set()
+    parts: list[tuple[int, int]] = []
     for day in range(start // DAY_MS, -(-end // DAY_MS)):
-        if day not in whole:
-            day_start, day_end = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
-            found = {BY_START(one): one for one in _all_of(connection, HOURS, day_start, day_end, wanted)}
-            hours = (day_start // HOUR_MS, day_end // HOUR_MS)
-            for (data,) in connection.execute(_RECENT, hours).fetchall():
-                found.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in wanted)
-            yield from found.values()
+        part = max(start, day * DAY_MS), min(end, (day + 1) * DAY_MS)
+        # Of today there is nothing after this hour.
+        is_whole = part[0] == day * DAY_MS and (part[1] == (day + 1) * DAY_MS or part[1] >= now // HOUR_MS * HOUR_MS)
+        if is_whole and day not in stale:
+            whole.add(day)
+        else:
+            parts.append(part)
+    return whole, parts
 
 
 _BETWEEN: Final = "SELECT data FROM {table} WHERE id >= ? << 32 AND id < ? << 32"

@@ -18,6 +18,7 @@ from noc_history.rollups import pack_rollups, unpack_rollups
 from noc_history.sqlite import SqliteStore
 from noc_history.sums import TIERS
 from tests.history.files import charts, days_ago, pack, some_cycles, write
+from tests.history.records import cycle
 
 DAYS: Final = 20
 WIDTHS: Final = (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
@@ -108,6 +109,7 @@ def bring_back_to_version_4(path: Path) -> None:
             db.execute(f"DROP TABLE {tier.packed}")
         db.execute("DROP TABLE packed_quarters")
         db.execute("DROP TABLE recent_hours")
+        db.execute("ALTER TABLE stale_day DROP COLUMN summed")
         db.execute("PRAGMA user_version = 4")
 
 
@@ -144,3 +146,23 @@ def keep_until_nothing_is_left(store: SqliteStore) -> None:
     while store.maintain(before, 5.0).backlog_rows:
         pass
     store.maintain(before, 5.0)
+
+
+def test_the_day_so_far_is_one_sum_for_whoever_asks_about_many(tmp_path: Path) -> None:
+    """And its hours are there for whoever asks about a part of it."""
+    path, now = tmp_path / "history.sqlite", Time.now()
+    midnight = now // DAY_MS * DAY_MS
+    cycles = [replace(cycle(0, [1.0], seq=n), at=Time(at)) for n, at in enumerate(range(midnight, now, 1_200_000))]
+    over = [one for one in cycles if one.at // HOUR_MS < (now - 180_000) // HOUR_MS]
+    store = SqliteStore(path)
+    write(store, over)
+    pack(path)
+    wanted = {"router": len(over)} if over else {}
+    assert {name: one.cycles for name, one in store.totals(None, Time(midnight), now).items()} == wanted
+    if len(over) > 3:
+        assert store.totals(None, Time(midnight + HOUR_MS), now)["router"].cycles == len(over) - 3
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM recent_hours")
+    assert {name: one.cycles for name, one in store.totals(None, Time(midnight), Time.now()).items()} == wanted
+    assert {name: one[0].cycles for name, one in store.daily(None, Time(midnight), Time.now()).items()} == wanted
+    store.close()
