@@ -154,6 +154,14 @@ MAIL_TEST_RESULTS: Final = Channel(
     "mail-test-results", "mail-test-results/{request}", m.MailTestResult, ("alerter",), ("web",), False, 1,
     "What has come of test mails so far.",
 )  # fmt: skip
+INCIDENT_QUERIES: Final = Channel(
+    "incident-queries", "incident-queries/{request}", m.IncidentQuery, ("web",), ("alerter",), False, 1,
+    "A request for all that is kept of an incident.",
+)  # fmt: skip
+INCIDENT_ANSWERS: Final = Channel(
+    "incident-answers", "incident-answers/{request}", m.IncidentAnswer, ("alerter",), ("web",), False, 1,
+    "What is kept of an incident.",
+)  # fmt: skip
 TRACES: Final = Channel(
     "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "web"), True, 1,
     "The last path found from a site to a target.",
@@ -167,5 +175,6 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, TRACES, SERVICES,
+    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
+    INCIDENT_ANSWERS, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -617,6 +617,55 @@ class MailTestResult(Message, kw_only=True, frozen=True):
     code: Annotated[Code | None, Meta(description="of `error`: no-mail or busy; new ones may come")] = None
 
 
+class IncidentQuery(Message, kw_only=True, frozen=True):
+    """Tell all that is kept of an incident, open or over."""
+
+    request: Annotated[Slug, Meta(description="chosen by the sender; the answer carries it")]
+    incident: Slug
+    at: Time
+    offset: Annotated[Count, Meta(description="how many of its members to leave out")] = 0
+    limit: Annotated[int, Meta(ge=0, le=200, description="how many of its members to tell")] = 200
+
+
+class TimelineEntry(Message, kw_only=True, frozen=True):
+    """Something that happened to an incident, and why."""
+
+    at: Time
+    code: Annotated[Code, Meta(description="why; new ones may come")]
+    target: Annotated[Slug | None, Meta(description="the member it happened to; null: to all of it, or to many")] = None
+    text: Text = ""
+
+
+class SentMail(Message, kw_only=True, frozen=True):
+    """A mail about an incident to one recipient, and what became of it."""
+
+    to: Annotated[str, Meta(max_length=320)]
+    about: Annotated[Code, Meta(description="opened, changed or resolved; new ones may come")]
+    state: Annotated[
+        Code,
+        Meta(
+            description="queued, sent, given-up, withdrawn (it was over before it could be sent) or told-before (by an "
+            "alerter whose database was lost); new ones may come"
+        ),
+    ]
+    queued_at: Time
+    sent_at: Time | None = None
+    error: Annotated[
+        Annotated[str, Meta(max_length=500)] | None, Meta(description="the last refusal; null: there was none")
+    ] = None
+
+
+class IncidentAnswer(Message, kw_only=True, frozen=True):
+    """What is kept of an incident: a page of its members, what happened to it, and who was mailed."""
+
+    request: Slug
+    at: Time
+    incident: Annotated[Incident | None, Meta(description="null: none of this id is kept")] = None
+    members: Annotated[list[Member], Meta(max_length=200, description="critical ones first")] = []
+    timeline: Annotated[list[TimelineEntry], Meta(max_length=200, description="the latest, oldest first")] = []
+    mails: Annotated[list[SentMail], Meta(max_length=200, description="the latest, oldest first")] = []
+
+
 class ServicePresence(Presence, kw_only=True, frozen=True):
     """Whether a central service is there, and how it is. Also its last will, with online false."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import heapq
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,6 +27,8 @@ CHANGES_EVERY_S: Final = 300.0
 """and the last such mail is so long ago."""
 CRITICAL_WAIT_S: Final = 2.0
 """For other critical targets; a critical one waits for nothing else."""
+MAX_ENTRIES_ALIKE: Final = 5
+"""What happened to more of an incident's members at one moment is one line of its timeline."""
 MASS_TARGETS: Final = 20
 """So many that go down at once, and so large a share of what a site sees, are one incident."""
 MASS_SHARE: Final = 0.3
@@ -127,6 +130,19 @@ class Case:
 
     def note(self, why: Why, text: str = "", target: str | None = None) -> None:
         self.entries.append(Entry(why, text, target))
+
+    def timeline(self) -> list[Entry]:
+        """What happened in this draft; the same that happened to many is one line."""
+        count = Counter(one.why for one in self.entries)
+        lines: dict[tuple[Why, int], Entry] = {}
+        for place, one in enumerate(self.entries):
+            if count[one.why] <= MAX_ENTRIES_ALIKE:
+                lines[one.why, place] = one
+            elif (one.why, -1) not in lines:
+                alike = [other.target for other in self.entries if other.why is one.why and other.target]
+                text = f"{count[one.why]:,} targets: {', '.join(alike[:MAX_ENTRIES_ALIKE])}, …"
+                lines[one.why, -1] = Entry(one.why, text)
+        return list(lines.values())
 
     def put(self, member: Member) -> None:
         """A member joins, or is another than before."""

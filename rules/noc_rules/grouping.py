@@ -216,8 +216,11 @@ def _down(
             evidence = make.evidence(change.after, change.states)
             case.incident = replace(case.incident, cause=change.after.reason, evidence=evidence)
     if not case.is_told:
+        # What a site has lost sight of is looked through once, when it turns out to be much.
+        new = [key for key in lost if key not in case.keys]
+        others = _others(draft, case, [*keys, *new], world)
         draft.form(case, [*keys, *lost])
-        for other in _others(draft, case, [*keys, *lost], world):
+        for other in others:
             _join(draft, draft.edit(other), case, now, now_s)
     _await_others(case, member, world, now_s)
     unsettled(case, now_s)

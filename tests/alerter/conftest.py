@@ -22,11 +22,25 @@ from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.trials import Deliver, Trials
-from noc_bus.channels import EVENTS, INCIDENTS, PROBERS, SERVICES, SITES, STATES, TARGETS, VERDICTS
+from noc_alerter.queries import Queries
+from noc_bus.channels import (
+    EVENTS,
+    INCIDENT_ANSWERS,
+    INCIDENT_QUERIES,
+    INCIDENTS,
+    PROBERS,
+    SERVICES,
+    SITES,
+    STATES,
+    TARGETS,
+    VERDICTS,
+)
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import (
     Event,
     Incident,
+    IncidentAnswer,
+    IncidentQuery,
     ProberPresence,
     ServicePresence,
     Site,
@@ -84,6 +98,7 @@ class Rig:
         post = Post(self.sender) if mailing else None
         self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.wait_s, self.clock)
         Trials(self.bus, self.try_one if mailing else None, self.mail_to, lambda: self.alerter.is_silenced)
+        self.queries = Queries(self.bus, self.ledger, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)
 
@@ -122,6 +137,7 @@ class Rig:
             for states in self.states.values():
                 states.tick()
             self.alerter.tick(self.now)
+            self.queries.tick()
             while self.sender.send_one(self.now):
                 pass
             self.outbox.tell_held_back(self.now)
@@ -239,6 +255,12 @@ class Rig:
     def words(self) -> list[str]:
         """The state that each mail's subject tells."""
         return [re.sub(r"^(Re: )?\[NOC (.*?)( after .*?)?\].*", r"\2", subject) for subject in self.subjects]
+
+    def asks(self, incident: str, **fields: Any) -> IncidentAnswer:
+        """What it answers to a question about an incident."""
+        self.others.publish(INCIDENT_QUERIES, IncidentQuery(request="q", incident=incident, at=self.now, **fields))
+        self.queries.tick()
+        return self.hub.messages(INCIDENT_ANSWERS)[-1]
 
     def presence(self) -> ServicePresence:
         self.alerter.announce()

@@ -814,6 +814,29 @@ def test_a_router_cut_with_its_children_is_one_mail_that_lists_them_and_one_that
     assert rig.open == []
 
 
+def test_all_that_is_kept_of_an_incident_can_be_asked_for_open_or_over(waiting: Rig) -> None:
+    rig = waiting
+    rig.target("child-7", parents=["router"], critical=True)
+    rig.passes(2)
+    sees_all(rig, State.DOWN, *CHILDREN[:100], "router", *CHILDREN[100:])
+    rig.stays(30)
+    (incident,) = rig.open
+    first, second = rig.asks(incident.id, limit=150), rig.asks(incident.id, offset=150)
+    assert [one.target for one in first.members[:2]] == ["child-7", "router"]
+    assert {one.target for one in (*first.members, *second.members)} == {"router", *CHILDREN}
+    assert (len(first.members), len(second.members)) == (150, 51)
+    assert [one.code for one in first.timeline][:2] == ["target-went-down", "behind-parent"]
+    assert first.timeline[1].text.startswith("200 targets: ")
+    assert [(one.to, one.about, one.state) for one in first.mails] == [(OPS, "opened", "sent")]
+    sees_all(rig, State.UP, "router", *CHILDREN)
+    rig.stays(30)
+    over = rig.asks(incident.id)
+    assert over.incident is not None
+    assert (over.incident.resolved_at is None, len(over.members)) == (False, 200)
+    assert [one.about for one in over.mails] == ["opened", "resolved"]
+    assert rig.asks("unheard-of").incident is None
+
+
 def test_ten_targets_of_one_group_are_one_mail_and_one_when_the_last_is_back(waiting: Rig) -> None:
     rig = waiting
     for name in OTHERS:

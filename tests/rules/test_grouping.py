@@ -341,6 +341,21 @@ def test_what_goes_down_together_and_has_something_in_common_is_one(
     assert (len(plant.open), len(plant.mails)) == (incidents, incidents)
 
 
+@pytest.mark.parametrize("order", [("one", "two", "both"), ("both", "one", "two"), ("two", "both", "one")])
+def test_two_that_turn_out_to_be_one_are_one(order: tuple[str, ...]) -> None:
+    plant = Plant()
+    plant.have("p", group="parents")
+    plant.have("one", group="a", parents=["p"])
+    plant.have("two", group="b")
+    plant.have("both", group="b", parents=["p"])
+    for name in order:
+        plant.see(State.DOWN, name)
+        plant.passes(1)
+    plant.passes(40)
+    (mail,) = plant.mails
+    assert mail.named == {"one", "two", "both"}
+
+
 @pytest.mark.parametrize(
     ("critical", "wait_s", "after_s"), [(False, 15, 15), (True, 15, 2), (False, 0, 0), (True, 0, 0)]
 )

@@ -25,6 +25,7 @@ from noc_web.broker.files import BrokerFiles
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.opening import Database
+from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
@@ -110,6 +111,7 @@ class Service:
             revisions=self.revisions,
             requests=self.requests,
             mail_tests=MailTests(self.bus, answer_within_s=0.2, clock=self.clock_s),
+            incident_queries=IncidentQueries(self.bus, answer_within_s=0.2),
             store=self.store,
         )
         self.live = LiveSocket(

@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import noc_web
 from noc_bus.channels import (
+    INCIDENT_ANSWERS,
+    INCIDENT_QUERIES,
     INCIDENTS,
     MAIL_TEST_RESULTS,
     MAIL_TESTS,
@@ -30,11 +32,16 @@ from noc_bus.channels import (
 from noc_bus.messages import (
     Acknowledgement,
     Hop,
+    IncidentAnswer,
+    IncidentQuery,
     MailTest,
     MailTestAnswer,
     MailTestResult,
+    Member,
+    SentMail,
     ServicePresence,
     State,
+    TimelineEntry,
     Trace,
     VerdictState,
 )
@@ -79,6 +86,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "PUT /sites/{site}": ("sites/here", {"label": "Here", "expected": False}),
     "DELETE /sites/{site}": ("sites/old", None),
     "GET /incidents": ("incidents", None),
+    "GET /incidents/{incident}": ("incidents/i-1", None),
+    "GET /incidents/{incident}/members": ("incidents/i-1/members?limit=5", None),
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
     "GET /reports/uptime": ("reports/uptime?group=core", None),
@@ -136,6 +145,17 @@ def furnished(shared_service: Service) -> Service:
         say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails, done=False))
         say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails[:2], done=True))
 
+    def tell(asked: IncidentQuery | None, variables: dict[str, str]) -> None:
+        mail = SentMail(to="ops@noc.test", about="opened", state="sent", queued_at=now, sent_at=now)
+        entry = TimelineEntry(at=now, code="target-went-down", target="a", text="x")
+        member = Member(target="a", name="A", joined_at=now)
+        one = incident(asked.incident if asked else "", "a")
+        answer = IncidentAnswer(
+            request=variables["request"], at=now, incident=one, members=[member], timeline=[entry], mails=[mail]
+        )
+        say(INCIDENT_ANSWERS, answer)
+
+    service.others.subscribe(INCIDENT_QUERIES, tell)
     service.others.subscribe(MAIL_TESTS, try_mail)
     say(MAIL_TEST_RESULTS, MailTestResult(request="m-1", at=now, mails=mails))
     past = now - 600_000

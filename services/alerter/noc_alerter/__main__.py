@@ -18,6 +18,7 @@ from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.trials import Trials
+from noc_alerter.queries import Queries
 from noc_bus.presence import offline, service_health
 from noc_bus.session import Session
 from noc_bus.time import Time
@@ -46,10 +47,12 @@ def run(config: Config, stop: threading.Event) -> None:
     session = Session(config.broker, "noc-alerter", will=functools.partial(offline, "alerter"))
     alerter = Alerter(session, ledger, post, config.mail_to, str(config.broker), config.group_wait_s)
     Trials(session, try_one, config.mail_to, lambda: alerter.is_silenced)
+    queries = Queries(session, ledger, lambda: alerter.is_silenced)
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
         alerter.tick(Time.now())
+        queries.tick()
         now_s = time.monotonic()
         if now_s >= check_at_s:
             check_at_s = now_s + 1.0

@@ -10,7 +10,7 @@ from typing import Final
 
 from noc_alerter.schema import LADDER
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Member
+from noc_bus.messages import Incident, Member, SentMail, TimelineEntry
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault
@@ -22,6 +22,10 @@ WITHDRAW: Final = """
 UPDATE outbox SET state = 'withdrawn' WHERE transition <> 'resolved' AND state = 'queued'
 AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 """
+
+
+# As the message calls them.
+_MAIL_STATES: Final = {"dead": "given-up", "told before": "told-before", "sending": "queued"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,52 @@ class Ledger:
         rows = self.database.read("read", "SELECT message FROM incident WHERE id = ? AND NOT is_open", (incident,))
         return decode(rows[0][0], Incident) if rows else None
 
+    def incident(self, incident: str) -> Incident | None:
+        """The incident of that id, open or over."""
+        rows = self.database.read("read", "SELECT message FROM incident WHERE id = ?", (incident,))
+        return decode(rows[0][0], Incident) if rows else None
+
+    def members(self, incident: str, offset: int, limit: int) -> list[Member]:
+        """A page of all that are or were part of it, as people want them: see `noc_rules.incident.ordered`."""
+        rows = self.database.read(
+            "read",
+            "SELECT message FROM member WHERE incident = ? ORDER BY message ->> 'critical' DESC, NOT is_open, "
+            "message ->> 'behind' IS NOT NULL, message ->> 'joined_at', target LIMIT ? OFFSET ?",
+            (incident, limit, offset),
+        )
+        return [decode(message.encode(), Member) for (message,) in rows]
+
+    def timeline(self, incident: str, limit: int) -> list[TimelineEntry]:
+        """The latest of what happened to it, the oldest of that first."""
+        rows = self.database.read(
+            "read",
+            "SELECT at, code, target, text FROM timeline WHERE incident = ? ORDER BY id DESC LIMIT ?",
+            (incident, limit),
+        )
+        return [
+            TimelineEntry(at=Time(at), code=code, target=target, text=text) for at, code, target, text in rows[::-1]
+        ]
+
+    def mails(self, incident: str, limit: int) -> list[SentMail]:
+        """The latest mails about it, the oldest of these first."""
+        rows = self.database.read(
+            "read",
+            "SELECT recipient, transition, state, created_at, sent_at, error FROM outbox WHERE incident = ? "
+            "ORDER BY id DESC LIMIT ?",
+            (incident, limit),
+        )
+        return [
+            SentMail(
+                to=to,
+                about=transition.partition("-")[0],
+                state=_MAIL_STATES.get(state, state),
+                queued_at=Time(created_at),
+                sent_at=Time(sent_at) if sent_at is not None else None,
+                error=error[:500] if error else None,
+            )
+            for to, transition, state, created_at, sent_at, error in rows[::-1]
+        ]
+
     def recipients(self, incident: str, *, were_sent: bool = False) -> tuple[str, ...]:
         """Who was to be told that it opened: they are told that it is over. `were_sent`: whose mail has gone out."""
         rows = self.database.read(
@@ -177,7 +227,7 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
         connection.execute("UPDATE member SET is_told = is_open WHERE incident = ?", (case.id,))
     connection.executemany(
         "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
-        [(case.id, now, one.why, one.target, one.text[:500]) for one in case.entries],
+        [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],
     )
     connection.executemany(
         "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, created_at, next_at) "

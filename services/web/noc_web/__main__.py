@@ -28,6 +28,7 @@ from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
 from noc_web.extension import Extension
+from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
@@ -79,6 +80,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         revisions=revisions,
         requests=requests,
         mail_tests=MailTests(session),
+        incident_queries=IncidentQueries(session),
         store=store,
         extensions=extensions,
     )

@@ -27,6 +27,7 @@ from noc_web.auth.guard import LOG_IN_FIRST, Guard
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
+from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
@@ -133,6 +134,7 @@ def add_routes(
     revisions: Revisions,
     requests: Requests,
     mail_tests: MailTests,
+    incident_queries: IncidentQueries,
     store: Store,
     extensions: Sequence[Extension] = (),
 ) -> None:
@@ -148,6 +150,7 @@ def add_routes(
         "revisions": revisions,
         "requests": requests,
         "mail_tests": mail_tests,
+        "incident_queries": incident_queries,
         "store": store,
     }
     app.register_blueprint(serving.blueprint(guard, for_handlers))

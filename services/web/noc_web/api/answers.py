@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from noc_bus.messages import Incident, MailTestAnswer, Target, Trace, VerdictState
+from noc_bus.messages import Incident, MailTestAnswer, Member, SentMail, Target, TimelineEntry, Trace, VerdictState
 from noc_web.live.rows import SiteRow
 
 At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
@@ -95,6 +95,22 @@ class Traces(TypedDict):
 
 class Incidents(TypedDict):
     incidents: list[Incident]
+
+
+_COMPLETE = Meta(description="false: the alerter has not answered; this is what the bus says")
+
+
+class KeptIncident(TypedDict):
+    incident: Incident
+    timeline: list[TimelineEntry]
+    mails: list[SentMail]
+    complete: Annotated[bool, _COMPLETE]
+
+
+class Members(TypedDict):
+    members: list[Member]
+    total: Annotated[int, Meta(description="how many there are")]
+    complete: Annotated[bool, _COMPLETE]
 
 
 class ReportRow(TypedDict):

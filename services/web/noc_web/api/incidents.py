@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from noc_bus.messages import Incident
+from noc_bus.messages import SLUG as SLUG_FORM
+from noc_bus.messages import Incident, IncidentAnswer
 from noc_bus.time import Time
 from noc_history.store import Store
+from noc_rules.incident import MAX_MEMBERS_TOLD
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
+from noc_web.live.incidentqueries import IncidentQueries
+from noc_web.live.picture import Picture
 from noc_web.live.revision import Revisions
-from noc_web.problem import ProblemError
+from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
 
+_MOST_MEMBERS: Final = 1_000_000
 _DEFAULT_MS: Final = 30 * 24 * 3_600_000
 
 
@@ -37,6 +43,50 @@ def list_incidents(ask: Ask, revisions: Revisions, store: Store) -> object:
     return {"incidents": sorted(wanted, key=lambda one: one.opened_at, reverse=True)}
 
 
+def get_incident(ask: Ask, revisions: Revisions, picture: Picture, incident_queries: IncidentQueries) -> object:
+    found = _asked(ask, picture, incident_queries)
+    if found is None:
+        # Without the alerter there is what the bus says of an open one.
+        return {"incident": _on_bus(ask, revisions, picture), "timeline": [], "mails": [], "complete": False}
+    assert found.incident is not None
+    return {"incident": found.incident, "timeline": found.timeline, "mails": found.mails, "complete": True}
+
+
+def list_members(ask: Ask, revisions: Revisions, picture: Picture, incident_queries: IncidentQueries) -> object:
+    offset = ask.int_param("offset", 0, 0, _MOST_MEMBERS)
+    limit = ask.int_param("limit", MAX_MEMBERS_TOLD, 1, MAX_MEMBERS_TOLD)
+    found = _asked(ask, picture, incident_queries, offset, limit)
+    if found is None:
+        incident = _on_bus(ask, revisions, picture)
+        members = incident.members[offset : offset + limit]
+        is_complete = len(incident.members) >= incident.total_members
+        return {
+            "members": members,
+            "total": max(incident.total_members, len(incident.members)),
+            "complete": is_complete,
+        }
+    assert found.incident is not None
+    total = max(found.incident.total_members, len(found.incident.members))
+    return {"members": found.members, "total": total, "complete": True}
+
+
+def _asked(
+    ask: Ask, picture: Picture, incident_queries: IncidentQueries, offset: int = 0, limit: int = 0
+) -> IncidentAnswer | None:
+    """What the alerter keeps of it; None: it does not answer. Raises ProblemError 404."""
+    if not re.fullmatch(SLUG_FORM, ask["incident"]):
+        raise _unknown(ask)
+    # Nobody is to wait for one that is known to be away.
+    found = incident_queries.ask(ask["incident"], offset, limit) if picture.services().get("alerter") else None
+    if found is not None and found.incident is None:
+        raise _unknown(ask)
+    return found
+
+
+def _unknown(ask: Ask) -> ProblemError:
+    return ProblemError(404, f"No incident {ask['incident'][:80]!r} is known.")
+
+
 def acknowledge(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
     name = _open(ask, revisions).id
     comment = ask.read(Comment).comment if ask.raw else ""
@@ -52,12 +102,27 @@ def withdraw(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisi
     return None
 
 
+def _on_bus(ask: Ask, revisions: Revisions, picture: Picture) -> Incident:
+    """Without the alerter's answer: the open incident that the path names. Raises ProblemError 409, 503."""
+    found = _found(ask, revisions)
+    if found is None and picture.services().get("alerter"):
+        raise ProblemError(503, "The alerter, which keeps the incidents that are over, has not answered in time.")
+    if found is None:
+        sentence = "The alerter, which keeps the incidents that are over, is not running; start it."
+        raise ProblemError(409, sentence, code=ProblemCode.OFFLINE)
+    return found
+
+
 def _open(ask: Ask, revisions: Revisions) -> Incident:
     """The open incident that the path names. Raises ProblemError 404."""
-    for incident in revisions.incidents():
-        if incident.id == ask["incident"]:
-            return incident
-    raise ProblemError(404, f"No incident {ask['incident'][:80]!r} is open.")
+    found = _found(ask, revisions)
+    if found is None:
+        raise ProblemError(404, f"No incident {ask['incident'][:80]!r} is open.")
+    return found
+
+
+def _found(ask: Ask, revisions: Revisions) -> Incident | None:
+    return next((one for one in revisions.incidents() if one.id == ask["incident"]), None)
 
 
 ROUTES = (
@@ -72,6 +137,28 @@ ROUTES = (
             *PERIOD,
             Query("open", "true: only those open now", {"type": "string", "enum": ["true", "false"]}),
             Query("target", "only those with this target", SLUG),
+        ),
+        work="history",
+    ),
+    Route(
+        "GET",
+        "/incidents/{incident}",
+        "viewer",
+        "An incident, open or over, with its timeline and who was mailed.",
+        get_incident,
+        answer=answers.KeptIncident,
+        work="history",
+    ),
+    Route(
+        "GET",
+        "/incidents/{incident}/members",
+        "viewer",
+        "A page of the targets that are or were part of an incident, critical ones first.",
+        list_members,
+        answer=answers.Members,
+        query=(
+            Query("offset", "how many to leave out", {"type": "integer", "minimum": 0, "maximum": _MOST_MEMBERS}),
+            Query("limit", "how many to tell", {"type": "integer", "minimum": 1, "maximum": MAX_MEMBERS_TOLD}),
         ),
         work="history",
     ),

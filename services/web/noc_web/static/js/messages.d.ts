@@ -82,6 +82,34 @@ export interface Incident {
   evidence: string[];
 }
 
+/** What is kept of an incident: a page of its members, what happened to it, and who was mailed. */
+export interface IncidentAnswer {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  request: string;
+  at: string;
+  /** null: none of this id is kept */
+  incident: Incident | null;
+  /** critical ones first */
+  members: Member[];
+  /** the latest, oldest first */
+  timeline: TimelineEntry[];
+  /** the latest, oldest first */
+  mails: SentMail[];
+}
+
+/** Tell all that is kept of an incident, open or over. */
+export interface IncidentQuery {
+  /** chosen by the sender; the answer carries it */
+  request: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  incident: string;
+  at: string;
+  /** how many of its members to leave out */
+  offset: number;
+  /** how many of its members to tell */
+  limit: number;
+}
+
 /** Send a test mail now to everybody who is told of incidents where no contacts are set. */
 export interface MailTest {
   /** chosen by the sender; what comes of it carries it */
@@ -261,6 +289,19 @@ export interface Router {
   reason: string | null;
 }
 
+/** A mail about an incident to one recipient, and what became of it. */
+export interface SentMail {
+  to: string;
+  /** opened, changed or resolved; new ones may come */
+  about: string;
+  /** queued, sent, given-up, withdrawn (it was over before it could be sent) or told-before (by an alerter whose database was lost); new ones may come */
+  state: string;
+  queued_at: string;
+  sent_at: string | null;
+  /** the last refusal; null: there was none */
+  error: string | null;
+}
+
 /** Whether a central service is there, and how it is. Also its last will, with online false. */
 export interface ServicePresence {
   online: boolean;
@@ -398,6 +439,16 @@ export interface Target {
   paused: boolean;
   /** several lines for people */
   note: string;
+}
+
+/** Something that happened to an incident, and why. */
+export interface TimelineEntry {
+  at: string;
+  /** why; new ones may come */
+  code: string;
+  /** the member it happened to; null: to all of it, or to many */
+  target: string | null;
+  text: string;
 }
 
 /** The path from a site to a target. */
