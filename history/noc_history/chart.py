@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.rollups import Rollup, counts_of
 from noc_history.sketch import Sketch
-from noc_history.store import PERCENTS, Bucket, Chart, Silence
+from noc_history.store import PERCENTS, Bucket, Chart, Codes, Silence
 
 _S: Final = 1000
 _MIN: Final = 60 * _S
@@ -32,6 +33,17 @@ def whole_buckets(start: Time, end: Time, width_ms: int) -> tuple[int, int]:
 
 def whole_hours(start: Time, end: Time) -> tuple[Time, Time]:
     return Time(start // HOUR_MS * HOUR_MS), Time(end // HOUR_MS * HOUR_MS)
+
+
+def codes_of(notes: Iterable[tuple[str | None, Sequence[str]]]) -> Codes:
+    """Of each cycle what `packing.codes_in` gives."""
+    invalid: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for why_invalid, of_errors in notes:
+        if why_invalid is not None:
+            invalid[why_invalid] += 1
+        errors.update(of_errors)
+    return Codes(invalid, errors)
 
 
 def chart_of(

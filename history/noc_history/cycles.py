@@ -15,12 +15,12 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from noc_bus.time import HOUR_MS
-from noc_history.packing import AT, Row, pack, portions, times, unpack, without_repeats
+from noc_history.packing import AT, Row, has_notes, pack, portions, times, unpack, without_repeats
 
 IN_A_PORTION: Final = 512
 """Cycles in a portion of a settled run: the fewer, the quicker one series is found."""
@@ -188,6 +188,17 @@ def cycles_of(
     return {one: without_repeats(rows) for one, rows in found.items()}
 
 
+def noted_cycles_of(
+    connection: sqlite3.Connection, series: Collection[int], start: int, end: int
+) -> dict[int, list[Row]]:
+    """Those of `cycles_of` that are invalid or have errors."""
+    of_hours = {"first": max(0, start // HOUR_MS), "last": min(_LAST_RUN, (end - 1) // HOUR_MS)}
+    found = _in_portions(connection, _BLOCKS, series, {"start": start, "end": end} | of_hours, is_wanted=has_notes)
+    for one, rows in loose_cycles_of(connection, series, start, end).items():
+        found[one] += rows
+    return {one: [row for row in without_repeats(rows) if row[5]] for one, rows in found.items()}
+
+
 def loose_cycles_of(
     connection: sqlite3.Connection, series: Collection[int], start: int, end: int
 ) -> dict[int, list[Row]]:
@@ -206,7 +217,11 @@ def loose_cycles_of(
 
 
 def _in_portions(
-    connection: sqlite3.Connection, query: str, series: Collection[int], window: Mapping[str, int]
+    connection: sqlite3.Connection,
+    query: str,
+    series: Collection[int],
+    window: Mapping[str, int],
+    is_wanted: Callable[[bytes], bool] = lambda data: True,
 ) -> dict[int, list[Row]]:
     there: dict[int, bytes] = {}
     for one in series:
@@ -214,7 +229,8 @@ def _in_portions(
     found: dict[int, list[Row]] = {one: [] for one in series}
     # Each but once, though it may have several of the series; in the order in which they were written.
     for _, data in sorted(there.items()):
-        _sort_in(found, unpack(data, series), window["start"], window["end"])
+        if is_wanted(data):
+            _sort_in(found, unpack(data, series), window["start"], window["end"])
     return found
 
 

@@ -25,12 +25,13 @@ from influxdb_client.rest import ApiException
 from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_history.chart import chart_of, whole_buckets, whole_hours, width_for
+from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
 from noc_history.packing import Row
 from noc_history.rollups import Rollup, merged, roll_up
 from noc_history.store import (
     Batch,
     Chart,
+    Codes,
     Day,
     Definition,
     Point,
@@ -286,6 +287,19 @@ class InfluxStore:
             silences = list(self._silences(f"{where}time < {last}ms AND until > {first}"))
             charts[target] = chart_of(dict(sorted(found.items())), silences, start, end, width_ms)
         return charts
+
+    def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
+        where = f"target = {_quoted(target)} AND {_between(start, end)}"
+        notes: dict[str, list[tuple[str | None, list[str]]]] = defaultdict(list)
+        for condition in ("invalid = 1", "invalid = 0 AND error_codes =~ /./"):
+            # A point without the first of what is asked for is no row: `invalid` is in all.
+            query = f"SELECT invalid, invalid_code, error_codes FROM cycle WHERE {where} AND {condition} GROUP BY site"
+            for tags, rows in self._series_of(query):
+                notes[tags["site"]] += [
+                    ((row["invalid_code"] or "") if row["invalid"] else None, (row["error_codes"] or "").split())
+                    for row in rows
+                ]
+        return {site: codes_of(notes[site]) for site in sorted(notes) if sites is None or site in sites}
 
     def totals(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Rollup]:
         """From raw cycles, as `chart`: a day of some hundred targets takes seconds."""

@@ -135,6 +135,20 @@ def unpack(data: bytes, only: Collection[int] | None = None) -> list[Row]:
         raise UnknownPackingError(f"cycles that cannot be read: {error}") from error
 
 
+def has_notes(data: bytes) -> bool:
+    """Whether any cycle in it is invalid or has an error; most portions have none."""
+    index, _ = _streams(data)
+    for _ in range(11):
+        index.next()
+    return index.rest() != b""
+
+
+def codes_in(note: str) -> tuple[str | None, list[str]]:
+    """Of what `note_of` has made: the code for which the cycle is invalid (empty: without a code), and those of errors."""
+    head, *errors = note.split(" ")
+    return (head[1:] if head.startswith("!") else None), errors
+
+
 def times(data: bytes) -> Iterator[tuple[int, list[int]]]:
     """Each series in it with the starts of its cycles; a tenth of the work of `unpack`."""
     index, _ = _streams(data)

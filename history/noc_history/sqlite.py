@@ -19,16 +19,17 @@ from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
-from noc_history.chart import chart_of, whole_buckets, whole_hours, width_for
-from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest
+from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
+from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of
 from noc_history.housekeeping import Housekeeping
-from noc_history.packing import AT, Row, UnknownPackingError, is_valid, row_of, unpack, without_repeats
+from noc_history.packing import AT, Row, UnknownPackingError, codes_in, is_valid, row_of, unpack, without_repeats
 from noc_history.rollups import Rollup, merged
 from noc_history.store import (
     KEEP_5MIN_DAYS,
     KEEP_HOURLY_DAYS,
     Batch,
     Chart,
+    Codes,
     Day,
     Definition,
     Point,
@@ -308,6 +309,13 @@ class SqliteStore:
         return {
             target: chart_of(of_target, silences[target], start, end, width_ms) for target, of_target in found.items()
         }
+
+    def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
+        with _as_store_error(), self._file.reading("read") as connection:
+            found = connection.execute(_SERIES, {"targets": _wanted([target])}).fetchall()
+            names = {number: site for number, _, site in found if sites is None or site in sites}
+            noted = noted_cycles_of(connection, names, start, end)
+        return {names[one]: codes_of([codes_in(row[5]) for row in rows]) for one, rows in noted.items() if rows}
 
     def totals(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Rollup]:
         found: dict[str, list[Rollup]] = defaultdict(list)

@@ -158,6 +158,17 @@ class Bucket(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Codes:
+    """How many cycles of one site were invalid for which code, and how many errors of which code there were.
+
+    The code of a cycle that came without one is empty.
+    """
+
+    invalid: Mapping[str, int]
+    errors: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Chart:
     """Buckets of equal width that begin at multiples of it; those with nothing to say are left out."""
 
@@ -226,6 +237,9 @@ class Store(Protocol):
         Where raw cycles are kept no longer, their rollups stand for them: then all of a rollup falls into
         the bucket that it begins in. `sites` None: all.
         """
+
+    def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
+        """By site, of the raw cycles that are kept; a site without any is left out. `sites` None: all."""
 
     def totals(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Rollup]:
         """By target, all cycles from all sites that began in the period summed up; for thousands of targets at once.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import add, itemgetter
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
@@ -306,16 +306,16 @@ def daily_counts(
     whole, parts = _days_and_parts(connection, start, end, now)
     found: dict[str, dict[int, list[int]]] = {target: {} for target in targets.values()}
     of_series = {series: found[target] for series, target in targets.items()}
-    for series, at, *counts in _counts_of_days(connection, whole):
+    for series, at, cycles, invalid, sent, received in _counts_of_days(connection, whole):
         if series in of_series:
-            _add(of_series[series], at, counts)
+            _add(of_series[series], at, cycles, invalid, sent, received)
     for part_start, part_end in parts:
         sums = {BY_START(one): one for one in _all_of(connection, HOURS, part_start, part_end, targets)}
         for (data,) in connection.execute(_RECENT, (part_start // HOUR_MS, part_end // HOUR_MS)).fetchall():
             sums.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in of_series)
         for one in sums.values():
-            counts = [one.cycles, one.invalid, one.sent, one.received]
-            _add(of_series[one.series], one.start - one.start % DAY_MS, counts)
+            at = one.start - one.start % DAY_MS
+            _add(of_series[one.series], at, one.cycles, one.invalid, one.sent, one.received)
     return {target: days for target, days in found.items() if days}
 
 
@@ -338,12 +338,15 @@ def _counts_of_days(connection: sqlite3.Connection, whole: Collection[int]) -> I
                 yield one
 
 
-def _add(days: dict[int, list[int]], at: int, counts: list[int]) -> None:
+def _add(days: dict[int, list[int]], at: int, cycles: int, invalid: int, sent: int, received: int) -> None:
     day = days.get(at)
     if day is None:
-        days[at] = counts
+        days[at] = [cycles, invalid, sent, received]
     else:
-        day[:] = map(add, day, counts)
+        day[0] += cycles
+        day[1] += invalid
+        day[2] += sent
+        day[3] += received
 
 
 def _days_and_parts(

@@ -14,7 +14,19 @@ from noc_bus.messages import Mark, ProbeResult, State, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.sketch import ERROR, Sketch
 from noc_history.sqlite import SqliteStore
-from noc_history.store import PERCENTS, Batch, Bucket, Day, Definition, Point, Silence, StateRecord, Store, Written
+from noc_history.store import (
+    PERCENTS,
+    Batch,
+    Bucket,
+    Codes,
+    Day,
+    Definition,
+    Point,
+    Silence,
+    StateRecord,
+    Store,
+    Written,
+)
 from tests.history.conftest import open_store
 from tests.history.records import T0, at, cycle, incident, state
 
@@ -101,6 +113,29 @@ def test_a_period_of_many_targets_is_summed_up_over_all_sites_by_whole_hours(sto
     of_days = store.totals(["switch"], Time(T0 - 50 * HOUR_MS), Time(T0 + 50 * HOUR_MS))["switch"]
     assert (of_days.cycles, of_days.high_us) == (37, 9000)
     assert store.totals([], start, at(2 * hour_s)) == {}
+
+
+def test_codes_are_counted_by_site_whether_their_hour_is_over_or_not(store: Store) -> None:
+    late = replace(cycle(0, invalid="late schedule"), invalid_code="late-schedule")
+    no_route = replace(cycle(0, []), errors=["no route", "no route"], error_codes=["no-route", "no-route"])
+    both = replace(late, errors=["no route"], error_codes=["no-route"])
+    written = [
+        replace(one, at=at(second), seq=second)
+        for second, one in enumerate([late, late, both, no_route, cycle(0), cycle(0, invalid="of an older version")])
+    ]
+    elsewhere = [
+        replace(both, site="there", at=Time(Time.now() - 5000)),
+        cycle(0, site="quiet"),
+        cycle(9999, target="x"),
+    ]
+    for _ in range(2):
+        store.write(Batch(results=[*written, *elsewhere]))
+    here = Codes({"late-schedule": 3, "": 1}, {"no-route": 3})
+    there = Codes({"late-schedule": 1}, {"no-route": 1})
+    assert store.codes("router", None, at(0), Time.now()) == {"here": here, "there": there}
+    assert store.codes("router", ["there"], at(0), Time.now()) == {"there": there}
+    assert store.codes("router", None, at(0), at(2)) == {"here": Codes({"late-schedule": 2}, {})}
+    assert store.codes("nothing", None, at(0), Time.now()) == {}
 
 
 def test_days_of_many_targets_are_counted_apart(store: Store) -> None:

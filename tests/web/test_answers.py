@@ -65,7 +65,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "PUT /targets/{target}": ("targets/a", {"address": "10.0.0.1", "tags": ["x"], "parents": ["b"]}),
     "PATCH /targets/{target}": ("targets/a", {"degraded_rtt_ms": 5, "sites": ["here"]}),
     "DELETE /targets/{target}": ("targets/c", None),
-    "GET /targets/{target}/history": ("targets/a/history?points=3", None),
+    "GET /targets/{target}/history": ("targets/a/history?points=3&with=all", None),
     "GET /targets/{target}/states": ("targets/a/states", None),
     "GET /history/days": ("history/days?days=3", None),
     "GET /history/top": ("history/top?by=jitter&order=change", None),

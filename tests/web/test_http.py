@@ -156,6 +156,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(service: Service
         ("GET", "/targets/known/history?points=", 422),
         ("GET", "/targets/known/history?site=", 422),
         ("GET", "/targets/known/history?site=A", 422),
+        ("GET", "/targets/known/history?with=codes", 422),
         ("GET", "/targets/known/states?from=", 422),
         ("GET", "/incidents?open=", 422),
         ("GET", "/incidents?target=../x", 422),

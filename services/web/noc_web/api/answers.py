@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -48,11 +48,6 @@ _Rows = Annotated[
     ),
 ]
 _WidthMs = Annotated[int, Meta(description="how long a row lasts; rows begin at multiples of it")]
-# Written as calls, because `from` is a word of Python's.
-History = TypedDict(
-    "History",
-    {"from": At, "to": At, "points": int, "width_ms": _WidthMs, "sites": dict[str, _Rows], "merged": _Rows},
-)
 
 
 class IntervalAnswer(TypedDict):
@@ -62,6 +57,35 @@ class IntervalAnswer(TypedDict):
     state: VerdictState
     reason: str
     code: Annotated[str | None, Meta(description="of `reason`; null: none was given")]
+
+
+class CodeCounts(TypedDict):
+    invalid: Annotated[
+        dict[str, int], Meta(description="cycles by the code for which they are invalid; empty: none given")
+    ]
+    errors: Annotated[dict[str, int], Meta(description="errors by their code")]
+
+
+class StateIntervals(TypedDict):
+    overall: list[IntervalAnswer]
+    sites: dict[str, list[IntervalAnswer]]
+
+
+# Written as calls, because `from` is a word of Python's.
+History = TypedDict(
+    "History",
+    {
+        "from": At,
+        "to": At,
+        "points": int,
+        "width_ms": _WidthMs,
+        "sites": dict[str, _Rows],
+        "merged": _Rows,
+        "states": NotRequired[StateIntervals],
+        "incidents": NotRequired[list[Incident]],
+        "codes": NotRequired[Annotated[dict[str, CodeCounts], Meta(description="by site")]],
+    },
+)
 
 
 class UptimeAnswer(TypedDict):

@@ -25,8 +25,9 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
     start, end = ask.period(HOUR_MS, LONGEST_MS)
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
     site = ask.slug("site")
-    chart = store.chart([target.id], None if site is None else [site], start, end, points)[target.id]
-    return {
+    sites = None if site is None else [site]
+    chart = store.chart([target.id], sites, start, end, points)[target.id]
+    answer: Row = {
         "from": start,
         "to": end,
         "points": points,
@@ -34,6 +35,13 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
         "sites": {name: _rows(buckets) for name, buckets in sorted(chart.sites.items())},
         "merged": _rows(chart.merged),
     }
+    if ask.choice("with", "figures", ("figures", "all")) == "all":
+        timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
+        answer["states"] = _states(timeline)
+        answer["incidents"] = [one for one in store.incidents(start, end) if target.id in one.targets]
+        codes = store.codes(target.id, sites, start, end)
+        answer["codes"] = {name: {"invalid": one.invalid, "errors": one.errors} for name, one in sorted(codes.items())}
+    return answer
 
 
 def states(ask: Ask, publisher: Publisher, store: Store) -> object:
@@ -46,8 +54,7 @@ def states(ask: Ask, publisher: Publisher, store: Store) -> object:
 def _described(timeline: Timeline) -> Row:
     uptime = timeline.uptime
     return {
-        "overall": [_interval(one) for one in timeline.overall],
-        "sites": {site: [_interval(one) for one in found] for site, found in sorted(timeline.sites.items())},
+        **_states(timeline),
         "uptime": {
             "pct": uptime.uptime_pct,
             "coverage_pct": uptime.coverage_pct,
@@ -55,6 +62,13 @@ def _described(timeline: Timeline) -> Row:
             "unmonitored_s": uptime.unmonitored_ms / 1000,
         },
         "outages": [_interval(one) for one in uptime.outages],
+    }
+
+
+def _states(timeline: Timeline) -> Row:
+    return {
+        "overall": [_interval(one) for one in timeline.overall],
+        "sites": {site: [_interval(one) for one in found] for site, found in sorted(timeline.sites.items())},
     }
 
 
@@ -98,6 +112,12 @@ ROUTES = (
                 "points",
                 "about so many rows a site; a row sums up all cycles that began in its `width_ms`, which is a usual one",
                 {"type": "integer", "minimum": 1, "maximum": _MOST_POINTS, "default": 600},
+            ),
+            Query(
+                "with",
+                "all: also the states of the period, the incidents that touch it, and why cycles were invalid or had "
+                "errors, as far as raw cycles are kept",
+                {"type": "string", "enum": ["figures", "all"], "default": "figures"},
             ),
         ),
         work="history",

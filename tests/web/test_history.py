@@ -1,0 +1,56 @@
+"""What a chart of one target says beside its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noc_bus.messages import State
+from noc_bus.time import Time
+from noc_history.store import Batch
+from tests.web.conftest import Browser, Service
+from tests.web.facts import incident, result, state
+
+
+@pytest.fixture
+def viewer(tmp_path: Path) -> Browser:
+    service, past = Service(tmp_path), Time.now() - 600_000
+    service.start()
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    late: dict[str, Any] = {"invalid": "late schedule", "invalid_code": "late-schedule"}
+    no_route: dict[str, Any] = {"received": 0, "rtts_ms": [], "errors": ["no route"], "error_codes": ["no-route"]}
+    service.store.write(
+        Batch(
+            results=[
+                *(result(at=past + n * 10_000, seq=n) for n in range(30)),
+                *(result(at=past + 1 + n * 10_000, seq=100 + n, **late) for n in range(3)),
+                result(at=past + 2, seq=200, **no_route),
+                result(at=past + 3, seq=201, site="there", **no_route),
+            ],
+            states=[state(at=past), state(kind=State.DOWN, at=past + 200_000, seq=1)],
+            incidents=[
+                incident("mine", "a", opened_at=Time(past + 200_000), resolved_at=Time.now()),
+                incident("of-another", "b", opened_at=Time(past + 200_000)),
+            ],
+        )
+    )
+    service.follow()
+    return service.by("viewer")
+
+
+def test_with_all_it_has_states_incidents_and_the_codes_of_what_was_invalid(viewer: Browser) -> None:
+    found = viewer.get("targets/a/history?with=all")
+    assert [one["state"] for one in found["states"]["sites"]["here"]][:2] == ["UP", "DOWN"]
+    assert found["states"]["overall"]
+    assert [one["id"] for one in found["incidents"]] == ["mine"]
+    assert found["codes"] == {
+        "here": {"invalid": {"late-schedule": 3}, "errors": {"no-route": 1}},
+        "there": {"invalid": {}, "errors": {"no-route": 1}},
+    }
+    assert viewer.get("targets/a/history?with=all&site=there")["codes"].keys() == {"there"}
+
+
+def test_without_asking_it_has_figures_only(viewer: Browser) -> None:
+    assert not {"states", "incidents", "codes"} & viewer.get("targets/a/history").keys()
