@@ -7,6 +7,7 @@ A connection that is lost takes with it what was on its way: what counts is said
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import ssl
 import threading
@@ -37,6 +38,8 @@ RETRY_S: Final = (0.5, 10.0)
 # A refused user name does not get better by asking often: two attempts a minute.
 REFUSED_RETRY_S: Final = 30.0
 _FILTERS_AT_ONCE: Final = 20
+# OpenSSL's codes for a certificate that is not valid yet, or no longer.
+_NOT_NOW: Final = (9, 10)
 
 _log = log.get("noc.bus")
 
@@ -62,6 +65,9 @@ class Session:
         connection. Raises SettingError where the broker's certificate authority cannot be read.
         """
         self.broker = broker
+        """At the address that is tried now."""
+        self._further = itertools.cycle((*broker.others, broker))
+        self._answered = False
         self.instance = secrets.token_hex(4)
         self.trouble: str | None = "not connected to the broker yet"
         self._client_id = f"{name}-{self.instance}"
@@ -177,8 +183,10 @@ class Session:
 
     def _keep_connected(self) -> None:
         while not self._stopping.is_set():
-            self._refused = False
+            self._refused = self._answered = False
             self._connect()
+            if not self._answered:
+                self.broker = next(self._further)
             self._stopping.wait(REFUSED_RETRY_S if self._refused else self._backoff.next_s())
 
     def _connect(self) -> None:
@@ -191,7 +199,7 @@ class Session:
             self._set_trouble(str(error))
             return
         except OSError as error:
-            self._set_trouble(f"the broker {self.broker} cannot be reached: {_reason(error)}")
+            self._set_trouble(f"the broker {self.broker} cannot be reached: {_reason(error, self.broker)}")
             return
         self._client = client
         if self._stopping.is_set():
@@ -211,6 +219,7 @@ class Session:
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=mqtt.MQTTv311,
+            transport="tcp" if self.broker.path is None else "websockets",
             # A client that reconnects sends again what it had queued; the owners of the messages do that better.
             reconnect_on_failure=False,
         )
@@ -218,6 +227,8 @@ class Session:
         client.max_inflight_messages_set(200)
         if self.broker.user:
             client.username_pw_set(self.broker.user, self.broker.password)
+        if self.broker.path is not None:
+            client.ws_set_options(path=self.broker.path)
         if self.broker.tls:
             # Made for each connection: a renewed file counts from the next one on.
             client.tls_set_context(_tls_context(self.broker))
@@ -248,10 +259,11 @@ class Session:
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, code: ReasonCode, properties: Any
     ) -> None:
+        self._answered = True
         if code.is_failure:
             self._refused = True
             self._set_trouble(
-                f"the broker {self.broker} refused us: {str(code).lower()}; check the user name and password in NOC_MQTT_URL"
+                f"the broker {self.broker} refused us: {str(code).lower()}; {_whom_it_lets_in(self.broker)}"
             )
             return
         self._backoff.reset()
@@ -312,6 +324,11 @@ class Session:
 
 
 def _tls_context(broker: Broker) -> ssl.SSLContext:
+    if broker.authority:
+        context = ssl.create_default_context(cadata=broker.authority)
+        # It signs for one broker only, which may be called anything and move anywhere.
+        context.check_hostname = False
+        return context
     try:
         return ssl.create_default_context(cafile=broker.ca)
     except OSError as error:
@@ -321,10 +338,31 @@ def _tls_context(broker: Broker) -> ssl.SSLContext:
         ) from None
 
 
-def _reason(error: OSError) -> str:
+def _whom_it_lets_in(broker: Broker) -> str:
+    if broker.joined is None:
+        return "check the user name and password in NOC_MQTT_URL"
+    return (
+        f"the token of the site {broker.joined} was replaced, disabled or removed there, or not used in time: "
+        f"get another one with `noc site rotate {broker.joined}`"
+    )
+
+
+def _reason(error: OSError, broker: Broker) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _NOT_NOW:
+            return f"its certificate is not valid now ({error.verify_message}); check the clock of this machine"
+        if broker.joined:
+            return (
+                f"its certificate is not one of the NOC that made this token ({error.verify_message}); "
+                f"check the address, or get another token with `noc site rotate {broker.joined}`"
+            )
         return (
             f"its certificate is not accepted ({error.verify_message}); "
             "name the certificate authority's file after ?ca= in NOC_MQTT_URL"
         )
-    return error.strerror or str(error)
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS there ({error.reason or error}); check the address"
+    reason = error.strerror or str(error)
+    if broker.joined:
+        return f"{reason}; check that NOC runs there with --listen, and that port {broker.port} is open on the way"
+    return reason

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from noc_frame import log
 from noc_frame.exit_codes import EXIT_RESTART, EXIT_SETTINGS
-from noc_frame.settings import ALL_NAMES, Setting, SettingError, table, unknown_names
+from noc_frame.settings import ALL_NAMES, Setting, SettingError, set_over, table, unknown_names
 
 
 class RestartNeeded(Exception):
@@ -41,8 +41,13 @@ def main(
     run: Callable[[C, threading.Event], None],
     health: Callable[[C], int],
     argv: Sequence[str] | None = None,
+    *,
+    options: Mapping[str, Setting[Any]] | None = None,
 ) -> int:
-    """Run one service until SIGTERM or SIGINT. `run` returns soon after its event is set; `health` gives an exit code."""
+    """Run one service until SIGTERM or SIGINT. `run` returns soon after its event is set; `health` gives an exit code.
+
+    `options`: settings that may be given as arguments too, which win over the environment.
+    """
     parser = argparse.ArgumentParser(
         prog=f"noc-{name}",
         description=about,
@@ -53,9 +58,12 @@ def main(
     parser.add_argument(
         "--health", action="store_true", help="ask the broker whether this service is online; exit code 0 if it is"
     )
+    for flag, setting in (options or {}).items():
+        parser.add_argument(flag, dest=setting.name, metavar="VALUE", help=f"{setting.meaning} ({setting.name})")
     arguments = parser.parse_args(argv)
+    given = {one.name: getattr(arguments, one.name) for one in (options or {}).values()}
     try:
-        config = read(os.environ)
+        config = read(set_over(os.environ, given))
         if arguments.health:
             return health(config)
     except SettingError as error:

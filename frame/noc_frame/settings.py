@@ -44,6 +44,10 @@ class Setting(Generic[T]):
             detail = f" ({error})" if str(error) and not self.secret else ""
             raise SettingError(f"{source}: {shown} is not accepted{detail}; use {self.accepts}.") from None
 
+    def is_set(self, environment: Mapping[str, str]) -> bool:
+        """Whether it has a value, directly or by its file."""
+        return bool(environment.get(self.name) or environment.get(f"{self.name}_FILE"))
+
     def _text(self, environment: Mapping[str, str]) -> tuple[str, str]:
         direct, path = environment.get(self.name), environment.get(f"{self.name}_FILE")
         if direct and path:
@@ -73,6 +77,13 @@ def unknown_names(environment: Mapping[str, str], known: Iterable[str]) -> list[
             hint = f"; did you mean {near[0]}?" if near else "."
             sentences.append(f"{name} is set, but no setting has that name{hint}")
     return sentences
+
+
+def set_over(environment: Mapping[str, str], values: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment with these variables, but for None; one that is set directly is no longer read from a file."""
+    given = {name: value for name, value in values.items() if value is not None}
+    kept = {name: value for name, value in environment.items() if name.removesuffix("_FILE") not in given}
+    return kept | given
 
 
 def table(settings: Sequence[Setting[Any]]) -> str:
@@ -135,7 +146,8 @@ PUBLIC_URL = Setting(
 
 # Every setting of every service, so that a misspelt one can be told from another service's.
 ALL_NAMES = (
-    "NOC_DATA", "NOC_MQTT_URL", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO", "NOC_GROUP_WAIT_S",
+    "NOC_DATA", "NOC_MQTT_URL", "NOC_JOIN", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO",
+    "NOC_GROUP_WAIT_S",
     "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_TRUSTED_PROXIES", "NOC_AUDIT_KEEP_DAYS",
-    "NOC_LOG",
+    "NOC_LISTEN", "NOC_TLS_CERT", "NOC_TLS_KEY", "NOC_LOG",
 )  # fmt: skip

@@ -22,6 +22,11 @@ in the terminal
   noc ping HOST...           ping as a prober does
   noc trace HOST             the path to a host
 
+more sites (with noc up --listen ADDRESS)
+  noc site add NAME          prints the line that starts its prober there
+  noc site rotate|disable|enable|remove NAME
+  noc prober --join TOKEN    the prober of a site
+
 administration (beside a running system, or without one)
   noc user add NAME --role ROLE
   noc token create --role ROLE [--name NAME]
@@ -65,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
     )
     up.add_argument(
         "--mqtt-port", metavar="N", type=_port, help="the broker's port on loopback (1883, else a free one)"
+    )
+    up.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="where probers of other sites connect, over TLS (NOC_LISTEN, else nowhere); 0.0.0.0 is every address",
     )
 
     doctor = _add(

@@ -67,7 +67,7 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "demo": _demo,
     "ping": _prober("ping"),
     "trace": _prober("trace"),
-    **{name: _web_command(name) for name in ("user", "token", "targets")},
+    **{name: _web_command(name) for name in ("user", "token", "site", "targets")},
     "history": _history,
     **{name: _service(name) for name in services.SERVICES},
 }
@@ -87,6 +87,7 @@ def up(arguments: Arguments) -> int:
         site=arguments.site,
         broker=arguments.broker,
         mqtt_port=arguments.mqtt_port,
+        listen=arguments.listen,
     )
     return up(asked, os.environ)
 

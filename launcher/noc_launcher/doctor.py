@@ -21,7 +21,6 @@ from noc_bus.session import Session
 from noc_frame import log
 from noc_frame.settings import SettingError
 from noc_launcher import running
-from noc_launcher.plan import is_set
 from noc_prober.sockets import NoIcmp, open_all
 
 _ANSWER_S: Final = 5.0
@@ -97,7 +96,7 @@ def data_folder(folder: Path) -> Finding:
 
 
 def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
-    is_given = is_set(environment, MQTT_URL.name)
+    is_given = MQTT_URL.is_set(environment)
     url = running.read(folder).get("mqtt")
     if not is_given and not url:
         return Finding("broker", "warn", "none is running; start one with ./noc up, or name one in NOC_MQTT_URL")

@@ -11,8 +11,10 @@ from typing import Literal
 
 from noc_bus.broker import MQTT_URL
 from noc_bus.channels import RESERVED_SITES
-from noc_frame.settings import DATA, SettingError, parse_folder
+from noc_frame.settings import DATA, SettingError, parse_folder, set_over
+from noc_launcher import listening
 from noc_launcher.errors import CommandError
+from noc_launcher.listening import Listener
 from noc_prober.config import SITE
 from noc_web.config import HTTP_HOST, HTTP_PORT
 
@@ -29,6 +31,7 @@ class Options:
     site: str | None = None
     broker: BrokerKind = "nats"
     mqtt_port: int | None = None
+    listen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Plan:
     http_port: int
     broker: BrokerKind | None
     mqtt_port: int | None
+    listener: Listener | None
+    """Where other sites reach the broker that we run; None: nowhere."""
     environment: Mapping[str, str] = field(repr=False)
     """For every service; what differs between them is put over it."""
 
@@ -54,9 +59,17 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
         raise CommandError(
             f"The data folder {folder} cannot be used ({error}); name one you may write with --data."
         ) from None
-    wanted = set_over(environment, NOC_HTTP_HOST=options.host, NOC_HTTP_PORT=options.port, NOC_SITE=options.site)
-    if not is_set(wanted, "NOC_SITE"):
-        wanted = set_over(wanted, NOC_SITE=site_of(socket.gethostname()))
+    wanted = set_over(
+        environment,
+        {
+            "NOC_HTTP_HOST": options.host,
+            "NOC_HTTP_PORT": options.port,
+            "NOC_SITE": options.site,
+            "NOC_LISTEN": options.listen,
+        },
+    )
+    if not SITE.is_set(wanted):
+        wanted = set_over(wanted, {"NOC_SITE": site_of(socket.gethostname())})
     # For the reader of --port, who has set no variable.
     try:
         port = HTTP_PORT.read(wanted)
@@ -64,14 +77,20 @@ def read(options: Options, environment: Mapping[str, str]) -> Plan:
         raise (
             CommandError(f"--port: {options.port!r} is not a port; use 1 to 65535.", 2) if options.port else error
         ) from None
+    listener = listening.read(wanted)
+    if listener and MQTT_URL.is_set(environment):
+        raise CommandError(
+            "NOC_LISTEN is for the broker that `noc up` starts, and NOC_MQTT_URL names another one; set one of them.", 2
+        )
     return Plan(
         folder=folder.resolve(),
         site=SITE.read(wanted),
         http_host=HTTP_HOST.read(wanted),
         http_port=port,
-        broker=None if is_set(environment, MQTT_URL.name) else options.broker,
+        broker=None if MQTT_URL.is_set(environment) else options.broker,
         mqtt_port=options.mqtt_port,
-        environment=set_over(wanted, NOC_DATA=str(folder.resolve())),
+        listener=listener,
+        environment=set_over(wanted, {"NOC_DATA": str(folder.resolve())}),
     )
 
 
@@ -80,7 +99,7 @@ def data_folder(given: str | None, environment: Mapping[str, str]) -> Path:
     try:
         if given:
             return _absolute(given)
-        if is_set(environment, DATA.name):
+        if DATA.is_set(environment):
             # It is only named here: whoever uses it makes it.
             return replace(DATA, parse=_absolute).read(environment)
         home = environment.get("XDG_DATA_HOME", "")
@@ -99,15 +118,3 @@ def site_of(hostname: str) -> str:
     """A site's name from a machine's: its first label as a slug, else `local`."""
     slug = re.sub(r"[^a-z0-9]+", "-", hostname.partition(".")[0].lower()).strip("-")[:63].strip("-")
     return slug if slug and slug not in RESERVED_SITES and slug != "localhost" else "local"
-
-
-def set_over(environment: Mapping[str, str], **values: str | None) -> dict[str, str]:
-    """The environment with these variables; one that is set directly is no longer read from a file."""
-    given = {name: value for name, value in values.items() if value is not None}
-    kept = {name: value for name, value in environment.items() if name.removesuffix("_FILE") not in given}
-    return kept | given
-
-
-def is_set(environment: Mapping[str, str], name: str) -> bool:
-    """Whether a setting has a value, directly or by its file."""
-    return bool(environment.get(name) or environment.get(f"{name}_FILE"))

@@ -45,8 +45,8 @@ class Program:
     """Called in a thread of its own, again and again; may block for a moment."""
     why_deaf: Callable[[], str | None] | None = None
     """Why it runs and does not serve, None while it does; called like `is_ready`, for as long as it runs."""
-    reads: Path | None = None
-    """A file that it reads at its start and at each SIGHUP, which it gets when the file is replaced."""
+    reads: Sequence[Path] = ()
+    """Files that it reads at its start and at each SIGHUP, which it gets when one of them has changed."""
 
 
 def as_child(words: Sequence[str]) -> list[str]:
@@ -66,13 +66,16 @@ def ending(code: int) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _version(file: Path | None) -> tuple[int, int] | None:
-    """Another one where the file was replaced; None where there is none."""
-    try:
-        found = file.stat() if file else None
-    except OSError:
-        return None
-    return (found.st_ino, found.st_mtime_ns) if found else None
+def _versions(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """Of each file another one where it was written or replaced; None where there is none."""
+    found: list[tuple[int, int] | None] = []
+    for file in files:
+        try:
+            seen = file.stat()
+            found.append((seen.st_ino, seen.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 class Supervisor:
@@ -155,7 +158,7 @@ class Supervisor:
 
     async def _run_once(self, program: Program) -> int:
         """Its exit code. Shows what it prints."""
-        read_at_start = _version(program.reads)
+        read_at_start = _versions(program.reads)
         process = await asyncio.create_subprocess_exec(
             *program.command,
             env=dict(program.environment),
@@ -212,15 +215,15 @@ class Supervisor:
                 return
 
     async def _reload_when_changed(
-        self, program: Program, process: asyncio.subprocess.Process, read: tuple[int, int] | None
+        self, program: Program, process: asyncio.subprocess.Process, read: list[tuple[int, int] | None]
     ) -> None:
-        if program.reads is None:
+        if not program.reads:
             return
         # Before it has come so far, the signal would end it.
         while not await asyncio.to_thread(program.is_ready):
             await asyncio.sleep(_LOOK_EVERY_S)
         while True:
-            if (now := _version(program.reads)) != read:
+            if (now := _versions(program.reads)) != read:
                 read = now
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal.SIGHUP)

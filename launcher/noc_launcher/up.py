@@ -18,20 +18,23 @@ import noc_alerter.config
 import noc_prober.config
 import noc_recorder.config
 import noc_web.config
+from noc_frame.settings import set_over
 from noc_launcher import first_targets, loglines, running
 from noc_launcher.brokers import mosquitto, nats, probe
 from noc_launcher.errors import CommandError
-from noc_launcher.plan import BrokerKind, Options, Plan, read, set_over
+from noc_launcher.listening import Listener
+from noc_launcher.plan import BrokerKind, Options, Plan, read
 from noc_launcher.ports import check_port, local, mqtt_port
 from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_prober.sockets import NoIcmp, open_all
 from noc_web.broker import names
 
-_PREPARE: Final[dict[BrokerKind, Callable[[Path, int], list[str]]]] = {
+_PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Listener | None], list[str]]]] = {
     "nats": nats.prepare,
     "mosquitto": mosquitto.prepare,
 }
+_SCHEMES: Final[dict[BrokerKind, str]] = {"nats": nats.SCHEME, "mosquitto": mosquitto.SCHEME}
 
 
 def up(options: Options, environment: Mapping[str, str]) -> int:
@@ -40,6 +43,8 @@ def up(options: Options, environment: Mapping[str, str]) -> int:
     with running.claim(plan.folder):
         check_port(plan.http_host, plan.http_port, "--port")
         check_icmp()
+        if plan.listener:
+            check_port(plan.listener.host, plan.listener.port, "--listen")
         own_port = mqtt_port(plan.mqtt_port) if plan.broker else 0
         passwords = {user: secrets.token_urlsafe(24) for user in (plan.site, "recorder", "alerter", "web", "reader")}
         environments = {name: environment_of(name, plan, own_port, passwords) for name in SERVICES}
@@ -72,7 +77,7 @@ def environment_of(service: str, plan: Plan, own_port: int, passwords: Mapping[s
     if plan.broker is None:
         return dict(plan.environment)
     user = plan.site if service == "prober" else service
-    return set_over(plan.environment, NOC_MQTT_URL=f"mqtt://{user}:{passwords[user]}@127.0.0.1:{own_port}")
+    return set_over(plan.environment, {"NOC_MQTT_URL": f"mqtt://{user}:{passwords[user]}@127.0.0.1:{own_port}"})
 
 
 def check_settings(environments: Mapping[str, Mapping[str, str]]) -> str:
@@ -95,10 +100,17 @@ def prepare_accounts(plan: Plan, passwords: Mapping[str, str]) -> None:
     """Put these into the database, and into the files of the broker that we run. Raises CommandError."""
     folder = _broker_folder(plan)
     folder.mkdir(mode=0o700, exist_ok=True)
-    arrangement = {"folder": str(folder), "anonymous_read": True} if plan.broker else {}
+    order: dict[str, object] = {"arrangement": {}, "own": {}}
+    if plan.broker:
+        arrangement: dict[str, object] = {"folder": str(folder), "anonymous_read": True}
+        order = {"arrangement": arrangement, "own": passwords}
+        if plan.listener:
+            names = plan.listener.names()
+            arrangement["urls"] = [_url(plan, name) for name in names]
+            order["certified"] = [] if plan.listener.given else names
     done = subprocess.run(  # noqa: S603  # all words are ours
         [sys.executable, "-P", "-m", "noc_web.broker", str(plan.folder)],
-        input=json.dumps({"arrangement": arrangement, "own": passwords if plan.broker else {}}),
+        input=json.dumps(order),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -111,7 +123,7 @@ def prepare_accounts(plan: Plan, passwords: Mapping[str, str]) -> None:
 def broker_program(plan: Plan, port: int) -> Program:
     assert plan.broker
     folder = _broker_folder(plan)
-    command = _PREPARE[plan.broker](folder, port)
+    command = _PREPARE[plan.broker](folder, port, plan.listener)
     # Settings are not for a broker, and some of them are secrets.
     environment = {name: value for name, value in plan.environment.items() if not name.startswith("NOC_")}
     why_deaf = functools.partial(probe.trouble, port)
@@ -121,8 +133,14 @@ def broker_program(plan: Plan, port: int) -> Program:
         environment,
         lambda: why_deaf() is None,
         why_deaf,
-        folder / names.REVISION,
+        (folder / names.REVISION, *((plan.listener.given or ()) if plan.listener else ())),
     )
+
+
+def _url(plan: Plan, name: str) -> str:
+    assert plan.broker
+    assert plan.listener
+    return f"{_SCHEMES[plan.broker]}://{f'[{name}]' if ':' in name else name}:{plan.listener.port}"
 
 
 def _broker_folder(plan: Plan) -> Path:

@@ -16,6 +16,7 @@ import noc_recorder.config
 import noc_web.config
 from noc_bus.fake import FakeBus, Hub
 from noc_frame.settings import ALL_NAMES
+from noc_launcher import listening
 from noc_web.catalog import options
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,7 +26,9 @@ SETTINGS = {
     "recorder": noc_recorder.config.SETTINGS,
     "alerter": noc_alerter.config.SETTINGS,
     "web": noc_web.config.SETTINGS,
+    "up": listening.SETTINGS,
 }
+SERVICES = ("prober", "recorder", "alerter", "web")
 
 
 def test_the_settings_table_is_what_the_services_read() -> None:
@@ -33,7 +36,7 @@ def test_the_settings_table_is_what_the_services_read() -> None:
     written = {
         (name, service)
         for name, services, _ in rows
-        for service in (SETTINGS if services == "all" else services.split(", "))
+        for service in (SERVICES if services == "all" else services.split(", "))
     }
     assert written == {(setting.name, service) for service, settings in SETTINGS.items() for setting in settings}
     assert {name for name, *_ in rows} == set(ALL_NAMES)
@@ -76,7 +79,7 @@ def test_the_files_to_keep_are_those_that_the_code_makes() -> None:
     kept = TEXT.partition("**Backup and restore.**")[2].partition("**Upgrading.**")[0]
     code = "".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[hs]*/**/noc_*/**/*.py"))
     names = set(re.findall(r"`([\w-]+\.(?:sqlite|key))`", kept)) - {"prober-SITE.sqlite"}
-    assert len(names) == 4
+    assert len(names) == 5
     assert [name for name in sorted(names) if f'"{name}"' not in code] == []
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from noc_frame.settings import SettingError
+from noc_frame.settings import SettingError, set_over
 from noc_launcher import services
 from noc_launcher.arguments import COMMANDS
 from noc_launcher.commands import OTHERS
 from noc_launcher.errors import CommandError
-from noc_launcher.plan import Options, data_folder, read, set_over, site_of
+from noc_launcher.plan import Options, data_folder, read, site_of
 from tests.launcher.conftest import Noc
 from tests.parts.up import clean_environment
 
@@ -128,7 +128,7 @@ def test_a_broker_that_is_named_is_used_and_none_started(tmp_path: Path) -> None
 
 
 def test_a_value_set_directly_replaces_the_one_from_a_file() -> None:
-    assert set_over({"NOC_SITE_FILE": "/f", "OTHER": "kept"}, NOC_SITE="berlin", NOC_DATA=None) == {
+    assert set_over({"NOC_SITE_FILE": "/f", "OTHER": "kept"}, {"NOC_SITE": "berlin", "NOC_DATA": None}) == {
         "OTHER": "kept",
         "NOC_SITE": "berlin",
     }

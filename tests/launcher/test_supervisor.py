@@ -85,7 +85,7 @@ def test_a_program_hears_of_a_file_that_is_replaced_once_it_is_ready(tmp_path: P
         f"say(); pathlib.Path({str(ready)!r} + '-soon').touch(); time.sleep(0.5)\n"
         f"signal.signal(1, say); pathlib.Path({str(ready)!r}).touch(); [time.sleep(1) for _ in range(600)]"
     )
-    reader = replace(program("part", code, ready.exists), reads=file)
+    reader = replace(program("part", code, ready.exists), reads=[file])
 
     async def both() -> None:
         supervisor, started = Supervisor([reader], lines.show), asyncio.Event()

@@ -22,6 +22,8 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
 from noc_web.broker.files import BrokerFiles
+from noc_web.broker.sites import SiteKeys
+from noc_web.broker.use import KeyUse
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.opening import Database
@@ -87,7 +89,14 @@ class Service:
         self.database = Database(self.config.data)
         self.accounts = Accounts(self.database)
         self.passed_s = 0.0
-        self.publisher = Publisher(self.bus, clock=self.clock_s)
+        self.broker_accounts = BrokerAccounts(self.database)
+        self.broker_files = BrokerFiles(self.broker_accounts)
+        self.publisher = Publisher(
+            self.bus,
+            may_speak=self.broker_accounts.may_speak,
+            topics_of=lambda site: self.picture.topics_of(site),
+            clock=self.clock_s,
+        )
         self.picture = Picture(self.bus, clock=self.clock_s)
         self.revisions, self.requests = Revisions(self.picture), Requests(self.bus)
         self.app, csrf = new_app(self.config)
@@ -106,6 +115,7 @@ class Service:
             accounts=self.accounts,
             guard=guard,
             catalog=self.catalog,
+            site_keys=SiteKeys(self.catalog, self.broker_accounts, self.broker_files),
             publisher=self.publisher,
             picture=self.picture,
             revisions=self.revisions,
@@ -123,9 +133,9 @@ class Service:
             accounts=self.accounts,
             public_url=self.config.public_url,
         )
-        self.broker_accounts = BrokerAccounts(self.database)
-        self.broker_files = BrokerFiles(self.broker_accounts)
-        self.keeper = Keeper(self.catalog, self.publisher, self.picture, self.broker_files)
+        self.keeper = Keeper(
+            self.catalog, self.publisher, self.picture, self.broker_files, KeyUse(self.bus, self.broker_accounts)
+        )
         self._browsers: dict[str, Browser] = {}
 
     def start(self) -> None:

@@ -49,6 +49,7 @@ from noc_bus.time import Time
 from noc_history.store import Batch
 from noc_web.api import ROUTES, openapi
 from noc_web.api.route import ROOT, Route, Text
+from noc_web.broker.accounts import Arrangement
 from noc_web.json import plain
 from tests.web.conftest import Service
 from tests.web.facts import incident, presence, result, state, verdict
@@ -85,6 +86,10 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /sites/{site}": ("sites/here", None),
     "PUT /sites/{site}": ("sites/here", {"label": "Here", "expected": False}),
     "DELETE /sites/{site}": ("sites/old", None),
+    "GET /site-keys": ("site-keys", None),
+    "POST /site-keys/{site}": ("site-keys/paris", {"addresses": ["noc.example", "192.0.2.1:443"]}),
+    "PUT /site-keys/{site}": ("site-keys/here", {}),
+    "PATCH /site-keys/{site}": ("site-keys/here", {"disabled": True}),
     "GET /incidents": ("incidents", None),
     "GET /incidents/{incident}": ("incidents/i-1", None),
     "GET /incidents/{incident}/members": ("incidents/i-1/members?limit=5", None),
@@ -113,6 +118,8 @@ def furnished(shared_service: Service) -> Service:
     """A service with something of everything."""
     service, now = shared_service, Time.now()
     catalog = service.catalog
+    service.broker_accounts.arrange(Arrangement(urls=("wss://192.0.2.9:8883",)), {"local": "a secret"})
+    service.broker_accounts.new_site_key("here")
     catalog.put_group("core", {"tags": ["core"]}, "test")
     catalog.put_group("old", {}, "test")
     catalog.put_group("", {"down_after": 5}, "test")

@@ -58,6 +58,26 @@ _NAMELESS: Final = {
 }
 
 
+_SITES: Final = """
+# For other sites: TLS only, and nobody without a name.
+listener {listener}
+allow_anonymous false
+password_file {users}
+acl_file {acl}
+certfile {certificate}
+keyfile {key}
+"""
+
+
+@dataclass(frozen=True)
+class SitesListener:
+    """A port and an address, and the files of its certificate, which are read again at each SIGHUP."""
+
+    listener: str
+    certificate: str
+    key: str
+
+
 @dataclass(frozen=True)
 class Places:
     """Where things are on the machine it runs on. The defaults are those of docker-compose.yml."""
@@ -67,6 +87,7 @@ class Places:
     users: str = "/run/secrets/mosquitto.passwd"
     acl: str = "/mosquitto/config/mosquitto.acl"
     store: str = "/mosquitto/data"
+    sites: SitesListener | None = None
 
 
 def render(places: Places | None = None, *, anonymous_read: bool = False, user: str | None = None) -> str:
@@ -80,6 +101,12 @@ def render(places: Places | None = None, *, anonymous_read: bool = False, user: 
         acl=where.acl,
         store=where.store,
     )
+    if where.sites:
+        sites = where.sites
+        # Else what is said of one listener's users would be said of all.
+        text = text.replace("\nlistener ", "\nper_listener_settings true\nlistener ", 1) + _SITES.format(
+            listener=sites.listener, users=where.users, acl=where.acl, certificate=sites.certificate, key=sites.key
+        )
     return f"{text}user {user}\n" if user else text
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from noc_bus.render import mosquitto as settings
 from noc_frame.files import write_private
 from noc_launcher.errors import CommandError
+from noc_launcher.listening import Listener
 from noc_web.broker import names
 
+SCHEME: Final = "mqtts"
 # Debian keeps servers where an ordinary user's PATH does not look.
 _ALSO: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 
-def prepare(folder: Path, port: int) -> list[str]:
+def prepare(folder: Path, port: int, listener: Listener | None = None) -> list[str]:
     """Write the settings beside the accounts; the command to run. Raises CommandError where there is no Mosquitto."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_ALSO)
     if found is None:
@@ -32,6 +35,13 @@ def prepare(folder: Path, port: int) -> list[str]:
         acl=str(folder / names.MOSQUITTO_ACL),
         store=str(store),
     )
+    if listener:
+        places = replace(
+            places,
+            sites=settings.SitesListener(
+                f"{listener.port} {listener.host}", str(listener.certificate(folder)), str(listener.key(folder))
+            ),
+        )
     # Else it becomes the user mosquitto, who may not read this folder.
     user = "root" if os.getuid() == 0 else None
     file = write_private(folder / "mosquitto.conf", settings.render(places, anonymous_read=True, user=user))

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from noc_bus import presence
+from noc_bus.join import JOIN
 from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
@@ -33,7 +34,7 @@ def health(config: Config) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return process.main("prober", ABOUT, SETTINGS, Config.read, run, health, argv)
+    return process.main("prober", ABOUT, SETTINGS, Config.read, run, health, argv, options={"--join": JOIN})
 
 
 def run(config: Config, stop: threading.Event) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from noc_bus.broker import MQTT_URL, Broker
 from noc_bus.channels import parse_site
-from noc_frame.settings import DATA, LOG, Setting
+from noc_bus.join import JOIN
+from noc_frame.settings import DATA, LOG, Setting, SettingError
 
 SITE: Final = Setting(
     "NOC_SITE",
@@ -18,7 +19,7 @@ SITE: Final = Setting(
     "the site this prober stands at",
     default="local",
 )
-SETTINGS: Final[tuple[Setting[Any], ...]] = (MQTT_URL, SITE, DATA, LOG)
+SETTINGS: Final[tuple[Setting[Any], ...]] = (JOIN, MQTT_URL, SITE, DATA, LOG)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,15 @@ class Config:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Config:
         """Raises SettingError with a sentence."""
+        join = JOIN.read(environment)
+        if join and (MQTT_URL.is_set(environment) or SITE.is_set(environment)):
+            raise SettingError(
+                f"{JOIN.name} says where the broker is and that this is the site {join.site}; "
+                f"set neither {MQTT_URL.name} nor {SITE.name} beside it."
+            )
         return cls(
-            broker=MQTT_URL.read(environment),
-            site=SITE.read(environment),
+            broker=join.broker() if join else MQTT_URL.read(environment),
+            site=join.site if join else SITE.read(environment),
             data=DATA.read(environment),
             log=LOG.read(environment),
         )

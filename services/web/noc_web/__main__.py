@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import gevent
@@ -24,6 +25,8 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
 from noc_web.broker.files import BrokerFiles
+from noc_web.broker.sites import SiteKeys
+from noc_web.broker.use import KeyUse
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
@@ -55,7 +58,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     accounts = Accounts(database)
     accounts.ensure_first(config.admin_password, config.data)
     session = Session(config.broker, "noc-web", will=lambda instance: presence.offline("web", instance))
-    publisher = Publisher(session)
+    broker_accounts = BrokerAccounts(database)
+    broker_files = BrokerFiles(broker_accounts)
+    publisher = Publisher(session, may_speak=broker_accounts.may_speak, topics_of=lambda site: picture.topics_of(site))
     picture = Picture(session, broker_trouble=lambda: session.trouble)
     revisions = Revisions(picture)
     requests = Requests(session)
@@ -75,6 +80,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         guard=guard,
         catalog=catalog,
+        site_keys=SiteKeys(catalog, broker_accounts, broker_files),
         publisher=publisher,
         picture=picture,
         revisions=revisions,
@@ -93,7 +99,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         public_url=config.public_url,
     )
-    keeper = Keeper(catalog, publisher, picture, BrokerFiles(BrokerAccounts(database)))
+    keeper = Keeper(catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts))
     keeper.follow_database()
     since = Time.now()
 
@@ -149,11 +155,14 @@ def announce(announcer: presence.Announcer[ServicePresence]) -> None:
 class Keeper:
     """Keeps bus, broker and database in step: the database may be changed by this process and by commands beside it."""
 
-    def __init__(self, catalog: Catalog, publisher: Publisher, picture: Picture, broker_files: BrokerFiles) -> None:
+    def __init__(
+        self, catalog: Catalog, publisher: Publisher, picture: Picture, broker_files: BrokerFiles, key_use: KeyUse
+    ) -> None:
         self._catalog = catalog
         self._publisher = publisher
         self._picture = picture
         self._broker_files = broker_files
+        self._key_use = key_use
 
     def run(self) -> None:
         """The greenlet."""
@@ -169,12 +178,19 @@ class Keeper:
     def tick(self) -> None:
         self._publisher.tick()
         self._picture.tick()
+        with self._while_the_database_is_whole():
+            self._key_use.tick()
 
     def follow_database(self) -> None:
         """Raises RestartNeeded where the database is not what it was."""
-        try:
+        with self._while_the_database_is_whole():
             self._catalog.follow()
             self._broker_files.follow()
+
+    @contextlib.contextmanager
+    def _while_the_database_is_whole(self) -> Iterator[None]:
+        try:
+            yield
         except DatabaseFault as fault:
             if not fault.can_retry:
                 raise process.RestartNeeded(str(fault)) from None

@@ -6,27 +6,34 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import getpass
+import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from noc_bus.time import Time
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_frame.sqlite import DatabaseFault
 from noc_web import inventory
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.actor import ROLES
+from noc_web.broker.accounts import BrokerAccounts, SiteKey
+from noc_web.broker.files import BrokerFiles
+from noc_web.broker.sites import NewKey, SiteKeys
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
 
-COMMANDS: Final = ("user", "token", "targets")
+COMMANDS: Final = ("user", "token", "site", "targets")
 """The first words that `main` takes."""
 EXIT_REFUSED: Final = 1
 _DATA_HELP: Final = "the data folder (NOC_DATA, else the usual one)"
@@ -60,7 +67,7 @@ def main(words: Sequence[str] | None = None, folder: Callable[[], Path] | None =
 
 
 def _parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="noc", description="Users, tokens and targets.")
+    top = argparse.ArgumentParser(prog="noc", description="Users, tokens, sites and targets.")
     known = top.add_subparsers(metavar="COMMAND", required=True)
 
     user = known.add_parser("user", help="people who may log in").add_subparsers(metavar="add", required=True)
@@ -73,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--role", choices=ROLES, required=True)
     create.add_argument("--name", help="what it is for (made up where it is left out)")
 
+    _add_site_commands(known)
+
     targets = known.add_parser("targets", help="the list of targets")
     kinds = targets.add_subparsers(metavar="import|export", required=True)
     read = _add(kinds, "import", _import_targets, "Add the targets of a CSV or JSON file: all of them, or none.")
@@ -82,6 +91,35 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("file", metavar="FILE", help="- is standard output")
     write.add_argument("--format", choices=("csv", "json"), help="csv, unless FILE ends in .json")
     return top
+
+
+def _add_site_commands(known: Any) -> None:
+    site = known.add_parser("site", help="other places to ping from")
+    kinds = site.add_subparsers(metavar="add|rotate|disable|enable|remove|list", required=True)
+    about = {
+        "add": "Set up a site, and print what starts its prober there.",
+        "rotate": "Give a site another token; the one before is worth nothing from now on.",
+    }
+    for name, make in (("add", SiteKeys.add), ("rotate", SiteKeys.rotate)):
+        command = _add(kinds, name, functools.partial(_give_key, make), about[name])
+        command.add_argument("site", metavar="NAME")
+        command.add_argument(
+            "--address",
+            metavar="HOST[:PORT]",
+            action="append",
+            default=[],
+            help="where the site reaches this machine, before the addresses that this machine knows of; may be repeated",
+        )
+        command.add_argument(
+            "--json", action="store_true", help='{"site": NAME, "join": TOKEN} alone on standard output'
+        )
+    for name, act, text in (
+        ("disable", _disable_site, "Let a site in no more, until it is enabled; its token stays the same."),
+        ("enable", _enable_site, "Let a disabled site in again."),
+        ("remove", _remove_site, "Remove a site with its token; its history stays."),
+    ):
+        _add(kinds, name, act, text).add_argument("site", metavar="NAME")
+    _add(kinds, "list", _list_sites, "The sites, and how their tokens are.")
 
 
 def _add(known: Any, name: str, run: Callable[[Path, argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
@@ -123,6 +161,64 @@ def _create_token(folder: Path, arguments: argparse.Namespace) -> None:
         token = Accounts(database).create_token(name, arguments.role)
         Catalog(database).note(_who(), "create token", name, {"role": arguments.role})
     print(token)
+
+
+@contextlib.contextmanager
+def _site_keys(folder: Path) -> Iterator[SiteKeys]:
+    with closing(Database(folder)) as database:
+        accounts = BrokerAccounts(database)
+        yield SiteKeys(Catalog(database), accounts, BrokerFiles(accounts))
+
+
+def _give_key(
+    make: Callable[[SiteKeys, str, Sequence[str], str], NewKey], folder: Path, arguments: argparse.Namespace
+) -> None:
+    with _site_keys(folder) as keys:
+        key = make(keys, arguments.site, arguments.address, _who())
+    if arguments.json:
+        print(json.dumps({"site": key.site, "join": key.token}))
+        return
+    _say(
+        f"Start the prober of {key.site} there with one of these lines. Their token is the site's key: "
+        f"used for the first time by {str(key.expires_at)[:10]}, it is good until it is replaced."
+    )
+    print(f"./noc prober --join {key.token}")
+    print(f"pip install ./frame ./bus ./rules ./services/prober && noc-prober --join {key.token}")
+
+
+def _disable_site(folder: Path, arguments: argparse.Namespace) -> None:
+    with _site_keys(folder) as keys:
+        keys.set_disabled(arguments.site, is_disabled=True, who=_who())
+    _say(f"{arguments.site} is let in no more; `noc site enable {arguments.site}` takes that back.")
+
+
+def _enable_site(folder: Path, arguments: argparse.Namespace) -> None:
+    with _site_keys(folder) as keys:
+        keys.set_disabled(arguments.site, is_disabled=False, who=_who())
+    _say(f"{arguments.site} is let in again.")
+
+
+def _remove_site(folder: Path, arguments: argparse.Namespace) -> None:
+    with _site_keys(folder) as keys:
+        keys.remove(arguments.site, _who())
+    _say(f"{arguments.site} is removed; its history stays.")
+
+
+def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:
+    with _site_keys(folder) as keys:
+        for key in keys.listed():
+            print(f"{key.site:<20}  {_how(key)}")
+
+
+def _how(key: SiteKey) -> str:
+    if key.is_own:
+        return "on this machine"
+    if key.disabled:
+        return "disabled"
+    if key.used_at is not None:
+        return f"first used {key.used_at} on {key.used_from or 'a machine without a name'}"
+    assert key.expires_at is not None
+    return f"{'not used, and expired' if key.expires_at < Time.now() else 'not used yet, expires'} {key.expires_at}"
 
 
 def _import_targets(folder: Path, arguments: argparse.Namespace) -> None:

@@ -36,6 +36,8 @@ class ProblemCode(StrEnum):
     LAST_ADMIN = "last-admin"
     OFFLINE = "offline"
     NO_MAIL = "no-mail"
+    NO_LISTENER = "no-listener"
+    """The broker has no listener for other machines."""
     TOO_LARGE = "too-large"
     TOO_MANY = "too-many"
     BUSY = "busy"

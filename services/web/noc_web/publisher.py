@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from noc_bus.bus import Bus, Handler
@@ -29,11 +29,24 @@ from noc_bus.time import Time
 from noc_web.catalog.catalog import Catalog
 from noc_web.problem import ProblemCode, ProblemError
 
+Topics = Iterable[tuple[Channel[Any], Mapping[str, str]]]
+
 
 class Publisher:
     """The database is the truth, the broker a copy that is put right. Safe to use from any thread."""
 
-    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        may_speak: Callable[[str], bool] = lambda site: True,
+        topics_of: Callable[[str], Topics] = lambda site: (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`may_speak`: whether the broker lets a site in, as far as that is known here.
+
+        `topics_of`: where something that a site has retained was seen.
+        """
         self._bus = bus
         self._lock = threading.RLock()
         self._targets: dict[str, Target] = {}
@@ -43,7 +56,7 @@ class Publisher:
         self._published_sites: Published[str, Site] = Published(bus, SITES, revs, clock=clock)
         self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
         self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
-        self._former = FormerSites(bus, clock=clock)
+        self._former = FormerSites(bus, may_speak, topics_of, clock=clock)
         self.published: tuple[Published[Any, Any], ...] = (
             self._published_targets, self._published_sites, self._acknowledgements,
         )  # fmt: skip
@@ -142,8 +155,17 @@ _LEFT_BEHIND: Final[tuple[Channel[Any], ...]] = (STATES, TRACES, MARKS, PROBERS)
 class FormerSites:
     """Clears what deleted sites left on the broker. One whose prober still runs is a new site, and keeps its own."""
 
-    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        may_speak: Callable[[str], bool],
+        topics_of: Callable[[str], Topics],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bus = bus
+        self._may_speak = may_speak
+        self._topics_of = topics_of
         self._clock = clock
         self._lock = threading.Lock()
         self._probers = Presences(bus, PROBERS, clock=clock)
@@ -191,21 +213,28 @@ class FormerSites:
                 elif now_s - since_s > _SWEEP_S:
                     self._end(site)
                 elif site not in self._sweeping and now_s - since_s > _LEAVE_AFTER_S and self._bus.connected:
+                    # Brokers drop unsaid what was retained by who is no longer let in; those who have it must hear it.
+                    for channel, variables in self._topics_of(site):
+                        self._bus.clear(channel, **variables)
                     self._sweeping[site] = {channel: self._clearing(channel) for channel in _LEFT_BEHIND}
                     for channel, handler in self._sweeping[site].items():
                         self._bus.subscribe(channel, handler, site=site)
 
     def _clearing(self, channel: Channel[Any]) -> Handler[Any]:
         def clear(message: Message | None, variables: dict[str, str]) -> None:
-            presence = message if isinstance(message, ProberPresence) else self._probers.get(variables["site"])
-            if message is not None and not (presence and presence.online):
+            site = variables["site"]
+            presence = message if isinstance(message, ProberPresence) else self._probers.get(site)
+            if message is not None and not self._is_there(site, presence):
                 self._bus.clear(channel, **variables)
 
         return clear
 
     def _is_online(self, site: str) -> bool:
-        presence = self._probers.get(site)
-        return presence is not None and presence.online
+        return self._is_there(site, self._probers.get(site))
+
+    def _is_there(self, site: str, presence: ProberPresence | None) -> bool:
+        # Who was cut off cannot say that it is gone.
+        return presence is not None and presence.online and self._may_speak(site)
 
     def _speaks_again(self, site: str) -> None:
         self._end(site)

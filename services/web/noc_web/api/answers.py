@@ -7,6 +7,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from msgspec import Meta
 
 from noc_bus.messages import Incident, MailTestAnswer, Member, SentMail, Target, TimelineEntry, Trace, VerdictState
+from noc_web.broker.accounts import SiteKey
 from noc_web.live.rows import SiteRow
 
 At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
@@ -253,6 +254,16 @@ class Tokens(TypedDict):
 class NewToken(TypedDict):
     name: str
     token: Annotated[str, Meta(description="shown once; send it as Authorization: Bearer …")]
+
+
+class Keys(TypedDict):
+    site_keys: list[SiteKey]
+
+
+class NewKey(TypedDict):
+    site: str
+    join: Annotated[str, Meta(description="the token that starts the site's prober: noc prober --join …; shown once")]
+    expires_at: Annotated[At, Meta(description="when it is worth nothing unless it was used before")]
 
 
 class AuditEntry(TypedDict):

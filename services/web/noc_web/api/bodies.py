@@ -38,6 +38,7 @@ _Comment = Annotated[str, Meta(max_length=500)]
 # What is wrong with these is said by those who use them, in sentences; the types document them.
 _Name = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
 _Path = Annotated[str, Meta(extra_json_schema={"maxLength": 250, "pattern": GROUP_PATTERN})]
+_Address = Annotated[str, Meta(max_length=260, description="a host name or an address, with :PORT where it differs")]
 _Role = Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
 _Theme = Annotated[str, Meta(extra_json_schema={"enum": list(THEMES)})]
 _Password = Annotated[
@@ -82,6 +83,20 @@ class UserChange(Body):
 class TokenRequest(Body):
     name: _Name
     role: _Role
+
+
+class KeyRequest(Body):
+    addresses: Annotated[
+        tuple[_Address, ...],
+        Meta(
+            max_length=8,
+            description="where the site reaches the broker, before the addresses that this machine knows of",
+        ),
+    ] = ()
+
+
+class KeyChange(Body):
+    disabled: bool
 
 
 class TargetsFile(Struct):

@@ -8,6 +8,7 @@ from noc_bus.messages import Site
 from noc_web.api import answers
 from noc_web.api.bodies import NewSite, SiteFields
 from noc_web.api.route import ROOT, Ask, Route
+from noc_web.broker.sites import SiteKeys
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode
 from noc_web.live.revision import Revisions
@@ -38,13 +39,13 @@ def put_site(ask: Ask, catalog: Catalog) -> object:
     return catalog.put_site(ask["site"], ask.body, ask.actor.signature)
 
 
-def delete_site(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
+def delete_site(ask: Ask, catalog: Catalog, site_keys: SiteKeys, publisher: Publisher, revisions: Revisions) -> object:
     site = ask["site"]
     row = next((row for row in revisions.sites() if row.id == site), None)
-    if row is not None and not row.configured:
+    if row is not None and not row.configured and not site_keys.has_key(site):
         _forget_seen(catalog, publisher, row, ask.actor.signature)
         return None
-    catalog.delete_site(ask["site"], ask.actor.signature)
+    site_keys.remove(site, ask.actor.signature)
     return None
 
 
@@ -69,5 +70,7 @@ ROUTES = (
         body=SiteFields,
         answer=Site,
     ),
-    Route("DELETE", "/sites/{site}", "operator", "Forget a site; its history stays.", delete_site, status=204),
+    Route(
+        "DELETE", "/sites/{site}", "operator", "Forget a site and its key; its history stays.", delete_site, status=204
+    ),
 )

@@ -7,17 +7,23 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
 
 from noc_bus.channels import DEFAULT_ROOT
 from noc_bus.render import mosquitto
 from noc_bus.render.accounts import Account, AccountRole
 from noc_bus.time import Time
 from noc_web.database.opening import Database
+from noc_web.problem import ProblemCode, ProblemError
 
 CENTRAL: Final[tuple[AccountRole, ...]] = ("web", "recorder", "alerter")
 READER: Final = "reader"
 _EVERYTHING: Final = ("#",)
+_UNUSED_MS: Final = 7 * 24 * 3600 * 1000
+_CUT_OFF_MS: Final = 2000
 # The secrets are 256 random bits: a slow hash would protect nothing, and cost its time at every connection.
 _BCRYPT_ROUNDS: Final = 4
 _PUT: Final = (
@@ -38,6 +44,19 @@ class Arrangement:
     root: str = DEFAULT_ROOT
     anonymous_read: bool = False
     urls: tuple[str, ...] = ()
+    authority: bytes = b""
+
+
+class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a site's key. It is shown once, in the token that carries it."""
+
+    site: str
+    is_own: Annotated[bool, Meta(description="true: this NOC starts the prober itself, with another key each time")]
+    created_at: Time
+    expires_at: Annotated[Time | None, Meta(description="when it is worth nothing unless it is used before")]
+    used_at: Annotated[Time | None, Meta(description="when the site connected with it first; null: not yet")]
+    used_from: Annotated[str, Meta(description="the machine it was used on first")]
+    disabled: bool
 
 
 class BrokerAccounts:
@@ -53,8 +72,14 @@ class BrokerAccounts:
         """
         with self._database.begin() as connection:
             connection.execute(
-                "UPDATE broker SET folder = ?, root = ?, anonymous_read = ?, urls = ?",
-                (arrangement.folder, arrangement.root, arrangement.anonymous_read, json.dumps(arrangement.urls)),
+                "UPDATE broker SET folder = ?, root = ?, anonymous_read = ?, urls = ?, authority = ?",
+                (
+                    arrangement.folder,
+                    arrangement.root,
+                    arrangement.anonymous_read,
+                    json.dumps(arrangement.urls),
+                    arrangement.authority,
+                ),
             )
             connection.execute("DELETE FROM broker_account WHERE is_own")
             for user, secret in own.items():
@@ -62,10 +87,85 @@ class BrokerAccounts:
             _count(connection)
 
     def arrangement(self) -> Arrangement:
-        ((folder, root, anonymous_read, urls),) = self._database.rows(
-            "SELECT folder, root, anonymous_read, urls FROM broker"
+        ((folder, root, anonymous_read, urls, authority),) = self._database.rows(
+            "SELECT folder, root, anonymous_read, urls, authority FROM broker"
         )
-        return Arrangement(folder, root, bool(anonymous_read), tuple(json.loads(urls)))
+        return Arrangement(folder, root, bool(anonymous_read), tuple(json.loads(urls)), authority)
+
+    # -- the keys of sites
+
+    def new_site_key(self, site: str) -> tuple[str, Time]:
+        """Another secret for a site, which makes an earlier one worthless, and when it expires unless it is used.
+
+        Raises ProblemError 409 for a name that is a reader's, or that of a site whose prober this NOC starts itself.
+        """
+        secret, now = secrets.token_urlsafe(32), Time.now()
+        expires_at = Time(now + _UNUSED_MS)
+        with self._database.begin() as connection:
+            _check_is_a_site_of_others(connection, site)
+            _put(connection, site, "site", (), secret, is_own=False)
+            connection.execute("UPDATE broker_account SET expires_at = ? WHERE user = ?", (int(expires_at), site))
+            _count(connection)
+        return secret, expires_at
+
+    def set_site_disabled(self, site: str, *, is_disabled: bool) -> None:
+        """Raises ProblemError 404, 409."""
+        with self._database.begin() as connection:
+            _check_has_key(connection, site)
+            at = int(Time.now()) if is_disabled else None
+            connection.execute("UPDATE broker_account SET disabled_at = ? WHERE user = ?", (at, site))
+            _count(connection)
+
+    def remove_site(self, site: str) -> bool:
+        """Take a site's key away; whether it had one. That of a prober which this NOC starts itself stays."""
+        gone = "DELETE FROM broker_account WHERE user = ? AND role = 'site' AND NOT is_own"
+        with self._database.begin() as connection:
+            had_one = connection.execute(gone, (site,)).rowcount > 0
+            if had_one:
+                _count(connection)
+        return had_one
+
+    def note_use(self, site: str, origin: str, at: Time) -> None:
+        """That a site has spoken, from where: its key no longer expires."""
+        used = (
+            "UPDATE broker_account SET used_at = ?, used_from = ? "
+            "WHERE user = ? AND role = 'site' AND NOT is_own AND used_at IS NULL AND created_at < ?"
+        )
+        with self._database.begin() as connection:
+            # Who was there with the key before is cut off within that time.
+            connection.execute(used, (int(at), origin, site, at - _CUT_OFF_MS))
+
+    def unused_sites(self) -> frozenset[str]:
+        """Sites with a key that has not been used yet."""
+        unused = "SELECT user FROM broker_account WHERE role = 'site' AND NOT is_own AND used_at IS NULL"
+        return frozenset(site for (site,) in self._database.rows(unused))
+
+    def site_keys(self) -> list[SiteKey]:
+        keys = (
+            "SELECT user, is_own, created_at, expires_at, used_at, used_from, disabled_at FROM broker_account "
+            "WHERE role = 'site' ORDER BY user"
+        )
+        return [
+            SiteKey(
+                site=site,
+                is_own=bool(is_own),
+                created_at=Time(created_at),
+                expires_at=None if expires_at is None or used_at is not None else Time(expires_at),
+                used_at=None if used_at is None else Time(used_at),
+                used_from=used_from,
+                disabled=disabled_at is not None,
+            )
+            for site, is_own, created_at, expires_at, used_at, used_from, disabled_at in self._database.rows(keys)
+        ]
+
+    # -- what brokers are told
+
+    def may_speak(self, user: str) -> bool:
+        """False: the broker is told of everybody whom it lets in, and this one is not among them."""
+        if not self.arrangement().folder:
+            return True
+        asked = f"SELECT 1 FROM broker_account WHERE user = ? AND {_LET_IN}"
+        return self._database.value(asked, user, int(Time.now())) is not None
 
     def let_in(self, at: Time) -> list[Account]:
         """Whom the broker is to let in at that time."""
@@ -93,8 +193,21 @@ def role_of(user: str) -> AccountRole:
             return "site"
 
 
-def new_secret() -> str:
-    return secrets.token_urlsafe(32)
+def _check_is_a_site_of_others(connection: sqlite3.Connection, site: str) -> None:
+    """Raises ProblemError 409. A name without an account will do."""
+    found = connection.execute("SELECT role, is_own FROM broker_account WHERE user = ?", (site,)).fetchone()
+    if found is not None and found[0] != "site":
+        raise ProblemError(409, f"{site} is the name of another account of the broker.", code=ProblemCode.EXISTS)
+    if found is not None and found[1]:
+        sentence = f"The prober of {site} runs on this machine, and gets another key at each start of NOC."
+        raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
+
+
+def _check_has_key(connection: sqlite3.Connection, site: str) -> None:
+    """Raises ProblemError 404, 409."""
+    _check_is_a_site_of_others(connection, site)
+    if connection.execute("SELECT 1 FROM broker_account WHERE user = ?", (site,)).fetchone() is None:
+        raise ProblemError(404, f"There is no key for a site {site[:63]!r}.")
 
 
 def _put(

@@ -13,6 +13,7 @@ from noc_frame import log
 from noc_frame.files import write_private
 from noc_web.broker import names
 from noc_web.broker.accounts import BrokerAccounts
+from noc_web.problem import ProblemCode, ProblemError
 
 _LOCK: Final = ".accounts.lock"
 
@@ -44,12 +45,26 @@ class BrokerFiles:
         else:
             self._fingerprint, self._fault = fingerprint, ""
 
+    def write_now(self) -> None:
+        """After a change: so that it counts even while no service follows. Raises ProblemError 503."""
+        try:
+            self.write()
+        except OSError as error:
+            sentence = (
+                f"The change is kept, but the broker is not told of it yet: {error.filename} cannot be written "
+                f"({error.strerror}); it is tried again while NOC runs."
+            )
+            raise ProblemError(503, sentence, code=ProblemCode.UNAVAILABLE) from None
+
     def write(self) -> None:
         """Raises OSError, DatabaseFault."""
         folder_name = self._accounts.arrangement().folder
         if not folder_name:
             return
         folder = Path(folder_name)
+        if not folder.is_dir():
+            # Of a NOC that ran here and was moved: its next start arranges it anew.
+            return
         with (folder / _LOCK).open("a") as lock:
             # Read within the lock: what is written last is what was last read.
             fcntl.flock(lock, fcntl.LOCK_EX)

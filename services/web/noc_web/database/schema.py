@@ -83,7 +83,8 @@ CREATE TABLE IF NOT EXISTS place (
 # compare with. `is_own`: a process of this NOC's own, which gets another secret at each start. `used_at`: null
 # until a site has connected with it; `expires_at`: when it is worth nothing, unless it was used before.
 # `broker`: one row. Where the accounts are rendered to (`folder`, empty: nowhere), how (`root`, `anonymous_read`),
-# and where sites reach the broker (`urls`, a JSON list). `revision` counts the changes of both tables.
+# and where sites reach the broker (`urls`, a JSON list), by a certificate of whom (`authority`, DER; empty: of one
+# that every system trusts). `revision` counts the changes of both tables.
 _BROKER: Final = """
 CREATE TABLE broker_account (
     user TEXT NOT NULL PRIMARY KEY,
@@ -103,9 +104,10 @@ CREATE TABLE broker (
     folder TEXT NOT NULL,
     root TEXT NOT NULL,
     anonymous_read INTEGER NOT NULL,
-    urls TEXT NOT NULL
+    urls TEXT NOT NULL,
+    authority BLOB NOT NULL
 );
-INSERT INTO broker VALUES (0, '', 'noc/v1', 0, '[]');
+INSERT INTO broker VALUES (0, '', 'noc/v1', 0, '[]', x'');
 """
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from noc_bus.bus import Bus
-from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS
+from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS, Channel
 from noc_bus.messages import (
     Incident,
     Presence,
@@ -128,6 +128,15 @@ class Picture:
                 self._pending.targets |= {target for _, target in self._results}
                 self._results.clear()
                 self._arrived.clear()
+
+    def topics_of(self, site: str) -> list[tuple[Channel[Any], dict[str, str]]]:
+        """Where something that a site has retained was seen, with the variables of each topic."""
+        found: list[tuple[Channel[Any], dict[str, str]]] = []
+        for channel, mirror in ((STATES, self._states), (TRACES, self._traces)):
+            found += [(channel, {"site": site, "target": target}) for of, target in mirror.items() if of == site]
+        if self._probers.get(site) is not None:
+            found.append((PROBERS, {"site": site}))
+        return found
 
     def has_target(self, name: str) -> bool:
         return name in self._targets

@@ -1,0 +1,60 @@
+"""Keys of sites: with its key, and nothing else, a prober speaks for a site."""
+
+from __future__ import annotations
+
+from noc_web.api import answers
+from noc_web.api.bodies import KeyChange, KeyRequest
+from noc_web.api.route import Ask, Route
+from noc_web.broker.sites import SiteKeys
+
+
+def list_keys(ask: Ask, site_keys: SiteKeys) -> object:
+    return {"site_keys": site_keys.listed()}
+
+
+def add_key(ask: Ask, site_keys: SiteKeys) -> object:
+    key = site_keys.add(ask["site"], ask.read(KeyRequest).addresses, ask.actor.signature)
+    return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
+
+
+def rotate_key(ask: Ask, site_keys: SiteKeys) -> object:
+    key = site_keys.rotate(ask["site"], ask.read(KeyRequest).addresses, ask.actor.signature)
+    return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
+
+
+def change_key(ask: Ask, site_keys: SiteKeys) -> object:
+    site_keys.set_disabled(ask["site"], is_disabled=ask.read(KeyChange).disabled, who=ask.actor.signature)
+    return None
+
+
+ROUTES = (
+    Route("GET", "/site-keys", "operator", "The keys of sites; no secret is in it.", list_keys, answer=answers.Keys),
+    Route(
+        "POST",
+        "/site-keys/{site}",
+        "admin",
+        "Set a site up where it is not yet, and give it its key; it is shown this once.",
+        add_key,
+        body=KeyRequest,
+        answer=answers.NewKey,
+        status=201,
+    ),
+    Route(
+        "PUT",
+        "/site-keys/{site}",
+        "admin",
+        "Give a site another key; the one before is worth nothing from now on, and cut off.",
+        rotate_key,
+        body=KeyRequest,
+        answer=answers.NewKey,
+    ),
+    Route(
+        "PATCH",
+        "/site-keys/{site}",
+        "admin",
+        "Let a site in no more, or let it in again.",
+        change_key,
+        body=KeyChange,
+        status=204,
+    ),
+)

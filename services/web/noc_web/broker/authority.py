@@ -1,0 +1,158 @@
+"""The NOC's own certificate authority: made on first use, it signs for the broker's listener and for nothing else.
+
+Sites trust it alone, by its certificate in their token, so that the listener may get other names, addresses
+and certificates without a visit to any of them. cryptography is imported only where something is signed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from noc_frame.files import write_private
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
+
+CERTIFICATE: Final = "noc-authority.pem"
+KEY: Final = "noc-authority.key"
+_AUTHORITY_LIFE: Final = dt.timedelta(days=30 * 365)
+_LIFE: Final = dt.timedelta(days=397)
+RENEWED_BEFORE: Final = dt.timedelta(days=60)
+# A site whose clock is behind still connects.
+_BACKDATED: Final = dt.timedelta(days=2)
+
+
+class AuthorityFault(Exception):
+    """What is there cannot be used. The text names the file and the cure."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a broker's listener needs: two PEM files. `authority`: who signed it, as DER."""
+
+    certificate: Path
+    key: Path
+    authority: bytes
+
+
+def certify(data: Path, folder: Path, names: Sequence[str]) -> Listener:
+    """A certificate in `folder` for a listener of these names and addresses; the one that is there where it will do.
+
+    The authority is in `data`, with what is worth a backup. Raises AuthorityFault, OSError.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    authority, signing = _authority(data)
+    listener = Listener(folder / "listener.pem", folder / "listener.key", authority.public_bytes(Encoding.DER))
+    if not _will_do(listener, authority, names):
+        _sign(listener, authority, signing, names)
+    return listener
+
+
+def _authority(data: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    certificate, key = data / CERTIFICATE, data / KEY
+    if not certificate.exists() and not key.exists():
+        _make_authority(certificate, key)
+    try:
+        signing: Any = load_pem_private_key(key.read_bytes(), None)
+        authority = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise AuthorityFault(
+            f"{certificate} and {key.name} beside it cannot be used ({error}); put them back from a backup, "
+            "or remove both and give every site another token"
+        ) from None
+    if authority.public_key() != signing.public_key():
+        raise AuthorityFault(f"{certificate} and {key.name} do not belong together; put both back from a backup")
+    return authority, signing
+
+
+def _make_authority(certificate: Path, key: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    signing = ec.generate_private_key(ec.SECP256R1())
+    # Another name for each, so that one is never taken for the other.
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"NOC {secrets.token_hex(4)}")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(signing.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + _AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(signing, hashes.SHA256())
+    )
+    # The key first: a certificate without one could sign nothing, and would be found at the next start.
+    write_private(key, _pem(signing))
+    write_private(certificate, made.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _will_do(listener: Listener, authority: Certificate, names: Sequence[str]) -> bool:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        certificate = x509.load_pem_x509_certificate(listener.certificate.read_bytes())
+        certificate.verify_directly_issued_by(authority)
+    except (OSError, ValueError, InvalidSignature):
+        return False
+    covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+    return listener.key.exists() and set(covered) == {*_general_names(names)} and left > RENEWED_BEFORE
+
+
+def _sign(listener: Listener, authority: Certificate, signing: EllipticCurvePrivateKey, names: Sequence[str]) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "NOC broker")]))
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(min(now + _LIFE, authority.not_valid_after_utc))
+        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(signing, hashes.SHA256())
+    )
+    write_private(listener.key, _pem(key))
+    write_private(listener.certificate, made.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _general_names(names: Sequence[str]) -> list[Any]:
+    from cryptography import x509
+
+    found: list[Any] = []
+    for name in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
+
+
+def _pem(key: EllipticCurvePrivateKey) -> str:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()

@@ -1,0 +1,122 @@
+"""Sites and their keys: one act each for what the catalogue, the broker and the audit must know together."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from noc_bus.broker import Broker
+from noc_bus.join import Join
+from noc_bus.time import Time
+from noc_web.broker.accounts import Arrangement, BrokerAccounts, SiteKey
+from noc_web.broker.files import BrokerFiles
+from noc_web.catalog.catalog import Catalog
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+
+_ADDRESS: Final = re.compile(
+    r"(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
+)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    site: str
+    token: str
+    expires_at: Time
+
+
+class SiteKeys:
+    """Every method takes effect at once, live connections included. Usable beside a running service."""
+
+    def __init__(self, catalog: Catalog, accounts: BrokerAccounts, files: BrokerFiles) -> None:
+        self._catalog = catalog
+        self._accounts = accounts
+        self._files = files
+
+    def listed(self) -> list[SiteKey]:
+        return self._accounts.site_keys()
+
+    def has_key(self, site: str) -> bool:
+        return any(key.site == site for key in self.listed())
+
+    def add(self, site: str, addresses: Sequence[str], who: str) -> NewKey:
+        """Set a site up, and give it a key. One that is set up and has none gets one. Raises ProblemError 409, 422."""
+        urls = _urls(self._accounts.arrangement(), addresses)
+        if self.has_key(site):
+            sentence = f"The site {site} has a key already; `noc site rotate {site}` replaces it."
+            raise ProblemError(409, sentence, code=ProblemCode.EXISTS)
+        if site not in self._catalog.contents().sites:
+            self._catalog.add_site({"id": site, "label": site}, who)
+        return self._new_key(site, urls, who, "create site key")
+
+    def rotate(self, site: str, addresses: Sequence[str], who: str) -> NewKey:
+        """Another key for a site that is set up; an earlier one is worth nothing from now on.
+
+        Raises ProblemError 404, 409, 422.
+        """
+        if site not in self._catalog.contents().sites:
+            raise ProblemError(404, f"No site {site[:80]!r} is set up.")
+        urls = _urls(self._accounts.arrangement(), addresses)
+        return self._new_key(site, urls, who, "rotate site key")
+
+    def set_disabled(self, site: str, *, is_disabled: bool, who: str) -> None:
+        """Raises ProblemError 404, 409."""
+        self._accounts.set_site_disabled(site, is_disabled=is_disabled)
+        self._catalog.note(who, "disable site key" if is_disabled else "enable site key", site)
+        self._files.write_now()
+
+    def remove(self, site: str, who: str) -> None:
+        """A site with all that belongs to it but its history. Raises ProblemError 404."""
+        # First the key: whoever speaks after the site is gone would be taken for a new site.
+        had_key = self._accounts.remove_site(site)
+        if had_key:
+            self._files.write_now()
+        if site in self._catalog.contents().sites:
+            self._catalog.delete_site(site, who)
+        elif had_key:
+            self._catalog.note(who, "delete site key", site)
+        else:
+            raise ProblemError(404, f"No site {site[:80]!r} is set up.")
+
+    def _new_key(self, site: str, urls: Sequence[str], who: str, act: str) -> NewKey:
+        secret, expires_at = self._accounts.new_site_key(site)
+        authority = self._accounts.arrangement().authority
+        join = Join(urls=tuple(urls), site=site, secret=secret, authority=authority, expires_at=int(expires_at))
+        self._catalog.note(who, act, site)
+        self._files.write_now()
+        return NewKey(site, join.token(), expires_at)
+
+
+def _urls(arrangement: Arrangement, addresses: Sequence[str]) -> list[str]:
+    """Where the site is to connect: the addresses given, then what the listener has. Raises ProblemError 409, 422."""
+    if not arrangement.urls:
+        sentence = (
+            "The broker listens on this machine only: start NOC with --listen ADDRESS (or NOC_LISTEN), "
+            "0.0.0.0 for all addresses of this machine."
+        )
+        raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
+    first = urlsplit(arrangement.urls[0])
+    urls = [f"{first.scheme}://{_host_and_port(one, first.port)}" for one in addresses]
+    return list(dict.fromkeys([*urls, *arrangement.urls]))
+
+
+def _host_and_port(address: str, usual_port: int | None) -> str:
+    """Raises ProblemError 422."""
+    found = _ADDRESS.fullmatch(address)
+    try:
+        if found:
+            text = f"{found['host']}:{found['port'] or usual_port}"
+        else:
+            text = f"[{ipaddress.IPv6Address(address)}]:{usual_port}"
+        Broker.parse(f"mqtts://{text}")
+    except ValueError:
+        sentence = (
+            f"address: {address[:80]!r} is not accepted; use a host name or an IP address, with :PORT where it differs "
+            f"from {usual_port}."
+        )
+        raise invalid([FieldError("addresses", sentence)]) from None
+    return text

@@ -1,0 +1,248 @@
+"""A second site as the README has it, word for word: two networks with nothing in common but the token."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from noc_bus import join
+from noc_bus.join import Join
+from noc_netlab.namespace import NoNamespace
+from noc_netlab.site import Site
+from noc_web.auth.accounts import Accounts
+from noc_web.database.opening import Database
+from tests.launcher.conftest import Stranger
+from tests.parts.figures import Figures
+from tests.parts.ports import free_port
+from tests.parts.processes import Processes
+from tests.parts.up import clean_environment
+from tests.parts.waiting import wait_until
+
+README: Final = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SECTION: Final = README.partition("## A second site in one line\n")[2].partition("\n## ")[0]
+# Of the README: what is typed where the NOC runs, and what at the site.
+(UP, ADD), (JOIN,) = (block.split("\n") for block in re.findall(r"```\n(.*?)\n```", SECTION, re.DOTALL))
+START_S: Final = 60.0
+SEEN_S: Final = 20.0
+
+
+def words(line: str) -> list[str]:
+    """A line of the README or of the command itself, run in this checkout's environment."""
+    program, *others = line.split()
+    assert program == "./noc"
+    return [sys.executable, "-P", "-m", "noc_launcher", *others]
+
+
+class Middle:
+    """A context manager: what the first line of the README starts, and everything that is done there."""
+
+    def __init__(self, folder: Path, broker: str) -> None:
+        self.data = folder / "middle"
+        self.address = f"http://127.0.0.1:{(port := free_port())}"
+        self.mqtt_port = free_port()
+        self.environment = clean_environment(folder) | {"NOC_DATA": str(self.data), "NOC_HTTP_PORT": str(port)}
+        self.processes = Processes(folder / "logs")
+        self._up = [*words(UP), "--site", "here", "--broker", broker, "--mqtt-port", str(self.mqtt_port)]
+
+    def __enter__(self) -> Self:
+        self.processes.start("up", self._up, self.environment)
+        wait_until(lambda: "NOC is ready" in self.processes.log("up"), START_S, "a NOC", seen=lambda: self.logs)
+        with closing(Database(self.data)) as database:
+            self._token = Accounts(database).create_token("test", "admin")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.processes.__exit__()
+
+    @property
+    def logs(self) -> dict[str, str]:
+        return self.processes.logs
+
+    def noc(self, line: str) -> str:
+        """The standard output of a command that works."""
+        done = subprocess.run(
+            words(line), env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def site(self, name: str) -> dict[str, Any]:
+        """Its row on the Sites page; empty where there is none."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(f"{self.address}/api/v1/sites", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return next((row for row in json.load(answer)["sites"] if row["id"] == name), {})
+
+
+@pytest.fixture(params=["nats", "mosquitto"])
+def middle(request: pytest.FixtureRequest, own_network: None, tmp_path: Path) -> Iterator[Middle]:
+    with Middle(tmp_path, request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def paris(own_network: None) -> Iterator[Site]:
+    try:
+        with Site(1) as site:
+            yield site
+    except NoNamespace as error:
+        pytest.skip(f"needs nested network namespaces: {error}")
+
+
+def test_a_second_site_in_one_line_is_worth_its_own_results_and_nothing_more(
+    paris: Site, middle: Middle, tmp_path: Path, figure: Figures
+) -> None:
+    # A NOC that is set up and a site that is not even thought of; then the words of the README.
+    line, *_ = middle.noc(ADD).splitlines()
+    assert line.startswith(JOIN.replace("TOKEN", ""))
+    started_s = time.monotonic()
+    middle.processes.start("paris", paris.inside(*words(line)), clean_environment(tmp_path) | at(tmp_path / "site"))
+    wait_until(lambda: middle.site("paris").get("online"), SEEN_S, "paris on screen", seen=lambda: middle.logs)
+    figure.at_most("on_screen_s", time.monotonic() - started_s, SEEN_S)
+    listed = functools.partial(middle.noc, "./noc site list")
+    wait_until(lambda: "paris                 first used" in listed(), SEEN_S, "the use of the token", seen=listed)
+
+    _forge(join.parse(line.split()[-1]), middle.mqtt_port)
+
+    started_s = time.monotonic()
+    middle.noc("./noc site disable paris")
+    wait_until(lambda: "was lost" in middle.processes.log("paris"), SEEN_S, "the cut", seen=lambda: middle.logs)
+    figure.at_most("revoked_s", time.monotonic() - started_s, SEEN_S)
+    refusal = "the token of the site paris was replaced, disabled or removed there, or not used in time: get another"
+    wait_until(lambda: refusal in middle.processes.log("paris"), SEEN_S, "a sentence", seen=lambda: middle.logs)
+    middle.processes.stop("paris")
+
+    # Another token for it: the one before is worth nothing, the new one all that the old one was.
+    middle.noc("./noc site enable paris")
+    key = json.loads(middle.noc("./noc site rotate paris --json"))
+    assert key["site"] == "paris"
+    assert refused(join.parse(line.split()[-1]))
+    environment = clean_environment(tmp_path) | at(tmp_path / "site") | {"NOC_JOIN": key["join"]}
+    middle.processes.start("paris again", paris.inside(*words("./noc prober")), environment)
+    wait_until(
+        lambda: "connected to the broker" in middle.processes.log("paris again"),
+        SEEN_S,
+        "paris again",
+        seen=lambda: middle.logs,
+    )
+
+    middle.noc("./noc site remove paris")
+    assert refused(join.parse(key["join"]))
+    wait_until(lambda: not middle.site("paris"), START_S, "nothing of paris", seen=lambda: middle.site("paris"))
+    wait_until(lambda: not retained_of("paris", middle.mqtt_port), START_S, "nothing of paris on the broker")
+    assert "Traceback" not in "".join(middle.logs.values())
+
+
+def at(folder: Path) -> dict[str, str]:
+    return {"NOC_DATA": str(folder)}
+
+
+def _forge(key: Join, port: int) -> None:
+    """All that whoever has stolen the key may try in the name of another site, or of nobody."""
+    listener = Stranger(port)
+    assert listener.subscribe("noc/v1/#")
+    for topic in ("results/here/x", "states/here/x", "replays/here", "probers/here", "traces/here/x", "marks/paris"):
+        for is_retained in (False, True):
+            with Client(key) as forger:
+                forger.publish(f"noc/v1/{topic}", is_retained=is_retained)
+    for topic in ("targets/x", "verdicts/x", "incidents/x", "services/web", "commands/here/check", "sites/paris"):
+        with Client(key) as forger:
+            forger.publish(f"noc/v1/{topic}", is_retained=True)
+    with Client(key, will="noc/v1/probers/here") as forger:
+        forger.vanish()
+    with Client(key) as spy:
+        spy.subscribe("noc/v1/#", "noc/v1/commands/here/+", "noc/v1/results/+/+", "$SYS/#")
+        # What it may: the order of one connection tells that everything before was held back.
+        spy.publish("noc/v1/results/paris/x")
+    while (heard := listener.hear(SEEN_S))[0] != "noc/v1/results/paris/x":
+        assert heard[1] != FORGED, heard
+    # Mosquitto takes any subscription and then delivers what may be read.
+    assert not [topic for topic in spy.heard if "/here" in topic or topic.startswith(("noc/v1/verdicts", "$"))]
+    later = Stranger(port)
+    later.subscribe("noc/v1/#")
+    later.subscribe("noc/v1/probers/paris")
+    while (heard := later.hear(SEEN_S))[0] != "noc/v1/probers/paris":
+        assert heard[1] != FORGED, heard
+    for one in (listener, later):
+        one.close()
+
+
+def retained_of(site: str, port: int) -> list[str]:
+    reader, found = Stranger(port), []
+    reader.subscribe(f"noc/v1/+/{site}/#")
+    # What comes after it was asked for after it.
+    reader.subscribe("noc/v1/probers/here")
+    while (topic := reader.hear(SEEN_S)[0]) != "noc/v1/probers/here":
+        found.append(topic)
+    reader.close()
+    return found
+
+
+def refused(key: Join) -> bool:
+    with Client(key) as client:
+        return client.answer == "Not authorized"
+
+
+FORGED: Final = b"forged"
+
+
+class Client:
+    """A context manager: an MQTT client that has what the token says, and is no prober."""
+
+    def __init__(self, key: Join, will: str | None = None) -> None:
+        broker = key.broker()
+        transport: Literal["tcp", "websockets"] = "tcp" if broker.path is None else "websockets"
+        self.heard: list[str] = []
+        self.answer = ""
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, transport=transport, reconnect_on_failure=False)
+        if broker.path:
+            self._client.ws_set_options(path=broker.path)
+        context = ssl.create_default_context(cadata=broker.authority)
+        context.check_hostname = False
+        self._client.tls_set_context(context)
+        self._client.username_pw_set(broker.user, broker.password)
+        if will:
+            self._client.will_set(will, FORGED, qos=1, retain=True)
+        self._client.on_connect = lambda client, userdata, flags, code, properties: setattr(self, "answer", str(code))
+        self._client.on_message = lambda client, userdata, message: self.heard.append(message.topic)
+        self._client.connect(broker.host, broker.port)
+        self._client.loop_start()
+        wait_until(lambda: self.answer, SEEN_S, "an answer of the broker")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, *, is_retained: bool = False) -> None:
+        self._client.publish(topic, FORGED, qos=0, retain=is_retained).wait_for_publish(SEEN_S)
+
+    def subscribe(self, *topics: str) -> None:
+        answered: list[object] = []
+        self._client.on_subscribe = lambda *answer: answered.append(answer)
+        for topic in topics:
+            self._client.subscribe(topic, 0)
+        wait_until(lambda: len(answered) == len(topics), SEEN_S, "an answer to each subscription")
+
+    def vanish(self) -> None:
+        """Without a goodbye: the broker publishes the will, where it may."""
+        sock = self._client.socket()
+        assert sock
+        self._client.loop_stop()
+        sock.close()

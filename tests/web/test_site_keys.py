@@ -1,0 +1,213 @@
+"""Keys of sites: made, used, expired, replaced, disabled, removed — in the table, in the files, over the API."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from noc_bus import join
+from noc_bus.channels import PROBERS, SITES, STATES
+from noc_bus.time import Time
+from noc_web.broker import authority, names
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.files import BrokerFiles
+from noc_web.database.opening import Database
+from noc_web.problem import ProblemError
+from tests.web.conftest import Service
+from tests.web.facts import presence, state
+
+URL = "wss://192.0.2.9:8883"
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture
+def listening(new_service: Callable[..., Service], tmp_path: Path) -> Service:
+    """A web service beside a broker with a listener for sites."""
+    service = new_service()
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    prepare(service.config.data, Arrangement(str(folder), urls=(URL,)), {"web": "w", "here": "h"}, ["192.0.2.9"])
+    service.start()
+    return service
+
+
+def users(service: Service) -> set[str]:
+    """Whom both brokers let in now."""
+    folder = Path(service.broker_accounts.arrangement().folder)
+    text = (folder / names.NATS).read_text().removeprefix("authorization: ")
+    found = {user["user"] for user in json.loads(text)["users"]}
+    lines = (folder / names.MOSQUITTO_USERS).read_text().splitlines()
+    assert {line.partition(":")[0] for line in lines} == found
+    return found
+
+
+def test_a_site_and_its_key_are_there_at_once_and_the_secret_is_nowhere(listening: Service) -> None:
+    answer = listening.by("admin").api("POST", "site-keys/paris", {"addresses": ["noc.example", "[2001:db8::1]:443"]})
+    key = join.parse(answer["join"])
+    assert key.urls == ("wss://noc.example:8883", "wss://[2001:db8::1]:443", URL)
+    assert (key.site, answer["site"]) == ("paris", "paris")
+    assert ssl.DER_cert_to_PEM_cert(key.authority) in (listening.config.data / authority.CERTIFICATE).read_text()
+    assert users(listening) == {"web", "here", "paris"}
+    assert [site.id for site in listening.hub.now(SITES)] == ["paris"]
+    (listed,) = [one for one in listening.by("operator").get("site-keys")["site_keys"] if one["site"] == "paris"]
+    assert (listed["used_at"], listed["disabled"], listed["expires_at"]) == (None, False, answer["expires_at"])
+    everything = [file.read_bytes() for file in listening.config.data.parent.rglob("*") if file.is_file()]
+    assert not any(key.secret.encode() in text for text in everything)
+    acts = [(one["act"], one["subject"]) for one in listening.by("admin").get("audit")["audit"]]
+    assert [act for act in acts if act[1] == "paris"] == [("create site key", "paris"), ("add site", "paris")]
+
+
+def test_a_second_key_replaces_the_first_only_when_asked_for(listening: Service) -> None:
+    admin = listening.by("admin")
+    first = admin.api("POST", "site-keys/paris", {})["join"]
+    assert admin.api("POST", "site-keys/paris", {}, status=409)["code"] == "exists"
+    before = listening.broker_accounts.let_in(Time.now())
+    second = admin.api("PUT", "site-keys/paris", {})["join"]
+    assert first != second
+    changed = {one.user for one in listening.broker_accounts.let_in(Time.now())} - {
+        one.user for one in listening.broker_accounts.let_in(Time.now()) if one in before
+    }
+    assert changed == {"paris"}
+    assert admin.api("PUT", "site-keys/rome", {}, status=404)["detail"] == "No site 'rome' is set up."
+
+
+def test_a_disabled_site_is_let_in_no_more_until_it_is_enabled(listening: Service) -> None:
+    admin = listening.by("admin")
+    admin.api("POST", "site-keys/paris", {})
+    admin.api("PATCH", "site-keys/paris", {"disabled": True}, status=204)
+    assert users(listening) == {"web", "here"}
+    admin.api("PATCH", "site-keys/paris", {"disabled": False}, status=204)
+    assert users(listening) == {"web", "here", "paris"}
+    assert admin.api("PATCH", "site-keys/rome", {"disabled": True}, status=404)["code"] == "not-found"
+
+
+def test_a_site_whose_prober_starts_with_this_noc_has_no_key_for_others(listening: Service) -> None:
+    admin = listening.by("admin")
+    for method, body in (("POST", {}), ("PATCH", {"disabled": True})):
+        assert admin.api(method, "site-keys/here", body, status=409)
+    assert users(listening) == {"web", "here"}
+
+
+def test_without_a_listener_nothing_is_made(service: Service) -> None:
+    refused = service.by("admin").api("POST", "site-keys/paris", {}, status=409)
+    assert refused["code"] == "no-listener"
+    assert "start NOC with --listen ADDRESS" in refused["detail"]
+    assert service.by("admin").get("sites")["sites"] == []
+
+
+@pytest.mark.parametrize("address", ["", "a b", "user@host", "host/path", "host:port", "host:99999", "::1:x"])
+def test_an_address_that_cannot_be_one_is_refused(listening: Service, address: str) -> None:
+    refused = listening.by("admin").api("POST", "site-keys/paris", {"addresses": [address]}, status=422)
+    assert refused["errors"][0]["field"] == "addresses"
+
+
+@pytest.mark.parametrize("site", ["web", "reader", "-x", "UPPER"])
+def test_a_name_that_cannot_be_a_site_s_gets_no_key(listening: Service, site: str) -> None:
+    assert listening.by("admin").ask("POST", f"/api/v1/site-keys/{site}", json={}).status_code in (404, 422)
+    assert users(listening) == {"web", "here"}
+
+
+def test_a_key_expires_after_seven_days_unless_it_was_used(listening: Service) -> None:
+    admin = listening.by("admin")
+    for site in ("paris", "rome"):
+        admin.api("POST", f"site-keys/{site}", {})
+    now = Time.now()
+    listening.broker_accounts.note_use("paris", "host-1", Time(now + 3000))
+    later = [Time(now + days * DAY_MS) for days in (6, 8)]
+    assert [{one.user for one in listening.broker_accounts.let_in(at)} for at in later] == [
+        {"web", "here", "paris", "rome"},
+        {"web", "here", "paris"},
+    ]
+    assert listening.broker_accounts.fingerprint(later[0]) != listening.broker_accounts.fingerprint(later[1])
+    BrokerFiles(listening.broker_accounts, lambda: later[1]).follow()
+    assert users(listening) == {"web", "here", "paris"}
+
+
+def test_the_first_presence_after_a_key_was_made_says_where_it_is_used(listening: Service) -> None:
+    listening.by("admin").api("POST", "site-keys/paris", {})
+    # What was there before cannot have used it.
+    listening.others.publish(PROBERS, presence("paris", host="old"))
+    listening.keeper.tick()
+    assert listening.broker_accounts.unused_sites() == {"paris"}
+    with listening.database.begin() as connection:
+        connection.execute("UPDATE broker_account SET created_at = created_at - 5000")
+    listening.others.publish(PROBERS, presence("paris", host="box"))
+    listening.keeper.tick()
+    (key,) = [one for one in listening.broker_accounts.site_keys() if one.site == "paris"]
+    assert (key.used_from, key.expires_at) == ("box", None)
+
+
+def test_of_a_removed_site_nothing_is_left_though_it_could_not_say_that_it_is_gone(listening: Service) -> None:
+    admin = listening.by("admin")
+    admin.api("POST", "targets", {"id": "a", "address": "10.0.0.1"})
+    admin.api("POST", "site-keys/paris", {})
+    listening.others.publish(PROBERS, presence("paris"))
+    listening.others.publish(STATES, state(site="paris"))
+    listening.let_pass(3)
+    admin.api("DELETE", "sites/paris", status=204)
+    assert users(listening) == {"web", "here"}
+    listening.let_pass(10)
+    assert [one.site for one in listening.hub.now(PROBERS)] == []
+    assert [one.site for one in listening.hub.now(STATES)] == []
+    assert admin.get("sites")["sites"] == []
+
+
+def test_files_are_written_where_something_differs_and_only_then(listening: Service) -> None:
+    revision = Path(listening.broker_accounts.arrangement().folder) / names.REVISION
+    before = revision.stat().st_mtime_ns
+    listening.broker_files.follow()
+    listening.broker_files.write()
+    assert revision.stat().st_mtime_ns == before
+    # As a command beside the service does it.
+    with closing(Database(listening.config.data)) as database:
+        BrokerAccounts(database).new_site_key("paris")
+    listening.keeper.follow_database()
+    assert revision.stat().st_mtime_ns != before
+    assert users(listening) == {"web", "here", "paris"}
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_the_change_is_kept(listening: Service) -> None:
+    folder = Path(listening.broker_accounts.arrangement().folder)
+    (folder / names.NATS).unlink()
+    (folder / names.NATS).mkdir()
+    answer = listening.by("admin").api("POST", "site-keys/paris", {}, status=503)
+    assert "The change is kept, but the broker is not told of it yet" in answer["detail"]
+    listening.broker_files.follow()
+    (folder / names.NATS).rmdir()
+    listening.broker_files.follow()
+    assert users(listening) == {"web", "here", "paris"}
+
+
+def test_the_authority_is_made_once_and_its_certificate_renewed_where_it_no_longer_fits(tmp_path: Path) -> None:
+    first = authority.certify(tmp_path, tmp_path, ["192.0.2.1", "noc.example"])
+    certificate = first.certificate.read_bytes()
+    assert authority.certify(tmp_path, tmp_path, ["192.0.2.1", "noc.example"]).certificate.read_bytes() == certificate
+    other = authority.certify(tmp_path, tmp_path, ["192.0.2.2"])
+    assert other.authority == first.authority
+    assert other.certificate.read_bytes() != certificate
+    private = [tmp_path / name for name in (authority.KEY, "listener.key", "listener.pem")]
+    assert {file.stat().st_mode & 0o777 for file in private} == {0o600}
+
+
+@pytest.mark.parametrize("broken", [authority.KEY, authority.CERTIFICATE])
+def test_an_authority_that_is_half_gone_or_damaged_is_left_as_it_is(tmp_path: Path, broken: str) -> None:
+    authority.certify(tmp_path, tmp_path, ["192.0.2.1"])
+    (tmp_path / broken).write_text("x")
+    with pytest.raises(authority.AuthorityFault, match="cannot be used"):
+        authority.certify(tmp_path, tmp_path, ["192.0.2.2"])
+    (tmp_path / broken).unlink()
+    with pytest.raises(authority.AuthorityFault, match="put them back from a backup"):
+        authority.certify(tmp_path, tmp_path, ["192.0.2.2"])
+
+
+def test_what_the_table_knows_of_no_site_is_not_changed(listening: Service) -> None:
+    with pytest.raises(ProblemError, match="There is no key for a site 'rome'"):
+        listening.broker_accounts.set_site_disabled("rome", is_disabled=True)
+    assert not listening.broker_accounts.remove_site("here")
+    assert users(listening) == {"web", "here"}
