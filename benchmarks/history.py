@@ -451,7 +451,7 @@ def reporting(folder: Path, quick: bool) -> Iterator[Figure]:
         now = Time.now()
         known = {one.id: one for one in _put_states(store, targets, days, now)}
         cpu_s, wall_s = time.process_time(), time.perf_counter()
-        found = timelines(store, [*known.values()], Time(now - days * DAY_MS), now, known=known, explained=False)
+        found = dict(timelines(store, [*known.values()], Time(now - days * DAY_MS), now, known=known, explained=False))
         took = (time.process_time() - cpu_s, time.perf_counter() - wall_s)
         assert sum(bool(one.uptime.outages) for one in found.values()) > 0.9 * targets, name
         store.close()

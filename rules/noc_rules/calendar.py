@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from zoneinfo import ZoneInfo
 from noc_bus.time import DAY_MS, HOUR_MS
 
 MINUTES_OF_DAY: Final = 1440
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+HOURS_ACCEPTED: Final = "days and hours like Mon-Fri 08:00-18:00, Sat 09:00-12:00"
+_DAY: Final = "(" + "|".join(WEEKDAYS) + ")"
+_TIME: Final = r"(\d\d?):([0-5]\d)"
+_PART: Final = re.compile(rf"{_DAY}(?:\s*-\s*{_DAY})?\s+{_TIME}\s*-\s*{_TIME}", re.ASCII)
 _MINUTE_MS: Final = 60_000
 # No zone has changed its clocks twice within so short a time.
 _PROBE_MS: Final = 6 * HOUR_MS
@@ -55,6 +61,23 @@ class Calendar:
                         [Span(midnight + begin * _MINUTE_MS, midnight + stop * _MINUTE_MS)], segment.start, segment.end
                     )
         return union(found)
+
+
+def parsed_hours(text: str) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """A calendar's hours from words like `Mon-Fri 08:00-18:00, Sat 09:00-12:00`. Raises ValueError with a sentence."""
+    hours: list[list[Span]] = [[] for _ in WEEKDAYS]
+    for part in text.split(","):
+        match = _PART.fullmatch(part.strip().lower())
+        if match is None:
+            raise ValueError(f"{part.strip()[:60]!r} is no such hours; use {HOURS_ACCEPTED}")
+        first, last, *times = match.groups()
+        begin, stop = (60 * int(times[place]) + int(times[place + 1]) for place in (0, 2))
+        if not begin < stop <= MINUTES_OF_DAY:
+            raise ValueError(f"{part.strip()[:60]!r} ends before it begins, or after 24:00; use {HOURS_ACCEPTED}")
+        day, last_day = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+        for number in range(day, last_day + 1 if day <= last_day else last_day + 8):
+            hours[number % 7].append(Span(begin, stop))
+    return tuple(tuple((one.start, one.end) for one in union(spans)) for spans in hours)
 
 
 class Hours:

@@ -67,7 +67,8 @@ class Recording:
         return mark is not None and mark.seq == self._seq - 1
 
     def past(self, start_s: float, end_s: float) -> Timeline:
-        return timelines(self.store, [TARGET], at(start_s), at(end_s))["router"]
+        ((_, timeline),) = timelines(self.store, [TARGET], at(start_s), at(end_s))
+        return timeline
 
     def drawn(self, start_s: float, end_s: float) -> list[tuple[str, float]]:
         return [(str(one.state), one.seconds) for one in self.past(start_s, end_s).overall]

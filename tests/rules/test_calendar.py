@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_rules.calendar import Calendar, Hours, Span, clipped, union
+from noc_rules.calendar import Calendar, Hours, Span, clipped, parsed_hours, union
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WORK = ((9 * 60, 17 * 60),)
@@ -87,3 +87,29 @@ def test_how_much_of_an_interval_lies_in_spans_is_what_clipping_says() -> None:
         for end in range(start, 18):
             expected = sum(one.end - one.start for one in clipped(spans, start, end))
             assert hours.ms_within(start, end) == expected, (start, end)
+
+
+def test_hours_are_read_from_words() -> None:
+    found = parsed_hours("Mon-Fri 08:00-12:00, mon - thu 12:00-18:00,Sat 9:00-24:00")
+    assert found[0] == found[3] == ((8 * 60, 18 * 60),), "neighbours are one"
+    assert found[4] == ((8 * 60, 12 * 60),)
+    assert found[5:] == (((9 * 60, 24 * 60),), ())
+    assert [bool(day) for day in parsed_hours("Sat-Mon 00:00-06:00")] == [True, *[False] * 4, True, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Mon",
+        "Mon 08:00",
+        "Mon-Fri 8-18",
+        "Funday 08:00-18:00",
+        "Mon 18:00-08:00",
+        "Mon 08:00-24:01",
+        "Mon 08:00-18:60",
+    ],
+)
+def test_hours_that_are_none_are_refused_with_what_is_accepted(text: str) -> None:
+    with pytest.raises(ValueError, match="use days and hours like Mon-Fri 08:00-18:00"):
+        parsed_hours(text)

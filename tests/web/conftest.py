@@ -34,6 +34,7 @@ from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
 from noc_web.publisher import Publisher
+from noc_web.report import Reports
 
 PASSWORD: Final = "correct horse battery"
 ROLES: Final = ("viewer", "operator", "admin")
@@ -108,6 +109,7 @@ class Service:
 
         self.catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.store = self.config.history.open()
+        self.reports = Reports(self.store, lambda: self.publisher.targets)
         add_routes(
             self.app,
             config=self.config,
@@ -123,6 +125,7 @@ class Service:
             mail_tests=MailTests(self.bus, answer_within_s=0.2, clock=self.clock_s),
             incident_queries=IncidentQueries(self.bus, answer_within_s=0.2),
             store=self.store,
+            reports=self.reports,
         )
         self.live = LiveSocket(
             self.app,
@@ -164,6 +167,7 @@ class Service:
 
     def close(self) -> None:
         self.bus.stop()
+        self.reports.close()
         self.store.close()
         self.database.close()
 

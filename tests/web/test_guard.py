@@ -55,6 +55,7 @@ MAY: Final = {
     "POST /incidents/{incident}/acknowledge": OPERATOR,
     "DELETE /incidents/{incident}/acknowledge": OPERATOR,
     "GET /reports/uptime": VIEWER,
+    "GET /reports/outages": VIEWER,
     "POST /mail/tests": ADMIN,
     "GET /mail/tests/{request}": ADMIN,
     "GET /me": VIEWER,
@@ -87,6 +88,8 @@ PAGES: Final[dict[str, tuple[int, int]]] = {
     "GET /healthz": (200, 200),
     "GET /readyz": (200, 200),
     "GET /metrics": (401, 200),
+    # None is set.
+    "GET /report-logo": (401, 404),
 }
 # Not tried with a token, which has no session to end.
 FOR_PEOPLE: Final = ("POST /login", "POST /logout", "POST /password")

@@ -386,3 +386,17 @@ def test_proxies_headers_are_not_believed(shared_service: Service) -> None:
     browser.ask("POST", "/login", data=form, headers=headers)
     newest = shared_service.by("admin").get("audit?most=1")["audit"][0]
     assert (newest["who"], newest["subject"]) == ("who", "10.9.9.8")
+
+
+def test_the_logo_of_reports_is_served_to_who_is_logged_in(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    service = Service(tmp_path / "web", {"NOC_REPORT_LOGO": str(logo), "NOC_REPORT_TITLE": "Acme <uptime>"})
+    try:
+        service.start()
+        shown = service.by("viewer").ask("GET", "/report-logo")
+        assert (shown.data, shown.mimetype) == (logo.read_bytes(), "image/svg+xml")
+        assert service.by("anonymous").ask("GET", "/report-logo").status_code == 401
+        assert 'content="Acme &lt;uptime&gt;"' in service.by("viewer").ask("GET", "/reports").text
+    finally:
+        service.close()

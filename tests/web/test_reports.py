@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from typing import Any, Final
+import threading
+from datetime import timedelta
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,8 +19,10 @@ from noc_bus.channels import INCIDENTS
 from noc_bus.messages import State, VerdictState
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Definition, Silence
+from noc_history.store import Batch, Definition, Silence, Store
 from noc_web.catalog import options
+from noc_web.problem import ProblemError
+from noc_web.report import Reports, Wanted
 from noc_web.uptime import timelines
 from tests.web.conftest import Service
 from tests.web.facts import incident, result, state
@@ -172,6 +177,179 @@ def test_the_csv_of_a_report_says_what_its_json_says_and_has_no_formulas(watched
         assert {kind: float(cells[f"{kind.lower()}_s"]) for kind in VerdictState} == row["seconds"]
 
 
+def test_a_report_has_rows_for_groups_tags_and_sites_too(watched: Service) -> None:
+    watched.catalog.put_group("core", {"tags": ["backbone"], "uptime_goal_pct": 90}, "test")
+    watched.follow()
+    viewer = watched.by("viewer")
+    groups = {row["name"]: row for row in viewer.get(f"reports/uptime?{PERIOD}&by=group")["rows"]}
+    assert {name: (row["targets"], row["downtime_s"]) for name, row in groups.items()} == {
+        "core": (2, 600),
+        "core/routers": (1, 600),
+        "corex": (1, 0),
+    }
+    assert groups["core"]["uptime_pct"] == pytest.approx(100 * 6600 / 7200)
+    (tag,) = viewer.get(f"reports/uptime?{PERIOD}&by=tag")["rows"]
+    assert (tag["name"], tag["targets"], tag["outages"], tag["target"]) == ("backbone", 2, 1, None)
+    assert [row["target"] for row in viewer.get(f"reports/uptime?{PERIOD}&tag=backbone")["rows"]] == ["a", "b"]
+    (site,) = viewer.get(f"reports/uptime?{PERIOD}&by=site")["rows"]
+    assert (site["name"], site["targets"], site["downtime_s"]) == ("here", 2, 600)
+    assert viewer.get(f"reports/uptime?{PERIOD}&site=nowhere")["total"]["uptime_pct"] is None
+
+
+def test_a_goal_says_how_much_of_the_error_budget_is_left(watched: Service) -> None:
+    watched.catalog.put_group("core", {"uptime_goal_pct": 90}, "test")
+    watched.follow()
+    report = watched.by("viewer").get(f"reports/uptime?{PERIOD}&by=group")
+    core, routers, corex = (
+        next(row for row in report["rows"] if row["name"] == name) for name in ("core", "core/routers", "corex")
+    )
+    assert [core[name] for name in ("goal_pct", "budget_s", "budget_left_s")] == [90, 720, 120]
+    assert [routers[name] for name in ("goal_pct", "budget_s", "budget_left_s")] == [90, 360, -240]
+    assert corex["goal_pct"] is corex["budget_s"] is None
+    assert report["total"]["goal_pct"] is None, "its targets do not have one and the same"
+
+
+def test_a_report_has_loss_and_percentiles_from_what_is_summed_up(watched: Service) -> None:
+    """Of b each cycle has two RTTs, 1 to 60 ms and twice that, and every sixth lost one."""
+    start = Time(END // HOUR_MS * HOUR_MS - 2 * HOUR_MS)
+    watched.store.write(
+        Batch(
+            results=[
+                result("b", at=start + n * 60_000, seq=n, sent=3, received=2, rtts_ms=[float(n + 1), 2.0 * (n + 1)])
+                for n in range(60)
+            ]
+        )
+    )
+    while watched.store.maintain(Time(0), 10.0).backlog_rows:
+        pass
+    viewer = watched.by("viewer")
+    query = f"reports/uptime?from={int(start)}&to={int(start + HOUR_MS)}&group=core&sort=loss"
+    rows = {row["target"]: row for row in viewer.get(f"{query}&rtt=true")["rows"]}
+    assert rows["b"]["loss_pct"] == pytest.approx(100 / 3, abs=0.001)
+    every = sorted([float(n + 1) for n in range(60)] + [2.0 * (n + 1) for n in range(60)])
+    assert rows["b"]["p50_ms"] == pytest.approx(every[59], rel=0.03)
+    assert rows["b"]["p95_ms"] == pytest.approx(every[113], rel=0.03)
+    assert viewer.get(f"{query}&rtt=true&by=group")["rows"][0]["loss_pct"] == rows["b"]["loss_pct"]
+    assert {row["p95_ms"] for row in viewer.get(query)["rows"]} == {None}
+
+
+def test_the_bars_of_a_report_are_the_downtime_of_all_targets_in_stretches_of_the_period(watched: Service) -> None:
+    bars = watched.by("viewer").get(f"reports/uptime?{PERIOD}")["bars"]
+    assert (bars[0]["start"], bars[-1]["end"]) == (str(BEGIN), str(END))
+    assert all(one["end"] == after["start"] for one, after in itertools.pairwise(bars))
+    assert sum(one["down_s"] for one in bars) == 600
+    (first, *_, last) = [one for one in bars if one["down_s"]]
+    assert first["start"] <= str(Time(minute(20))) < first["end"]
+    assert last["start"] < str(Time(minute(30))) <= last["end"]
+
+
+def test_outages_have_their_length_the_time_between_them_and_a_list(watched: Service) -> None:
+    store(watched, state(kind=State.DOWN, at=minute(55), seq=4), state(kind=State.DOWN, at=minute(59), seq=5))
+    viewer = watched.by("viewer")
+    (row,) = viewer.get(f"reports/uptime?{PERIOD}&group=core/routers")["rows"]
+    assert [row[name] for name in ("outages", "downtime_s", "longest_s", "mttr_s", "mtbf_s")] == [
+        2,
+        900,
+        600,
+        450,
+        1350,
+    ]
+    found = viewer.get(f"reports/outages?{PERIOD}")
+    assert [(one["target"], one["start"], one["seconds"], one["is_ongoing"]) for one in found["rows"]] == [
+        ("a", str(Time(minute(55))), 300, True),
+        ("a", str(Time(minute(20))), 600, False),
+    ]
+    rows = list(csv.DictReader(io.StringIO(viewer.get(f"reports/outages?{PERIOD}&format=csv").removeprefix("\ufeff"))))
+    assert [(one["target"], one["seconds"], one["state"]) for one in rows] == [
+        ("a", "300.0", "DOWN"),
+        ("a", "600.0", "DOWN"),
+    ]
+
+
+def test_a_report_tells_the_change_against_the_period_before(watched: Service) -> None:
+    """In the hour before it was UP for the half of it in which it was known."""
+    viewer = watched.by("viewer")
+    rows = viewer.get(f"reports/uptime?{PERIOD}&compare=true")["rows"]
+    assert [row["change_pct"] for row in rows] == [pytest.approx(100 * 3000 / 3600 - 100), 0, None]
+    assert {row["change_pct"] for row in viewer.get(f"reports/uptime?{PERIOD}")["rows"]} == {None}
+
+
+def test_business_hours_count_by_the_clock_of_a_zone(watched: Service) -> None:
+    begin = BEGIN.datetime()
+    day = f"{begin:%a}-{(begin + timedelta(hours=24)):%a}"
+    until = begin + timedelta(minutes=30)
+    hours = (
+        f"{day} {begin:%H:%M}-{until:%H:%M}" if until.hour >= begin.hour and f"{until:%H:%M}" > f"{begin:%H:%M}" else ""
+    )
+    if not hours:
+        hours = f"{day} {begin:%H:%M}-24:00"
+    viewer = watched.by("viewer")
+    (row,) = viewer.get(f"reports/uptime?{PERIOD}&group=core/routers&hours={quote(hours)}&zone=Etc/UTC")["rows"]
+    assert row["off_hours_s"] > 0
+    assert row["off_hours_s"] + sum(row["seconds"].values()) + row["unmonitored_s"] == 3600
+    everything = viewer.get(
+        f"reports/uptime?{PERIOD}&group=core/routers&holidays={begin:%Y-%m-%d},{until:%Y-%m-%d},{END.datetime():%Y-%m-%d}"
+    )
+    assert everything["rows"][0]["off_hours_s"] == 3600
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("hours=Mon", "hours: 'Mon' is not accepted; use days and hours like Mon-Fri 08:00-18:00, Sat 09:00-12:00."),
+        ("hours=Mon%2018:00-08:00", "hours: 'Mon 18:00-08:00' is not accepted; use days and hours like"),
+        ("holidays=christmas", "holidays: 'christmas' is not accepted; use days with commas between"),
+        ("hours=Mon%2008:00-09:00&zone=Mars/Base", "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
+        ("by=colour", "by: 'colour' is not accepted; use target or group or tag or site."),
+        ("wait_s=601", "wait_s: '601' is not accepted; use a whole number from 0 to 600."),
+    ],
+)
+def test_what_a_report_cannot_be_asked_is_refused_in_a_sentence(watched: Service, query: str, sentence: str) -> None:
+    assert sentence in str(watched.by("viewer").api("GET", f"reports/uptime?{query}", status=422))
+
+
+def test_a_page_holds_only_the_rows_it_shows(watched: Service) -> None:
+    viewer = watched.by("viewer")
+    pages = [viewer.get(f"reports/uptime?{PERIOD}&limit=1&offset={offset}&sort=name") for offset in range(4)]
+    assert [[row["target"] for row in page["rows"]] for page in pages] == [["a"], ["b"], ["c"], []]
+    assert {(page["count"], page["total"]["outages"]) for page in pages} == {(3, 1)}
+    by_outages = viewer.get(f"reports/uptime?{PERIOD}&sort=outages")["rows"]
+    assert by_outages[0]["target"] == "a"
+
+
+def test_a_report_that_takes_long_says_how_far_it_is_and_is_kept_for_who_asks_again(watched: Service) -> None:
+    """What is stored is being read when the page asks for the first time."""
+    store, entered, go_on = watched.store, threading.Event(), threading.Event()
+    slow = _SlowStore(store, entered, go_on)
+    reports = Reports(cast("Store", slow), lambda: watched.publisher.targets)
+    wanted = Wanted(BEGIN, END)
+    job = reports.ask(wanted)
+    assert entered.wait(20)
+    assert (job.progress_pct, job.report.done()) == (0, False)
+    for number in range(1, 4):
+        reports.ask(Wanted(BEGIN, Time(END - number)))
+    with pytest.raises(ProblemError, match="Too many reports"):
+        reports.ask(Wanted(BEGIN, Time(END - 9)))
+    go_on.set()
+    report = job.report.result(20)
+    assert (job.progress_pct, report.total.targets) == (100, 3)
+    assert reports.ask(wanted) is job
+    reports.close()
+
+
+class _SlowStore:
+    """A store whose states take as long as a test wants."""
+
+    def __init__(self, store: Store, entered: threading.Event, go_on: threading.Event) -> None:
+        self._store, self._entered, self._go_on = store, entered, go_on
+        self.definitions = store.definitions
+
+    def states(self, *asked: Any) -> Any:
+        self._entered.set()
+        assert self._go_on.wait(60)
+        return self._store.states(*asked)
+
+
 def test_history_is_given_in_at_most_so_many_points_by_site(watched: Service) -> None:
     cycles = [
         result("b", at=minute(number), seq=number, received=1, rtts_ms=[float(number)]) for number in range(1, 60)
@@ -254,7 +432,7 @@ def test_whatever_was_recorded_the_parts_add_up_to_the_period(
         records = [state(site=site, kind=kind, at=minute(at), seq=n) for n, (at, kind, site) in enumerate(moments)]
         kept.write(Batch(states=records, results=[result(at=minute(heard))]))
         target = options.resolved(options.target_body({"id": "a", "address": "10.0.0.1", "policy": policy}), {})
-        found = timelines(kept, [target], BEGIN, END)["a"]
+        ((_, found),) = timelines(kept, [target], BEGIN, END)
     finally:
         kept.close()
     for intervals in (found.overall, *found.sites.values()):

@@ -38,6 +38,7 @@ from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
 from noc_web.publisher import Publisher
+from noc_web.report import Reports
 from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descriptors
 
 _CHECK_S: Final = 0.5
@@ -73,6 +74,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     app, csrf = new_app(config)
     guard = Guard(accounts, csrf)
     store = config.history.open()
+    reports = Reports(store, lambda: publisher.targets)
     add_routes(
         app,
         config=config,
@@ -88,6 +90,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         mail_tests=MailTests(session),
         incident_queries=IncidentQueries(session),
         store=store,
+        reports=reports,
         extensions=extensions,
     )
     live = LiveSocket(
@@ -141,6 +144,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         server.drain(_DRAIN_S)
         announcer.say_goodbye(ServicePresence(service="web", online=False))
         session.stop()
+        reports.close()
         store.close()
         database.close()
 

@@ -36,6 +36,7 @@ from noc_web.live.revision import Revisions
 from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
+from noc_web.report import Reports
 from noc_web.static_files import StaticFiles
 
 _POLICY: Final = (
@@ -138,6 +139,7 @@ def add_routes(
     mail_tests: MailTests,
     incident_queries: IncidentQueries,
     store: Store,
+    reports: Reports,
     extensions: Sequence[Extension] = (),
 ) -> None:
     app.guard = guard
@@ -155,10 +157,11 @@ def add_routes(
         "mail_tests": mail_tests,
         "incident_queries": incident_queries,
         "store": store,
+        "reports": reports,
     }
     app.register_blueprint(serving.blueprint(guard, for_handlers))
     app.register_blueprint(auth_pages.blueprint(config, guard, accounts, catalog))
-    app.register_blueprint(pages.blueprint(guard))
+    app.register_blueprint(pages.blueprint(guard, config))
     app.register_blueprint(health.blueprint(bus, guard, picture, revisions))
     for extension in extensions:
         app.register_blueprint(extension.blueprint(guard))

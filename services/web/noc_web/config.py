@@ -27,6 +27,42 @@ def parse_days(text: str) -> int:
     return int(text)
 
 
+@dataclass(frozen=True)
+class Picture:
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+# By what the file begins with.
+_PICTURES = {
+    b"\x89PNG\r\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"<svg": "image/svg+xml",
+    b"<?xml": "image/svg+xml",
+}
+_LARGEST_LOGO = 200_000
+
+
+def parse_title(text: str) -> str:
+    if not 1 <= len(text) <= 120:
+        raise ValueError("")
+    return text
+
+
+def parse_logo(text: str) -> Picture | None:
+    if not text:
+        return None
+    try:
+        with Path(text).open("rb") as file:
+            content = file.read(_LARGEST_LOGO + 1)
+    except OSError as error:
+        raise ValueError(str(error)) from None
+    media_type = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)
+    if media_type is None or len(content) > _LARGEST_LOGO:
+        raise ValueError("")
+    return Picture(media_type, content)
+
+
 def parse_password(text: str) -> str:
     if text and not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
         raise ValueError("")
@@ -59,6 +95,16 @@ TRUSTED_PROXIES = Setting(
 AUDIT_KEEP_DAYS = Setting(
     "NOC_AUDIT_KEEP_DAYS", parse_days, "a number of days from 1 to 36500", "how long the audit is kept", default="400"
 )
+REPORT_TITLE = Setting(
+    "NOC_REPORT_TITLE", parse_title, "1 to 120 characters", "the title of the uptime report", default="Uptime report"
+)
+REPORT_LOGO = Setting(
+    "NOC_REPORT_LOGO",
+    parse_logo,
+    "the path of a PNG, JPEG or SVG file of at most 200 kB",
+    "a picture that the printed report begins with",
+    default="",
+)
 SETTINGS = (
     MQTT_URL,
     HISTORY_URL,
@@ -69,6 +115,8 @@ SETTINGS = (
     PUBLIC_URL,
     TRUSTED_PROXIES,
     AUDIT_KEEP_DAYS,
+    REPORT_TITLE,
+    REPORT_LOGO,
     LOG,
 )
 
@@ -84,6 +132,8 @@ class Config:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     audit_keep_days: int
+    report_title: str
+    report_logo: Picture | None
     log: str
 
     @classmethod
@@ -100,6 +150,8 @@ class Config:
             public_url=PUBLIC_URL.read(environment),
             trusted_proxies=TRUSTED_PROXIES.read(environment),
             audit_keep_days=AUDIT_KEEP_DAYS.read(environment),
+            report_title=REPORT_TITLE.read(environment),
+            report_logo=REPORT_LOGO.read(environment),
             log=LOG.read(environment),
         )
 

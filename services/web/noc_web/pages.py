@@ -7,9 +7,11 @@ from typing import Final
 from urllib.parse import quote
 
 from flask import Blueprint, redirect, render_template, request
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from noc_web.auth.guard import Guard
+from noc_web.config import Config
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ PAGES: Final = (
 )
 
 
-def blueprint(guard: Guard) -> Blueprint:
+def blueprint(guard: Guard, config: Config) -> Blueprint:
     pages = Blueprint("pages", __name__)
     table = [asdict(page) for page in PAGES]
 
@@ -44,8 +46,15 @@ def blueprint(guard: Guard) -> Blueprint:
             return redirect(f"/login?next={quote(request.full_path.rstrip('?'))}")
         if actor.must_change_password:
             return redirect("/password")
-        return render_template("shell.html", actor=actor, pages=table)
+        return render_template("shell.html", actor=actor, pages=table, config=config)
+
+    def logo() -> Response:
+        guard.admit(request, "viewer")
+        if config.report_logo is None:
+            raise NotFound
+        return Response(config.report_logo.content, mimetype=config.report_logo.media_type)
 
     for page in PAGES:
         pages.add_url_rule(page.address, "shell", shell)
+    pages.add_url_rule("/report-logo", "logo", logo)
     return pages

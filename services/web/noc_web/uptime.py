@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -38,19 +38,19 @@ def timelines(
     profile: Profile = STANDARD,
     hours: Sequence[Span] | None = None,
     explained: bool = True,
-) -> dict[str, Timeline]:
-    """By target id. Raises StoreError.
+) -> Iterator[tuple[str, Timeline]]:
+    """By target id, one after the other. Raises StoreError.
 
     `known` has the present targets among which parents are; `hours` is what counts of the period, None: all;
     `explained` False leaves reasons out.
     """
+    if not targets:
+        return
     past = _Past(store, targets, known, start, end, explained=explained)
-    found = {}
     for target in targets:
         together = past.overall(target.id)
         uptime = account(together, Span(start, end), profile, hours=hours)
-        found[target.id] = Timeline(together, past.sites(target.id), uptime)
-    return found
+        yield target.id, Timeline(together, past.sites(target.id), uptime)
 
 
 class _Past:

@@ -138,30 +138,94 @@ class Members(TypedDict):
     complete: Annotated[bool, _COMPLETE]
 
 
-class ReportRow(TypedDict):
+class ReportTotal(TypedDict):
+    uptime_pct: Annotated[float | None, Meta(description="null: nothing counts; 100 only where nothing was down")]
+    coverage_pct: Annotated[float, Meta(description="how much of the hours was measured")]
+    seconds: Annotated[
+        dict[str, float],
+        Meta(description="by state; with `unmonitored_s` and `off_hours_s` they add up to the period of every target"),
+    ]
+    unmonitored_s: Annotated[float, Meta(description="no site was asked yet, or it was in no catalogue")]
+    off_hours_s: Annotated[float, Meta(description="outside of `hours`")]
+    outages: int
+    downtime_s: float
+    longest_s: float
+    mttr_s: Annotated[float | None, Meta(description="how long an outage lasts on average; null: there was none")]
+    mtbf_s: Annotated[float | None, Meta(description="how long it is up for each outage; null: there was none")]
+    change_pct: Annotated[
+        float | None, Meta(description="percentage points against the period before; null: not asked for, or not known")
+    ]
+    goal_pct: Annotated[float | None, Meta(description="null: none, or not one and the same for all its targets")]
+    budget_s: Annotated[float | None, Meta(description="so much downtime the goal allows")]
+    budget_left_s: Annotated[float | None, Meta(description="of it; below 0: the goal is missed")]
+    loss_pct: Annotated[float | None, Meta(description="of valid cycles; null: not asked for, or nothing was sent")]
+    p50_ms: Annotated[float | None, Meta(description="within 1 %; null: not asked for, or nothing was answered")]
+    p95_ms: float | None
+
+
+class ReportRow(ReportTotal):
+    target: Annotated[str | None, Meta(description="null: the row is of a group, a tag or a site")]
+    name: str
+    group: str
+    targets: Annotated[int, Meta(description="how many it is of")]
+
+
+class Bar(TypedDict):
+    start: At
+    end: At
+    down_s: float
+
+
+_Bars = Annotated[list[Bar], Meta(description="the period in stretches, with the downtime of all targets together")]
+_Progress = Annotated[int, Meta(description="below 100: it is being calculated, and there are no rows yet; ask again")]
+_Count = Annotated[int, Meta(description="rows there are, of which these are some")]
+Report = TypedDict(
+    "Report",
+    {
+        "from": At,
+        "to": At,
+        "group": str,
+        "tag": str,
+        "site": str,
+        "profile": str,
+        "hours": str,
+        "progress_pct": _Progress,
+        "by": str,
+        "count": _Count,
+        "offset": int,
+        "rows": list[ReportRow],
+        "total": ReportTotal | None,
+        "bars": _Bars,
+    },
+)
+
+
+class OutageRow(TypedDict):
     target: str
     name: str
     group: str
-    uptime_pct: Annotated[float | None, Meta(description="null: nothing was measured; 100 only where nothing was down")]
-    coverage_pct: Annotated[float, Meta(description="how much of the period was measured")]
-    seconds: dict[str, float]
-    outages: int
-    downtime_s: float
-    longest_s: float
+    start: At
+    end: At
+    seconds: Annotated[float, Meta(description="that count")]
+    state: VerdictState
+    is_ongoing: Annotated[bool, Meta(description="true: it had not ended when the period did")]
 
 
-class ReportTotal(TypedDict):
-    uptime_pct: float | None
-    coverage_pct: float
-    seconds: dict[str, float]
-    outages: int
-    downtime_s: float
-    longest_s: float
-
-
-Report = TypedDict(
-    "Report",
-    {"from": At, "to": At, "group": str, "profile": str, "rows": list[ReportRow], "total": ReportTotal},
+Outages = TypedDict(
+    "Outages",
+    {
+        "from": At,
+        "to": At,
+        "group": str,
+        "tag": str,
+        "site": str,
+        "profile": str,
+        "hours": str,
+        "progress_pct": _Progress,
+        "count": _Count,
+        "offset": int,
+        "rows": list[OutageRow],
+    },
 )
 
 

@@ -36,7 +36,7 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
         "merged": _rows(chart.merged),
     }
     if ask.choice("with", "figures", ("figures", "all")) == "all":
-        timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
+        ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets)
         answer["states"] = _states(timeline)
         answer["incidents"] = [one for one in store.incidents(start, end) if target.id in one.targets]
         codes = store.codes(target.id, sites, start, end)
@@ -47,7 +47,7 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
 def states(ask: Ask, publisher: Publisher, store: Store) -> object:
     target = target_in_force(ask, publisher)
     start, end = ask.period(DAY_MS, LONGEST_MS)
-    timeline = timelines(store, [target], start, end, known=publisher.targets)[target.id]
+    ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets)
     return {"from": start, "to": end} | _described(timeline)
 
 

@@ -154,21 +154,6 @@ export function useMedia(text) {
   return holds;
 }
 
-/** Whether the page is being printed: then everything must be drawn. */
-export function usePrinting() {
-  const [printing, setPrinting] = useState(false);
-  useEffect(() => {
-    const [begin, end] = [() => setPrinting(true), () => setPrinting(false)];
-    window.addEventListener("beforeprint", begin);
-    window.addEventListener("afterprint", end);
-    return () => {
-      window.removeEventListener("beforeprint", begin);
-      window.removeEventListener("afterprint", end);
-    };
-  }, []);
-  return printing;
-}
-
 /** Be told of results or replies while shown. @param {"result"|"reply"} event @param {(said: any) => void} listener */
 export function useEvent(event, listener) {
   const latest = useRef(listener);

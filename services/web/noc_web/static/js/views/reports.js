@@ -1,17 +1,16 @@
 // @ts-check
-// The uptime report: any period, any group, the worst first.
+// The uptime report: any period, any group, by target, group, tag or site, the worst first. It prints as it is shown.
 
-import { address } from "../api.js";
-import { duration, exact, full, percent, uptime } from "../format.js";
-import { useLoaded, useMedia, usePrinting, useStore } from "../hooks.js";
-import { named, PRESETS } from "../period.js";
+import { address, api } from "../api.js";
+import { duration, exact, full, ms, percent, uptime } from "../format.js";
+import { useStore } from "../hooks.js";
+import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
 import { groups } from "../tablerows.js";
-import { html, useMemo, useRef } from "../ui.js";
+import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
-import { useSight } from "./virtuallist.js";
 
 /** What counts as downtime, as the API calls it and in words. */
 const PROFILES = /** @type {const} */ ([
@@ -19,7 +18,24 @@ const PROFILES = /** @type {const} */ ([
   ["partial-is-down", "Down and Partial"],
   ["unreachable-is-down", "Down and Unreachable"],
   ["strict", "Down, Partial and Unreachable"],
+  ["maintenance-counts", "Down, also in maintenance"],
+  ["unknown-is-up", "Down; Unknown is uptime"],
+  ["unknown-is-down", "Down and Unknown"],
+  ["worst-case", "Down, Partial, Unreachable and Unknown, also in maintenance"],
 ]);
+/** What a row is of, as the API calls it and in words. */
+const KINDS = /** @type {const} */ ([
+  ["target", "Target"],
+  ["group", "Group"],
+  ["tag", "Tag"],
+  ["site", "Site"],
+]);
+const ROWS = 50;
+const meta = (/** @type {string} */ name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content");
+const TITLE = meta("report-title") ?? "Uptime report";
+const LOGO = meta("report-logo");
+const WORST = 10;
+const LONGEST_WITH_RTT_MS = 93 * DAY_MS;
 
 /** @param {{query: URLSearchParams}} given */
 export default function Reports({ query }) {
@@ -29,121 +45,256 @@ export default function Reports({ query }) {
   const custom = named(query);
   const group = query.get("group") ?? "";
   const [profile] = PROFILES.find(([name]) => name === query.get("profile")) ?? PROFILES[0];
+  const [by, kind] = KINDS.find(([name]) => name === query.get("by")) ?? KINDS[0];
+  const offset = Math.max(0, Math.floor(Number(query.get("offset") ?? 0)) || 0);
   const period = useMemo(
     () => custom ?? preset.of(new Date()),
     [preset.name, query.get("from"), query.get("to")],
   );
   const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile };
-  const { answer, error, busy } = useLoaded("/reports/uptime", asked);
+  // Percentiles of many targets over a long time are read for longer than one likes to wait.
+  const rtt = period.to - period.from <= LONGEST_WITH_RTT_MS;
+  const { answer, error, progress } = useReport({ ...asked, by, rtt, compare: true, offset, limit: ROWS });
+  const chosen = (/** @type {Record<string, string|null>} */ wanted) => setQuery({ offset: null, ...wanted });
   return html`
     <section class="panel report" aria-label="Uptime report">
+      ${LOGO ? html`<img class="report-logo" src=${LOGO} alt="" />` : null}
       <div class="tools">
-        <h1>Uptime report</h1>
+        <h1>${TITLE}</h1>
         <div class="ranges" role="group" aria-label="Period">
           ${PRESETS.map(
-            (one) => html`<button key=${one.name} aria-pressed=${!custom && one.name === preset.name} onClick=${() => setQuery({ period: one.name === "7d" ? null : one.name, from: null, to: null })}>${one.label}</button>`,
+            (one) => html`<button key=${one.name} aria-pressed=${!custom && one.name === preset.name} onClick=${() => chosen({ period: one.name === "7d" ? null : one.name, from: null, to: null })}>${one.label}</button>`,
           )}
         </div>
         <label>
+          Rows
+          <select value=${by} data-testid="report-by" onChange=${(/** @type {any} */ event) => chosen({ by: event.currentTarget.value === "target" ? null : event.currentTarget.value })}>
+            ${KINDS.map(([name, words]) => html`<option value=${name}>${words}s</option>`)}
+          </select>
+        </label>
+        <label>
           Group
-          <select value=${group} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })}>
+          <select value=${group} onChange=${(/** @type {any} */ event) => chosen({ group: event.currentTarget.value })}>
             <option value="">All targets</option>
             ${[...new Set([...paths, ...(group ? [group] : [])])].map((path) => html`<option value=${path}>${path}</option>`)}
           </select>
         </label>
         <label>
           Counts as downtime
-          <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => setQuery({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
+          <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => chosen({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
             ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
         </label>
         <span class="spring"></span>
-        <${CustomPeriod} key=${`${preset.name} ${custom?.from} ${custom?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to), period: null })} />
-        <a class="button" href=${address("/reports/uptime", { ...asked, format: "csv" })} download data-testid="report-csv">CSV</a>
+        <${CustomPeriod} key=${`${preset.name} ${custom?.from} ${custom?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => chosen({ from: String(wanted.from), to: String(wanted.to), period: null })} />
+        <a class="button" href=${address("/reports/uptime", { ...asked, by, rtt, compare: true, format: "csv" })} download data-testid="report-csv">CSV</a>
+        <a class="button" href=${address("/reports/outages", { ...asked, format: "csv" })} download>Outages as CSV</a>
         <button onClick=${() => print()}>Print</button>
       </div>
       <${Trouble} error=${error} />
       ${answer
         ? html`
             <p class="report-period">
-              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${busy ? ", loading…" : ""}
+              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${progress === null ? "" : `, calculating… ${progress} %`}
             </p>
-            ${answer.rows.length ? html`<${Table} answer=${answer} />` : html`<p class="empty">${group ? `No target is in the group ${group}.` : "There is no target yet: add one on the overview."}</p>`}
+            ${answer.count ? html`<${Pages} answer=${answer} asked=${{ ...asked, rtt }} kind=${kind} />` : html`<p class="empty">${empty(group, by)}</p>`}
           `
         : error
           ? null
-          : html`<p class="empty">Calculating…</p>`}
+          : html`<p class="empty">Calculating… <progress max="100" value=${progress ?? 0} aria-label="How much is calculated"></progress></p>`}
     </section>
   `;
 }
 
-/** Up to so many rows are simply drawn; of more, only those in sight. */
-const FEW = 150;
-const BEYOND = 20;
-const ROW_REM = 2.2;
-const CARD_REM = 9.4;
+/** @param {string} group @param {string} by */
+function empty(group, by) {
+  if (by === "tag") return "No target has a tag.";
+  if (by === "group") return "No target is in a group.";
+  return group ? `No target is in the group ${group}.` : "There is no target yet: add one on the overview.";
+}
 
-/** @param {{answer: any}} given */
-function Table({ answer }) {
-  const states = STATES.filter((state) => answer.total.seconds[state] > 0);
-  const printing = usePrinting();
-  const narrow = useMedia("(max-width: 720px)");
-  const body = useRef(/** @type {HTMLElement|null} */ (null));
-  const sight = useSight(body, true, answer.rows.length);
-  const isWindowed = answer.rows.length > FEW && !printing;
-  const high = (narrow ? CARD_REM : ROW_REM) * parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const first = isWindowed ? Math.max(0, Math.floor(sight.top / high) - BEYOND) : 0;
-  const last = isWindowed ? Math.min(answer.rows.length, Math.ceil((sight.top + sight.height) / high) + BEYOND) : answer.rows.length;
-  const gap = (/** @type {number} */ count) => (count > 0 ? html`<tr class="gap" aria-hidden="true"><td colspan=${7 + states.length} style=${{ height: `${count * high}px` }}></td></tr>` : null);
+/** A report, asked for until it is there. `progress`: percent, null where nothing is being calculated. The last one stays until then.
+ * @param {Record<string, any>} asked */
+function useReport(asked) {
+  const key = JSON.stringify(asked);
+  const [found, setFound] = useState({ answer: /** @type {any} */ (null), error: /** @type {any} */ (null), progress: /** @type {number|null} */ (0) });
+  useEffect(() => {
+    const stop = new AbortController();
+    const ask = async () => {
+      for (;;) {
+        const answer = await api.get("/reports/uptime", { ...asked, wait_s: 1 }, stop.signal);
+        if (answer.progress_pct === 100) return setFound({ answer, error: null, progress: null });
+        setFound((before) => ({ ...before, progress: answer.progress_pct }));
+      }
+    };
+    setFound((before) => ({ ...before, progress: 0 }));
+    ask().catch((error) => error.name !== "AbortError" && setFound((before) => ({ ...before, error, progress: null })));
+    return () => stop.abort();
+  }, [key]);
+  return found;
+}
+
+/** @param {{answer: any, asked: Record<string, any>, kind: string}} given */
+function Pages({ answer, asked, kind }) {
+  const parts = useReport({ ...asked, by: "group", compare: true, sort: "name", limit: ROWS });
+  const worst = useReport({ ...asked, compare: true, limit: WORST });
+  const bad = (worst.answer?.rows ?? []).filter((/** @type {any} */ row) => row.outages);
+  const first = answer.offset;
+  const last = first + answer.rows.length;
+  const isAll = answer.count <= ROWS;
   return html`
-    <div class=${`scroll ${isWindowed ? "is-windowed" : ""}`} style=${{ "--row-height": `${high}px` }}>
-      <table class="list as-cards report-table" data-testid="report-table" aria-rowcount=${answer.rows.length + 2}>
-        <thead>
-          <tr>
-            <th>Target</th><th>Group</th><th class="is-number">Uptime</th><th class="is-number">Coverage</th><th class="is-number">Outages</th><th class="is-number">Downtime</th><th class="is-number">Longest</th>
-            ${states.map((state) => html`<th class="is-number" key=${state}>${word(state)}</th>`)}
-          </tr>
-        </thead>
-        <tbody ref=${body}>
-          ${gap(first)}
-          ${answer.rows.slice(first, last).map(
-            (/** @type {any} */ row, /** @type {number} */ place) => html`
-              <tr key=${row.target} data-target=${row.target} aria-rowindex=${first + place + 2}>
-                <td class="what"><a href=${`/targets/${encodeURIComponent(row.target)}`} title=${row.name}>${row.name}</a></td>
-                <td class="of" title=${row.group}>${row.group || "–"}</td>
-                <${Figures} row=${row} states=${states} />
-              </tr>
-            `,
-          )}
-          ${gap(answer.rows.length - last)}
-        </tbody>
-        <tfoot>
-          <tr><th scope="row">Total of ${answer.rows.length}</th><td class="of"></td><${Figures} row=${answer.total} states=${states} /></tr>
-        </tfoot>
-      </table>
-    </div>
+    <${Cover} answer=${answer} />
+    <${Bars} bars=${answer.bars} />
+    ${!isAll && answer.by === "target" && bad.length
+      ? html`<h2>The worst ${bad.length}</h2>
+          <${Table} rows=${bad} by="target" kind="Target" />`
+      : null}
+    ${answer.by === "target" && parts.answer?.count > 1
+      ? html`<h2>Groups</h2>
+          <${Table} rows=${parts.answer.rows} by="group" kind="Group" />`
+      : null}
+    <h2>${kind}s</h2>
+    <${Table} rows=${answer.rows} by=${answer.by} kind=${kind} total=${answer.by === "target" ? answer : null} testid="report-table" />
+    ${isAll
+      ? null
+      : html`
+          <p class="pages">
+            <button disabled=${first === 0} onClick=${() => setQuery({ offset: first > ROWS ? String(first - ROWS) : null })}>Previous</button>
+            <span>${first + 1} to ${last} of ${answer.count}</span>
+            <button disabled=${last >= answer.count} data-testid="next-rows" onClick=${() => setQuery({ offset: String(last) })}>Next</button>
+          </p>
+        `}
     <p class="help">
-      Counted as downtime: ${downtime(answer.profile)}. Counted as uptime: ${ANSWERING.filter((one) => !downtime(answer.profile).includes(one)).join(", ")}. Other states count neither way; “–”:
-      there is nothing to count. Coverage is how much of the period was measured.
+      Counted as downtime: ${downtime(answer.profile)}. Counted as uptime: ${answering(answer.profile).join(", ")}. Other states count neither way; “–”:
+      there is nothing to count. Coverage is how much of the period was measured. Change: percentage points against the period before, of the same length.
+      MTTR: how long an outage lasts on average; MTBF: how long it is up for each outage.
     </p>
   `;
 }
 
-/** What is uptime unless it is counted as downtime. */
-const ANSWERING = ["Up", "Degraded", "Partial"];
-
 /** @param {string} profile */
 const downtime = (profile) => PROFILES.find(([name]) => name === profile)?.[1] ?? profile;
+
+/** What is uptime unless it is counted as downtime. @param {string} profile */
+const answering = (profile) => {
+  const isBad = (/** @type {string} */ one) => !["unknown-is-up", "standard", "maintenance-counts"].includes(profile) && downtime(profile).includes(one);
+  return [...["Up", "Degraded", "Partial"].filter((one) => !isBad(one)), ...(profile === "unknown-is-up" ? ["Unknown"] : [])];
+};
+
+/** @param {{answer: any}} given */
+function Cover({ answer }) {
+  const { total } = answer;
+  const figures = [
+    ["Uptime", uptime(total.uptime_pct), change(total.change_pct)],
+    ["Downtime", spell(total.downtime_s), ""],
+    ["Outages", String(total.outages), total.longest_s ? `longest ${duration(total.longest_s)}` : ""],
+    ["MTTR", spell(total.mttr_s), ""],
+    ["MTBF", spell(total.mtbf_s), ""],
+    ["Coverage", coverage(total.coverage_pct), ""],
+    ...(total.goal_pct === null ? [] : [["Error budget left", left(total), `goal ${uptime(total.goal_pct)}`]]),
+  ];
+  return html`
+    <dl class="cover" data-testid="report-cover">
+      ${figures.map(([name, value, more]) => html`<div key=${name}><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`)}
+    </dl>
+  `;
+}
+
+const HIGH = 40;
+
+/** Downtime of all targets together over the period. @param {{bars: {start: string, end: string, down_s: number}[]}} given */
+function Bars({ bars }) {
+  const most = Math.max(...bars.map((one) => one.down_s));
+  if (!(most > 0)) return null;
+  const wide = 100 / bars.length;
+  return html`
+    <figure class="bars">
+      <figcaption>Downtime of all targets together; the highest bar is ${duration(most)}</figcaption>
+      <svg viewBox=${`0 0 100 ${HIGH}`} preserveAspectRatio="none" role="img" aria-label="Downtime over the period">
+        ${bars.map((one, place) => {
+          const high = (HIGH * one.down_s) / most;
+          return html`<rect key=${one.start} x=${place * wide} y=${HIGH - high} width=${wide * 0.86} height=${high}><title>${duration(one.down_s)}, ${full(one.start)} – ${full(one.end)}</title></rect>`;
+        })}
+      </svg>
+      <div class="strip-ends"><time>${full(bars[0].start)}</time><time>${full(bars[bars.length - 1].end)}</time></div>
+    </figure>
+  `;
+}
+
+/** @param {{rows: any[], by: string, kind: string, total?: any, testid?: string}} given */
+function Table({ rows, by, kind, total = null, testid }) {
+  const hasGoal = rows.some((row) => row.goal_pct !== null);
+  return html`
+    <div class="scroll">
+      <table class="list as-cards report-table" data-testid=${testid}>
+        <thead>
+          <tr>
+            <th>${kind}</th>
+            ${by === "target" ? html`<th>Group</th>` : html`<th class="is-number">Targets</th>`}
+            <th class="is-number">Uptime</th><th class="is-number">Change</th><th class="is-number">Coverage</th><th class="is-number">Outages</th><th class="is-number">Downtime</th><th class="is-number">Longest</th><th class="is-number">MTTR</th><th class="is-number">MTBF</th>
+            <th class="is-number">Loss</th><th class="is-number">Median</th><th class="is-number">p95</th>
+            ${hasGoal ? html`<th class="is-number">Goal</th><th class="is-number">Budget left</th>` : null}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) => html`
+              <tr key=${row.target ?? row.name} data-target=${row.target}>
+                <td class="what">${row.target ? html`<a href=${`/targets/${encodeURIComponent(row.target)}`} title=${row.name}>${row.name}</a>` : row.name}</td>
+                ${by === "target" ? html`<td class="of" title=${row.group}>${row.group || "–"}</td>` : html`<td data-label="Targets" class="is-number">${row.targets}</td>`}
+                <${Figures} row=${row} hasGoal=${hasGoal} />
+              </tr>
+            `,
+          )}
+        </tbody>
+        ${total
+          ? html`<tfoot>
+              <tr><th scope="row">Total of ${total.count}</th><td class="of"></td><${Figures} row=${total.total} hasGoal=${hasGoal} /></tr>
+            </tfoot>`
+          : null}
+      </table>
+    </div>
+  `;
+}
 
 /** Less than all never reads as all. @param {number} value */
 const coverage = (value) => percent(value >= 99.5 && value < 100 ? 99 : value);
 
-/** @param {{row: any, states: readonly string[]}} given */
-const Figures = ({ row, states }) => html`
-  <td data-label="Uptime" class=${`is-number uptime-cell ${row.uptime_pct !== null && row.uptime_pct < 99 ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
+/** @param {number|null} value percentage points */
+const change = (value) => (value === null ? "" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`);
+
+/** @param {number|null} seconds */
+const spell = (seconds) => (seconds ? duration(seconds) : "–");
+
+/** Over a week a thousandth of a percent is a lot less than nothing at all. @param {number|null} value */
+const loss = (value) => (value && value < 0.1 ? "< 0.1 %" : percent(value));
+
+/** @param {any} row */
+const left = (row) => (row.budget_left_s === null ? "–" : `${row.budget_left_s < 0 ? "−" : ""}${duration(Math.abs(row.budget_left_s))}`);
+
+/** @param {any} row */
+const states = (row) => STATES.filter((state) => row.seconds[state] >= 0.5).map((state) => `${word(state)} ${duration(row.seconds[state])}`).join(", ");
+
+/** @param {{row: any, hasGoal: boolean}} given */
+const Figures = ({ row, hasGoal }) => html`
+  <td data-label="Uptime" title=${states(row)} class=${`is-number uptime-cell ${isPoor(row) ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
+  <td data-label="Change" class="is-number">${change(row.change_pct) || "–"}</td>
   <td data-label="Coverage" class="is-number" title=${`${row.coverage_pct} %`}>${coverage(row.coverage_pct)}</td>
   <td data-label="Outages" class="is-number">${row.outages}</td>
-  <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${row.downtime_s ? duration(row.downtime_s) : "–"}</td>
-  <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${row.longest_s ? duration(row.longest_s) : "–"}</td>
-  ${states.map((state) => html`<td data-label=${word(state)} class="is-number" key=${state} title=${`${Math.round(row.seconds[state])} s`}>${row.seconds[state] >= 0.5 ? duration(row.seconds[state]) : "–"}</td>`)}
+  <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${spell(row.downtime_s)}</td>
+  <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${spell(row.longest_s)}</td>
+  <td data-label="MTTR" class="is-number">${spell(row.mttr_s)}</td>
+  <td data-label="MTBF" class="is-number">${spell(row.mtbf_s)}</td>
+  <td data-label="Loss" class=${`is-number ${row.loss_pct ? "is-lossy" : ""}`}>${loss(row.loss_pct)}</td>
+  <td data-label="Median" class="is-number">${ms(row.p50_ms)}</td>
+  <td data-label="p95" class="is-number">${ms(row.p95_ms)}</td>
+  ${hasGoal
+    ? html`
+        <td data-label="Goal" class="is-number">${uptime(row.goal_pct)}</td>
+        <td data-label="Budget left" class=${`is-number ${row.budget_left_s < 0 ? "is-lossy" : ""}`} title=${row.budget_s === null ? undefined : `of ${duration(row.budget_s)}`}>${left(row)}</td>
+      `
+    : null}
 `;
+
+/** @param {any} row */
+const isPoor = (row) => row.uptime_pct !== null && row.uptime_pct < (row.goal_pct ?? 99);

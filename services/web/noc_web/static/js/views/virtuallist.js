@@ -8,7 +8,7 @@ const BEYOND = 8;
 
 /** Where a list is seen: how much of it is above the window, and how high the window is.
  * @param {any} ref of what scrolls, or of the list where the page does @param {boolean} withPage @param {number} height of the box */
-export function useSight(ref, withPage, height) {
+function useSight(ref, withPage, height) {
   const [sight, setSight] = useState({ top: 0, height: 0 });
   const look = useCallback(() => {
     const element = ref.current;
