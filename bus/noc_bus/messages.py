@@ -220,6 +220,15 @@ class Target(Retained, kw_only=True, frozen=True):
         Meta(ge=1, le=100, title="Up after", description="answered checks in a row until DOWN ends"),
         _option(_JUDGED, "nearest"),
     ] = 2
+    flap_after: Annotated[
+        Annotated[int, Meta(ge=3, le=100)] | None,
+        Meta(
+            title="Flapping after",
+            description="changes between DOWN and UP within half an hour from which it is flapping, and not each of them "
+            "is mailed; null: never",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = 4
     degraded_loss_pct: Annotated[
         Percent | None,
         Meta(
@@ -470,9 +479,14 @@ class Member(Message, kw_only=True, frozen=True):
     left_at: Annotated[Time | None, Meta(description="null: it is still part of it")] = None
     state: Annotated[
         VerdictState | None,
-        Meta(description="its verdict while it was part of it: DOWN or UNREACHABLE; null: not told"),
+        Meta(
+            description="its verdict while it was part of it: DOWN, UNREACHABLE, or any while it flaps; null: not told"
+        ),
     ] = None
     behind: Annotated[Slug | None, Meta(description="the DOWN target on every path to it; null: none is")] = None
+    flapping: Annotated[
+        bool, Meta(description="true: it changes so often that not every change is told; it stays part of the incident")
+    ] = False
 
 
 class Incident(Retained, kw_only=True, frozen=True):

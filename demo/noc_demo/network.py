@@ -120,8 +120,15 @@ class Host:
         return self.host_name or self.address
 
     def definition(self) -> dict[str, Any]:
-        """For the API."""
-        return {"id": self.id, "name": self.name, "address": self.pinged, "group": self.group, **self.options}
+        """For the API. The script begins again every ten minutes, which is not to be called flapping."""
+        own: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name,
+            "address": self.pinged,
+            "group": self.group,
+            "flap_after": None,
+        }
+        return own | self.options
 
 
 def _branch(place: str, label: str, number: int, hosts: tuple[tuple[str, str, str], ...]) -> list[Host]:

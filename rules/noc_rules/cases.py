@@ -353,7 +353,9 @@ def unsettled(case: Case, now_s: float) -> None:
         return
     gone = case.told - case.open
     # What lies behind a parent is listed with it, and mailed with nothing of its own, unless it is critical.
-    new = [member for one in case.open - case.told if (member := case.members[one]).critical or not member.behind]
+    # One that flaps has mails of its own: see `noc_rules.flapping`.
+    unsaid = [case.members[one] for one in case.open - case.told]
+    new = [one for one in unsaid if (one.critical or not one.behind) and not one.flapping]
     if not gone and not new:
         case.due_s = case.unsettled_s = None
         return

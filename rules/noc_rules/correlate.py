@@ -44,6 +44,9 @@ class Why(StrEnum):
     MEMBER_AGAIN = "member-again"
     MEMBER_MOVED = "member-moved"
     BEHIND_PARENT = "behind-parent"
+    STARTED_FLAPPING = "started-flapping"
+    FLAPPING_DOWN = "flapping-down"
+    STOPPED_FLAPPING = "stopped-flapping"
     MAILED_OPENING = "mailed-opening"
     MAILED_CHANGE = "mailed-change"
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Member, State, Target, VerdictState
+from noc_bus.messages import Member, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules import incident as make
 from noc_rules.cases import (
@@ -27,6 +27,7 @@ from noc_rules.cases import (
     unsettled,
 )
 from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
+from noc_rules.flapping import STAYS_DOWN_S, WITHIN_S, Flaps
 from noc_rules.incident import CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
 from noc_rules.verdict import VerdictCode
@@ -72,6 +73,7 @@ class World:
     seen: Callable[[str], int]
     """How many targets a site sees answer."""
     children: Callable[[str], Iterable[str]]
+    flaps: Flaps
     wait_s: float
     """For how long others may join before people are told."""
 
@@ -110,6 +112,38 @@ def of_unresolvable(
     _await_others(case, member, world, now_s)
 
 
+def of_flapping(draft: Draft, world: World, now: Time, now_s: float) -> None:
+    """What time does to targets that flap. To be called about once a second."""
+    flaps = world.flaps
+    flaps.forget(now_s)
+    for target in flaps.flapping:
+        found = draft.find(of_target(target))
+        if found is None:
+            if flaps.is_calm(target, now_s):
+                flaps.over(target)
+            continue
+        member = found.members[target]
+        is_down = member.state in (VerdictState.DOWN, VerdictState.UNREACHABLE)
+        if flaps.is_calm(target, now_s):
+            case = draft.edit(found)
+            was_told = flaps.is_told_down(target)
+            flaps.over(target)
+            text = f"no change for {WITHIN_S / 60:.0f} minutes"
+            case.note(Why.STOPPED_FLAPPING, text, target)
+            if is_down:
+                draft.put(case, replace(member, flapping=False))
+                case.due_s = case.due_s if was_told or not case.is_told else now_s
+            else:
+                left = replace(member, flapping=False, left_at=now)
+                _left(draft, case, left, Why.TARGET_RECOVERED, now, now_s, f"{member.state}: {text}", member.state)
+        elif is_down and found.is_told and flaps.is_to_tell_down(target, now_s):
+            case = draft.edit(found)
+            case.note(Why.FLAPPING_DOWN, f"DOWN for {STAYS_DOWN_S:.0f} s", target)
+            case.due_s = now_s
+            flaps.told_down(target)
+            flaps.mailed(target, now_s)
+
+
 def tell_what_is_due(draft: Draft, now_s: float) -> None:
     """Mails that have waited for others long enough."""
     for case in [one for one in draft if one.due_s is not None and one.due_s <= now_s]:
@@ -120,27 +154,60 @@ def tell_what_is_due(draft: Draft, now_s: float) -> None:
 
 
 def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, now_s: float) -> None:
-    found = draft.find(of_target(change.target))
     verdict = change.after
-    if verdict is None:
-        _leave(draft, found, change, Why.TARGET_REMOVED, now, now_s, "the target was removed")
+    if verdict is None or verdict.state is VerdictState.PAUSED:
+        world.flaps.over(change.target)
+        why, text = (
+            (Why.TARGET_PAUSED, "the target was paused") if verdict else (Why.TARGET_REMOVED, "the target was removed")
+        )
+        _leave(draft, draft.find(of_target(change.target)), change, why, now, now_s, text)
         return
-    if verdict.state is VerdictState.PAUSED:
-        _leave(draft, found, change, Why.TARGET_PAUSED, now, now_s, "the target was paused")
-        return
+    flap_after = change.definition.flap_after if change.definition else None
+    starts_flapping = _turns(change) and world.flaps.changed(change.target, flap_after, now_s)
+    _judged(draft, change, verdict, world, now, now_s)
+    if starts_flapping:
+        _flaps(draft, change.target, f"{flap_after} changes within half an hour", world, now_s)
+
+
+def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float) -> None:
+    found = draft.find(of_target(change.target))
     text = f"{verdict.state}: {verdict.reason}"[:500]
     if found is not None and found.incident.kind == IncidentKind.TARGET_UNRESOLVABLE:
         if verdict.state not in LOOKED_AT:
             return
         _leave(draft, found, change, Why.NAME_RESOLVED, now, now_s, text)
         found = None
-    if verdict.state in REACHED:
+    if verdict.state in REACHED and found is not None and world.flaps.is_flapping(change.target):
+        case = draft.edit(found)
+        draft.put(case, replace(case.members[change.target], state=verdict.state, behind=None, flapping=True))
+    elif verdict.state in REACHED:
         ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
         _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
     elif verdict.state is VerdictState.UNREACHABLE and change.definition is not None:
         _behind(draft, found, change, change.definition, now, now_s)
     elif verdict.state is VerdictState.DOWN and change.definition is not None:
         _down(draft, found, change, change.definition, world, now, now_s)
+
+
+def _turns(change: VerdictChange) -> bool:
+    """Whether it went down or came back, as its sites see it."""
+    if change.before is None or change.after is None:
+        return False
+    states = (change.before.state, change.after.state)
+    return VerdictState.DOWN in states and any(one in REACHED for one in states)
+
+
+def _flaps(draft: Draft, target: str, text: str, world: World, now_s: float) -> None:
+    """It flaps from now on: that is mailed, and it stays part of its incident until it is calm."""
+    found = draft.find(of_target(target))
+    if found is None:
+        return
+    case = draft.edit(found)
+    draft.put(case, replace(case.members[target], flapping=True))
+    case.note(Why.STARTED_FLAPPING, text, target)
+    if case.is_told:
+        case.due_s = now_s
+    world.flaps.mailed(target, now_s)
 
 
 def _behind(
@@ -289,13 +356,21 @@ def _leave(
         return
     case = draft.edit(found)
     member = case.members[change.target]
-    draft.put(case, replace(member, left_at=Time(max(at, member.joined_at))))
+    left = replace(member, left_at=Time(max(at, member.joined_at)))
     case.note(why, text, change.target)
+    _left(draft, case, left, why, at, now_s, text, change.after.state if change.after else None)
+
+
+def _left(
+    draft: Draft, case: Case, left: Member, why: Why, at: Time, now_s: float, text: str, state: VerdictState | None
+) -> None:
+    """The last that leaves ends it."""
+    draft.put(case, left)
     if case.open:
         unsettled(case, now_s)
         return
     case.incident = replace(case.incident, resolved_at=Time(max(at, case.incident.opened_at)))
-    draft.end(case, why, text, change.after.state if change.after else None)
+    draft.end(case, why, text, state)
 
 
 def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:

@@ -62,6 +62,7 @@ def test_the_mail_of_the_recovery_is_in_the_same_thread_and_closes_the_incident(
 
 
 def test_each_outage_has_an_incident_and_a_thread_of_its_own(rig: Rig) -> None:
+    rig.target(flap_after=None)
     for _ in range(3):
         go_down(rig)
         come_up(rig)
@@ -812,6 +813,22 @@ def test_a_router_cut_with_its_children_is_one_mail_that_lists_them_and_one_that
     assert rig.words[2:] == ["UP"]
     assert {mail["References"] for mail in rig.mails[1:]} == {rig.mails[0]["Message-ID"]}
     assert rig.open == []
+
+
+def test_one_that_flaps_is_mailed_as_that_and_once_more_when_it_is_calm(rig: Rig) -> None:
+    for _ in range(6):
+        go_down(rig)
+        rig.stays(10)
+        come_up(rig)
+        rig.stays(10)
+    assert rig.words == ["DOWN", "UP", "DOWN", "UP, FLAPPING"]
+    assert "Router (192.0.2.1), flapping, UP now" in part(rig.mails[-1], "plain")
+    (incident,) = rig.open
+    assert incident.members[0].flapping
+    rig.stays(1900)
+    assert (rig.words[4:], rig.open) == (["UP"], [])
+    codes = [one.code for one in rig.asks(incident.id).timeline]
+    assert [one for one in codes if "flapping" in one] == ["started-flapping", "stopped-flapping"]
 
 
 def test_all_that_is_kept_of_an_incident_can_be_asked_for_open_or_over(waiting: Rig) -> None:

@@ -18,6 +18,7 @@ from noc_bus.time import Time
 from noc_rules import grouping
 from noc_rules.cases import CHANGES_EVERY_S, MASS_TARGETS, SETTLES_S, Board, Case, Draft, Notice
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
+from noc_rules.flapping import Flaps
 from noc_rules.grouping import AT_ONCE_S, Falls, World
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
 from noc_rules.verdict import NO_ADDRESS, Standing
@@ -46,6 +47,7 @@ class Plant:
         self.standings = {one: Standing(ProberPresence(site=one, online=True), is_current=True) for one in sites}
         self.agenda = Agenda()
         self.falls = Falls()
+        self.flaps = Flaps()
         self.board = Board()
         self.mails: list[Mail] = []
         self.ended: list[Case] = []
@@ -81,6 +83,7 @@ class Plant:
     def tick(self) -> None:
         draft = Draft(self.board)
         grouping.of_verdicts(draft, self._judged(), self.world, self.now, self.now_s)
+        grouping.of_flapping(draft, self.world, self.now, self.now_s)
         grouping.tell_what_is_due(draft, self.now_s)
         self._take(draft)
         self._check()
@@ -126,7 +129,7 @@ class Plant:
 
     @property
     def world(self) -> World:
-        return World(self.falls, self._seen, self.agenda.children, self.wait_s)
+        return World(self.falls, self._seen, self.agenda.children, self.flaps, self.wait_s)
 
     def _seen(self, site: str) -> int:
         return sum(one == site and state.state is State.UP for (one, _), state in self.states.items())
@@ -496,11 +499,12 @@ def test_a_member_that_leaves_and_comes_again_is_no_second_incident() -> None:
     plant.have("one", "two")
     plant.see(State.DOWN, "one", "two")
     plant.passes(20)
-    for state in (State.UP, State.DOWN, State.UP, State.DOWN):
+    for state in (State.UP, State.DOWN):
         plant.see(state, "one")
         plant.passes(10)
     plant.passes(60)
     assert (len(plant.open), len(plant.mails)) == (1, 1), "it is as people were told"
+    plant.now_s += 1800
     plant.see(State.UP, "one")
     plant.passes(SETTLES_S + 2)
     assert plant.mails[-1].named == {"two"}
@@ -509,6 +513,65 @@ def test_a_member_that_leaves_and_comes_again_is_no_second_incident() -> None:
     assert len(plant.mails) == 2, "the next change waits"
     plant.passes(CHANGES_EVERY_S)
     assert (len(plant.mails), plant.mails[-1].named) == (3, {"one", "two"})
+
+
+@pytest.mark.parametrize("period_s", [10, 100])
+@pytest.mark.parametrize("ends", [State.UP, State.DOWN])
+def test_one_that_flaps_is_two_mails_in_half_an_hour_and_its_last_state_is_told(period_s: int, ends: State) -> None:
+    plant = Plant()
+    plant.have("shop", "other")
+    started_s = plant.now_s
+    while plant.now_s < started_s + 7200 or plant.verdicts["shop"].state != ends.value:
+        plant.see(State.DOWN if plant.verdicts["shop"].state == V.UP else State.UP, "shop")
+        plant.passes(period_s)
+    assert plant.whys.count(Why.STARTED_FLAPPING) == 1
+    flapping_s = started_s + 4 * period_s
+    mails = [one.at_s for one in plant.mails if one.at_s > flapping_s]
+    assert all(later - one >= 1800 for one, later in zip(mails, mails[2:], strict=False))
+    plant.passes(3700)
+    assert plant.flaps.flapping == []
+    assert plant.mails[-1].notice is (Notice.RESOLVED if ends is State.UP else Notice.CHANGED)
+    if ends is State.DOWN:
+        (member,) = plant.mails[-1].incident.members
+        assert member.state == "DOWN"
+        assert plant.open[0].members[0].flapping is False
+    else:
+        assert plant.open == []
+
+
+def test_one_that_flaps_is_told_of_as_down_once_it_stays_so_for_a_minute() -> None:
+    plant = Plant()
+    plant.have("shop")
+    for state in (State.DOWN, State.UP, State.DOWN, State.UP):
+        plant.see(state, "shop")
+        plant.passes(20)
+    assert (plant.mails[-1].notice, plant.mails[-1].incident.members[0].flapping) == (Notice.CHANGED, True)
+    before = len(plant.mails)
+    plant.see(State.DOWN, "shop")
+    plant.passes(59)
+    assert len(plant.mails) == before
+    plant.passes(3)
+    assert (len(plant.mails), plant.mails[-1].incident.members[0].state) == (before + 1, "DOWN")
+
+
+def test_four_changes_in_more_than_half_an_hour_are_four_changes() -> None:
+    plant = Plant()
+    plant.have("shop")
+    for state in (State.DOWN, State.UP, State.DOWN, State.UP):
+        plant.see(state, "shop")
+        plant.passes(601)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED, Notice.RESOLVED] * 2
+
+
+@pytest.mark.parametrize(("flap_after", "is_flapping"), [(None, False), (3, True), (5, False)])
+def test_how_many_changes_are_flapping_is_an_option_of_the_target(flap_after: int | None, is_flapping: bool) -> None:
+    plant = Plant()
+    plant.have("shop", flap_after=flap_after)
+    for state in (State.DOWN, State.UP, State.DOWN, State.UP):
+        plant.see(state, "shop")
+        plant.passes(20)
+    assert (plant.flaps.flapping == ["shop"]) == is_flapping
+    assert len(plant.open) == is_flapping
 
 
 def test_names_that_nobody_can_resolve_any_more_are_one_incident() -> None:
@@ -571,6 +634,9 @@ def test_whatever_happens_whoever_was_told_of_a_start_is_told_of_the_end(events:
         plant.see(state, name)
         plant.passes(pause_s)
     plant.see(State.UP, *"abcdef")
+    plant.tick()
+    # What flaps is over when it has been calm for long.
+    plant.now_s += 1800
     plant.passes(60)
     assert plant.open == []
     opened = [one.incident.id for one in plant.told()]

@@ -241,6 +241,8 @@ def stage(netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[tuple
     with WallClock(tmp_path) as clock, Dns(tmp_path) as dns:
         dns.names["steady-0.lab"] = [STEADY["steady-0"]]
         noc = Noc(tmp_path / "noc", smtp_sink, sites=(SITE,), users=("flooder",))
+        # Each silence is to be an incident of its own.
+        noc.group_wait_s = 0
         noc.broker = broker = OnSmallDisk(tmp_path / "noc-broker", noc.broker.passwords)
         noc.environment = clock.environment
         noc.prober_wrap = dns.asking_it()

@@ -150,7 +150,10 @@ class Noc:
         return answer
 
     def add(self, name: str, address: str, **options: Any) -> None:
-        status, answer = self.ask("POST", "targets", {"id": name, "name": name, "address": address, **options})
+        """A target; one that is silenced again and again has an incident each time, unless `flap_after` is given."""
+        status, answer = self.ask(
+            "POST", "targets", {"id": name, "name": name, "address": address, "flap_after": None, **options}
+        )
         assert status == 201, answer
 
     def is_ready(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
@@ -168,14 +169,14 @@ def _words(facts: Facts, public_url: str) -> dict[str, Any]:
         "state": state,
         "over": str(over),
         "ended": f"{over} after {lasted}",
-        "still": f"{still:,} STILL {'DOWN' if incident.kind == IncidentKind.MASS_OUTAGE else state}",
+        "still": _still(open_members, still, "DOWN" if incident.kind == IncidentKind.MASS_OUTAGE else state),
         "back": facts.back,
         "stem": facts.stem or letters.stem(incident),
         "name": facts.stem or name if total > 1 else name,
         "at_address": f" ({address})" if address and address != name and total <= 1 else "",
         "address": address if total <= 1 else "",
         "group": group,
-        "members": [_member(one) for one in shown] if total > 1 else [],
+        "members": [_member(one) for one in shown] if total > 1 or any(one.flapping for one in shown) else [],
         "unlisted": max(0, listed - len(shown)),
         "counted": f"{listed:,} targets" if listed == total else f"{listed:,} of {total:,} targets",
         "note": facts.note,
@@ -196,12 +197,20 @@ def _state(incident: Incident) -> str:
     return known or incident.kind.upper().replace("-", " ")
 
 
+def _still(members: Sequence[Member], count: int, state: str) -> str:
+    """What stands in the brackets of a change."""
+    if count == 1 and members and members[0].flapping:
+        return f"{members[0].state}, FLAPPING"
+    return f"{count:,} STILL {state}"
+
+
 def _member(member: Member) -> str:
     """A line of the list."""
     name, address = letters.plain(member.name), letters.plain(member.address)
     parts = [f"{name} ({address})" if address and address != name else name, member.group]
     parts += ["critical"] if member.critical else []
     parts += [f"behind {member.behind}"] if member.behind else []
+    parts += [f"flapping, {member.state} now"] if member.flapping else []
     return ", ".join(part for part in parts if part)
 
 

@@ -163,10 +163,12 @@ export interface Member {
   joined_at: string;
   /** null: it is still part of it */
   left_at: string | null;
-  /** its verdict while it was part of it: DOWN or UNREACHABLE; null: not told */
+  /** its verdict while it was part of it: DOWN, UNREACHABLE, or any while it flaps; null: not told */
   state: VerdictState | null;
   /** the DOWN target on every path to it; null: none is */
   behind: string | null;
+  /** true: it changes so often that not every change is told; it stays part of the incident */
+  flapping: boolean;
 }
 
 /** What one cycle of echo requests to one target from one site gave. */
@@ -411,6 +413,8 @@ export interface Target {
   down_after: number;
   /** answered checks in a row until DOWN ends */
   up_after: number;
+  /** changes between DOWN and UP within half an hour from which it is flapping, and not each of them is mailed; null: never */
+  flap_after: number | null;
   /** loss over the last five cycles from which the target is DEGRADED; null: never */
   degraded_loss_pct: number | null;
   /** median RTT over the last five cycles from which it is DEGRADED; null: never */
