@@ -121,14 +121,8 @@ class Host:
 
     def definition(self) -> dict[str, Any]:
         """For the API. The script begins again every ten minutes, which is not to be called flapping."""
-        own: dict[str, Any] = {
-            "id": self.id,
-            "name": self.name,
-            "address": self.pinged,
-            "group": self.group,
-            "flap_after": None,
-        }
-        return own | self.options
+        own = {"id": self.id, "name": self.name, "address": self.pinged, "group": self.group, "flap_after": None}
+        return {**own, **self.options}
 
 
 def _branch(place: str, label: str, number: int, hosts: tuple[tuple[str, str, str], ...]) -> list[Host]:
