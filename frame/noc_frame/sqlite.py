@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from noc_frame import log
+from noc_frame import crash, log
 
 BUSY_S: Final = 10.0
 """How long a connection waits for another one's transaction."""
@@ -143,6 +143,8 @@ class Database:
                 connection = self.connection()
                 with transaction(connection):
                     yield connection
+                    crash.point(f"{act}:before")
+                crash.point(f"{act}:after")
         except DatabaseFault as fault:
             error = fault.__cause__
             if not isinstance(error, sqlite3.Error) or not _is_one_of(self._sets_aside, error):

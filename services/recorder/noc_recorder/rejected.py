@@ -9,7 +9,7 @@ from typing import Final
 
 from noc_bus.codec import encode
 from noc_bus.time import Time
-from noc_frame import log
+from noc_frame import crash, log
 from noc_history.store import Rejected
 
 _MAX_BYTES: Final = 5_000_000
@@ -36,5 +36,6 @@ class RejectedFile:
                 for one in rejected:
                     kept = {"at": str(Time.now()), "reason": one.reason, "record": json.loads(encode(one.record))}
                     file.write(json.dumps(kept) + "\n")
+            crash.point("reject:after")
         except OSError as error:
             self._log.error(f"{self._path} cannot be written ({error}); the refused records are only counted")

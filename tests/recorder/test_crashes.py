@@ -1,0 +1,157 @@
+"""A recorder that dies at each durable step, or finds no room, has everything exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from noc_bus.messages import ProbeResult, SiteState
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.inspection import check
+from noc_history.sqlite import SqliteStore
+from tests.parts.waiting import wait_until
+from tests.recorder.crashing import BAD_EVERY, TARGETS, begins_at, record
+
+# In this order each is reached: what one leaves undone the next one finds. Two are in the midst of packing.
+STEPS: Final = (
+    "reject:after",
+    "write:after:3",
+    "settle:before",
+    "pack:before:3",
+    "pack:before:3",
+    "sum up:before:2",
+    "delete:before",
+)
+MORE_STEPS: Final = (
+    "write:before:2",
+    "settle:after",
+    "pack:after:3",
+    "sum up:after:2",
+    "sum up:before:4",
+    "delete:after",
+)
+FOREVER_DAYS: Final = 36_500
+SECONDS: Final = 120
+
+
+def start(folder: Path, begin: Time, last_seq: int, keep_days: int, **environment: str) -> subprocess.Popen[bytes]:
+    with (folder.parent / "errors.txt").open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.recorder.crashing", folder, *map(str, (int(begin), last_seq, keep_days))],
+            env={**os.environ, **environment},
+            stderr=errors,
+        )
+
+
+def run(folder: Path, begin: Time, last_seq: int, keep_days: int = FOREVER_DAYS, **environment: str) -> int:
+    process = start(folder, begin, last_seq, keep_days, **environment)
+    code = process.wait(timeout=SECONDS)
+    assert code in (0, -signal.SIGKILL), errors_of(folder)
+    return code
+
+
+def errors_of(folder: Path) -> str:
+    return (folder.parent / "errors.txt").read_text(errors="replace")
+
+
+def assert_each_once(folder: Path, begin: Time, last_seq: int, raw_from: Time) -> None:
+    """Raw cycles from `raw_from` on, and sums of all."""
+    sent = [record(begin, seq) for seq in range(last_seq + 1)]
+    good = [one for one in sent if one.seq % BAD_EVERY != BAD_EVERY - 1]
+    results = [one for one in good if isinstance(one, ProbeResult)]
+    store = SqliteStore(folder / "history.sqlite")
+    end = Time(max(one.at for one in results) + HOUR_MS)
+    counted = {target: one.cycles for target, one in store.totals(None, begin, end).items()}
+    assert counted == Counter(one.target for one in results)
+    for target in TARGETS:
+        points = store.series(target, raw_from, end, 10**9).get("here", ())
+        assert [(one.at, one.cycles) for one in points] == [
+            (one.at, 1) for one in results if one.target == target and one.at >= raw_from
+        ]
+        states = store.states([target], begin, end)[target]["here"].states
+        wanted = [(one.since, str(one.state)) for one in good if isinstance(one, SiteState) and one.target == target]
+        assert [(one.since, one.state) for one in states] == wanted
+    assert store.marks()["here"].seq == last_seq
+    assert store.inspected(lambda file: check(file, lambda share: None)) == []
+    store.close()
+    lines = (folder / "rejected.jsonl").read_text().splitlines()
+    assert {json.loads(line)["record"]["seq"] for line in lines} == set(range(BAD_EVERY - 1, last_seq + 1, BAD_EVERY))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+def test_at_whatever_step_it_dies_everything_is_there_once(folder: Path, is_long: bool) -> None:
+    """Every third record comes twice, and none in its order."""
+    begin, last_seq, keep_days = begins_at(), 0, FOREVER_DAYS
+    steps = sorted([*STEPS, *MORE_STEPS], key=lambda step: ORDER[step.split(":")[0]]) if is_long else STEPS
+    for step in steps:
+        # What is deleted was summed up in runs before: what comes later than raw cycles are kept may be left out.
+        keep_days = 2 if step.startswith("delete") else keep_days
+        last_seq += BAD_EVERY
+        assert run(folder, begin, last_seq, keep_days, NOC_CRASH_AT=step) == -signal.SIGKILL, step
+    assert run(folder, begin, last_seq, keep_days) == 0
+    assert_each_once(folder, begin, last_seq, Time((Time.now() - 2 * DAY_MS) // HOUR_MS * HOUR_MS + HOUR_MS))
+
+
+ORDER: Final = {name: place for place, name in enumerate(("reject", "write", "settle", "pack", "sum up", "delete"))}
+
+
+def test_killed_at_any_moment_everything_is_there_once(folder: Path, is_long: bool) -> None:
+    """The short form of it is in `test_process`, with a broker."""
+    if not is_long:
+        pytest.skip("20 kills: --long")
+    rng, begin, last_seq = random.Random(20), begins_at(), 12_000
+    for _ in range(20):
+        process = start(folder, begin, last_seq, FOREVER_DAYS)
+        time.sleep(rng.uniform(0.7, 1.6))
+        process.kill()
+        process.wait(timeout=SECONDS)
+    assert run(folder, begin, last_seq) == 0
+    assert_each_once(folder, begin, last_seq, begin)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"may not mount a disk of its own: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_disk_that_is_full_it_waits_and_loses_nothing(small_disk: Path) -> None:
+    begin, last_seq = begins_at(), 4000
+    process = start(small_disk, begin, last_seq, FOREVER_DAYS)
+    try:
+        wait_until(lambda: "free disk space" in errors_of(small_disk), SECONDS, "a full disk")
+        assert process.poll() is None
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        reader = SqliteStore(small_disk / "history.sqlite")
+        wait_until(lambda: reader.marks()["here"].seq == last_seq, SECONDS, "everything stored after all")
+        reader.close()
+    finally:
+        process.kill()
+        process.wait()
+    # Packing waits a minute after such a failure: a new start does not.
+    assert run(small_disk, begin, last_seq) == 0
+    assert_each_once(small_disk, begin, last_seq, begin)
