@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from contextlib import closing
 from pathlib import Path
 
 from selenium.webdriver.common.action_chains import ActionChains
@@ -10,7 +12,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from noc_bus import join
 from noc_netlab.lab import Netlab
+from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.database.opening import Database
 from tests.browser.conftest import WIDTHS
 from tests.browser.page import Page
 from tests.parts.waiting import wait_until
@@ -486,3 +491,27 @@ def test_what_happens_while_a_view_is_being_drawn_is_shown_too(page: Page) -> No
         });
     """
     assert page.driver.execute_async_script(happen) == "drawn late"
+
+
+def test_a_site_gets_its_key_on_the_sites_page_and_loses_it_there(page: Page) -> None:
+    page.forgiven.append("409")
+    page.open("/settings?part=sites")
+    page.wait(lambda: page.find("[name=key-site]"), "the form").pop().send_keys("paris\n")
+    page.wait(lambda: "start NOC with --listen ADDRESS" in page.text(), "what is missing, and the cure")
+    with closing(Database(page.noc.data)) as database:
+        BrokerAccounts(database).arrange(Arrangement(urls=("wss://192.0.2.9:8883",)), {})
+    with page.deleting("sites/paris"):
+        page.find("[name=key-site]").pop().send_keys("\n")
+        line = page.wait(lambda: page.the("join").text, "the line that starts its prober")
+        assert join.parse(line.removeprefix("./noc prober --join ")).site == "paris"
+        page.wait(lambda: page.find('[data-site="paris"]'), "its row")
+        key = '[data-site="paris"] [data-label="Key"]'
+
+        def reads(state: str) -> bool:
+            return state in page.find(key).pop().text
+
+        for button, state in (("Disable", "disabled"), ("Enable", "not used yet")):
+            pressed = page.find(f'[aria-label="{button} the key of paris"]').pop()
+            # It may lie under a warning at the lower edge, where a person would scroll.
+            page.driver.execute_script("arguments[0].click()", pressed)
+            page.wait(functools.partial(reads, state), state)

@@ -7,6 +7,7 @@ import { useAction, useEditing, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
+import { SiteKeys } from "./sitekeys.js";
 import { presence } from "../siteproblems.js";
 
 export function Sites() {
@@ -50,9 +51,10 @@ export function Sites() {
           </table>
         </div>`
       : html`<p class="empty">No site yet. Start a prober with <code>noc prober</code> at a place you want to ping from: it appears here.</p>`}
+    ${may("operator") ? html`<${SiteKeys} />` : null}
     ${editing.editing ? html`<${SiteForm} site=${editing.editing} onClose=${editing.close} />` : null}
     <${Removal} of=${editing} title=${(/** @type {any} */ site) => `Delete the site ${site.id}?`}>
-      <p>Its history stays. While its prober is online it stays in the list, without label and anchors.</p>
+      <p>Its history stays; its key is worth nothing any more. A prober that connects without one stays in the list, without label and anchors.</p>
     <//>
   `;
 }
