@@ -86,7 +86,7 @@ class Session:
         self._muted_but: Channel[Any] | None = None
         if broker.tls:
             # A file that cannot be read now is a wrong setting; later it is trouble that may pass.
-            _tls_context(broker)
+            tls_context(broker)
         self._worker = threading.Thread(target=self._work, name=f"bus-worker-{name}", daemon=True)
         self._keeper = threading.Thread(target=self._keep_connected, name=f"bus-keeper-{name}", daemon=True)
 
@@ -199,7 +199,7 @@ class Session:
             self._set_trouble(str(error))
             return
         except OSError as error:
-            self._set_trouble(f"the broker {self.broker} cannot be reached: {_reason(error, self.broker)}")
+            self._set_trouble(f"the broker {self.broker} cannot be reached: {why_unreachable(error, self.broker)}")
             return
         self._client = client
         if self._stopping.is_set():
@@ -231,7 +231,7 @@ class Session:
             client.ws_set_options(path=self.broker.path)
         if self.broker.tls:
             # Made for each connection: a renewed file counts from the next one on.
-            client.tls_set_context(_tls_context(self.broker))
+            client.tls_set_context(tls_context(self.broker))
         if self._will:
             channel, message = self._will
             topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, {}))
@@ -323,7 +323,8 @@ class Session:
             self._dispatcher.call(hook)
 
 
-def _tls_context(broker: Broker) -> ssl.SSLContext:
+def tls_context(broker: Broker) -> ssl.SSLContext:
+    """Whom a connection to the broker trusts. Raises SettingError."""
     if broker.authority:
         context = ssl.create_default_context(cadata=broker.authority)
         # It signs for one broker only, which may be called anything and move anywhere.
@@ -347,7 +348,8 @@ def _whom_it_lets_in(broker: Broker) -> str:
     )
 
 
-def _reason(error: OSError, broker: Broker) -> str:
+def why_unreachable(error: OSError, broker: Broker) -> str:
+    """In words, with the cure."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _NOT_NOW:
             return f"its certificate is not valid now ({error.verify_message}); check the clock of this machine"

@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     doctor.add_argument("--mail", action="store_true", help="send a test mail to NOC_MAIL_TO, and tell the answer")
+    doctor.add_argument("--join", metavar="TOKEN", help="at a site: every step to its NOC (NOC_JOIN)")
     doctor.add_argument("--data", metavar="DIR", help=_DATA_HELP)
 
     backup = _add(known, "backup", commands.backup, "Copy the whole data folder, also while NOC runs on it.")

@@ -110,9 +110,12 @@ def restore(arguments: Arguments) -> int:
 
 
 def doctor(arguments: Arguments) -> int:
+    from noc_bus.join import JOIN
+    from noc_frame.settings import set_over
     from noc_launcher.doctor import examine
 
-    findings = examine(_folder(arguments), os.environ, send_mail=arguments.mail)
+    environment = set_over(os.environ, {JOIN.name: arguments.join})
+    findings = examine(_folder(arguments), environment, send_mail=arguments.mail)
     if arguments.json:
         print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
     else:

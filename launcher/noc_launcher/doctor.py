@@ -11,16 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from noc_alerter.config import MAIL_FROM, MAIL_TO, SMTP_URL
 from noc_bus.broker import MQTT_URL, Broker
+from noc_bus.join import JOIN
 from noc_bus.session import Session
 from noc_frame import log
 from noc_frame.settings import SettingError
 from noc_launcher import running
+from noc_launcher.finding import Finding
+from noc_launcher.site_doctor import walk
 from noc_prober.sockets import NoIcmp, open_all
 
 _ANSWER_S: Final = 5.0
@@ -32,23 +34,14 @@ _RELEASED_S: Final = 1_790_000_000
 NEWEST_PYTHON: Final = (3, 13)
 """Newer ones are taken; those up to this one were tried."""
 
-Level = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found about one thing; `text` holds the cure where it is not ok."""
-
-    name: str
-    level: Level
-    text: str
-
 
 def examine(folder: Path, environment: Mapping[str, str], *, send_mail: bool = False) -> list[Finding]:
     """Everything, in the order in which one thing needs the other. Takes a few seconds where something is silent.
 
     `send_mail`: a test mail goes to everybody in NOC_MAIL_TO, and what the server says to it is told.
     """
+    if JOIN.is_set(environment):
+        return examine_site(folder, environment)
     checks: list[Callable[[], Finding]] = [
         python,
         icmp,
@@ -59,6 +52,20 @@ def examine(folder: Path, environment: Mapping[str, str], *, send_mail: bool = F
         clock,
     ]
     return [check() for check in checks]
+
+
+def examine_site(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
+    """Of a site that a token makes: what its prober needs, and every step to its NOC."""
+    findings = [python(), icmp(), data_folder(folder)]
+    try:
+        join = JOIN.read(environment)
+    except SettingError as error:
+        return [*findings, Finding("token", "fail", str(error))]
+    assert join
+    journal = folder / f"prober-{join.site}.sqlite"
+    if journal.exists():
+        findings.append(Finding("journal", "ok", f"{journal}, {journal.stat().st_size / 1e6:.0f} MB"))
+    return [*findings, *walk(join.broker()), clock()]
 
 
 def python() -> Finding:

@@ -1,0 +1,139 @@
+"""From a site to its NOC: each step that can fail says so in one sentence with its cure, to the prober and to the doctor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from noc_bus.join import Join
+from noc_launcher.brokers import nats
+from noc_launcher.finding import Finding
+from noc_launcher.listening import Listener
+from noc_launcher.site_doctor import walk
+from noc_web.broker import authority
+from noc_web.broker.__main__ import prepare
+from noc_web.broker.accounts import Arrangement
+from tests.launcher.conftest import Noc
+from tests.parts.ports import free_port, listens
+from tests.parts.processes import Processes
+from tests.parts.waiting import wait_until
+
+
+@dataclass
+class Middle:
+    key: Join
+    mqtt_port: int
+    port: int
+
+
+@pytest.fixture(scope="module")
+def middle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Middle]:
+    """A broker with a listener, and what the token of its site paris has in it."""
+    data = tmp_path_factory.mktemp("middle")
+    folder = data / "broker"
+    folder.mkdir()
+    mqtt_port, port = free_port(), free_port()
+    arrangement = Arrangement(str(folder), anonymous_read=True)
+    prepare(data, arrangement, {"paris": "the key"}, ["127.0.0.1"])
+    der = authority.certify(data, folder, ["127.0.0.1"]).authority
+    with Processes(data / "logs") as processes:
+        processes.start("broker", nats.prepare(folder, mqtt_port, Listener("127.0.0.1", port)))
+        wait_until(lambda: listens(port) and listens(mqtt_port), 15, "a broker", seen=lambda: processes.logs)
+        yield Middle(Join(urls=(at(port),), site="paris", secret="the key", authority=der), mqtt_port, port)
+
+
+def at(port: int) -> str:
+    return f"wss://127.0.0.1:{port}"
+
+
+def failed(key: Join) -> Finding:
+    """The step at which the way ends."""
+    *before, last = walk(key.broker())
+    assert {one.level for one in before} <= {"ok"}
+    assert last.level == "fail"
+    return last
+
+
+def test_a_site_that_is_let_in_goes_all_the_way(middle: Middle) -> None:
+    assert [(one.name, one.level) for one in walk(middle.key.broker())] == [
+        ("name", "ok"),
+        ("route", "ok"),
+        ("tls", "ok"),
+        ("login", "ok"),
+    ]
+
+
+def test_of_several_addresses_one_that_works_is_enough(middle: Middle) -> None:
+    key = replace(middle.key, urls=(at(free_port()), at(middle.port)))
+    assert walk(key.broker())[-1].level == "ok"
+
+
+def test_a_token_that_was_replaced_or_expired_says_how_to_get_another(middle: Middle) -> None:
+    found = failed(replace(middle.key, secret="an old key"))
+    assert found.name == "login"
+    assert found.text.endswith(
+        "the token of the site paris was replaced, disabled or removed there, or not used in time: "
+        "get another one with `noc site rotate paris`"
+    )
+
+
+def test_a_token_of_another_noc_is_known_by_its_authority(middle: Middle, tmp_path: Path) -> None:
+    other = authority.certify(tmp_path, tmp_path, ["127.0.0.1"]).authority
+    found = failed(replace(middle.key, authority=other))
+    assert found.name == "tls"
+    assert "its certificate is not one of the NOC that made this token (" in found.text
+    assert found.text.endswith("check the address, or get another token with `noc site rotate paris`")
+
+
+def test_where_nothing_listens_the_listener_and_the_way_are_to_be_checked(middle: Middle) -> None:
+    port = free_port()
+    assert failed(replace(middle.key, urls=(at(port),))) == Finding(
+        "route",
+        "fail",
+        f"wss://paris@127.0.0.1:{port} cannot be reached: Connection refused; "
+        f"check that NOC runs there with --listen, and that port {port} is open on the way",
+    )
+
+
+def test_where_something_else_listens_the_address_is_to_be_checked(middle: Middle) -> None:
+    found = failed(replace(middle.key, urls=(at(middle.mqtt_port),)))
+    assert found.name == "tls"
+    assert "check" in found.text
+
+
+def test_a_name_that_is_none_is_to_be_checked(middle: Middle, own_network: None) -> None:
+    found = failed(replace(middle.key, urls=("wss://noc.invalid:8883",)))
+    assert found.name == "name"
+    assert found.text.startswith("noc.invalid cannot be resolved (")
+
+
+def test_the_doctor_of_a_site_walks_the_chain(middle: Middle, noc: Noc, tmp_path: Path) -> None:
+    done = noc("doctor", "--json", "--join", middle.key.token(), "--data", str(tmp_path))
+    checks = {one["check"]: one["level"] for one in json.loads(done.stdout)}
+    assert list(checks) == ["python", "icmp", "data", "name", "route", "tls", "login", "clock"]
+    assert checks["login"] == "ok"
+
+
+def test_a_token_that_is_not_whole_is_told_by_doctor_and_prober(noc: Noc, middle: Middle) -> None:
+    cut = middle.key.token()[:-5]
+    sentence = (
+        "NOC_JOIN: the value given is not accepted; use the whole word that `noc site add` printed, "
+        "which begins with noc1-."
+    )
+    assert sentence in noc("doctor", "--join", cut).stdout
+    done = noc("prober", "--join", cut)
+    assert (done.returncode, done.stderr) == (2, f"noc-prober: {sentence}\n")
+
+
+def test_a_token_says_where_and_who_and_nothing_else_may(noc: Noc, middle: Middle) -> None:
+    done = noc("prober", "--join", middle.key.token(), NOC_SITE="rome")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "noc-prober: NOC_JOIN says where the broker is and that this is the site paris; "
+        "set neither NOC_MQTT_URL nor NOC_SITE beside it.\n"
+    )
