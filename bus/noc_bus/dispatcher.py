@@ -77,12 +77,11 @@ class Dispatcher:
             self._subscriptions[channel.name] = left
         return None if len(left) == len(mine) or any(one.filter == wanted for one in left) else wanted
 
-    def filters(self) -> dict[str, int]:
-        """What to subscribe to, with its quality of service: in the table's order, definitions before what names them."""
+    def filters(self) -> list[str]:
+        """What to subscribe to, in the table's order: definitions before what names them."""
         with self._lock:
-            wanted = {one.filter: one.channel.qos for many in self._subscriptions.values() for one in many}
             order = {one.filter: CHANNELS.index(one.channel) for many in self._subscriptions.values() for one in many}
-        return dict(sorted(wanted.items(), key=lambda item: (order[item[0]], item[0])))
+        return sorted(order, key=lambda name: (order[name], name))
 
     def channel_of(self, topic: str) -> Channel[Any] | None:
         """The channel a topic belongs to, by its first word."""

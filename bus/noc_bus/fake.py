@@ -60,7 +60,7 @@ class FakeBus:
     @property
     def filters(self) -> list[str]:
         """What it has subscribed to."""
-        return list(self._dispatcher.filters())
+        return self._dispatcher.filters()
 
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         self._dispatcher.subscribe(channel, handler, **variables)

@@ -29,6 +29,9 @@ _WITHOUT_PRESENCE_S: Final = 45.0
 _ASK_AGAIN_S: Final = (5.0, 300.0)
 _ASK_FOR_NEW_S: Final = 2.0
 _REFUSED_KEYS: Final = 1000
+# A broker may hand out what it retained after what replaced it. Where the writer's numbers really fell, because its clock
+# was put back, asking once does not help, and the second answer counts as it is.
+_BELIEVED_WHEN_ASKED: Final = 2
 # A presence may be overtaken by what comes after it: it is compared also with what was true so shortly before.
 _OVERTAKEN_S: Final = 3.0
 
@@ -279,6 +282,8 @@ class Mirror(Generic[K, M]):
 
     def _keep(self, key: K, message: M) -> None:
         writer, before = self._writer_of(key), self._items.get(key)
+        if before is not None and writer.asked < _BELIEVED_WHEN_ASKED and _is_older(message, before):
+            message = before
         if before is not None and key not in self._unconfirmed:
             writer.add(-1, -_rev(before), self._clock())
         self._unconfirmed.discard(key)
@@ -381,6 +386,12 @@ def key_of(channel: Channel[Any], variables: dict[str, str]) -> Any:
     """How mirrors name a topic: its only variable, or all of them in the topic's order."""
     values = tuple(variables[name] for name in channel.variables)
     return values[0] if len(values) == 1 else values
+
+
+def _is_older(message: Message, than: Message) -> bool:
+    """Of an older writer's messages, which have no number, nobody can tell."""
+    rev = getattr(message, "rev", None)
+    return rev is not None and rev < _rev(than)
 
 
 def _rev(message: Message) -> int:

@@ -40,6 +40,9 @@ REFUSED_RETRY_S: Final = 30.0
 _FILTERS_AT_ONCE: Final = 20
 # OpenSSL's codes for a certificate that is not valid yet, or no longer.
 _NOT_NOW: Final = (9, 10)
+# What a connection loses is asked for again by whoever counts on it (mirrors, journals). A broker's own care would
+# cost both sides most of their work, and does harm: nats-server sends again after 30 s what was replaced long ago.
+_READ_AT_QOS: Final = 0
 
 _log = log.get("noc.bus")
 
@@ -110,7 +113,7 @@ class Session:
         client = self._client
         if client and self._connected:
             self._inbox.call(lambda: self._dispatcher.resubscribed(channel))
-            client.subscribe(channel.filter(self.broker.root, **variables), channel.qos)
+            client.subscribe(channel.filter(self.broker.root, **variables), _READ_AT_QOS)
 
     def lost(self, channel: Channel[Any]) -> int:
         return self._inbox.lost[channel.name]
@@ -268,12 +271,12 @@ class Session:
             return
         self._backoff.reset()
         self._inbox.call(self._dispatcher.connected)
-        filters = list(self._dispatcher.filters().items())
+        filters = self._dispatcher.filters()
         if not filters:
             self._confirmed()
             return
         for start in range(0, len(filters), _FILTERS_AT_ONCE):
-            _, mid = client.subscribe(filters[start : start + _FILTERS_AT_ONCE])
+            _, mid = client.subscribe([(one, _READ_AT_QOS) for one in filters[start : start + _FILTERS_AT_ONCE]])
             if mid is not None:
                 self._unconfirmed.add(mid)
 

@@ -265,6 +265,29 @@ def test_a_missed_message_is_asked_for_after_the_mirror_has_differed_for_five_se
     assert is_complete(mirror)
 
 
+def test_what_was_replaced_long_ago_and_comes_once_more_changes_nothing(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", note="new", rev=2))
+    rig.announce(count=1, rev_sum=2)
+    rig.wait(120, mirror)
+    rig.other.publish(TARGETS, target("a", note="old", rev=1))
+    assert mirror.items() == {"a": target("a", note="new", rev=2)}
+    assert is_complete(mirror)
+
+
+def test_a_writer_whose_numbers_fell_with_its_clock_is_believed_when_asking_once_did_not_help(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", note="before", rev=1_000_000))
+    rig.announce(count=1, rev_sum=1_000_000)
+    rig.other.publish(TARGETS, target("a", note="after", rev=7))
+    rig.announce(count=1, rev_sum=7)
+    rig.wait(30, mirror)
+    assert mirror.items() == {"a": target("a", note="after", rev=7)}
+    assert is_complete(mirror)
+
+
 def test_a_missed_removal_is_noticed_and_the_thing_is_removed(rig: Rig) -> None:
     mirror = rig.mirror()
     rig.start()

@@ -52,7 +52,8 @@ class Mosquitto:
         self.folder = folder
         self.users = folder / "users"
         self.config = folder / "mosquitto.conf"
-        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type subscribe\n")
+        self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,9 +61,8 @@ class Mosquitto:
         return Broker("127.0.0.1", self.port)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            ["mosquitto", "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self.log.open("ab") as log_file:
+            self.process = subprocess.Popen(["mosquitto", "-c", str(self.config)], stdout=log_file, stderr=log_file)
 
     def kill(self) -> None:
         if self.process:
@@ -105,6 +105,16 @@ def test_retained_messages_arrive_and_clearing_one_is_told(mosquitto: Mosquitto,
     until(lambda: got == [(TARGET, {"target": "a"})], "the target")
     assert session.clear(TARGETS, target="a")
     until(lambda: got[1:] == [(None, {"target": "a"})], "its clearing")
+
+
+def test_no_broker_is_asked_to_send_again_what_may_be_replaced_by_then(mosquitto: Mosquitto, session: Session) -> None:
+    session.subscribe(TARGETS, lambda message, variables: None)
+    session.start()
+    until(lambda: session.connected, "a connection")
+    session.resubscribe(TARGETS)
+    until(lambda: mosquitto.log.read_text().count("noc/v1/targets/+") == 2, "two subscriptions in the broker's log")
+    qualities = [line.split()[-2] for line in mosquitto.log.read_text().splitlines() if "noc/v1/targets/+" in line]
+    assert qualities == ["0", "0"]
 
 
 def test_bad_payloads_and_failing_handlers_are_counted_and_survived(
