@@ -14,6 +14,9 @@ from typing import Final, Generic, Literal, TypeVar
 from noc_bus import messages as m
 
 DEFAULT_ROOT: Final = "noc/v1"
+# What a connection loses is asked for again by whoever counts on it (mirrors, journals). A broker's own care would
+# cost both sides most of their work, and does harm: nats-server sends again after 30 s what was replaced long ago.
+READ_AT_QOS: Final = 0
 
 Role = Literal["web", "prober", "recorder", "alerter"]
 _SLUG: Final = re.compile(m.SLUG)

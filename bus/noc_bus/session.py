@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from noc_bus import topic_variables
 from noc_bus.broker import Broker
 from noc_bus.bus import Handler
-from noc_bus.channels import Channel
+from noc_bus.channels import READ_AT_QOS, Channel
 from noc_bus.codec import encode
 from noc_bus.dispatcher import Dispatcher
 from noc_bus.inbox import INBOX_MESSAGES, Arrived, Inbox
@@ -40,9 +40,6 @@ REFUSED_RETRY_S: Final = 30.0
 _FILTERS_AT_ONCE: Final = 20
 # OpenSSL's codes for a certificate that is not valid yet, or no longer.
 _NOT_NOW: Final = (9, 10)
-# What a connection loses is asked for again by whoever counts on it (mirrors, journals). A broker's own care would
-# cost both sides most of their work, and does harm: nats-server sends again after 30 s what was replaced long ago.
-_READ_AT_QOS: Final = 0
 
 _log = log.get("noc.bus")
 
@@ -113,7 +110,7 @@ class Session:
         client = self._client
         if client and self._connected:
             self._inbox.call(lambda: self._dispatcher.resubscribed(channel))
-            client.subscribe(channel.filter(self.broker.root, **variables), _READ_AT_QOS)
+            client.subscribe(channel.filter(self.broker.root, **variables), READ_AT_QOS)
 
     def lost(self, channel: Channel[Any]) -> int:
         return self._inbox.lost[channel.name]
@@ -276,7 +273,7 @@ class Session:
             self._confirmed()
             return
         for start in range(0, len(filters), _FILTERS_AT_ONCE):
-            _, mid = client.subscribe([(one, _READ_AT_QOS) for one in filters[start : start + _FILTERS_AT_ONCE]])
+            _, mid = client.subscribe([(one, READ_AT_QOS) for one in filters[start : start + _FILTERS_AT_ONCE]])
             if mid is not None:
                 self._unconfirmed.add(mid)
 

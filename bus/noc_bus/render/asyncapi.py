@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noc_bus.channels import CHANNELS, DEFAULT_ROOT, ROLES, Channel
+from noc_bus.channels import CHANNELS, DEFAULT_ROOT, READ_AT_QOS, ROLES, Channel
 from noc_bus.messages import SLUG_PATTERN, Message
 from noc_bus.render.schemas import schemas
 
@@ -77,9 +77,9 @@ def _operations() -> dict[str, Any]:
 
 
 def _operation(action: str, channel: Channel[Message]) -> dict[str, Any]:
-    binding: dict[str, Any] = {"qos": channel.qos}
+    binding: dict[str, Any] = {"qos": READ_AT_QOS}
     if action == "send":
-        binding["retain"] = channel.retained
+        binding = {"qos": channel.qos, "retain": channel.retained}
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{channel.name}"},
