@@ -26,7 +26,7 @@ from noc_bus.codec import decode, encode
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
-from noc_history.packing import Row
+from noc_history.packing import Row, result_of
 from noc_history.rollups import Rollup, merged, roll_up
 from noc_history.store import (
     Batch,
@@ -288,6 +288,20 @@ class InfluxStore:
             charts[target] = chart_of(dict(sorted(found.items())), silences, start, end, width_ms)
         return charts
 
+    def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
+        where = f"target = {_quoted(target)} AND {_between(start, end)}"
+        begins = {
+            tags["site"]: rows[0]["time"]
+            for tags, rows in self._series_of(f"SELECT FIRST(sent) FROM cycle WHERE {where} GROUP BY site")
+        }
+        fields = "sent, received, invalid, rtts_us, invalid_code, error_codes"
+        for site, first in sorted(begins.items()):
+            for begin in range(first, end, DAY_MS):
+                between = _between(Time(begin), Time(min(begin + DAY_MS, end)))
+                of_day = f"target = {_quoted(target)} AND site = {_quoted(site)} AND {between}"
+                for _, rows in self._series_of(f"SELECT {fields} FROM cycle WHERE {of_day}", epoch="ns"):
+                    yield from (result_of(_whole_row(row), site, target) for row in rows)
+
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         where = f"target = {_quoted(target)} AND {_between(start, end)}"
         notes: dict[str, list[tuple[str | None, list[str]]]] = defaultdict(list)
@@ -519,6 +533,15 @@ def _state_record(row: Mapping[str, Any]) -> StateRecord:
 def _cycle_row(row: Mapping[str, Any]) -> Row:
     rtts_us = tuple([int(rtt) for rtt in (row["rtts_us"] or "").split()])
     return 0, row["time"], 0, row["sent"], row["received"], "!" if row["invalid"] else "", rtts_us
+
+
+def _whole_row(row: Mapping[str, Any]) -> Row:
+    """Of a row whose time is in nanoseconds: see `_nanoseconds`."""
+    at, seq = divmod(row["time"], 1_000_000)
+    _, _, _, sent, received, _, rtts_us = _cycle_row(row)
+    head = f"!{row['invalid_code'] or ''}" if row["invalid"] else ""
+    errors = (row["error_codes"] or "").split()
+    return 0, at, seq, sent, received, " ".join([head, *errors]) if head or errors else "", rtts_us
 
 
 def _points_of(rows: Sequence[Mapping[str, Any]]) -> list[Point]:

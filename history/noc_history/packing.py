@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from noc_bus.messages import ProbeResult
+from noc_bus.time import Time
 
 Row = tuple[int, int, int, int, int, str, tuple[int, ...]]
 """A cycle: series, start in ms since 1970, journal number, sent, received, what else (see `note_of`), RTTs in µs.
@@ -51,6 +52,17 @@ def note_of(result: ProbeResult) -> str:
         return ""
     head = "" if result.invalid is None else f"!{result.invalid_code or ''}"
     return " ".join([head, *result.error_codes])
+
+
+def result_of(row: Row, site: str, target: str) -> ProbeResult:
+    """What `row_of` was given, as far as it is kept: see `store.Store.raw_cycles`."""
+    _, at, seq, sent, received, note, rtts_us = row
+    why_invalid, errors = codes_in(note)
+    return ProbeResult(
+        site=site, target=target, epoch=0, seq=max(0, seq), at=Time(at), address="", sent=sent, received=received,
+        rtts_ms=[us / 1000 for us in rtts_us], errors=list(errors), error_codes=errors,
+        invalid=None if why_invalid is None else why_invalid or "invalid", invalid_code=why_invalid or None,
+    )  # fmt: skip
 
 
 def is_valid(row: Row) -> bool:

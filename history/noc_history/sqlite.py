@@ -16,13 +16,23 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Mark, SiteState, Target
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
 from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of
 from noc_history.housekeeping import Housekeeping
-from noc_history.packing import AT, Row, UnknownPackingError, codes_in, is_valid, row_of, unpack, without_repeats
+from noc_history.packing import (
+    AT,
+    Row,
+    UnknownPackingError,
+    codes_in,
+    is_valid,
+    result_of,
+    row_of,
+    unpack,
+    without_repeats,
+)
 from noc_history.rollups import Rollup, merged
 from noc_history.store import (
     KEEP_5MIN_DAYS,
@@ -309,6 +319,13 @@ class SqliteStore:
         return {
             target: chart_of(of_target, silences[target], start, end, width_ms) for target, of_target in found.items()
         }
+
+    def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
+        for number, _, site in self._read(_SERIES, {"targets": _wanted([target])}):
+            for begin in range(start, end, DAY_MS):
+                with _as_store_error(), self._file.reading("read") as connection:
+                    rows = cycles_of(connection, [number], begin, min(begin + DAY_MS, end))[number]
+                yield from (result_of(row, site, target) for row in rows)
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         with _as_store_error(), self._file.reading("read") as connection:

@@ -7,7 +7,7 @@ no part of a cycle's name: a journal that had to take a new one says the same cy
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -236,6 +236,12 @@ class Store(Protocol):
 
         Where raw cycles are kept no longer, their rollups stand for them: then all of a rollup falls into
         the bucket that it begins in. `sites` None: all.
+        """
+
+    def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
+        """The raw cycles that are kept, site by site in the order of time, read a day at a time.
+
+        Of a result the address, the epoch and the sentences are not kept: these are empty, 0, and the codes.
         """
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:

@@ -138,6 +138,22 @@ def test_codes_are_counted_by_site_whether_their_hour_is_over_or_not(store: Stor
     assert store.codes("nothing", None, at(0), Time.now()) == {}
 
 
+def test_every_raw_cycle_can_be_read_again(store: Store) -> None:
+    day_s = 86_400
+    late = replace(cycle(7), invalid="late-schedule", invalid_code="late-schedule")
+    written = [
+        *(cycle(n * day_s / 2 - day_s, [n + 0.125, 2.5], seq=n) for n in range(4)),
+        replace(late, errors=["no-route"], error_codes=["no-route"], seq=9),
+        cycle(3, [], site="there", seq=1),
+    ]
+    store.write(Batch(results=[*written, cycle(0, target="other")]))
+    summed_up(store)
+    expected = [replace(one, epoch=0, address="") for one in sorted(written, key=lambda one: (one.site, one.at))]
+    assert list(store.raw_cycles("router", at(-3 * day_s), at(2 * day_s))) == expected
+    assert list(store.raw_cycles("router", at(5), at(8))) == [one for one in expected if one.seq == 9]
+    assert list(store.raw_cycles("nothing", at(-3 * day_s), at(2 * day_s))) == []
+
+
 def test_days_of_many_targets_are_counted_apart(store: Store) -> None:
     day_s = 86_400
     cycles = [cycle(day * day_s + second, [1.0], site=site) for day in (0, 2) for second in (0, 7200) for site in "ab"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -96,6 +99,38 @@ def test_what_was_left_unpacked_is_packed_and_the_room_given_back(run: Run, fold
     with closing(sqlite3.connect(folder / "history.sqlite")) as db:
         assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
         assert db.execute("SELECT COUNT(*) FROM tail WHERE low_at < ?", (Time.now() - DAY_MS // 2,)).fetchone() == (0,)
+
+
+def test_its_raw_cycles_are_exported_as_lines_of_json_and_as_csv(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("export") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert Counter(line["target"] for line in lines) == {"a": 301, "b": 300}
+    assert lines[0]["rtts_ms"] == [1.5]
+    output = folder / "some.csv"
+    start = lines[10]["at"]
+    assert run("export", "--format", "csv", "--target", "b", "--from", start, "--output", str(output)) == 0
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["at"] for row in rows] == [
+        line["at"] for line in lines if line["target"] == "b" and line["at"] >= start
+    ]
+    assert (rows[0]["site"], rows[0]["rtts_ms"], rows[0]["invalid"]) == ("here", "1.5", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--target", "nothing"], "There are no cycles of nothing"),
+        (["--output", "/nowhere/x.csv"], "/nowhere/x.csv cannot be written: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(
+    run: Run, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    assert run("export", *words) == 1
+    assert sentence in capsys.readouterr().err
 
 
 def test_without_a_file_or_with_another_store_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,24 +1,30 @@
-"""`noc history check|stats|compact`: on the file itself, beside a running recorder or without one."""
+"""`noc history check|stats|compact|export`: beside a running recorder or without one."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import csv
 import functools
+import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TextIO
 
+from noc_bus.messages import ProbeResult
+from noc_bus.time import DAY_MS, Time
 from noc_frame import progress
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
-from noc_history.store import StoreError, days_ago
+from noc_history.store import Store, StoreError, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 
 EXIT_WRONG: Final = 1
+_LONGEST_MS: Final = 3660 * DAY_MS
 
 
 def main(
@@ -29,15 +35,14 @@ def main(
     try:
         url = _url(arguments.data, folder, environment)
         store = url.open()
+        if arguments.run is _export:
+            return _with(store, lambda: _export(store, arguments))
         if not isinstance(store, SqliteStore):
             return _refuse(f"{url.described} is looked after by its own server; this command is for SQLite")
         if not store.path.is_file():
             return _refuse(f"There is no history in {store.path}; name the data folder with --data")
-        try:
-            run: Callable[[SqliteStore, HistoryUrl], int] = arguments.run
-            return run(store, url)
-        finally:
-            store.close()
+        run: Callable[[SqliteStore, HistoryUrl], int] = arguments.run
+        return _with(store, lambda: run(store, url))
     except StoreError as error:
         return _refuse(str(error))
     except SettingError as error:
@@ -45,9 +50,16 @@ def main(
         return EXIT_SETTINGS
 
 
+def _with(store: Store, act: Callable[[], int]) -> int:
+    try:
+        return act()
+    finally:
+        store.close()
+
+
 def _parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="noc history", description="The history that the recorder keeps in SQLite.")
-    known = top.add_subparsers(metavar="check|stats|compact", required=True)
+    top = argparse.ArgumentParser(prog="noc history", description="The history that the recorder keeps.")
+    known = top.add_subparsers(metavar="check|stats|compact|export", required=True)
     for name, run, about in (
         ("check", _check, "Read all of it and say what is wrong; exit status 1 where something is."),
         ("stats", _stats, "What is in it, from when to when, and how much room it takes."),
@@ -60,7 +72,23 @@ def _parser() -> argparse.ArgumentParser:
         added = known.add_parser(name, description=about, help=about)
         added.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
         added.set_defaults(run=run)
+    about = "Write the raw cycles that are kept to a file or to standard output, of any store."
+    export = known.add_parser("export", description=about, help=about)
+    export.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
+    export.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
+    export.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
+    export.add_argument("--target", metavar="ID", action="append", help="only this one; may be given several times")
+    export.add_argument("--from", metavar="TIME", type=_moment, dest="start", help="such as 2026-11-24T12:00:00Z")
+    export.add_argument("--to", metavar="TIME", type=_moment, dest="end", help="default: now")
+    export.set_defaults(run=_export)
     return top
+
+
+def _moment(text: str) -> Time:
+    try:
+        return Time.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; use a time like 2026-11-24T12:00:00Z") from None
 
 
 def _url(given: str | None, folder: Callable[[], Path] | None, environment: Mapping[str, str]) -> HistoryUrl:
@@ -104,6 +132,65 @@ def _compact(store: SqliteStore, url: HistoryUrl) -> int:
     progress.show("packed", 1)
     print(f"{size / 1e6:,.1f} MB before, {store.path.stat().st_size / 1e6:,.1f} MB now", file=sys.stderr)
     return 0
+
+
+def _export(store: Store, arguments: argparse.Namespace) -> int:
+    end = arguments.end or Time.now()
+    start = arguments.start or Time(end - _LONGEST_MS)
+    known = sorted({target for target, _ in store.last_cycles()})
+    targets = arguments.target or known
+    if unknown := [target for target in targets if target not in known]:
+        return _refuse(f"There are no cycles of {', '.join(unknown)}")
+    try:
+        with (
+            arguments.output.open("w", encoding="utf-8", newline="") if arguments.output else _standard_output() as out
+        ):
+            write = FORMATS[arguments.format](out)
+            for number, target in enumerate(targets):
+                for one in store.raw_cycles(target, start, end):
+                    write(one)
+                progress.show("written", (number + 1) / len(targets))
+    except BrokenPipeError:
+        return EXIT_WRONG
+    except OSError as error:
+        return _refuse(f"{arguments.output or 'standard output'} cannot be written: {error.strerror}")
+    return 0
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    yield sys.stdout
+    sys.stdout.flush()
+
+
+def _as_lines(out: TextIO) -> Callable[[ProbeResult], None]:
+    def write(one: ProbeResult) -> None:
+        out.write(json.dumps(_fields(one)) + "\n")
+
+    return write
+
+
+def _as_csv(out: TextIO) -> Callable[[ProbeResult], None]:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+
+    def write(one: ProbeResult) -> None:
+        fields = _fields(one)
+        lists = {name: " ".join(map(str, fields[name])) for name in ("rtts_ms", "error_codes")}
+        writer.writerow([(fields | lists)[name] for name in _COLUMNS])
+
+    return write
+
+
+def _fields(one: ProbeResult) -> dict[str, Any]:
+    """`invalid` is the code for which a cycle is not measurable, empty for one that is."""
+    invalid = "" if one.invalid is None else one.invalid_code or one.invalid
+    values = (one.target, one.site, str(one.at), one.seq, one.sent, one.received, one.rtts_ms, invalid, one.error_codes)
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+_COLUMNS: Final = ("target", "site", "at", "seq", "sent", "received", "rtts_ms", "invalid", "error_codes")
+FORMATS: Final = {"jsonl": _as_lines, "csv": _as_csv}
 
 
 def _refuse(sentence: str) -> int:
