@@ -120,6 +120,14 @@ class Case:
         return any(self.members[one].critical for one in self.open)
 
     @property
+    def is_unseen(self) -> bool:
+        """Whether nobody can see any of its members, where that is not the very incident."""
+        is_other = self.incident.kind != IncidentKind.TARGET_UNRESOLVABLE
+        return (
+            is_other and bool(self.open) and all(self.members[one].state == VerdictState.UNKNOWN for one in self.open)
+        )
+
+    @property
     def abouts(self) -> tuple[About, ...]:
         return tuple(of_target(one) for one in self.open) if self.members else self.about
 

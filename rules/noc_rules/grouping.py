@@ -32,6 +32,7 @@ from noc_rules.incident import CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
 from noc_rules.verdict import VerdictCode
 
+_LOOK_AGAIN_S: Final = 1.0
 AT_ONCE_S: Final = 30.0
 """Targets that fall within so long have fallen at once: two cycles of most, and their re-checks."""
 
@@ -148,6 +149,10 @@ def tell_what_is_due(draft: Draft, now_s: float) -> None:
     """Mails that have waited for others long enough."""
     for case in [one for one in draft if one.due_s is not None and one.due_s <= now_s]:
         edited = draft.edit(case)
+        if not case.is_told and case.is_unseen:
+            # What nobody can see any more may have been nothing: that is found out first.
+            edited.due_s = now_s + _LOOK_AGAIN_S
+            continue
         is_first = not edited.is_told
         draft.told(edited, now_s)
         edited.note(Why.MAILED_OPENING if is_first else Why.MAILED_CHANGE)
@@ -183,6 +188,9 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
     elif verdict.state in REACHED:
         ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
         _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
+    elif verdict.state is VerdictState.UNKNOWN and found is not None and not found.is_told:
+        case = draft.edit(found)
+        draft.put(case, replace(case.members[change.target], state=verdict.state))
     elif verdict.state is VerdictState.UNREACHABLE and change.definition is not None:
         _behind(draft, found, change, change.definition, now, now_s)
     elif verdict.state is VerdictState.DOWN and change.definition is not None:
@@ -365,12 +373,13 @@ def _left(
     draft: Draft, case: Case, left: Member, why: Why, at: Time, now_s: float, text: str, state: VerdictState | None
 ) -> None:
     """The last that leaves ends it."""
+    was_unseen = case.is_unseen
     draft.put(case, left)
     if case.open:
         unsettled(case, now_s)
         return
     case.incident = replace(case.incident, resolved_at=Time(max(at, case.incident.opened_at)))
-    draft.end(case, why, text, state)
+    draft.end(case, why, text, state, is_mailed=case.is_told or not was_unseen)
 
 
 def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:

@@ -471,6 +471,24 @@ def test_what_a_site_loses_sight_of_later_joins_and_is_one_more_mail() -> None:
     assert [(one.notice, len(one.named)) for one in plant.mails] == [(Notice.OPENED, 200), (Notice.CHANGED, 300)]
 
 
+@pytest.mark.parametrize(("after", "mails"), [(State.UP, 0), (State.DOWN, 1)])
+def test_a_prober_that_finds_itself_cut_off_has_no_outage_of_its_targets_mailed(after: State, mails: int) -> None:
+    """It called them DOWN, and a moment later knew that it sees nothing."""
+    plant = Plant()
+    names = [f"t{number}" for number in range(30)]
+    plant.have(*names)
+    plant.see(State.DOWN, *names)
+    plant.passes(5)
+    plant.standings["north"] = Standing(ProberPresence(site="north", online=True, isolated=True), is_current=True)
+    plant.agenda.add(names)
+    plant.passes(120)
+    assert plant.mails == []
+    plant.standings["north"] = Standing(ProberPresence(site="north", online=True), is_current=True)
+    plant.see(after, *names)
+    plant.passes(20)
+    assert (len(plant.mails), len(plant.open)) == (mails, mails)
+
+
 def test_a_critical_target_that_falls_in_a_storm_has_a_mail_of_its_own_at_once() -> None:
     plant = Plant()
     names = [f"t{number}" for number in range(100)]
@@ -645,5 +663,6 @@ def test_whatever_happens_whoever_was_told_of_a_start_is_told_of_the_end(events:
     assert len(set(resolved)) == len(resolved)
     assert set(opened) <= set(resolved)
     for case in plant.ended:
-        # Nothing that was DOWN goes unmentioned, but what is told of in another incident.
-        assert case.id in resolved or (case.why is Why.MERGED and not case.is_told)
+        # Nothing that was DOWN goes unmentioned, but what is told of in another incident, or nobody could see any more.
+        was_unseen = any(one.state == V.UNKNOWN for one in case.members.values())
+        assert case.id in resolved or (not case.is_told and (case.why is Why.MERGED or was_unseen))
