@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from noc_frame.settings import Setting, SettingError
+from noc_web.broker.authority import LISTENER_FILES
 
 PORT: Final = 8883
 _SIOCGIFADDR: Final = 0x8915
@@ -71,10 +72,10 @@ class Listener:
         return [one for one in addresses() if self.host == "::" or ":" not in one] or ["127.0.0.1"]
 
     def certificate(self, folder: Path) -> Path:
-        return self.given[0] if self.given else folder / "listener.pem"
+        return self.given[0] if self.given else folder / LISTENER_FILES[0]
 
     def key(self, folder: Path) -> Path:
-        return self.given[1] if self.given else folder / "listener.key"
+        return self.given[1] if self.given else folder / LISTENER_FILES[1]
 
 
 def read(environment: Mapping[str, str]) -> Listener | None:

@@ -22,6 +22,7 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
 from noc_web.broker.files import BrokerFiles
+from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
 from noc_web.broker.use import KeyUse
 from noc_web.catalog.catalog import Catalog
@@ -137,7 +138,12 @@ class Service:
             public_url=self.config.public_url,
         )
         self.keeper = Keeper(
-            self.catalog, self.publisher, self.picture, self.broker_files, KeyUse(self.bus, self.broker_accounts)
+            self.catalog,
+            self.publisher,
+            self.picture,
+            self.broker_files,
+            KeyUse(self.bus, self.broker_accounts),
+            Renewal(self.config.data, self.clock_s),
         )
         self._browsers: dict[str, Browser] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import ssl
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from noc_bus import join
 from noc_bus.channels import PROBERS, SITES, STATES
 from noc_bus.time import Time
 from noc_web.broker import authority, names
-from noc_web.broker.__main__ import prepare
+from noc_web.broker.__main__ import prepare, renew
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
@@ -211,3 +212,20 @@ def test_what_the_table_knows_of_no_site_is_not_changed(listening: Service) -> N
         listening.broker_accounts.set_site_disabled("rome", is_disabled=True)
     assert not listening.broker_accounts.remove_site("here")
     assert users(listening) == {"web", "here"}
+
+
+def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listening: Service) -> None:
+    folder = Path(listening.broker_accounts.arrangement().folder)
+    revision, certificate = folder / names.REVISION, folder / "listener.pem"
+    made = dt.datetime.now(dt.UTC)
+    fresh = certificate.read_bytes()
+    renew(listening.config.data)
+    assert certificate.read_bytes() == fresh
+    # As one that was made 350 days ago.
+    certificate.unlink()
+    authority.certify(listening.config.data, folder, ["192.0.2.9"], made - dt.timedelta(days=350))
+    old, told = certificate.read_bytes(), revision.stat().st_mtime_ns
+    listening.let_pass(24 * 3600 + 1)
+    listening.keeper.tick()
+    assert certificate.read_bytes() != old
+    assert revision.stat().st_mtime_ns != told

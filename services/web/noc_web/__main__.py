@@ -25,6 +25,7 @@ from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
 from noc_web.broker.files import BrokerFiles
+from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
 from noc_web.broker.use import KeyUse
 from noc_web.catalog.catalog import Catalog
@@ -102,7 +103,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         public_url=config.public_url,
     )
-    keeper = Keeper(catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts))
+    keeper = Keeper(catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts), Renewal(config.data))
     keeper.follow_database()
     since = Time.now()
 
@@ -160,13 +161,20 @@ class Keeper:
     """Keeps bus, broker and database in step: the database may be changed by this process and by commands beside it."""
 
     def __init__(
-        self, catalog: Catalog, publisher: Publisher, picture: Picture, broker_files: BrokerFiles, key_use: KeyUse
+        self,
+        catalog: Catalog,
+        publisher: Publisher,
+        picture: Picture,
+        broker_files: BrokerFiles,
+        key_use: KeyUse,
+        renewal: Renewal,
     ) -> None:
         self._catalog = catalog
         self._publisher = publisher
         self._picture = picture
         self._broker_files = broker_files
         self._key_use = key_use
+        self._renewal = renewal
 
     def run(self) -> None:
         """The greenlet."""
@@ -184,6 +192,7 @@ class Keeper:
         self._picture.tick()
         with self._while_the_database_is_whole():
             self._key_use.tick()
+        self._renewal.tick()
 
     def follow_database(self) -> None:
         """Raises RestartNeeded where the database is not what it was."""

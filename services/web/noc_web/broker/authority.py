@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CERTIFICATE: Final = "noc-authority.pem"
 KEY: Final = "noc-authority.key"
+LISTENER_FILES: Final = ("listener.pem", "listener.key")
+"""Certificate and key, in the broker's folder."""
 _AUTHORITY_LIFE: Final = dt.timedelta(days=30 * 365)
 _LIFE: Final = dt.timedelta(days=397)
 RENEWED_BEFORE: Final = dt.timedelta(days=60)
@@ -42,27 +44,29 @@ class Listener:
     authority: bytes
 
 
-def certify(data: Path, folder: Path, names: Sequence[str]) -> Listener:
+def certify(data: Path, folder: Path, names: Sequence[str], now: dt.datetime | None = None) -> Listener:
     """A certificate in `folder` for a listener of these names and addresses; the one that is there where it will do.
 
     The authority is in `data`, with what is worth a backup. Raises AuthorityFault, OSError.
     """
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    authority, signing = _authority(data)
-    listener = Listener(folder / "listener.pem", folder / "listener.key", authority.public_bytes(Encoding.DER))
-    if not _will_do(listener, authority, names):
-        _sign(listener, authority, signing, names)
+    now = now or dt.datetime.now(dt.UTC)
+    authority, signing = _authority(data, now)
+    certificate, key = (folder / name for name in LISTENER_FILES)
+    listener = Listener(certificate, key, authority.public_bytes(Encoding.DER))
+    if not _will_do(listener, authority, names, now):
+        _sign(listener, authority, signing, names, now)
     return listener
 
 
-def _authority(data: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
+def _authority(data: Path, now: dt.datetime) -> tuple[Certificate, EllipticCurvePrivateKey]:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     certificate, key = data / CERTIFICATE, data / KEY
     if not certificate.exists() and not key.exists():
-        _make_authority(certificate, key)
+        _make_authority(certificate, key, now)
     try:
         signing: Any = load_pem_private_key(key.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(certificate.read_bytes())
@@ -76,7 +80,7 @@ def _authority(data: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
     return authority, signing
 
 
-def _make_authority(certificate: Path, key: Path) -> None:
+def _make_authority(certificate: Path, key: Path, now: dt.datetime) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -84,7 +88,6 @@ def _make_authority(certificate: Path, key: Path) -> None:
     signing = ec.generate_private_key(ec.SECP256R1())
     # Another name for each, so that one is never taken for the other.
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"NOC {secrets.token_hex(4)}")])
-    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -101,7 +104,7 @@ def _make_authority(certificate: Path, key: Path) -> None:
     write_private(certificate, made.public_bytes(serialization.Encoding.PEM).decode())
 
 
-def _will_do(listener: Listener, authority: Certificate, names: Sequence[str]) -> bool:
+def _will_do(listener: Listener, authority: Certificate, names: Sequence[str], now: dt.datetime) -> bool:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
@@ -111,17 +114,18 @@ def _will_do(listener: Listener, authority: Certificate, names: Sequence[str]) -
     except (OSError, ValueError, InvalidSignature):
         return False
     covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+    left = certificate.not_valid_after_utc - now
     return listener.key.exists() and set(covered) == {*_general_names(names)} and left > RENEWED_BEFORE
 
 
-def _sign(listener: Listener, authority: Certificate, signing: EllipticCurvePrivateKey, names: Sequence[str]) -> None:
+def _sign(
+    listener: Listener, authority: Certificate, signing: EllipticCurvePrivateKey, names: Sequence[str], now: dt.datetime
+) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "NOC broker")]))

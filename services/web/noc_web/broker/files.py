@@ -79,7 +79,12 @@ class BrokerFiles:
             for name in changed:
                 write_private(folder / name, rendered[name])
             if changed:
-                write_private(folder / names.REVISION, f"{int(self._clock())}\n")
+                tell_broker(folder)
+
+
+def tell_broker(folder: Path) -> None:
+    """Have it read again what is in the folder."""
+    write_private(folder / names.REVISION, f"{int(Time.now())}\n")
 
 
 def _read(file: Path) -> str | None:
