@@ -30,6 +30,7 @@ more sites (with noc up --listen ADDRESS)
 administration (beside a running system, or without one)
   noc user add NAME --role ROLE
   noc token create --role ROLE [--name NAME]
+  noc account add NAME --read TOPICS
   noc targets import FILE    CSV or JSON; all rows or none
   noc targets export FILE
   noc history check|stats|compact

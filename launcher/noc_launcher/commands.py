@@ -67,7 +67,7 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "demo": _demo,
     "ping": _prober("ping"),
     "trace": _prober("trace"),
-    **{name: _web_command(name) for name in ("user", "token", "site", "targets")},
+    **{name: _web_command(name) for name in ("user", "token", "site", "account", "targets")},
     "history": _history,
     **{name: _service(name) for name in services.SERVICES},
 }

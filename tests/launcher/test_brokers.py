@@ -7,6 +7,7 @@ import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from noc_bus.broker import Broker
 from noc_bus.session import Session
 from noc_launcher.brokers import mosquitto, nats
 from noc_web.broker.__main__ import prepare
-from noc_web.broker.accounts import Arrangement
+from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.files import BrokerFiles
+from noc_web.database.opening import Database
 from tests.launcher.conftest import Stranger
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
@@ -120,6 +123,25 @@ def test_a_site_cannot_read_the_commands_of_another(broker: Running, stranger: C
     web.publish("noc/v1/commands/madrid/check")
     web.publish("noc/v1/commands/berlin/check")
     assert berlin.hear()[0] == "noc/v1/commands/berlin/check"
+
+
+def test_an_account_of_somebody_s_own_reads_what_it_was_given(broker: Running, stranger: Connect) -> None:
+    with closing(Database(broker.folder.parent)) as database:
+        accounts = BrokerAccounts(database)
+        password = accounts.add_reader("grafana", ["verdicts/#"])
+        BrokerFiles(accounts).write()
+    os.kill(broker.processes.pid("broker"), signal.SIGHUP)
+    wait_until(lambda: not stranger(broker.port, "grafana", password).refused, 5, "the account")
+    grafana, web = stranger(broker.port, "grafana", password), stranger(broker.port, "alerter", "alerter-password")
+    grafana.subscribe("noc/v1/#")
+    grafana.subscribe("noc/v1/verdicts/#")
+    anonymous = stranger(broker.port)
+    anonymous.subscribe("noc/v1/#")
+    stranger(broker.port, "grafana", password).publish("noc/v1/verdicts/router", b"forged")
+    web.publish("noc/v1/incidents/router", b"not for it")
+    web.publish("noc/v1/verdicts/router", b"for it")
+    assert grafana.hear() == ("noc/v1/verdicts/router", b"for it")
+    assert anonymous.hear() == ("noc/v1/incidents/router", b"not for it")
 
 
 @pytest.mark.parametrize(("user", "password"), [("berlin", "wrong"), ("nobody", "wrong"), ("berlin", "")])

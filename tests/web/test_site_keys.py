@@ -13,6 +13,8 @@ import pytest
 
 from noc_bus import join
 from noc_bus.channels import PROBERS, SITES, STATES
+from noc_bus.render.accounts import rights_of
+from noc_bus.render.rights import Rights
 from noc_bus.time import Time
 from noc_web.broker import authority, names
 from noc_web.broker.__main__ import prepare, renew
@@ -229,3 +231,38 @@ def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listeni
     listening.keeper.tick()
     assert certificate.read_bytes() != old
     assert revision.stat().st_mtime_ns != told
+
+
+def test_an_account_reads_what_it_was_given_and_nothing_else(listening: Service) -> None:
+    accounts = listening.broker_accounts
+    accounts.add_reader("grafana", ["verdicts/#", "states/+/router"])
+    listening.broker_files.follow()
+    (account,) = [one for one in accounts.let_in(Time.now()) if one.user == "grafana"]
+    assert rights_of(account) == Rights((), ("noc/v1/verdicts/#", "noc/v1/states/+/router"))
+    assert users(listening) == {"web", "here", "grafana"}
+    assert accounts.readers() == {"grafana": ["verdicts/#", "states/+/router"]}
+    for taken in ("grafana", "here"):
+        with pytest.raises(ProblemError, match="exists already"):
+            accounts.add_reader(taken, ["#"])
+    with pytest.raises(ProblemError, match="is the name of another account"):
+        accounts.new_site_key("grafana")
+    accounts.remove_reader("grafana")
+    listening.broker_files.follow()
+    assert users(listening) == {"web", "here"}
+    for user in ("grafana", "here"):
+        with pytest.raises(ProblemError, match="There is no account"):
+            accounts.remove_reader(user)
+
+
+@pytest.mark.parametrize(
+    "topics", ["", "/verdicts", "verdicts/", "a#", "#/a", "a b", "a\nwrite #", "../x", "$SYS/#", "a//b"]
+)
+def test_topics_that_are_none_are_refused(listening: Service, topics: str) -> None:
+    with pytest.raises(ProblemError, match="is not accepted; use topics below noc/v1"):
+        listening.broker_accounts.add_reader("grafana", ["verdicts/#", topics])
+
+
+@pytest.mark.parametrize("user", ["", "Grafana", "web", "reader", "a b", "x\ntopic write #", "-a"])
+def test_a_name_that_could_break_a_broker_s_file_is_refused(listening: Service, user: str) -> None:
+    with pytest.raises(ProblemError, match="is not accepted; use lower-case letters"):
+        listening.broker_accounts.add_reader(user, ["#"])

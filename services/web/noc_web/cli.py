@@ -33,7 +33,7 @@ from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
 
-COMMANDS: Final = ("user", "token", "site", "targets")
+COMMANDS: Final = ("user", "token", "site", "account", "targets")
 """The first words that `main` takes."""
 EXIT_REFUSED: Final = 1
 _DATA_HELP: Final = "the data folder (NOC_DATA, else the usual one)"
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", help="what it is for (made up where it is left out)")
 
     _add_site_commands(known)
+    _add_account_commands(known)
 
     targets = known.add_parser("targets", help="the list of targets")
     kinds = targets.add_subparsers(metavar="import|export", required=True)
@@ -163,6 +164,22 @@ def _create_token(folder: Path, arguments: argparse.Namespace) -> None:
     print(token)
 
 
+def _add_account_commands(known: Any) -> None:
+    account = known.add_parser("account", help="other programs that read from the broker")
+    kinds = account.add_subparsers(metavar="add|remove|list", required=True)
+    add = _add(kinds, "add", _add_account, "Add an account; its password is printed, this once.")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument(
+        "--read",
+        metavar="TOPICS",
+        action="append",
+        required=True,
+        help="what it may read below noc/v1, such as verdicts/#; may be repeated",
+    )
+    _add(kinds, "remove", _remove_account, "Remove an account, at once.").add_argument("name", metavar="NAME")
+    _add(kinds, "list", _list_accounts, "The accounts, and what each may read.")
+
+
 @contextlib.contextmanager
 def _site_keys(folder: Path) -> Iterator[SiteKeys]:
     with closing(Database(folder)) as database:
@@ -202,6 +219,30 @@ def _remove_site(folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
         keys.remove(arguments.site, _who())
     _say(f"{arguments.site} is removed; its history stays.")
+
+
+def _add_account(folder: Path, arguments: argparse.Namespace) -> None:
+    with closing(Database(folder)) as database:
+        accounts = BrokerAccounts(database)
+        password = accounts.add_reader(arguments.name, arguments.read)
+        Catalog(database).note(_who(), "add account", arguments.name, {"read": arguments.read})
+        BrokerFiles(accounts).write_now()
+    print(password)
+
+
+def _remove_account(folder: Path, arguments: argparse.Namespace) -> None:
+    with closing(Database(folder)) as database:
+        accounts = BrokerAccounts(database)
+        accounts.remove_reader(arguments.name)
+        Catalog(database).note(_who(), "delete account", arguments.name)
+        BrokerFiles(accounts).write_now()
+    _say(f"{arguments.name} reads no more.")
+
+
+def _list_accounts(folder: Path, arguments: argparse.Namespace) -> None:
+    with closing(Database(folder)) as database:
+        for user, reads in BrokerAccounts(database).readers().items():
+            print(f"{user:<20}  {' '.join(reads)}")
 
 
 def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,16 +13,18 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from noc_bus.channels import DEFAULT_ROOT
+from noc_bus.channels import DEFAULT_ROOT, parse_site
 from noc_bus.render import mosquitto
 from noc_bus.render.accounts import Account, AccountRole
 from noc_bus.time import Time
 from noc_web.database.opening import Database
-from noc_web.problem import ProblemCode, ProblemError
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 CENTRAL: Final[tuple[AccountRole, ...]] = ("web", "recorder", "alerter")
 READER: Final = "reader"
 _EVERYTHING: Final = ("#",)
+# Levels of words or a plus each, at the end perhaps a number sign, which is every topic below.
+_FILTER: Final = re.compile(r"(?:(?:\+|[a-z0-9-]{1,63})/){0,5}(?:#|\+|[a-z0-9-]{1,63})")
 _UNUSED_MS: Final = 7 * 24 * 3600 * 1000
 _CUT_OFF_MS: Final = 2000
 # The secrets are 256 random bits: a slow hash would protect nothing, and cost its time at every connection.
@@ -158,6 +161,36 @@ class BrokerAccounts:
             for site, is_own, created_at, expires_at, used_at, used_from, disabled_at in self._database.rows(keys)
         ]
 
+    # -- readers
+
+    def add_reader(self, user: str, reads: Sequence[str]) -> str:
+        """The secret of a new account that may read these topics, filters below the root, and write nothing.
+
+        Raises ProblemError 409 for a name that is taken, 422 for what is not accepted.
+        """
+        _check_reader(user, reads)
+        secret = secrets.token_urlsafe(32)
+        with self._database.begin() as connection:
+            if connection.execute("SELECT 1 FROM broker_account WHERE user = ?", (user,)).fetchone():
+                sentence = f"An account {user!r} exists already; choose another name or remove that one."
+                raise ProblemError(409, sentence, code=ProblemCode.EXISTS)
+            _put(connection, user, "reader", reads, secret, is_own=False)
+            _count(connection)
+        return secret
+
+    def remove_reader(self, user: str) -> None:
+        """Raises ProblemError 404."""
+        gone = "DELETE FROM broker_account WHERE user = ? AND role = 'reader' AND NOT is_own"
+        with self._database.begin() as connection:
+            if not connection.execute(gone, (user,)).rowcount:
+                raise ProblemError(404, f"There is no account {user[:64]!r} that reads.")
+            _count(connection)
+
+    def readers(self) -> dict[str, list[str]]:
+        """What each account that only reads may read."""
+        found = "SELECT user, reads FROM broker_account WHERE role = 'reader' ORDER BY user"
+        return {user: json.loads(reads) for user, reads in self._database.rows(found)}
+
     # -- what brokers are told
 
     def may_speak(self, user: str) -> bool:
@@ -191,6 +224,22 @@ def role_of(user: str) -> AccountRole:
             return user
         case _:
             return "site"
+
+
+def _check_reader(user: str, reads: Sequence[str]) -> None:
+    """Raises ProblemError 422."""
+    try:
+        parse_site(user)
+    except ValueError:
+        sentence = (
+            f"name: {user[:63]!r} is not accepted; use lower-case letters, digits and hyphens, at most 63, "
+            "and not the name of a service."
+        )
+        raise invalid([FieldError("name", sentence)]) from None
+    for one in reads:
+        if not _FILTER.fullmatch(one):
+            sentence = f"read: {one[:80]!r} is not accepted; use topics below {DEFAULT_ROOT}, such as verdicts/# or states/+/router."
+            raise invalid([FieldError("reads", sentence)])
 
 
 def _check_is_a_site_of_others(connection: sqlite3.Connection, site: str) -> None:
