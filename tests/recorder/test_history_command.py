@@ -119,6 +119,61 @@ def test_its_raw_cycles_are_exported_as_lines_of_json_and_as_csv(
     assert (rows[0]["site"], rows[0]["rtts_ms"], rows[0]["invalid"]) == ("here", "1.5", "")
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_what_was_exported_is_imported_elsewhere_and_again_without_harm(
+    run: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str
+) -> None:
+    elsewhere, file = tmp_path_factory.mktemp("elsewhere"), folder / "cycles"
+    store = SqliteStore(folder / "history.sqlite")
+    late = replace(cycle(1), target="c", invalid="late", invalid_code="late-schedule", rtts_ms=[], received=0)
+    store.write(Batch(results=[late, replace(cycle(2), target="c", invalid="of an older version")]))
+    store.write(Batch(results=[replace(cycle(3), target="c", errors=["no route"], error_codes=["no-route"])]))
+    assert run("export", "--format", form, "--output", str(file)) == 0
+    SqliteStore(elsewhere / "history.sqlite").marks()
+    for _ in range(2):
+        assert main(["import", str(file), "--format", form, "--data", str(elsewhere)], environment={}) == 0
+    other = SqliteStore(elsewhere / "history.sqlite")
+    for target in ("a", "b", "c"):
+        assert list(other.raw_cycles(target, Time(0), Time.now())) == list(
+            store.raw_cycles(target, Time(0), Time.now())
+        )
+        assert other.codes(target, None, Time(0), Time.now()) == store.codes(target, None, Time(0), Time.now())
+    store.close()
+    other.close()
+
+
+LINE = '{"target": "a", "site": "s", "at": "2026-11-24T12:00:00Z", "seq": 1, "sent": 1, "received": 0, "rtts_ms": []}'
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "sentence"),
+    [
+        ("jsonl", f"{LINE}\n{{", "line 2 is not JSON"),
+        ("jsonl", "[1]", "line 1 is no JSON object"),
+        ("jsonl", LINE.replace('"a"', '"A b"'), "line 1: Expected `str` matching regex"),
+        ("jsonl", LINE.replace("2026", "yesterday"), "line 1: "),
+        ("jsonl", LINE.replace('"sent": 1', '"sent": 900'), "line 1: Expected `int` <= 200"),
+        ("csv", "target,site\na,s\n", "line 1 has no column at; the columns are target, site, at, seq"),
+        ("csv", "target,site,at,seq,sent,received,rtts_ms,invalid,error_codes\na,s,x,one,1,1,,,\n", "line 2: invalid"),
+    ],
+)
+def test_a_line_that_is_no_cycle_is_named(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str], form: str, text: str, sentence: str
+) -> None:
+    (folder / "bad").write_text(text)
+    assert run("import", str(folder / "bad"), "--format", form) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_that_is_missing_or_no_text_is_named(run: Run, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("import", "/nowhere/x") == 1
+    (folder / "bad").write_bytes(b"\xff\xfe")
+    assert run("import", str(folder / "bad")) == 1
+    said = capsys.readouterr().err
+    assert "/nowhere/x cannot be read: No such file or directory" in said
+    assert "is no UTF-8" in said
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

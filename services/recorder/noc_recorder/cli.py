@@ -1,29 +1,29 @@
-"""`noc history check|stats|compact|export`: beside a running recorder or without one."""
+"""`noc history check|stats|compact|export|import`: beside a running recorder or without one."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import functools
-import json
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
-from noc_bus.messages import ProbeResult
 from noc_bus.time import DAY_MS, Time
 from noc_frame import progress
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Store, StoreError, days_ago
+from noc_history.store import Batch, Store, StoreError, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
+from noc_recorder.exchange import READERS, WRITERS, BadLine
 
 EXIT_WRONG: Final = 1
+_IN_A_BATCH: Final = 5000
 _LONGEST_MS: Final = 3660 * DAY_MS
 
 
@@ -35,8 +35,9 @@ def main(
     try:
         url = _url(arguments.data, folder, environment)
         store = url.open()
-        if arguments.run is _export:
-            return _with(store, lambda: _export(store, arguments))
+        if arguments.run in (_export, _import):
+            act: Callable[[Store, argparse.Namespace], int] = arguments.run
+            return _with(store, lambda: act(store, arguments))
         if not isinstance(store, SqliteStore):
             return _refuse(f"{url.described} is looked after by its own server; this command is for SQLite")
         if not store.path.is_file():
@@ -59,7 +60,7 @@ def _with(store: Store, act: Callable[[], int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="noc history", description="The history that the recorder keeps.")
-    known = top.add_subparsers(metavar="check|stats|compact|export", required=True)
+    known = top.add_subparsers(metavar="check|stats|compact|export|import", required=True)
     for name, run, about in (
         ("check", _check, "Read all of it and say what is wrong; exit status 1 where something is."),
         ("stats", _stats, "What is in it, from when to when, and how much room it takes."),
@@ -75,12 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     about = "Write the raw cycles that are kept to a file or to standard output, of any store."
     export = known.add_parser("export", description=about, help=about)
     export.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
-    export.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
+    export.add_argument("--format", choices=WRITERS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
     export.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
     export.add_argument("--target", metavar="ID", action="append", help="only this one; may be given several times")
     export.add_argument("--from", metavar="TIME", type=_moment, dest="start", help="such as 2026-11-24T12:00:00Z")
     export.add_argument("--to", metavar="TIME", type=_moment, dest="end", help="default: now")
     export.set_defaults(run=_export)
+    about = "Store the raw cycles of such a file, in any store; what is there already is there once."
+    taken = known.add_parser("import", description=about, help=about)
+    taken.add_argument("file", metavar="FILE", type=Path, help="as `noc history export` writes it")
+    taken.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
+    taken.add_argument("--format", choices=READERS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
+    taken.set_defaults(run=_import)
     return top
 
 
@@ -145,7 +152,7 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
         with (
             arguments.output.open("w", encoding="utf-8", newline="") if arguments.output else _standard_output() as out
         ):
-            write = FORMATS[arguments.format](out)
+            write = WRITERS[arguments.format](out)
             for number, target in enumerate(targets):
                 for one in store.raw_cycles(target, start, end):
                     write(one)
@@ -163,34 +170,27 @@ def _standard_output() -> Iterator[TextIO]:
     sys.stdout.flush()
 
 
-def _as_lines(out: TextIO) -> Callable[[ProbeResult], None]:
-    def write(one: ProbeResult) -> None:
-        out.write(json.dumps(_fields(one)) + "\n")
-
-    return write
-
-
-def _as_csv(out: TextIO) -> Callable[[ProbeResult], None]:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-
-    def write(one: ProbeResult) -> None:
-        fields = _fields(one)
-        lists = {name: " ".join(map(str, fields[name])) for name in ("rtts_ms", "error_codes")}
-        writer.writerow([(fields | lists)[name] for name in _COLUMNS])
-
-    return write
-
-
-def _fields(one: ProbeResult) -> dict[str, Any]:
-    """`invalid` is the code for which a cycle is not measurable, empty for one that is."""
-    invalid = "" if one.invalid is None else one.invalid_code or one.invalid
-    values = (one.target, one.site, str(one.at), one.seq, one.sent, one.received, one.rtts_ms, invalid, one.error_codes)
-    return dict(zip(_COLUMNS, values, strict=True))
-
-
-_COLUMNS: Final = ("target", "site", "at", "seq", "sent", "received", "rtts_ms", "invalid", "error_codes")
-FORMATS: Final = {"jsonl": _as_lines, "csv": _as_csv}
+def _import(store: Store, arguments: argparse.Namespace) -> int:
+    done = 0
+    try:
+        with arguments.file.open(encoding="utf-8", newline="") as file:
+            size = arguments.file.stat().st_size
+            results = READERS[arguments.format](file)
+            while batch := list(itertools.islice(results, _IN_A_BATCH)):
+                if rejected := store.write(Batch(results=batch)).rejected:
+                    return _refuse(f"{rejected[0].reason}; {done:,} cycles before this are stored")
+                done += len(batch)
+                progress.show("stored", min(0.99, file.buffer.tell() / size))
+    except BadLine as error:
+        return _refuse(f"{arguments.file}, {error}; {done:,} cycles before it are stored, and may be imported again")
+    except UnicodeDecodeError as error:
+        return _refuse(f"{arguments.file} is no UTF-8: {error.reason}")
+    except OSError as error:
+        return _refuse(f"{arguments.file} cannot be read: {error.strerror}")
+    finally:
+        progress.show("stored", 1)
+    print(f"{done:,} cycles; what was there already is there once", file=sys.stderr)
+    return 0
 
 
 def _refuse(sentence: str) -> int:
