@@ -306,6 +306,26 @@ def test_a_zoom_is_in_the_address_and_back_undoes_it(page: Page) -> None:
     page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a finger")
     page.click("zoom-back")
     page.wait(lambda: "from=" not in page.driver.current_url, "zoomed out")
+    page.the("history-chart").send_keys("-")
+    page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a key")
+    page.click("log-axis")
+    page.click("period-before")
+    page.wait(lambda: "y=log" in page.driver.current_url and "before=1" in page.driver.current_url, "both chosen")
+    page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart")
+    script = "window.saved = []; HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }"
+    page.driver.execute_script(script)
+    page.click("chart-png")
+    page.click("chart-csv")
+    saved = page.wait(
+        lambda: (
+            sorted(page.driver.execute_script("return saved"))
+            if len(page.driver.execute_script("return saved")) == 2
+            else None
+        ),
+        "both files",
+    )
+    assert [name.rpartition(".")[2] for name in saved] == ["csv", "png"]
+    assert all(name.startswith("server-20") for name in saved)
 
 
 def _drag(page: Page, by: str) -> None:

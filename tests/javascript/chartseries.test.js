@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { appended, columns, lossClass, nearest, point, spans } = await load("chartseries.js");
+const { appended, asCsv, columns, lossClass, nearest, point, spans, totals } = await load("chartseries.js");
 
 /** @param {number} at seconds @param {number|null} [rtt] */
 const row = (at, rtt = 10) => [at * 1000, rtt, rtt, rtt, rtt === null ? 100 : 0, 1, 0, rtt, rtt, rtt, rtt, rtt, 0];
@@ -56,4 +56,22 @@ test("the readout takes the nearest cycle, and none where the chart has a gap", 
   assert.equal(nearest(points, 16_000), points[2]);
   assert.equal(nearest(points, 150_000), null);
   assert.equal(nearest([], 0), null);
+});
+
+test("the figures of a period are those of all its echoes, however long the rows are", () => {
+  const long = [0, 1, 2, 9, 50, 10, 0, 1, 1, 2, 3, 9, 0];
+  const short = [60_000, 4, 5, 6, 0, 5, 0, 4, 4, 5, 6, 6, 0];
+  const invalid = [120_000, null, null, null, null, 3, 3, null, null, null, null, null, 0];
+  assert.deepEqual(totals([long, short, invalid]), { min: 1, mean: 3.5, max: 9, loss: 500 / 15, cycles: 18 });
+  assert.deepEqual(totals([row(0, null)]), { min: null, mean: null, max: null, loss: 100, cycles: 1 });
+  assert.deepEqual(totals([]), { min: null, mean: null, max: null, loss: null, cycles: 0 });
+});
+
+test("the chart as CSV has a line for each row of each site, and nothing where nothing is known", () => {
+  assert.deepEqual(asCsv({ here: [row(0), row(10, null)] }).split("\n"), [
+    "site,at,min_ms,mean_ms,max_ms,loss_pct,cycles,invalid,p5_ms,p25_ms,p50_ms,p75_ms,p95_ms,blind_pct",
+    "here,1970-01-01T00:00:00.000Z,10,10,10,0,1,0,10,10,10,10,10,0",
+    "here,1970-01-01T00:00:10.000Z,,,,100,1,0,,,,,,0",
+    "",
+  ]);
 });

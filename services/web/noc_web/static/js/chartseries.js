@@ -92,6 +92,32 @@ export const LOSS_CLASSES = [
 /** The class of a loss; undefined: none was lost. @param {number} loss */
 export const lossClass = (loss) => LOSS_CLASSES.find((one) => loss >= one.from);
 
+/** A site's figures over all its rows. Mean and loss are those of all echoes, however long the rows are.
+ * @param {readonly Point[]} points @returns {{min: Ms, mean: Ms, max: Ms, loss: number|null, cycles: number}} */
+export function totals(points) {
+  let [min, max, sum, answered, lost, valid, cycles] = [Infinity, -Infinity, 0, 0, 0, 0, 0];
+  for (const [, low, mean, high, loss, count, invalid] of points) {
+    cycles += count;
+    if (loss === null) continue;
+    const counted = Math.max(count - invalid, 0) || count || 1;
+    valid += counted;
+    lost += counted * loss;
+    if (low === null || mean === null || high === null) continue;
+    const received = counted * (1 - loss / 100);
+    [min, max, sum, answered] = [Math.min(min, low), Math.max(max, high), sum + received * mean, answered + received];
+  }
+  const has = answered > 0;
+  return { min: has ? min : null, mean: has ? sum / answered : null, max: has ? max : null, loss: valid ? lost / valid : null, cycles };
+}
+
+const COLUMNS = ["at", "min_ms", "mean_ms", "max_ms", "loss_pct", "cycles", "invalid", "p5_ms", "p25_ms", "p50_ms", "p75_ms", "p95_ms", "blind_pct"];
+
+/** All that a chart shows, as a table. @param {Record<string, readonly Point[]>} sites */
+export function asCsv(sites) {
+  const lines = Object.entries(sites).flatMap(([site, points]) => points.map(([at, ...rest]) => [site, new Date(at).toISOString(), ...rest.map((one) => one ?? "")].join(",")));
+  return `${["site", ...COLUMNS].join(",")}\n${lines.join("\n")}\n`;
+}
+
 /** The row nearest to a time, no further than a few steps. @param {readonly Point[]} points @param {number} at in milliseconds @returns {Point|null} */
 export function nearest(points, at) {
   if (!points.length) return null;

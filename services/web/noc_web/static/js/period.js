@@ -13,6 +13,9 @@ export const RANGES = [
   { name: "24h", label: "24 h", ms: DAY_MS },
   { name: "7d", label: "7 d", ms: 7 * DAY_MS },
   { name: "30d", label: "30 d", ms: 30 * DAY_MS },
+  { name: "90d", label: "90 d", ms: 90 * DAY_MS },
+  { name: "1y", label: "1 y", ms: 365 * DAY_MS },
+  { name: "5y", label: "5 y", ms: 5 * 365 * DAY_MS },
 ];
 
 /** @typedef {{from: number, to: number}} Period */
@@ -37,6 +40,20 @@ const month = (now, months) => new Date(now.getFullYear(), now.getMonth() + mont
 export function named(query) {
   const [from, to] = [Number(query.get("from") || NaN), Number(query.get("to") || NaN)];
   return from < to && Number.isFinite(new Date(from).getTime()) && Number.isFinite(new Date(to).getTime()) ? { from, to } : null;
+}
+
+const STEP = 0.25;
+
+/** The period that a key leads to: arrows go along, plus and minus go in and out. Null: it is no such key, or leads past now.
+ * @param {string} key @param {Period} period @param {number} now @returns {Period|null} */
+export function moved(key, { from, to }, now) {
+  const span = to - from;
+  const step = span * STEP;
+  if (key === "ArrowLeft") return { from: from - step, to: to - step };
+  if (key === "ArrowRight") return to < now ? { from: Math.min(from + step, now - span), to: Math.min(to + step, now) } : null;
+  if (key === "+") return { from: from + step, to: to - step };
+  if (key === "-") return { from: from - span / 2, to: Math.min(to + span / 2, now) };
+  return null;
 }
 
 /** Never shown shorter, however new a target is. */

@@ -178,6 +178,11 @@ function History({ id, query, onDrawn }) {
   const points = Math.min(1500, Math.max(400, Math.round(innerWidth * 0.8)));
   const history = useLoaded(`${path}/history`, { from: Math.round(period.from), to: Math.round(period.to), points });
   const states = useLoaded(`${path}/states`, { from: Math.round(period.from), to: Math.round(period.to) });
+  const span = period.to - period.from;
+  const isCompared = query.get("before") === "1";
+  const earlier = useLoaded(isCompared ? `${path}/history` : null, { from: Math.round(period.from - span), to: Math.round(period.from), points });
+  const incidents = useLoaded("/incidents", { target: id, from: Math.round(period.from), to: Math.round(period.to) });
+  const own = useLoaded(path);
   const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
   const [plot, setPlot] = useState({ left: 0, width: 0 });
   const now = useNow(5000);
@@ -198,6 +203,15 @@ function History({ id, query, onDrawn }) {
     const found = history.answer?.sites ?? {};
     return appends ? appended(found, heard, history.answer?.width_ms) : found;
   }, [history.answer, heard, appends]);
+  const marks = useMemo(
+    () => ({
+      blind: blindTimes(states.answer?.sites ?? {}),
+      limit: own.answer?.resolved.degraded_rtt_ms ?? null,
+      before: isCompared ? later(earlier.answer?.sites ?? {}, span) : {},
+      incidents: (incidents.answer?.incidents ?? []).map((/** @type {any} */ one) => /** @type {[number, number]} */ ([Date.parse(one.opened_at), one.resolved_at ? Date.parse(one.resolved_at) : period.to])),
+    }),
+    [states.answer, own.answer, earlier.answer, incidents.answer, isCompared],
+  );
   const isReady = Boolean((history.answer || history.error) && (states.answer || states.error));
   useEffect(() => {
     if (isReady) onDrawn();
@@ -225,6 +239,8 @@ function History({ id, query, onDrawn }) {
         <button class="quiet" aria-pressed=${query.get("y") === "0"} title="Let the chart's axis start at 0" data-testid="from-zero" onClick=${() => setQuery({ y: query.get("y") === "0" ? null : "0" }, { replace: true })}>
           From 0
         </button>
+        <button class="quiet" aria-pressed=${query.get("y") === "log"} title="Powers of ten on the chart's axis" data-testid="log-axis" onClick=${() => setQuery({ y: query.get("y") === "log" ? null : "log" }, { replace: true })}>Log</button>
+        <button class="quiet" aria-pressed=${isCompared} title="Draw the period before as dashed lines" data-testid="period-before" onClick=${() => setQuery({ before: isCompared ? null : "1" }, { replace: true })}>Before</button>
         <span class="spring"></span>
         <${CustomPeriod} key=${`${range.name} ${fixed?.from} ${fixed?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => setQuery({ from: String(wanted.from), to: String(wanted.to) })} />
       </div>
@@ -238,7 +254,9 @@ function History({ id, query, onDrawn }) {
                 sites=${sites}
                 from=${shown.from}
                 to=${shown.to}
-                fromZero=${query.get("y") === "0"}
+                axis=${AXES[query.get("y") ?? ""] ?? "auto"}
+                marks=${marks}
+                name=${`${id}-${new Date(shown.from).toISOString().slice(0, 16)}`.replace(/[^a-z0-9-]/gi, "-")}
                 onZoom=${zoom}
                 onBack=${zoomOut}
                 onPlot=${(/** @type {typeof plot} */ next) => setPlot((before) => (before.left === next.left && before.width === next.width ? before : next))}
@@ -257,6 +275,17 @@ function History({ id, query, onDrawn }) {
     </section>
   `;
 }
+
+/** Of the chart, as the page's address says it. @type {Record<string, "zero"|"log">} */
+const AXES = { 0: "zero", log: "log" };
+
+/** When each site looked at nothing. @param {Record<string, {state: string, start: string, end: string}[]>} sites
+ * @returns {Record<string, [number, number][]>} */
+const blindTimes = (sites) =>
+  Object.fromEntries(Object.entries(sites).map(([site, intervals]) => [site, intervals.filter((one) => one.state === "UNKNOWN").map((one) => [Date.parse(one.start), Date.parse(one.end)])]));
+
+/** Rows as if they had been so much later. @param {Record<string, any[]>} sites @param {number} ms */
+const later = (sites, ms) => Object.fromEntries(Object.entries(sites).map(([site, rows]) => [site, rows.map(([at, ...rest]) => [at + ms, ...rest])]));
 
 /** Undo the last zoom: it is a step in the browser's history, but where somebody came with it from elsewhere. */
 function zoomOut() {
