@@ -146,6 +146,9 @@ def test_the_report_says_how_much_was_measured_and_counts_as_one_chooses(page: P
     Select(page.the("report-profile")).select_by_visible_text("Down and Unreachable")
     page.wait(lambda: "Counted as downtime: Down and Unreachable." in page.text(), "the report counted so")
     assert "profile=unreachable-is-down" in page.driver.current_url
+    hours = page.driver.find_element(By.NAME, "hours")
+    hours.send_keys("Mon-Sun 00:00-24:00\n")
+    page.wait(lambda: "all targets, Mon-Sun 00:00-24:00" in page.text(), "the report of these hours")
     assert "profile=unreachable-is-down" in (page.the("report-csv").get_attribute("href") or "")
 
 

@@ -26,7 +26,7 @@ export default function Overview({ query }) {
         <${Tools} query=${query} />
         <${TargetTable} query=${query} />
       </section>
-      <aside class="side">
+      <aside class="side" tabindex="0">
         <${Distribution} />
         <${SitesHealth} />
         <${OpenIncidents} />

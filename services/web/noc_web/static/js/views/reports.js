@@ -34,6 +34,7 @@ const ROWS = 50;
 const meta = (/** @type {string} */ name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content");
 const TITLE = meta("report-title") ?? "Uptime report";
 const LOGO = meta("report-logo");
+const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const WORST = 10;
 const LONGEST_WITH_RTT_MS = 93 * DAY_MS;
 
@@ -51,10 +52,15 @@ export default function Reports({ query }) {
     () => custom ?? preset.of(new Date()),
     [preset.name, query.get("from"), query.get("to")],
   );
-  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile };
+  const hours = query.get("hours") ?? "";
+  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile, hours, zone: hours ? ZONE : "" };
   // Percentiles of many targets over a long time are read for longer than one likes to wait.
   const rtt = period.to - period.from <= LONGEST_WITH_RTT_MS;
   const { answer, error, progress } = useReport({ ...asked, by, rtt, compare: true, offset, limit: ROWS });
+  // Of the same report, and drawn together with it: what came later would push the rows about.
+  const parts = useReport({ ...asked, by: "group", rtt, compare: true, sort: "name", limit: ROWS });
+  const worst = useReport({ ...asked, rtt, compare: true, limit: WORST });
+  const isThere = answer && parts.answer && worst.answer;
   const chosen = (/** @type {Record<string, string|null>} */ wanted) => setQuery({ offset: null, ...wanted });
   return html`
     <section class="panel report" aria-label="Uptime report">
@@ -85,21 +91,25 @@ export default function Reports({ query }) {
             ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
         </label>
+        <label title="Only these hours count, by the clock of your time zone">
+          Hours
+          <input class="hours" name="hours" value=${hours} placeholder="all, or Mon-Fri 08:00-18:00" onChange=${(/** @type {any} */ event) => chosen({ hours: event.currentTarget.value.trim() || null })} />
+        </label>
         <span class="spring"></span>
         <${CustomPeriod} key=${`${preset.name} ${custom?.from} ${custom?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => chosen({ from: String(wanted.from), to: String(wanted.to), period: null })} />
         <a class="button" href=${address("/reports/uptime", { ...asked, by, rtt, compare: true, format: "csv" })} download data-testid="report-csv">CSV</a>
         <a class="button" href=${address("/reports/outages", { ...asked, format: "csv" })} download>Outages as CSV</a>
         <button onClick=${() => print()}>Print</button>
       </div>
-      <${Trouble} error=${error} />
-      ${answer
+      <${Trouble} error=${error ?? parts.error ?? worst.error} />
+      ${isThere
         ? html`
             <p class="report-period">
-              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${progress === null ? "" : `, calculating… ${progress} %`}
+              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${answer.hours ? `, ${answer.hours}` : ""}${progress === null ? "" : `, calculating… ${progress} %`}
             </p>
-            ${answer.count ? html`<${Pages} answer=${answer} asked=${{ ...asked, rtt }} kind=${kind} />` : html`<p class="empty">${empty(group, by)}</p>`}
+            ${answer.count ? html`<${Pages} answer=${answer} parts=${parts.answer} worst=${worst.answer} kind=${kind} />` : html`<p class="empty">${empty(group, by)}</p>`}
           `
-        : error
+        : error ?? parts.error ?? worst.error
           ? null
           : html`<p class="empty">Calculating… <progress max="100" value=${progress ?? 0} aria-label="How much is calculated"></progress></p>`}
     </section>
@@ -134,11 +144,9 @@ function useReport(asked) {
   return found;
 }
 
-/** @param {{answer: any, asked: Record<string, any>, kind: string}} given */
-function Pages({ answer, asked, kind }) {
-  const parts = useReport({ ...asked, by: "group", compare: true, sort: "name", limit: ROWS });
-  const worst = useReport({ ...asked, compare: true, limit: WORST });
-  const bad = (worst.answer?.rows ?? []).filter((/** @type {any} */ row) => row.outages);
+/** `parts`: the report by group, `worst`: its worst targets. @param {{answer: any, parts: any, worst: any, kind: string}} given */
+function Pages({ answer, parts, worst, kind }) {
+  const bad = worst.rows.filter((/** @type {any} */ row) => row.outages);
   const first = answer.offset;
   const last = first + answer.rows.length;
   const isAll = answer.count <= ROWS;
@@ -149,9 +157,9 @@ function Pages({ answer, asked, kind }) {
       ? html`<h2>The worst ${bad.length}</h2>
           <${Table} rows=${bad} by="target" kind="Target" />`
       : null}
-    ${answer.by === "target" && parts.answer?.count > 1
+    ${answer.by === "target" && parts.count > 1
       ? html`<h2>Groups</h2>
-          <${Table} rows=${parts.answer.rows} by="group" kind="Group" />`
+          <${Table} rows=${parts.rows} by="group" kind="Group" />`
       : null}
     <h2>${kind}s</h2>
     <${Table} rows=${answer.rows} by=${answer.by} kind=${kind} total=${answer.by === "target" ? answer : null} testid="report-table" />
