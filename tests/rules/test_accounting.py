@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from noc_bus.messages import ProberPresence, SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules.calendar import MINUTES_OF_DAY, Calendar, Span
@@ -219,7 +221,7 @@ def _is_open(calendar: Calendar | None, second: int) -> bool:
 def _by_the_second(
     found: Case, watched: Watched, parent: Sequence[VerdictState | None] | None
 ) -> list[VerdictState | None]:
-    definitions = [_last(watched.definitions, second) for second in range(found.start, found.end)]
+    definitions = _places(watched.definitions, found.start, found.end)
     lines = {site: _line(found, watched, site) for site in watched.states}
     known: dict[Any, VerdictState | None] = {}
     judged = []
@@ -249,15 +251,25 @@ def _last(things: Sequence[Defined | Known], second: int) -> int:
     return max((place for place, one in enumerate(things) if one.since <= 1000 * second), default=0)
 
 
+def _places(things: Sequence[Defined | Known], start: int, end: int) -> list[int]:
+    """For each second the place of the one that holds."""
+    places, place = [], _last(things, start)
+    for second in range(start, end):
+        while place + 1 < len(things) and things[place + 1].since <= 1000 * second:
+            place += 1
+        places.append(place)
+    return places
+
+
 def _line(found: Case, watched: Watched, site: str) -> list[State | None]:
     states = watched.states[site]
     line = [
-        State(states[_last(states, second)].state) if states[0].since <= 1000 * second else None
-        for second in range(found.start, found.end)
+        State(states[place].state) if states[0].since <= 1000 * second else None
+        for second, place in enumerate(_places(states, found.start, found.end), start=found.start)
     ]
     for hole in watched.holes[site]:
         seconds = range(hole.start // 1000, hole.until // 1000)
-        places = {_last(watched.definitions, second) for second in seconds}
+        places = set(_places(watched.definitions, seconds[0], seconds[-1] + 1))
         intervals = [one.interval_s for place in places if (one := watched.definitions[place].target)]
         for second in seconds:
             is_due = bool(intervals) and second >= seconds[0] + max(intervals)
@@ -266,6 +278,7 @@ def _line(found: Case, watched: Watched, site: str) -> list[State | None]:
     return line
 
 
+@pytest.mark.timeout(1800)
 def test_random_pasts_are_added_up_as_a_slow_reference_does_by_the_second(is_long: bool) -> None:
     """Overlapping windows, sites, policies, parents, pauses, silences, calendars, days on which clocks are changed."""
     for number in range(10_000 if is_long else 60):
