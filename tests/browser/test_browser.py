@@ -43,6 +43,12 @@ def test_an_outage_shows_live_and_so_does_its_end(page: Page, watched: tuple[Noc
     page.open("/incidents")
     page.press("All")
     page.wait(lambda: "router" in page.the("incidents").text, "the incident")
+    incident = noc.get("incidents?target=router")["incidents"][0]["id"]
+    page.open(f"/incidents/{incident}")
+    page.wait(lambda: "router" in page.the("members").text, "who was part of it")
+    page.wait(lambda: "target went down" in page.the("timeline").text, "what happened")
+    assert "target recovered" in page.the("timeline").text
+    assert "oncall@noc.test" in page.the("incident-mails").text
 
 
 def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
@@ -282,6 +288,7 @@ def test_every_page_fits_every_width(page: Page, shots: Path | None) -> None:
             ("target", "/targets/server"),
             ("long", "/targets/long"),
             ("incidents", "/incidents"),
+            *[("incident", f"/incidents/{one['id']}") for one in page.noc.get("incidents")["incidents"][:1]],
             ("reports", "/reports"),
             ("groups", "/groups"),
             ("settings", "/settings"),

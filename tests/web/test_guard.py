@@ -77,6 +77,7 @@ PAGES: Final[dict[str, tuple[int, int]]] = {
     "GET /": (302, 200),
     "GET /targets/<id>": (302, 200),
     "GET /incidents": (302, 200),
+    "GET /incidents/<id>": (302, 200),
     "GET /reports": (302, 200),
     "GET /groups": (302, 200),
     "GET /settings": (302, 200),

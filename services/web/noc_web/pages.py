@@ -30,6 +30,7 @@ PAGES: Final = (
     Page("overview", "/", "Overview"),
     Page("target", "/targets/<id>", "Target", is_linked=False),
     Page("incidents", "/incidents", "Incidents"),
+    Page("incident", "/incidents/<id>", "Incident", is_linked=False),
     Page("reports", "/reports", "Reports"),
     Page("groups", "/groups", "Groups"),
     Page("settings", "/settings", "Settings"),

@@ -218,7 +218,7 @@ _NEW_STATES: Final = ("UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE")
 
 
 def _path(incident: Incident) -> str:
-    return f"targets/{incident.targets[0]}" if len(incident.targets) == 1 else "incidents"
+    return f"targets/{incident.targets[0]}" if len(incident.targets) == 1 else f"incidents/{incident.id}"
 
 
 def _line(incident: Incident) -> str:

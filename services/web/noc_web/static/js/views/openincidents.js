@@ -21,7 +21,7 @@ export function OpenIncidents() {
             ${incidents.slice(0, MOST).map(
               (one) => html`
                 <li key=${one.id}>
-                  <a href=${one.targets.length === 1 ? `/targets/${one.targets[0]}` : "/incidents"}>
+                  <a href=${one.targets.length === 1 ? `/targets/${one.targets[0]}` : `/incidents/${one.id}`}>
                     ${subject(one, rows)}
                   </a>
                   <${Since} since=${one.opened_at} now=${now} />
