@@ -240,6 +240,6 @@ def noted(settings: dict[str, str]) -> int:
 
 def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-m", "noc_alerter"], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "noc_alerter"], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     return done.returncode, done.stderr.strip().splitlines()

@@ -91,7 +91,7 @@ def test_every_command_exists_and_explains_itself() -> None:
             [sys.executable, "-m", "noc_launcher", *command.split(), "--help"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, (command, done.stderr)
@@ -116,7 +116,7 @@ def test_the_arguments_of_the_table_are_those_of_the_command(name: str) -> None:
         re.findall(r"--[a-z]+", next(line for line in TEXT.splitlines() if line.startswith(f"| `./noc {name}")))
     )
     command = [sys.executable, "-m", "noc_launcher", name, "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert shown <= set(re.findall(r"--[a-z]+", told))
 
 

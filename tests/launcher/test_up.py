@@ -19,6 +19,7 @@ import pytest
 from noc_launcher.brokers import probe
 from noc_launcher.ports import MQTT_PORT, mqtt_port
 from tests.launcher.conftest import Noc, Stranger
+from tests.parts.figures import Figures
 from tests.parts.ports import free_port
 from tests.parts.up import Up, clean_environment, fill
 from tests.parts.waiting import wait_until
@@ -106,16 +107,16 @@ def is_another(running: Up, name: str, pid: int) -> bool:
     return running.pids().get(name, pid) != pid
 
 
-def test_its_parts_die_with_it_and_the_next_start_is_fast(up: Start) -> None:
+def test_its_parts_die_with_it_and_the_next_start_finds_everything(up: Start, figure: Figures) -> None:
     first = up(NOC_ADMIN_PASSWORD="a password of many letters")
     assert "log in with your name and password" in first.wait_ready()
     children = list(first.pids().values())
     first.process.kill()
     first.process.wait()
     wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in children), 5, "the end of all parts")
-    began_s = time.monotonic()
+    started_s = time.monotonic()
     up().wait_ready()
-    assert time.monotonic() - began_s < 10
+    figure.at_most("started_again_s", round(time.monotonic() - started_s, 1), 30)
 
 
 def test_it_refuses_a_second_start_on_one_folder(up: Start, noc: Noc) -> None:

@@ -86,7 +86,7 @@ def test_without_any_way_to_ping_it_names_the_three_cures(tmp_path: Path) -> Non
         env={**os.environ, "NOC_DATA": str(tmp_path), "NOC_MQTT_URL": nowhere()},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     if "unshare failed" in done.stderr:

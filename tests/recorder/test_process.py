@@ -205,7 +205,7 @@ def run_to_the_end(environment: dict[str, str], *arguments: str) -> tuple[int, l
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     return done.returncode, done.stderr.strip().splitlines()

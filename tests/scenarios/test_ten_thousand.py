@@ -97,6 +97,13 @@ def test_every_row_is_up_in_time_and_agrees_with_the_broker_whatever_happens(
         if number % 2:
             noc.broker.kill()
             noc.broker.start()
+            # Mosquitto has forgotten everything: until all of it is said again, there are changes.
+            wait_until(
+                lambda: all(len(found) == targets for found in stranger.retained()),
+                120,
+                "everything retained again",
+                pause_s=LOOKED_AT_EVERY_S,
+            )
         expected = {name: "DOWN" if address in silent else "UP" for name, address in names.items()}
         _wait_for_table(noc, expected)
         since_s = time.monotonic()

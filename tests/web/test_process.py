@@ -32,7 +32,7 @@ from tests.web.page import Person
 def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NOC_")}
     done = subprocess.run(
-        [sys.executable, "-m", "noc_web"], env=clean | environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "noc_web"], env=clean | environment, capture_output=True, text=True, timeout=120, check=False
     )  # fmt: skip
     return done.returncode, (done.stdout + done.stderr).strip().splitlines()
 
@@ -157,7 +157,7 @@ def test_the_address_to_open_is_one_that_a_browser_takes(tmp_path: Path, host: s
 
 def test_the_help_names_every_setting_and_no_secret_has_a_default() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "noc_web", "--help"], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-m", "noc_web", "--help"], capture_output=True, text=True, timeout=120, check=True
     )
     assert all(setting.name in done.stdout for setting in SETTINGS)
 
