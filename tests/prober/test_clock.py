@@ -205,3 +205,16 @@ def test_small_steps_move_moments_nowhere() -> None:
     assert moments == sorted(moments)
     assert machine.lost == []
     assert abs(machine.now() - machine.wall_s * 1000) <= 20
+
+
+def test_no_step_gives_a_cycle_the_time_of_an_earlier_one() -> None:
+    """A busy machine also reads a step wrongly at first, and puts it right at the next look."""
+    for steps_s in [(-3.0,), (-3.025, 0.025), (-2.975, -0.025), (-1.0, -1.0, -1.0), (-2.0, 1.0, -1.0)]:
+        machine = Machine()
+        told = []
+        for step_s in (*steps_s, 0.0):
+            for _ in range(3):
+                told.append(machine.now())
+                machine.run(1)
+            machine.set_wall(step_s)
+        assert len(set(told)) == len(told), (steps_s, told)

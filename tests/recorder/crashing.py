@@ -65,6 +65,11 @@ def main(folder: Path, start: int, last_seq: int, keep_days: int) -> None:
         rig.intake.put_oldest("here", 1, 0)
         rig.intake.put(*records)
         _wait_for_more(rig, mark)
+    rig.stop()
+    rig.store.close()
+    # A new start packs at once; who runs packs every ten minutes.
+    rig = Rig(folder, Hub(), keep_days=keep_days)
+    rig.start()
     # Whoever looks twice sees a whole round of upkeep end.
     for _ in range(2):
         seen = rig.store.maintained

@@ -113,11 +113,8 @@ ORDER: Final = {name: place for place, name in enumerate(("reject", "write", "se
 
 
 def test_killed_at_any_moment_everything_is_there_once(folder: Path, is_long: bool) -> None:
-    """The short form of it is in `test_process`, with a broker."""
-    if not is_long:
-        pytest.skip("20 kills: --long")
-    rng, begin, last_seq = random.Random(20), begins_at(), 12_000
-    for _ in range(20):
+    rng, begin, last_seq, kills = random.Random(20), begins_at(), 12_000 if is_long else 3000, 20 if is_long else 2
+    for _ in range(kills):
         process = start(folder, begin, last_seq, FOREVER_DAYS)
         time.sleep(rng.uniform(0.7, 1.6))
         process.kill()

@@ -8,6 +8,7 @@ move with it; when time passed that nobody of us saw, moments jump over it.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,8 @@ class Clock:
         self._former: list[_Former] = []
         self._apart_ms, self._slept_ms = self._compare()
         self._offsets.append((-(2**62), self._apart_ms))
+        # What a whole second since boot had behind its point on the wall, after each step.
+        self._fractions_ms = deque([self._apart_ms % 1000], maxlen=_MAX_FORMER)
         self._looked = self.now()
         self.steps = 0
         """How often wall times were corrected."""
@@ -121,8 +124,11 @@ class Clock:
             self._skipped_ms += step_ms
             self._skips = [*self._skips, (self.now(), self._skipped_ms)][-_MAX_FORMER:]
             return
-        # An odd number: a step back by whole seconds would give cycles the very times of earlier ones.
-        step_ms = step_ms | 1 if step_ms < 0 else step_ms
+        # A step back by whole seconds would give cycles the very times of earlier ones.
+        offset_ms = self._offsets[-1][1]
+        while (offset_ms + step_ms) % 1000 in self._fractions_ms:
+            step_ms += 1
+        self._fractions_ms.append((offset_ms + step_ms) % 1000)
         self._offsets = [(since, offset_ms + step_ms) for since, offset_ms in self._offsets]
 
     def _return_to(self, former: _Former) -> None:
