@@ -209,7 +209,14 @@ def test_small_steps_move_moments_nowhere() -> None:
 
 def test_no_step_gives_a_cycle_the_time_of_an_earlier_one() -> None:
     """A busy machine also reads a step wrongly at first, and puts it right at the next look."""
-    for steps_s in [(-3.0,), (-3.025, 0.025), (-2.975, -0.025), (-1.0, -1.0, -1.0), (-2.0, 1.0, -1.0)]:
+    for steps_s in [
+        (-3.0,),
+        (-3.025, 0.025),
+        (-2.975, -0.025),
+        (-1.0, -1.0, -1.0),
+        (-2.0, 1.0, -1.0),
+        (180.017, -180.017, -5.0),
+    ]:
         machine = Machine()
         told = []
         for step_s in (*steps_s, 0.0):

@@ -126,6 +126,7 @@ class Clock:
             return
         # A step back by whole seconds would give cycles the very times of earlier ones.
         offset_ms = self._offsets[-1][1]
+        self._fractions_ms.append(offset_ms % 1000)
         while (offset_ms + step_ms) % 1000 in self._fractions_ms:
             step_ms += 1
         self._fractions_ms.append((offset_ms + step_ms) % 1000)
