@@ -69,7 +69,7 @@ CREATE VIEW row_cycle AS
 """
 
 # One seek for each run or hour, whatever is stored beside what is wanted.
-_PORTIONS: Final = """
+PORTIONS: Final = """
 WITH RECURSIVE one(number) AS (
     SELECT MIN(id) >> 32 FROM {table} WHERE id >= :first << 32
     UNION ALL
@@ -77,10 +77,10 @@ WITH RECURSIVE one(number) AS (
 )
 SELECT {table}.id, data FROM one JOIN {table} ON {table}.id =
     (SELECT MAX(id) FROM {table} WHERE id BETWEEN number << 32 AND number << 32 | :series)
-WHERE high_at >= :start AND low_at < :end ORDER BY {table}.id
 """
-_TAIL: Final = _PORTIONS.replace("{table}", "tail")
-_BLOCKS: Final = _PORTIONS.replace("{table}", "block")
+_OVERLAPPING: Final = f"{PORTIONS}WHERE high_at >= :start AND low_at < :end ORDER BY {{table}}.id\n"
+_TAIL: Final = _OVERLAPPING.replace("{table}", "tail")
+_BLOCKS: Final = _OVERLAPPING.replace("{table}", "block")
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end

@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
-from noc_history.cycles import SHIFT, cycles_of, loose_cycles_of
+from noc_history.cycles import PORTIONS, SHIFT, cycles_of, loose_cycles_of
 from noc_history.packing import Row
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, counts_in, merged_to, pack_rollups, roll_up, unpack_rollups
 
@@ -111,17 +111,7 @@ BY_START: Final = itemgetter(0, 1)
 
 # Of so few series each is looked for; to find more, everything is read.
 _FEW: Final = 100
-# One seek for each hour or day, whatever is stored beside what is wanted.
-_FRESH: Final = """
-WITH RECURSIVE one(number) AS (
-    SELECT MIN(id) >> 32 FROM {table} WHERE id >= :first << 32
-    UNION ALL
-    SELECT (SELECT MIN(id) >> 32 FROM {table} WHERE id >= (number + 1) << 32) FROM one WHERE number < :last
-)
-SELECT {table}.id, data FROM one JOIN {table} ON {table}.id =
-    (SELECT MAX(id) FROM {table} WHERE id BETWEEN number << 32 AND number << 32 | :series)
-WHERE number <= :last
-"""
+_FRESH: Final = f"{PORTIONS}WHERE number <= :last\n"
 _PACKED: Final = """
 WITH RECURSIVE one(number) AS (SELECT :first UNION ALL SELECT number + 1 FROM one WHERE number < :last)
 SELECT {table}.id, data FROM one JOIN {table} ON {table}.id = number << 32 | :group
@@ -289,11 +279,8 @@ def hours_and_days(
         for one in _all_of(connection, DAYS, min(whole) * DAY_MS, (max(whole) + 1) * DAY_MS, wanted):
             if one.start // DAY_MS in whole:
                 yield one
-    for part_start, part_end in parts:
-        found = {BY_START(one): one for one in _all_of(connection, HOURS, part_start, part_end, wanted)}
-        for (data,) in connection.execute(_RECENT, (part_start // HOUR_MS, part_end // HOUR_MS)).fetchall():
-            found.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in wanted)
-        yield from found.values()
+    for part in parts:
+        yield from _hours_of(connection, *part, wanted)
 
 
 def daily_counts(
@@ -309,11 +296,8 @@ def daily_counts(
     for series, at, cycles, invalid, sent, received in _counts_of_days(connection, whole):
         if series in of_series:
             _add(of_series[series], at, cycles, invalid, sent, received)
-    for part_start, part_end in parts:
-        sums = {BY_START(one): one for one in _all_of(connection, HOURS, part_start, part_end, targets)}
-        for (data,) in connection.execute(_RECENT, (part_start // HOUR_MS, part_end // HOUR_MS)).fetchall():
-            sums.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in of_series)
-        for one in sums.values():
+    for part in parts:
+        for one in _hours_of(connection, *part, targets):
             at = one.start - one.start % DAY_MS
             _add(of_series[one.series], at, one.cycles, one.invalid, one.sent, one.received)
     return {target: days for target, days in found.items() if days}
@@ -375,6 +359,14 @@ _BETWEEN: Final = "SELECT data FROM {table} WHERE id >= ? << 32 AND id < ? << 32
 _ALL_FRESH: Final = {one: _BETWEEN.replace("{table}", one.fresh) for one in TIERS}
 _ALL_PACKED: Final = {one: _BETWEEN.replace("{table}", one.packed) for one in TIERS}
 _RECENT: Final = _BETWEEN.replace("{table}", "recent_hours")
+
+
+def _hours_of(connection: sqlite3.Connection, start: int, end: int, wanted: Collection[int]) -> Iterable[Rollup]:
+    """Of a part of a day, those of hours that were noted with their minutes too."""
+    found = {BY_START(one): one for one in _all_of(connection, HOURS, start, end, wanted)}
+    for (data,) in connection.execute(_RECENT, (start // HOUR_MS, end // HOUR_MS)).fetchall():
+        found.update((BY_START(one), one) for one in unpack_rollups(data) if one.series in wanted)
+    return found.values()
 
 
 def _all_of(

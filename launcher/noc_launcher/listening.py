@@ -26,9 +26,8 @@ def _parse(text: str) -> tuple[str, int] | None:
     """An address of this machine, and a port. Raises ValueError."""
     if not text:
         return None
-    host, port = text, PORT
     with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(text.strip("[]"))), port
+        return str(ipaddress.ip_address(text.strip("[]"))), PORT
     host, _, number = text.rpartition(":")
     if not host:
         host, number = text, str(PORT)

@@ -253,15 +253,13 @@ class Draft:
         return found
 
     def find(self, about: About) -> Case | None:
-        number = self._abouts[about] if about in self._abouts else self._board.by_about.get(about)
-        return self.case(number)
+        return self.case(self._abouts.get(about, self._board.by_about.get(about)))
 
     def forming(self, key: Key) -> Case | None:
-        number = self._forming[key] if key in self._forming else self._board.forming.get(key)
-        return self.case(number)
+        return self.case(self._forming.get(key, self._board.forming.get(key)))
 
     def former(self, target: str) -> Case | None:
-        return self.case(self._former[target] if target in self._former else self._board.former.get(target))
+        return self.case(self._former.get(target, self._board.former.get(target)))
 
     def open(self, case: Case) -> Case:
         self._cases[case.id] = case

@@ -19,7 +19,6 @@ MAX_MAILS: Final = 2
 class _Changes:
     lately: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_CHANGES))
     mails: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_MAILS))
-    is_flapping: bool = False
     is_told_down: bool = False
 
 
@@ -42,11 +41,10 @@ class Flaps:
         one = self._of.setdefault(target, _Changes())
         one.lately.append(now_s)
         one.is_told_down = False
-        if one.is_flapping or flap_after is None or len(one.lately) < flap_after:
+        if target in self._flapping or flap_after is None or len(one.lately) < flap_after:
             return False
         if now_s - one.lately[-flap_after] > WITHIN_S:
             return False
-        one.is_flapping = True
         self._flapping[target] = None
         return True
 

@@ -32,6 +32,11 @@ def chain(group: str) -> list[str]:
     return ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
 
 
+def is_below(group: str, path: str) -> bool:
+    """Whether a group is the one of this path, or one below it; everything is below the root group."""
+    return not path or group == path or group.startswith(f"{path}/")
+
+
 def resolve(own: Mapping[str, object], group: str, groups: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """The options in force, those nobody sets left out. An option is set where its key is present."""
     levels = [groups[path] for path in reversed(chain(group)) if path in groups]

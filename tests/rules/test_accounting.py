@@ -18,6 +18,7 @@ from noc_rules.judge import Agenda, Views, judge
 from noc_rules.timeline import InForce, Interval, merged, overall, site_intervals
 from noc_rules.uptime import PROFILES, Uptime, account
 from noc_rules.verdict import Standing, Vote, decide
+from tests.rules.records import Defined, Hole, Known
 
 SITES: Final = ("a", "b", "c")
 POLICIES: Final = ("majority", "any", "all", "1", "2")
@@ -32,28 +33,6 @@ MOMENTS: Final = (
     ("Asia/Kathmandu", "2026-11-26T18:15:00Z"),
 )
 MEASURED: Final = {"UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE"}
-
-
-@dataclass(frozen=True)
-class Known:
-    since: Time
-    state: str
-    reason: str
-    code: str | None
-    epoch: int
-    seq: int
-
-
-@dataclass(frozen=True)
-class Hole:
-    start: Time
-    until: Time
-
-
-@dataclass(frozen=True)
-class Defined:
-    since: Time
-    target: Target | None
 
 
 @dataclass(frozen=True)

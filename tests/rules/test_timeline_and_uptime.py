@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from noc_rules.calendar import Span
 from noc_rules.timeline import InForce, Interval, overall, site_intervals
 from noc_rules.uptime import PROFILES, STANDARD, Profile, Uptime, account, shown_pct, together
 from noc_rules.verdict import Vote, decide
+from tests.rules.records import Defined, Hole, Known
 
 START = Time.parse("2026-11-24T12:00:00Z")
 TARGET = Target(id="t", name="T", address="192.0.2.1", interval_s=1, packets=1, packet_gap_ms=1, timeout_ms=10)
@@ -27,30 +27,6 @@ SHOWN = {
     "UP": "U", "DEGRADED": "g", "DOWN": "D", "UNKNOWN": "?", "PAUSED": "P", "PARTIAL": "p", "UNREACHABLE": "n",
 }  # fmt: skip
 VERDICTS = {letter: VerdictState(name) for name, letter in SHOWN.items()}
-
-
-@dataclass(frozen=True)
-class Known:
-    since: Time
-    state: str
-    reason: str
-    code: str | None
-    epoch: int
-    seq: int
-
-
-@dataclass(frozen=True)
-class Hole:
-    """No cycle between the two."""
-
-    start: Time
-    until: Time
-
-
-@dataclass(frozen=True)
-class Defined:
-    since: Time
-    target: Target | None
 
 
 def second(number: float) -> Time:

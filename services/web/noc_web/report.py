@@ -16,7 +16,7 @@ from noc_history.chart import bucket_of
 from noc_history.rollups import Rollup, merged
 from noc_history.store import Bucket, Store
 from noc_rules.calendar import Calendar, Hours, Span
-from noc_rules.inheritance import chain
+from noc_rules.inheritance import chain, is_below
 from noc_rules.timeline import Interval
 from noc_rules.uptime import PROFILES, Outage, Uptime, account, together
 from noc_web.problem import ProblemError
@@ -52,7 +52,7 @@ class Wanted:
     """With round-trip times and loss, from the sums of whole hours."""
 
     def has(self, target: Target) -> bool:
-        return (not self.group or self.group in chain(target.group)) and (not self.tag or self.tag in target.tags)
+        return is_below(target.group, self.group) and (not self.tag or self.tag in target.tags)
 
     @property
     def before(self) -> Wanted:
@@ -110,8 +110,8 @@ def calculated(store: Store, known: Mapping[str, Target], wanted: Wanted, told: 
         sums = store.totals([*targets], wanted.start, wanted.end)
     lines: dict[By, Sequence[Line]] = {
         "target": _lines({name: [name] for name in now.overall}, targets, now.overall, before, sums),
-        "group": _lines(_members(targets, _paths), targets, now.overall, before, sums),
-        "tag": _lines(_members(targets, lambda one: one.tags), targets, now.overall, before, sums),
+        "group": _lines(members(targets, _paths), targets, now.overall, before, sums),
+        "tag": _lines(members(targets, lambda one: one.tags), targets, now.overall, before, sums),
         "site": [Line(site, len(found), together(found), None, None) for site, found in sorted(now.by_site.items())],
     }
     outages = [(name, outage) for name, uptime in now.overall.items() for outage in uptime.outages]
@@ -173,7 +173,8 @@ def _paths(target: Target) -> list[str]:
     return [path for path in chain(target.group) if path]
 
 
-def _members(targets: Mapping[str, Target], names: Callable[[Target], Iterable[str]]) -> dict[str, list[str]]:
+def members(targets: Mapping[str, Target], names: Callable[[Target], Iterable[str]]) -> dict[str, list[str]]:
+    """The ids of the targets that belong to each of the names."""
     found: dict[str, list[str]] = defaultdict(list)
     for target in targets.values():
         for name in names(target):

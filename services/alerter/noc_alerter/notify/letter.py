@@ -40,7 +40,7 @@ class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
 
 MAX_NAMED: Final = 50
 OPENED: Final = Notice.OPENED.value
-CHANGED: Final = "changed"
+CHANGED: Final = Notice.CHANGED.value
 HELD_BACK: Final = "held-back"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -11,11 +10,13 @@ from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.chart import bucket_of
 from noc_history.rollups import Rollup, merged
 from noc_history.store import Bucket, Day, Store
+from noc_rules.inheritance import chain, is_below
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, Ask, Query, Route
 from noc_web.json import Row
 from noc_web.publisher import Publisher
+from noc_web.report import members
 
 _WEEK_MS: Final = 7 * DAY_MS
 _USUAL_WEEKS: Final = 4
@@ -34,7 +35,7 @@ def days(ask: Ask, publisher: Publisher, store: Store) -> object:
     count = ask.int_param("days", 90, 1, _MOST_DAYS)
     last = Time.now() // DAY_MS
     start, end = Time((last - count + 1) * DAY_MS), Time((last + 1) * DAY_MS)
-    found = store.daily(_names(targets), start, end)
+    found = store.daily(list(targets), start, end)
     rows = [_named(target) | {"days": _strip(found.get(target.id, ()), start, count)} for target in targets.values()]
     return {"from": start, "to": end, "rows": rows}
 
@@ -70,30 +71,25 @@ def groups(ask: Ask, publisher: Publisher, store: Store) -> object:
     targets = _targets(ask, publisher)
     start, end = _period(ask)
     now, before = (_by_group(found, targets) for found in _now_and_before(store, targets, start, end))
-    members = _members(targets)
+    of_groups = _of_groups(targets)
     rows = [
-        {"group": group, "targets": len(members[group])} | _compared(now.get(group), before.get(group))
-        for group in sorted(members)
+        {"group": group, "targets": len(of_groups[group])} | _compared(now.get(group), before.get(group))
+        for group in sorted(of_groups)
     ]
     return {"from": start, "to": end, "rows": rows}
+
+
+def _of_groups(targets: Mapping[str, Target]) -> dict[str, list[str]]:
+    """By group, those in it and below it; all of them in the group without a name."""
+    return members(targets, lambda target: chain(target.group))
 
 
 def _by_group(found: Mapping[str, Rollup], targets: Mapping[str, Target]) -> dict[str, Rollup]:
     return {
         group: merged(0, 0, parts)
-        for group, names in _members(targets).items()
+        for group, names in _of_groups(targets).items()
         if (parts := [found[name] for name in names if name in found])
     }
-
-
-def _members(targets: Mapping[str, Target]) -> dict[str, list[str]]:
-    """By group, those in it and below it; all of them in the group without a name."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, target in targets.items():
-        steps = target.group.split("/") if target.group else []
-        for length in range(len(steps) + 1):
-            found["/".join(steps[:length])].append(name)
-    return found
 
 
 def usual(ask: Ask, publisher: Publisher, store: Store) -> object:
@@ -102,9 +98,9 @@ def usual(ask: Ask, publisher: Publisher, store: Store) -> object:
     settled = Time(Time.now() - _SETTLED_MS)
     end = Time(min(ask.time("to", settled), settled) // HOUR_MS * HOUR_MS)
     start = Time(end - HOUR_MS)
-    now = store.totals(_names(targets), start, end)
+    now = store.totals(list(targets), start, end)
     weeks = [
-        store.totals(_names(targets), Time(start - week * _WEEK_MS), Time(end - week * _WEEK_MS))
+        store.totals(list(targets), Time(start - week * _WEEK_MS), Time(end - week * _WEEK_MS))
         for week in range(1, _USUAL_WEEKS + 1)
     ]
     rows = []
@@ -139,15 +135,7 @@ def _surprise(row: Row) -> float:
 
 def _targets(ask: Ask, publisher: Publisher) -> dict[str, Target]:
     group = ask.query.get("group", "")
-    return {
-        name: target
-        for name, target in publisher.targets.items()
-        if not group or target.group == group or target.group.startswith(f"{group}/")
-    }
-
-
-def _names(targets: Mapping[str, Target]) -> list[str]:
-    return list(targets)
+    return {name: target for name, target in publisher.targets.items() if is_below(target.group, group)}
 
 
 def _period(ask: Ask) -> tuple[Time, Time]:
@@ -162,7 +150,7 @@ def _now_and_before(
 ) -> tuple[Mapping[str, Rollup], Mapping[str, Rollup]]:
     unit_ms = HOUR_MS if start % DAY_MS or end - start < _BY_DAYS_MS else DAY_MS
     length_ms = -(-(end - start) // unit_ms) * unit_ms
-    names = _names(targets)
+    names = list(targets)
     return store.totals(names, start, end), store.totals(names, Time(start - length_ms), start)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from noc_bus.messages import Site, Target
+from noc_rules.inheritance import is_below
 from noc_web.catalog import options
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
@@ -101,7 +102,7 @@ class Draft:
 
     def _resolve_members(self, path: str) -> None:
         for name, own in self.targets.items():
-            if _is_below(own.get("group", ""), path):
+            if is_below(own.get("group", ""), path):
                 self.resolve_again(name)
 
     def _resolve(self, own: Own) -> Target:
@@ -109,10 +110,6 @@ class Draft:
         target = options.resolved(own, self.groups)
         before = self.before.resolved.get(target.id)
         return before if before == target else target
-
-
-def _is_below(group: str, path: str) -> bool:
-    return not path or group == path or group.startswith(f"{path}/")
 
 
 def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:

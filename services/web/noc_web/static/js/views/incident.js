@@ -4,7 +4,7 @@
 import { api } from "../api.js";
 import { counted, duration, exact, moment } from "../format.js";
 import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { IncidentTable } from "./incidents.js";
 
@@ -16,7 +16,15 @@ export default function IncidentPage({ id }) {
   const live = useStore((state) => state.incidents.find((one) => one.id === id));
   const kept = useLoaded(path);
   const members = useLoaded(`${path}/members`);
-  useEffect(() => (kept.again(), members.again()), [live]);
+  const shown = useRef(live);
+  useEffect(() => {
+    // Both have just been asked for when the page opens.
+    if (shown.current !== live) {
+      kept.again();
+      members.again();
+    }
+    shown.current = live;
+  }, [live]);
   const incident = live ?? kept.answer?.incident;
   if (kept.error && !incident) return html`<div class="empty"><h1>Incident ${id}</h1><${Trouble} error=${kept.error} /></div>`;
   if (!incident || !(members.answer ?? members.error)) return html`<p class="empty">Loading…</p>`;
