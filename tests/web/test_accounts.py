@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from flask import Request
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from noc_bus.time import Time
+from noc_web import pools
 from noc_web.auth import passwords
 from noc_web.auth.accounts import FIRST_LOGIN, Accounts
 from noc_web.auth.client import client_address, parse_networks
@@ -509,6 +512,15 @@ def test_behind_a_proxy_nobody_is_locked_out_by_what_others_type(new_service: Ca
 
 
 def on_every_connection(service: Service, pragma: str) -> None:
+    """Also on those of threads that no request has needed so far."""
+    for pool in (pools.REQUESTS, pools.PASSWORDS):
+        together = threading.Barrier(pool._threads)
+
+        def connect(together: threading.Barrier = together) -> None:
+            service.database.connection()
+            together.wait(60)
+
+        gevent.joinall([gevent.spawn(pool.run, connect) for _ in range(pool._threads)], raise_error=True)
     for connection in service.database._all:
         connection.execute(pragma)
 
