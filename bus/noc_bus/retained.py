@@ -24,6 +24,9 @@ _QUIET_S: Final = 1.0
 _QUIET_AT_THE_LATEST_S: Final = 10.0
 _AUDIT_S: Final = 60.0
 _PER_S: Final = 2000
+# nats-server keeps for two minutes what it loaded for a new subscription, and what is published while it loads is not in
+# it: whoever subscribes then, or after that, gets the older message. What is published once it has loaded replaces it.
+_AGAIN_AFTER_S: Final = 5.0
 _MISSING: Final = -1
 
 
@@ -49,7 +52,8 @@ class Published(Generic[K, R]):
     """What this process keeps retained on one channel. From any thread; `tick` a few times a second.
 
     It hears its own topics: after a connection, and whenever somebody else has changed one, what is missing,
-    wrong or too much on the broker is put right, spread in time.
+    wrong or too much on the broker is put right, spread in time. Every change is published twice, the second time
+    after five seconds.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Published(Generic[K, R]):
         self._unsent: set[K] = set()
         self._on_broker: dict[K, R | int | None] = {}
         self._suspects: set[K] = set()
+        # When to publish what once more, the next one first.
+        self._again: dict[K, float] = {}
         self._connected_s: float | None = None
         self._heard_s = 0.0
         self._audit_s: float | None = None
@@ -89,8 +95,11 @@ class Published(Generic[K, R]):
         """What is, or is to be, retained. Not to be changed."""
         return self._now
 
-    def put(self, message: R) -> R:
-        """Retain it, unless the same is retained already. The message with its `rev`."""
+    def put(self, message: R, *, more_follow: bool = False) -> R:
+        """Retain it, unless the same is retained already. The message with its `rev`.
+
+        `more_follow`: the topic's next message comes soon anyway, so this one is published once.
+        """
         key = self._key(message)
         with self._lock:
             before = self._now.get(key)
@@ -102,6 +111,9 @@ class Published(Generic[K, R]):
                 self._unsent.discard(key)
             else:
                 self._unsent.add(key)
+            if not more_follow:
+                self._again.pop(key, None)
+                self._again[key] = self._clock() + _AGAIN_AFTER_S
             return numbered
 
     def adopt(self, message: R) -> None:
@@ -117,6 +129,7 @@ class Published(Generic[K, R]):
         with self._lock:
             self._set(key, None)
             self._unsent.discard(key)
+            self._again.pop(key, None)
             if closing is not None:
                 self._bus.publish_once(self.channel, closing, **self._given(key))
             self._bus.clear(self.channel, **self._given(key))
@@ -142,9 +155,19 @@ class Published(Generic[K, R]):
                 self._audit_s = now_s
                 self._suspects |= self._now.keys() | self._on_broker.keys()
             for _ in range(max(1, int(_PER_S * elapsed_s))):
-                if not self._suspects:
+                if self._suspects:
+                    self._put_right(self._suspects.pop())
+                elif not self._say_again(now_s):
                     return
-                self._put_right(self._suspects.pop())
+
+    def _say_again(self, now_s: float) -> bool:
+        """The one whose turn it is, if it is that late."""
+        key, due_s = next(iter(self._again.items()), (None, 0.0))
+        if key is None or now_s < due_s:
+            return False
+        del self._again[key]
+        self._bus.publish(self.channel, self._now[key], **self._given(key))
+        return True
 
     def _adopt(self) -> None:
         """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""

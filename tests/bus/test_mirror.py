@@ -249,6 +249,27 @@ def rig() -> Rig:
     return Rig()
 
 
+def test_a_change_is_published_again_five_seconds_later_unless_more_follow(rig: Rig) -> None:
+    published: Published[str, Target] = Published(rig.other, TARGETS, RevCounter(), clock=rig.clock)
+    heard: list[tuple[str, str]] = []
+    rig.bus.subscribe(
+        TARGETS, lambda message, variables: heard.append((variables["target"], message.note if message else "gone"))
+    )
+    rig.start()
+    rig.wait(2, published)
+    for name in ("changed", "changed-twice", "removed"):
+        published.put(target(name, note="old"))
+    published.put(target("refreshed"), more_follow=True)
+    rig.wait(4, published)
+    published.put(target("changed-twice", note="new"))
+    published.remove("removed")
+    heard.clear()
+    rig.wait(2, published)
+    assert heard == [("changed", "old")]
+    rig.wait(60, published)
+    assert heard == [("changed", "old"), ("changed-twice", "new")]
+
+
 def test_a_missed_message_is_asked_for_after_the_mirror_has_differed_for_five_seconds(rig: Rig) -> None:
     mirror = rig.mirror()
     rig.start()

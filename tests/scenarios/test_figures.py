@@ -316,7 +316,7 @@ def test_ten_minutes_of_faults_lose_nothing_and_say_nothing_wrong(
 
 def _is_stored(store: Store, to: Time) -> bool:
     last = store.last_cycles()
-    return all(last[name, SITE] > to for name in STEADY)
+    return all(last[name, SITE] > to + INTERVAL_S * 1000 for name in STEADY)
 
 
 def _lost_and_dup(store: Store, netlab: Netlab, gaps: int, to: Time) -> tuple[int, int]:
@@ -328,25 +328,28 @@ def _lost_and_dup(store: Store, netlab: Netlab, gaps: int, to: Time) -> tuple[in
     lost: dict[str, int] = {}
     dup: dict[str, int] = {}
     for name, address in STEADY.items():
+        begun = _cycles([at_ms for at_ms in requests[address] if at_ms <= to])
+        # A clock that was set is a little beside ours, so we count to the middle between two cycles.
+        middle = Time(int(begun[-1]) + INTERVAL_S * 500)
         # A clock that was ahead has dated some after now.
-        spans = ((start, to), (Time.now(), end))
+        spans = ((start, middle), (Time.now(), end))
         points = [point for span in spans for point in store.series(name, *span, 100_000, SITE).get(SITE, ())]
         stored = sum(point.cycles - point.invalid for point in points)
-        lost[name] = _cycles([at_ms for at_ms in requests[address] if at_ms <= to]) - stored - gaps
-        dup[name] = stored - sum(at_ms <= to + 1000 for at_ms in requests[address])
+        lost[name] = len(begun) - stored - gaps
+        dup[name] = stored - sum(at_ms <= middle for at_ms in requests[address])
     print(
         "lost:", {name: n for name, n in lost.items() if n > 0}, "dup:", {name: n for name, n in dup.items() if n > 0}
     )
     return sum(max(0, n) for n in lost.values()), sum(max(0, n) for n in dup.values())
 
 
-def _cycles(requests_ms: Sequence[float]) -> int:
-    """How many of a host's requests began a cycle. The others came a second after a lost one, to be sure."""
-    count, last_ms = 0, 0.0
+def _cycles(requests_ms: Sequence[float]) -> list[float]:
+    """When a host's cycles began. The other requests came a second after a lost one, to be sure."""
+    begun: list[float] = []
     for at_ms in requests_ms:
-        if at_ms - last_ms > INTERVAL_S * 750:
-            count, last_ms = count + 1, at_ms
-    return count
+        if not begun or at_ms - begun[-1] > INTERVAL_S * 750:
+            begun.append(at_ms)
+    return begun
 
 
 def _period() -> tuple[Time, Time]:

@@ -32,7 +32,8 @@ def document(examples: Mapping[str, Sequence[Mapping[str, Any]]], version: str) 
                 "Reachability of targets, measured from several sites. JSON, UTF-8; unknown fields are to be "
                 "ignored; times are RFC 3339 UTC with milliseconds; units are in the names. Retained topics say "
                 "how things are: a subscriber that knows nothing else rebuilds the whole truth from them. An "
-                "empty payload on a retained topic says that the thing is gone. MQTT 3.1.1 is enough."
+                "empty payload on a retained topic says that the thing is gone. One message may come several times, with the "
+                "same rev. MQTT 3.1.1 is enough."
             ),
         },
         "defaultContentType": "application/json",

@@ -272,7 +272,7 @@ class Writer:
         # A change still on its way is published as itself; this would be about the state before it.
         if last is None or (last.state, last.since) != (view.state, view.since):
             return
-        said = self._states.put(replace(view, epoch=last.epoch, seq=last.seq))
+        said = self._states.put(replace(view, epoch=last.epoch, seq=last.seq), more_follow=True)
         self.remember("state", said.target, encode(said))
 
     def _clear(self, target: str) -> None:

@@ -58,7 +58,7 @@ class Recorder:
         with self._lock:
             for mark in marks:
                 if mark.site in self._known:
-                    self._marks.put(mark)
+                    self._marks.put(mark, more_follow=True)
                 else:
                     self._withheld[mark.site] = mark
 
