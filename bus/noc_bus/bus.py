@@ -24,6 +24,10 @@ class Bus(Protocol):
         """Names this start of this process, at random: two with one name are told apart by it."""
 
     @property
+    def own_address(self) -> str:
+        """This machine's own end of the connection; empty: there is none."""
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """Messages that came and could not be used, since the start: for the health figures of a service."""
 

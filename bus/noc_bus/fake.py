@@ -48,6 +48,7 @@ class FakeBus:
         self.hub = hub
         self.instance = instance
         self.connected = False
+        self.own_address = ""
         self._muted_but: Channel[Any] | None = None
         self._dispatcher = Dispatcher(DEFAULT_ROOT)
         self._hooks: list[Callable[[], None]] = []

@@ -141,6 +141,9 @@ class Presence(Message, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=40)] | None, Meta(description="names this start of the process, at random")
     ] = None
     host: Annotated[str, Meta(max_length=253, description="name of the machine it runs on")] = ""
+    address: Annotated[
+        str, Meta(max_length=64, description="of that machine, as its own end of the connection to the broker has it")
+    ] = ""
     rival: Annotated[
         Annotated[str, Meta(max_length=300)] | None,
         Meta(description="the machine where another one with this name was started, and keeps silent; null: none"),
@@ -337,6 +340,9 @@ class Site(Retained, kw_only=True, frozen=True):
         Meta(max_length=20, description="addresses that answer whenever this site has a network; all silent: isolated"),
     ] = []
     expected: Annotated[bool, Meta(description="true: an incident opens when this site goes silent")] = True
+    disabled: Annotated[
+        bool, Meta(description="true: its key lets nobody in; it is offline, whatever its prober said last")
+    ] = False
 
 
 class ProberPresence(Presence, kw_only=True, frozen=True):

@@ -130,6 +130,7 @@ class Announcer(Generic[P]):
             self._make(),
             instance=self._bus.instance,
             host=self._host,
+            address=self._bus.own_address,
             retained=self._summaries,
             rival=None if self.is_silenced else rival,
             silenced=self.is_silenced,

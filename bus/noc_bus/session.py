@@ -153,6 +153,17 @@ class Session:
         """True once the broker has confirmed every subscription of this connection."""
         return self._connected
 
+    @property
+    def own_address(self) -> str:
+        client = self._client
+        sock: Any = client.socket() if client else None
+        # Of MQTT over WebSocket it is paho's own class, around the socket.
+        sock = getattr(sock, "_socket", sock)
+        try:
+            return str(sock.getsockname()[0]) if sock else ""
+        except OSError:
+            return ""
+
     # -- speaking
 
     def publish(self, channel: Channel[M], message: M, **variables: str) -> bool:

@@ -111,11 +111,14 @@ def restore(arguments: Arguments) -> int:
 
 def doctor(arguments: Arguments) -> int:
     from noc_bus.join import JOIN
-    from noc_frame.settings import set_over
+    from noc_frame.settings import DATA, set_over
     from noc_launcher.doctor import examine
 
     environment = set_over(os.environ, {JOIN.name: arguments.join})
-    findings = examine(_folder(arguments), environment, send_mail=arguments.mail)
+    # A prober alone keeps its journal where it is told to, or where it is started.
+    is_where_it_starts = JOIN.is_set(environment) and not arguments.data and not DATA.is_set(environment)
+    folder = Path(str(DATA.default)).absolute() if is_where_it_starts else _folder(arguments)
+    findings = examine(folder, environment, send_mail=arguments.mail)
     if arguments.json:
         print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
     else:

@@ -56,7 +56,7 @@ def examine(folder: Path, environment: Mapping[str, str], *, send_mail: bool = F
 
 def examine_site(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
     """Of a site that a token makes: what its prober needs, and every step to its NOC."""
-    findings = [python(), icmp(), data_folder(folder)]
+    findings = [python(), icmp(), data_folder(folder, made_by="the prober")]
     try:
         join = JOIN.read(environment)
     except SettingError as error:
@@ -89,9 +89,9 @@ def icmp() -> Finding:
     return Finding("icmp", "ok", ", ".join(kinds))
 
 
-def data_folder(folder: Path) -> Finding:
+def data_folder(folder: Path, made_by: str = "./noc up") -> Finding:
     if not folder.exists():
-        return Finding("data", "warn", f"{folder} is not there yet; ./noc up makes it")
+        return Finding("data", "warn", f"{folder} is not there yet; {made_by} makes it")
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Finding(
             "data", "fail", f"{folder} is no folder this user may write; name another with --data or NOC_DATA"

@@ -170,8 +170,8 @@ class Rig:
         for site, states in self.states.items():
             states.remove((site, name))
 
-    def site(self, name: str, *, expected: bool = True) -> None:
-        self._retain(self.sites, Site(id=name, label=name, expected=expected))
+    def site(self, name: str, *, expected: bool = True, disabled: bool = False) -> None:
+        self._retain(self.sites, Site(id=name, label=name, expected=expected, disabled=disabled))
         self.web()
 
     def prober(self, *sites: str, **fields: Any) -> None:

@@ -165,6 +165,22 @@ def test_a_site_that_is_not_expected_may_be_silent(rig: Rig) -> None:
     assert (rig.open, rig.mails) == ([], [])
 
 
+def test_a_disabled_site_casts_no_vote_whatever_it_said_last_and_that_is_no_incident(rig: Rig) -> None:
+    rig.site("north", disabled=True)
+    rig.passes(1)
+    verdict = rig.verdict()
+    assert verdict
+    assert verdict.sites["north"] is State.UNKNOWN
+    rig.stays(120)
+    assert (rig.open, rig.mails) == ([], [])
+    rig.site("north")
+    rig.prober("north")
+    rig.passes(2)
+    verdict = rig.verdict()
+    assert verdict
+    assert verdict.sites["north"] is State.UP
+
+
 def test_a_site_blind_again_after_it_was_not_expected_is_mailed_again(rig: Rig) -> None:
     rig.prober("north", online=False)
     rig.stays(80)

@@ -233,6 +233,14 @@ def test_why_the_broker_cannot_be_reached_is_told(mosquitto: Mosquitto) -> None:
     nobody.stop()
 
 
+def test_a_session_knows_its_own_end_of_the_connection(mosquitto: Mosquitto, session: Session) -> None:
+    session.start()
+    until(lambda: session.connected, "connected")
+    assert session.own_address == "127.0.0.1"
+    session.stop()
+    until(lambda: session.own_address == "", "the end of the connection")
+
+
 def test_a_dead_thread_is_noticed(mosquitto: Mosquitto, session: Session) -> None:
     session.start()
     until(lambda: session.connected, "connected")

@@ -119,6 +119,18 @@ def test_the_doctor_of_a_site_walks_the_chain(middle: Middle, noc: Noc, tmp_path
     assert checks["login"] == "ok"
 
 
+def test_the_doctor_of_a_site_looks_where_its_prober_keeps_its_journal(
+    middle: Middle, noc: Noc, tmp_path: Path
+) -> None:
+    """Where the prober is started, as the prober itself: not in the folder of a whole NOC."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "prober-paris.sqlite").write_bytes(b"x")
+    assert f"{folder}/prober-paris.sqlite" in noc("doctor", "--join", middle.key.token()).stdout
+    elsewhere = noc("doctor", "--join", middle.key.token(), NOC_DATA=str(tmp_path / "elsewhere")).stdout
+    assert f"{tmp_path}/elsewhere is not there yet; the prober makes it" in elsewhere
+
+
 def test_a_token_that_is_not_whole_is_told_by_doctor_and_prober(noc: Noc, middle: Middle) -> None:
     cut = middle.key.token()[:-5]
     sentence = (

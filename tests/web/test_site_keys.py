@@ -90,6 +90,33 @@ def test_a_disabled_site_is_let_in_no_more_until_it_is_enabled(listening: Servic
     assert admin.api("PATCH", "site-keys/rome", {"disabled": True}, status=404)["code"] == "not-found"
 
 
+def test_a_disabled_site_is_shown_so_at_once_whatever_was_heard_of_it_last(listening: Service) -> None:
+    """Mosquitto drops the will of a user it no longer knows: the site looked online for 35 s."""
+    admin = listening.by("admin")
+    admin.api("POST", "site-keys/paris", {})
+    listening.others.publish(PROBERS, presence("paris", clock=Time.now(), address="192.0.2.7", host="probe-1"))
+    listening.let_pass(1)
+    listening.follow()
+    (row,) = [one for one in admin.get("sites")["sites"] if one["id"] == "paris"]
+    assert (row["online"], row["disabled"], row["address"], row["seen_at"]) == (True, False, "192.0.2.7", None)
+    admin.api("PATCH", "site-keys/paris", {"disabled": True}, status=204)
+    listening.follow()
+    (row,) = [one for one in admin.get("sites")["sites"] if one["id"] == "paris"]
+    assert (row["online"], row["disabled"]) == (False, True)
+    assert row["seen_at"]
+    assert [site.disabled for site in listening.hub.now(SITES)] == [True]
+    admin.api("PUT", "sites/paris", {"label": "Paris"})
+    assert [(site.label, site.disabled) for site in listening.hub.now(SITES)] == [("Paris", True)]
+    admin.api("PUT", "site-keys/paris", {})
+    listening.follow()
+    assert [site.disabled for site in listening.hub.now(SITES)] == [False], "another key lets it in again"
+
+
+def test_whether_a_site_is_disabled_is_no_affair_of_its_form(listening: Service) -> None:
+    refused = listening.by("operator").api("POST", "sites", {"id": "rome", "disabled": True}, status=422)
+    assert refused["errors"][0]["field"] == "disabled"
+
+
 def test_a_site_whose_prober_starts_with_this_noc_has_no_key_for_others(listening: Service) -> None:
     admin = listening.by("admin")
     for method, body in (("POST", {}), ("PATCH", {"disabled": True})):

@@ -63,6 +63,7 @@ class Sites:
         self._take_in()
         if self._bus.connected:
             self._let_silent_go()
+        self._let_disabled_go()
         for site, standing in self.standings.items():
             if standing.can_see and self._states.agrees_with(site):
                 self.standings[site] = caught_up(standing)
@@ -84,7 +85,7 @@ class Sites:
             site=site,
             standing=standing,
             is_known=configured is not None or is_seen or is_open_question,
-            is_expected=configured.expected if configured else is_seen or is_open_question,
+            is_expected=_is_expected(configured) if configured else is_seen or is_open_question,
             blind_since=blind[0] if blind else None,
             blind_for_s=self._clock() - blind[1] if blind else 0.0,
         )
@@ -123,6 +124,13 @@ class Sites:
             if presence is not None and presence.online and now_s - self._heard_s[site] > SILENT_AFTER_S:
                 self.standings[site] = Standing(ProberPresence(site=site, online=False, host=presence.host))
 
+    def _let_disabled_go(self) -> None:
+        """Who was cut off cannot say that it is gone, and a broker may drop its will with its rights."""
+        for site, standing in self.standings.items():
+            configured, presence = self._catalogue.get(site), standing.presence
+            if configured is not None and configured.disabled and presence is not None and presence.online:
+                self.standings[site] = Standing(ProberPresence(site=site, online=False, host=presence.host))
+
     def _give_time_again(self) -> None:
         """Whoever could not reach the broker either, or was not looked at, gets the time again to come back."""
         now_s = self._clock()
@@ -139,6 +147,11 @@ class Sites:
 
     def _on_disconnected(self) -> None:
         self._inbox.append(None)
+
+
+def _is_expected(site: Site) -> bool:
+    """Somebody's own decision is no incident."""
+    return site.expected and not site.disabled
 
 
 def _fitness(standing: Standing) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
+from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 
 
@@ -25,8 +26,8 @@ def _optional(name: str, of: type[Struct], fields: tuple[str, ...], required: tu
 NewTarget: Final = _optional("NewTarget", Target, fields_of(Target), ("address",))
 TargetChanges: Final = _optional("TargetChanges", Target, fields_of(Target))
 GroupOptions: Final = _optional("GroupOptions", Target, OPTIONS)
-NewSite: Final = _optional("NewSite", Site, fields_of(Site), ("id",))
-SiteFields: Final = _optional("SiteFields", Site, fields_of(Site))
+NewSite: Final = _optional("NewSite", Site, tuple(SITE), ("id",))
+SiteFields: Final = _optional("SiteFields", Site, tuple(SITE))
 SavedTarget: Final = defstruct(
     "SavedTarget",
     [("warnings", Annotated[list[str], Meta(description="what was accepted, and deserves a second look")])],

@@ -17,6 +17,7 @@ from noc_bus.channels import DEFAULT_ROOT, parse_site
 from noc_bus.render import mosquitto
 from noc_bus.render.accounts import Account, AccountRole
 from noc_bus.time import Time
+from noc_web.catalog import rows
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
@@ -108,6 +109,7 @@ class BrokerAccounts:
             _check_is_a_site_of_others(connection, site)
             _put(connection, site, "site", (), secret, is_own=False)
             connection.execute("UPDATE broker_account SET expires_at = ? WHERE user = ?", (int(expires_at), site))
+            rows.note_site(connection, site)
             _count(connection)
         return secret, expires_at
 
@@ -117,6 +119,7 @@ class BrokerAccounts:
             _check_has_key(connection, site)
             at = int(Time.now()) if is_disabled else None
             connection.execute("UPDATE broker_account SET disabled_at = ? WHERE user = ?", (at, site))
+            rows.note_site(connection, site)
             _count(connection)
 
     def remove_site(self, site: str) -> bool:

@@ -32,4 +32,10 @@ class KeyUse:
     def _on_presence(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
         if presence is not None and presence.online and not presence.silenced:
             with self._lock:
-                self._heard[presence.site] = (self._clock(), presence.host)
+                self._heard[presence.site] = (self._clock(), _origin(presence))
+
+
+def _origin(presence: ProberPresence) -> str:
+    if presence.host and presence.address:
+        return f"{presence.host} ({presence.address})"
+    return presence.host or presence.address

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
+
 from noc_bus.channels import parse_site
 from noc_bus.messages import Site, Target
 from noc_bus.time import DAY_MS, Time
@@ -191,8 +193,12 @@ class Catalog:
     def put_site(self, name: str, body: object, who: str) -> Site:
         """Raises ProblemError 422."""
         site = _site(_with_id(body, name))
-        self._change(who, "change site", name, {"label": site.label}, lambda draft: draft.sites.update({name: site}))
-        return site
+
+        def put(draft: Draft) -> Site:
+            _put_site(draft, site)
+            return draft.sites[name]
+
+        return self._change(who, "change site", name, {"label": site.label}, put)
 
     def delete_site(self, name: str, who: str) -> None:
         """Raises ProblemError 404."""
@@ -376,12 +382,18 @@ def _put_imported_site(draft: Draft, body: object, replace: bool) -> bool:
     """Whether it differs from what was there. Raises ProblemError."""
     site = _site(body)
     before = draft.before.sites.get(site.id)
-    if before == site:
+    _put_site(draft, site)
+    if before == draft.sites[site.id]:
         return False
     if before is not None and not replace:
         raise ProblemError(409, f"{site.id} is set up differently already.", code=ProblemCode.EXISTS)
-    draft.sites[site.id] = site
     return True
+
+
+def _put_site(draft: Draft, site: Site) -> None:
+    """What its key says of a site stays as it is."""
+    before = draft.sites.get(site.id)
+    draft.sites[site.id] = structs.replace(site, disabled=before is not None and before.disabled)
 
 
 def _site(body: object) -> Site:

@@ -73,7 +73,9 @@ def _schema_of_time(kind: type) -> dict[str, Any]:
 
 TARGET: Final = fields(Target)
 GROUP: Final = {name: TARGET[name] for name in OPTIONS}
-SITE: Final = fields(Site)
+_NOT_SET_HERE: Final = frozenset({"disabled"})
+SITE: Final = {name: field for name, field in fields(Site).items() if name not in _NOT_SET_HERE}
+"""What people set of a site. Whether it is disabled is the affair of its key."""
 _LONGEST_NAME: Final = int(TARGET["name"].schema["maxLength"])
 _GROUP: Final = re.compile(GROUP_PATTERN)
 _MISLEADING: Final = re.compile(rf"[{MISLEADING}]")

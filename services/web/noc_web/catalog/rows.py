@@ -22,12 +22,17 @@ class _Table(NamedTuple):
     name: str
     key: str
     others: tuple[str, ...]
+    also_read: tuple[str, ...] = ()
+    """What other tables say of it, which is not written here."""
 
 
+_IS_DISABLED: Final = (
+    "EXISTS (SELECT 1 FROM broker_account WHERE user = site.id AND role = 'site' AND disabled_at IS NOT NULL)"
+)
 _TABLES: Final = {
     "groups": _Table("target_group", "path", ("options",)),
     "targets": _Table("target", "id", ("own",)),
-    "sites": _Table("site", "id", ("label", "location", "anchors", "expected")),
+    "sites": _Table("site", "id", ("label", "location", "anchors", "expected"), (_IS_DISABLED,)),
 }
 
 
@@ -67,7 +72,7 @@ def _read_into(draft: Draft, connection: sqlite3.Connection, names: dict[str, li
 
 
 def _rows(connection: sqlite3.Connection, table: _Table, names: Sequence[str] | None) -> list[tuple[Any, ...]]:
-    columns = ", ".join([table.key, *table.others])
+    columns = ", ".join([table.key, *table.others, *table.also_read])
     if names is None:
         return connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {table.key}").fetchall()
     some = f"SELECT {columns} FROM {table.name} WHERE {table.key} IN (SELECT value FROM json_each(?))"
@@ -80,9 +85,14 @@ def _put(draft: Draft, kind: str, name: str, values: Sequence[Any]) -> None:
     elif kind == "targets":
         draft.put_target(json.loads(values[0]))
     else:
-        label, location, anchors, expected = values
+        label, location, anchors, expected, disabled = values
         draft.sites[name] = Site(
-            id=name, label=label, location=location, anchors=json.loads(anchors), expected=bool(expected)
+            id=name,
+            label=label,
+            location=location,
+            anchors=json.loads(anchors),
+            expected=bool(expected),
+            disabled=bool(disabled),
         )
 
 
@@ -107,6 +117,12 @@ def write(connection: sqlite3.Connection, draft: Draft) -> int:
     old = "DELETE FROM catalog_change WHERE revision < ? AND kind != 'sites'"
     connection.execute(old, (revision - _REVISIONS_KEPT,))
     return revision
+
+
+def note_site(connection: sqlite3.Connection, site: str) -> None:
+    """What another table says of a site has changed: everybody reads it again. Nothing happens where none is set up."""
+    if connection.execute("SELECT 1 FROM site WHERE id = ?", (site,)).fetchone():
+        _note_change(connection, "sites", site, newest_revision(connection) + 1)
 
 
 def former_sites(connection: sqlite3.Connection) -> list[str]:

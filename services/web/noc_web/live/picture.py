@@ -82,6 +82,7 @@ class Picture:
             self._probers, self._services, self._states, self._traces, self._verdicts, self._incidents,
         )  # fmt: skip
         self._clocks = Clocks()
+        self._seen_at: dict[str, Time] = {}
         self._standings = Standings(self._states.agrees_with, clock)
         self._results: dict[tuple[str, str], ProbeResult] = {}
         self._arrived: list[ProbeResult] = []
@@ -157,6 +158,11 @@ class Picture:
 
     def _on_prober(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
         self._standings.hear(variables["site"], presence)
+        if presence is None:
+            self._seen_at.pop(variables["site"], None)
+        elif presence.clock is not None and not presence.silenced:
+            # The last will has none: it was written before.
+            self._seen_at[presence.site] = presence.clock
         if presence is None or not presence.online:
             self._clocks.forget(variables["site"])
         elif presence.clock is not None and not presence.silenced:
@@ -209,7 +215,8 @@ class Picture:
         return changes
 
     def _look_at_sites(self) -> None:
-        silent = {site for site, presence in self._probers.items().items() if not presence.online}
+        disabled = {site.id for site in self._sites.values() if site.disabled}
+        silent = disabled | {site for site, presence in self._probers.items().items() if not presence.online}
         for site in self._standings.take_in(silent):
             with self._lock:
                 self._pending.sites.add(site)
@@ -287,13 +294,16 @@ class Picture:
         site, presence = self._sites.get(name), self._probers.get(name)
         if site is None and presence is None:
             return None
-        online = bool(presence and presence.online and self._unreliable is not _BLIND_BROKER)
+        disabled = site is not None and site.disabled
+        # Who was cut off cannot say that it is gone, and a broker may drop its will with its rights.
+        online = bool(presence and presence.online and not disabled and self._unreliable is not _BLIND_BROKER)
         ahead_ms = self._clocks.ahead_ms(name, self._clock()) if online else None
         return rows.site_row(
             name,
             site,
             presence,
             online=online,
+            seen_at=None if online else self._seen_at.get(name),
             clock_ahead_ms=ahead_ms,
             clock_wrong=ahead_ms is not None and abs(ahead_ms) > clocks.WRONG_MS,
         )

@@ -76,6 +76,7 @@ class SiteRow(Shown, kw_only=True, frozen=True):
     anchors: list[str]
     expected: bool
     configured: Annotated[bool, Meta(description="false: known only because its prober announced itself")]
+    disabled: Annotated[bool, Meta(description="true: its key lets nobody in")]
     online: bool
     isolated: bool
     overloaded: Annotated[bool, Meta(description="true: it loses cycles to its own lateness or drops")]
@@ -83,6 +84,10 @@ class SiteRow(Shown, kw_only=True, frozen=True):
         float | None, Meta(description="share of the last minute's cycles that could be measured; null: none was due")
     ]
     since: Time | None
+    seen_at: Annotated[
+        Time | None,
+        Meta(description="when its prober spoke last, by its own clock; null: it is online, or that is not known"),
+    ]
     targets: int
     echoes_per_s: float
     lateness_ms: float
@@ -96,6 +101,7 @@ class SiteRow(Shown, kw_only=True, frozen=True):
     hosts: Annotated[
         list[str], Meta(description="machines whose probers speak for this site; more than one is a mistake")
     ]
+    address: Annotated[str, Meta(description="of the prober's machine, as that machine has it; empty: not known")]
 
 
 class Page(Shown, kw_only=True, frozen=True):
@@ -230,6 +236,7 @@ def site_row(
     presence: ProberPresence | None,
     *,
     online: bool,
+    seen_at: Time | None,
     clock_ahead_ms: float | None,
     clock_wrong: bool,
 ) -> SiteRow:
@@ -242,11 +249,13 @@ def site_row(
         anchors=site.anchors if site else [],
         expected=site.expected if site else True,
         configured=site is not None,
+        disabled=site is not None and site.disabled,
         online=online,
         isolated=online and said.isolated,
         overloaded=online and said.overloaded,
         coverage_pct=said.coverage_pct,
         since=said.since,
+        seen_at=seen_at,
         targets=said.targets,
         echoes_per_s=said.echoes_per_s,
         lateness_ms=said.lateness_ms,
@@ -256,4 +265,5 @@ def site_row(
         clock_ahead_ms=clock_ahead_ms,
         clock_wrong=clock_wrong,
         hosts=sorted(filter(None, (said.host, said.rival))),
+        address=said.address,
     )

@@ -46,6 +46,8 @@ export interface SiteRow {
   expected: boolean;
   /** false: known only because its prober announced itself */
   configured: boolean;
+  /** true: its key lets nobody in */
+  disabled: boolean;
   online: boolean;
   isolated: boolean;
   /** true: it loses cycles to its own lateness or drops */
@@ -53,6 +55,8 @@ export interface SiteRow {
   /** share of the last minute's cycles that could be measured; null: none was due */
   coverage_pct: number | null;
   since: string | null;
+  /** when its prober spoke last, by its own clock; null: it is online, or that is not known */
+  seen_at: string | null;
   targets: number;
   echoes_per_s: number;
   lateness_ms: number;
@@ -65,6 +69,8 @@ export interface SiteRow {
   clock_wrong: boolean;
   /** machines whose probers speak for this site; more than one is a mistake */
   hosts: string[];
+  /** of the prober's machine, as that machine has it; empty: not known */
+  address: string;
 }
 
 /** Everything, as of a revision. */

@@ -213,6 +213,8 @@ export interface ProberPresence {
   instance: string | null;
   /** name of the machine it runs on */
   host: string;
+  /** of that machine, as its own end of the connection to the broker has it */
+  address: string;
   /** the machine where another one with this name was started, and keeps silent; null: none */
   rival: string | null;
   /** true: another one with this name was there first; this one publishes nothing but this */
@@ -314,6 +316,8 @@ export interface ServicePresence {
   instance: string | null;
   /** name of the machine it runs on */
   host: string;
+  /** of that machine, as its own end of the connection to the broker has it */
+  address: string;
   /** the machine where another one with this name was started, and keeps silent; null: none */
   rival: string | null;
   /** true: another one with this name was there first; this one publishes nothing but this */
@@ -344,6 +348,8 @@ export interface Site {
   anchors: string[];
   /** true: an incident opens when this site goes silent */
   expected: boolean;
+  /** true: its key lets nobody in; it is offline, whatever its prober said last */
+  disabled: boolean;
 }
 
 /** How one site sees one target. */

@@ -7,6 +7,7 @@ import { duration, percent } from "./format.js";
 
 /** How a site is, in a word and a state's colour. @param {SiteRow} site @returns {[string, string]} */
 export function presence(site) {
+  if (site.disabled) return ["disabled", "PAUSED"];
   if (!site.online) return ["offline", "DOWN"];
   if (site.isolated) return ["isolated", "UNKNOWN"];
   if (site.overloaded) return ["overloaded", "UNKNOWN"];
@@ -14,10 +15,11 @@ export function presence(site) {
 }
 
 /** Whether it casts no vote now. @param {SiteRow} site */
-export const isBlind = (site) => !site.online || site.isolated || site.overloaded;
+export const isBlind = (site) => site.disabled || !site.online || site.isolated || site.overloaded;
 
 /** Why it is blind. @param {SiteRow} site */
 export function whyBlind(site) {
+  if (site.disabled) return "it is disabled: its key lets nobody in";
   if (!site.online) return "its prober is offline";
   if (site.isolated) return "isolated: none of its anchors answers";
   return `overloaded: it could measure ${percent(site.coverage_pct)} of the last minute's cycles`;

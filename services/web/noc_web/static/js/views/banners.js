@@ -15,7 +15,7 @@ export function Banners() {
   const trouble = useStore((state) => state.trouble);
   const nobodyTold = useStore((state) => state.nobodyTold);
   const sites = useStore((state) => state.sites);
-  const blind = sites.filter((site) => site.expected && isBlind(site));
+  const blind = sites.filter((site) => site.expected && !site.disabled && isBlind(site));
   const wrong = sites.flatMap(mistakes);
   const isTrusted = connection !== "lost";
   return html`<div class="banners">

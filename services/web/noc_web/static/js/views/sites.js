@@ -20,7 +20,7 @@ export function Sites() {
       ? html`<div class="scroll">
           <table class="list as-cards">
             <thead>
-              <tr><th>Site</th><th>Prober</th><th>Since</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th>Version</th><th><span class="unseen">Actions</span></th></tr>
+              <tr><th>Site</th><th>Prober</th><th>Since</th><th>Address</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th>Version</th><th><span class="unseen">Actions</span></th></tr>
             </thead>
             <tbody>
               ${sites.map((site) => {
@@ -29,7 +29,8 @@ export function Sites() {
                   <tr key=${site.id}>
                     <td class="what"><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small></td>
                     <td class=${`state-${state}`}><span class="state">${text}</span></td>
-                    <td data-label="Since"><time title=${exact(site.since)}>${moment(site.since)}</time></td>
+                    <td data-label="Since">${site.online || !site.seen_at ? html`<time title=${exact(site.since)}>${moment(site.since)}</time>` : html`<span>last seen <time title=${exact(site.seen_at)}>${moment(site.seen_at)}</time></span>`}</td>
+                    <td data-label="Address">${[...site.hosts, site.address].filter(Boolean).join(", ") || "–"}</td>
                     <td data-label="Coverage" class="is-number">${percent(site.coverage_pct)}</td>
                     <td data-label="Clock" class=${`is-number ${site.clock_wrong ? "is-lossy" : ""}`}>${typeof site.clock_ahead_ms === "number" ? `${site.clock_ahead_ms > 0 ? "+" : ""}${(site.clock_ahead_ms / 1000).toFixed(1)} s` : "–"}</td>
                     <td data-label="Targets" class="is-number">${site.targets}</td>
