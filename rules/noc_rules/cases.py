@@ -16,7 +16,9 @@ from typing import Final, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from noc_bus.messages import Incident, Member, VerdictState
+from noc_rules import flapping
 from noc_rules.correlate import IncidentChange, Why
+from noc_rules.flapping import NEVER, Flap
 from noc_rules.incident import MAX_MEMBERS_TOLD, About, IncidentKind, of_target, ordered, severity
 
 SETTLES_S: Final = 30.0
@@ -32,6 +34,7 @@ MAX_ENTRIES_ALIKE: Final = 5
 MASS_TARGETS: Final = 20
 """So many that go down at once, and so large a share of what a site sees, are one incident."""
 MASS_SHARE: Final = 0.3
+BLOCKED: Final = (VerdictState.DOWN, VerdictState.UNREACHABLE)
 
 
 _Name = TypeVar("_Name")
@@ -205,6 +208,9 @@ class Board:
         """Whom another may join by what they have in common."""
         self.former: dict[str, str] = {}
         """Which open incident a target was part of last."""
+        self.flaps: dict[str, Flap] = {}
+        """Of each target that changed, or was mailed about, lately."""
+        self.flapping: dict[str, None] = {}
 
     def get(self, about: About) -> Case | None:
         found = self.by_about.get(about)
@@ -216,6 +222,15 @@ class Board:
         self.by_about |= dict.fromkeys(case.abouts, case.id)
         self.former |= dict.fromkeys(case.members.keys() - case.open, case.id)
 
+    def put_flap(self, target: str, flap: Flap | None) -> None:
+        """None: nothing of it matters any more."""
+        self.flaps.pop(target, None)
+        self.flapping.pop(target, None)
+        if flap is not None:
+            self.flaps[target] = flap
+        if flap is not None and flap.is_flapping:
+            self.flapping[target] = None
+
 
 class Draft:
     """What is decided on a board, seen by every further decision, and not in force until `settle`."""
@@ -226,6 +241,24 @@ class Draft:
         self._abouts: dict[About, str | None] = {}
         self._forming: dict[Key, str | None] = {}
         self._former: dict[str, str | None] = {}
+        self.flaps: dict[str, Flap | None] = {}
+        """Of each target whose changes or mails are others now; None: nothing of them matters any more."""
+
+    @property
+    def flapping(self) -> list[str]:
+        """Which targets flap."""
+        undecided = [one for one in self._board.flapping if one not in self.flaps]
+        return undecided + [one for one, flap in self.flaps.items() if flap is not None and flap.is_flapping]
+
+    def flap(self, target: str) -> Flap:
+        found = self.flaps[target] if target in self.flaps else self._board.flaps.get(target)
+        return found if found is not None else NEVER
+
+    def forget_flaps(self, now_s: float) -> None:
+        """Those of long ago."""
+        for target, flap in self._board.flaps.items():
+            if target not in self.flaps and flapping.is_past(flap, now_s):
+                self.flaps[target] = None
 
     @property
     def touched(self) -> list[Case]:
@@ -298,10 +331,17 @@ class Draft:
         case.incident = change.incident
         case.note(change.why, change.text)
         if change.resolves:
-            self.end(case, change.why, change.text, change.state, is_mailed=change.is_mailed)
+            self.end(case, change.why, change.text, now_s, change.state, is_mailed=change.is_mailed)
 
     def end(
-        self, case: Case, why: Why, text: str, state: VerdictState | None = None, *, is_mailed: bool = True
+        self,
+        case: Case,
+        why: Why,
+        text: str,
+        now_s: float,
+        state: VerdictState | None = None,
+        *,
+        is_mailed: bool = True,
     ) -> None:
         """`case` is over: what it was about is free."""
         for about in case.abouts:
@@ -310,6 +350,7 @@ class Draft:
         case.why, case.text, case.state, case.due_s = why, text, state, None
         if is_mailed:
             case.notices.append(Notice.RESOLVED)
+            self._mailed(case, case.told or case.members.keys(), now_s)
 
     def told(self, case: Case, now_s: float) -> None:
         """People are mailed how it is now."""
@@ -328,7 +369,16 @@ class Draft:
         else:
             case.notices.append(Notice.CHANGED)
             case.changed_s = now_s
+        self._mailed(case, case.told ^ case.open | {one for one in case.open if case.members[one].flapping}, now_s)
         case.told, case.due_s, case.unsettled_s = set(case.open), None, None
+
+    def _mailed(self, case: Case, targets: Iterable[str], now_s: float) -> None:
+        """What counts as a mail about each of them going down and coming back."""
+        if case.incident.kind == IncidentKind.TARGET_UNRESOLVABLE:
+            return
+        for target in targets:
+            is_down = target in case.open and case.members[target].state in BLOCKED
+            self.flaps[target] = flapping.mailed(self.flap(target), now_s, is_down=is_down)
 
     def settle(self) -> None:
         """All of it is in force."""
@@ -343,6 +393,8 @@ class Draft:
         _overlay(board.by_about, self._abouts, board.cases)
         _overlay(board.forming, self._forming, board.cases)
         _overlay(board.former, self._former, board.cases)
+        for target, flap in self.flaps.items():
+            board.put_flap(target, flap)
 
 
 def _overlay(names: dict[_Name, str], news: Mapping[_Name, str | None], known: Collection[str]) -> None:
@@ -353,7 +405,7 @@ def _overlay(names: dict[_Name, str], news: Mapping[_Name, str | None], known: C
             names[name] = number
 
 
-def unsettled(case: Case, now_s: float) -> None:
+def unsettled(draft: Draft, case: Case, now_s: float) -> None:
     """Who takes part has changed: whether and when to mail about it."""
     if not case.is_told or case.is_over:
         return
@@ -368,6 +420,10 @@ def unsettled(case: Case, now_s: float) -> None:
     if case.unsettled_s is None:
         case.unsettled_s = now_s
     earliest_s = now_s if case.changed_s is None else case.changed_s + CHANGES_EVERY_S
+    if len(gone) + len(new) < MASS_TARGETS:
+        # Of each of a few there is not to be more than enough mail.
+        names = [*gone, *[one.target for one in new]]
+        earliest_s = max(earliest_s, min(flapping.may_mail_s(draft.flap(one), now_s) for one in names))
     case.due_s = max(earliest_s, min(now_s + SETTLES_S, case.unsettled_s + SETTLES_AT_THE_LATEST_S))
     if any(one.critical for one in new):
         case.due_s = now_s + CRITICAL_WAIT_S

@@ -47,6 +47,8 @@ class Why(StrEnum):
     STARTED_FLAPPING = "started-flapping"
     FLAPPING_DOWN = "flapping-down"
     STOPPED_FLAPPING = "stopped-flapping"
+    MAIL_HELD = "mail-held"
+    NOT_MAILED = "not-mailed"
     MAILED_OPENING = "mailed-opening"
     MAILED_CHANGE = "mailed-change"
 

@@ -1,81 +1,125 @@
-"""Which targets change so often that people are told of that, and not of each change."""
+"""Which targets change so often that people are told of that, and not of each change; and how many mails are enough."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 WITHIN_S: Final = 1800.0
 """As many changes within so long as its option says are flapping, which is over after as long without one."""
-_MAX_CHANGES: Final = 100
 STAYS_DOWN_S: Final = 60.0
 """One that flaps is told of as DOWN once it has stayed so for so long."""
 MAX_MAILS: Final = 2
-"""To be mailed about one target within that time, while it flaps."""
+"""To be mailed about one target within that time."""
+STEADY_CHECKS: Final = 20
+"""Whoever stays DOWN for longer than so many checks is not going up and down: one more mail may tell of it."""
+MAX_STEADY_MAILS: Final = MAX_MAILS + 1
+STARTS_PCT: Final = 30.0
+STOPS_PCT: Final = 25.0
+"""Weighted state changes among the last checks: above the one it flaps, from the other on it does no more."""
+_CHECKS: Final = 20
+_MAX_CHANGES: Final = 100
 
 
-@dataclass
-class _Changes:
-    lately: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_CHANGES))
-    mails: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_MAILS))
+@dataclass(frozen=True)
+class Flap:
+    """How often a target went down or came back lately, and was mailed about. Seconds are of a steady clock."""
+
+    changes_s: tuple[float, ...] = ()
+    mails_s: tuple[float, ...] = ()
+    interval_s: float = 10.0
+    """Between its checks."""
+    is_limited: bool = True
+    """False: each of its changes is mailed, as its option says."""
+    is_flapping: bool = False
+    is_told: bool = False
+    """Whether people were mailed that it flaps."""
     is_told_down: bool = False
-
-
-class Flaps:
-    """The changes of all targets, by a steady clock. After a restart everything counts from the start."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, _Changes] = {}
-        self._flapping: dict[str, None] = {}
+    """Whether people were mailed that it is DOWN, since it last changed."""
 
     @property
-    def flapping(self) -> list[str]:
-        return list(self._flapping)
+    def changed_s(self) -> float | None:
+        """When it last changed."""
+        return self.changes_s[-1] if self.changes_s else None
 
-    def is_flapping(self, target: str) -> bool:
-        return target in self._flapping
 
-    def changed(self, target: str, flap_after: int | None, now_s: float) -> bool:
-        """It went down or came back. Whether it flaps from now on: after so many changes; None: it never does."""
-        one = self._of.setdefault(target, _Changes())
-        one.lately.append(now_s)
-        one.is_told_down = False
-        if target in self._flapping or flap_after is None or len(one.lately) < flap_after:
-            return False
-        if now_s - one.lately[-flap_after] > WITHIN_S:
-            return False
-        self._flapping[target] = None
+NEVER: Final = Flap()
+
+
+def changed(flap: Flap, flap_after: int | None, interval_s: float, now_s: float) -> Flap:
+    """It went down or came back. `flap_after`: so many changes are flapping; None: it never flaps."""
+    changes_s = (*flap.changes_s, now_s)[-_MAX_CHANGES:]
+    flap = replace(
+        flap, changes_s=changes_s, interval_s=interval_s, is_limited=flap_after is not None, is_told_down=False
+    )
+    if flap.is_flapping or flap_after is None:
+        return flap
+    is_often = len(changes_s) >= flap_after and now_s - changes_s[-flap_after] <= WITHIN_S
+    return replace(flap, is_flapping=is_often or change_pct(changes_s, interval_s, now_s) > STARTS_PCT)
+
+
+def change_pct(changes_s: Sequence[float], interval_s: float, now_s: float) -> float:
+    """Icinga's figure: the share of the last 20 checks that changed the state, where late ones count more.
+
+    A check for each interval, the last one `now_s`.
+    """
+    ages = {int((now_s - at_s) / interval_s + 0.5) for at_s in changes_s}
+    return 100 * sum(0.8 + 0.02 * (_CHECKS - 1 - age) for age in ages if 0 <= age < _CHECKS) / _CHECKS
+
+
+def is_calm(flap: Flap, now_s: float) -> bool:
+    """Whether one that flaps has not changed for so long that it does no more."""
+    if flap.changed_s is None:
         return True
+    is_quiet = now_s - flap.changed_s >= WITHIN_S
+    return is_quiet and change_pct(flap.changes_s, flap.interval_s, now_s) <= STOPS_PCT
 
-    def is_calm(self, target: str, now_s: float) -> bool:
-        """Whether it has not changed for so long that it flaps no more."""
-        return now_s - self._of[target].lately[-1] >= WITHIN_S
 
-    def is_to_tell_down(self, target: str, now_s: float) -> bool:
-        """Of one that flaps and is DOWN: whether people are to be told so now."""
-        one = self._of[target]
-        return not one.is_told_down and now_s - one.lately[-1] >= STAYS_DOWN_S and self._may_mail(one, now_s)
+def may_mail_s(flap: Flap, now_s: float) -> float:
+    """From when on one more mail about it is not too many."""
+    return _room_s(flap, MAX_MAILS, now_s)
 
-    def told_down(self, target: str) -> None:
-        self._of[target].is_told_down = True
 
-    def is_told_down(self, target: str) -> bool:
-        return self._of[target].is_told_down
+def steady_s(interval_s: float) -> float:
+    """So long DOWN is longer than what goes up and down stays so."""
+    return max(STAYS_DOWN_S, (STEADY_CHECKS + 1) * interval_s)
 
-    def mailed(self, target: str, now_s: float) -> None:
-        self._of[target].mails.append(now_s)
 
-    def over(self, target: str) -> None:
-        """It flaps no more, or is gone."""
-        self._flapping.pop(target, None)
-        self._of.pop(target, None)
+def tells_down_s(flap: Flap, down_s: float) -> float:
+    """Of one that flaps and is DOWN since `down_s`: from when on people are to be told so."""
+    usual_s = max(down_s + STAYS_DOWN_S, may_mail_s(flap, down_s))
+    steadily_s = max(down_s + steady_s(flap.interval_s), _room_s(flap, MAX_STEADY_MAILS, down_s))
+    return min(usual_s, steadily_s)
 
-    def forget(self, now_s: float) -> None:
-        """What has not changed for long; to be called now and then."""
-        for target in [one for one, changes in self._of.items() if now_s - changes.lately[-1] > WITHIN_S]:
-            if target not in self._flapping:
-                del self._of[target]
 
-    def _may_mail(self, one: _Changes, now_s: float) -> bool:
-        return len(one.mails) < MAX_MAILS or now_s - one.mails[0] >= WITHIN_S
+def is_held(flap: Flap, now_s: float) -> bool:
+    """Whether it was mailed about so lately that one more outage is only told of once it lasts."""
+    return flap.is_limited and bool(flap.mails_s) and now_s - flap.mails_s[-1] < WITHIN_S
+
+
+def opens_s(flap: Flap, now_s: float) -> float:
+    """From when on people are to be told that it is DOWN again, of one that does not flap and is held."""
+    steadily_s = max(now_s + steady_s(flap.interval_s), _room_s(flap, MAX_STEADY_MAILS, now_s))
+    return min(flap.mails_s[-1] + WITHIN_S, steadily_s) if flap.mails_s else now_s
+
+
+def mailed(flap: Flap, now_s: float, *, is_down: bool = False) -> Flap:
+    """`is_down`: the mail says that it is DOWN."""
+    mails_s = (*flap.mails_s, now_s)[-MAX_STEADY_MAILS:]
+    return replace(flap, mails_s=mails_s, is_told=flap.is_flapping, is_told_down=flap.is_told_down or is_down)
+
+
+def calmed(flap: Flap) -> Flap:
+    """It flaps no more."""
+    return replace(flap, is_flapping=False, is_told=False)
+
+
+def is_past(flap: Flap, now_s: float) -> bool:
+    """Whether nothing of it matters any more."""
+    return not flap.is_flapping and all(now_s - at_s > WITHIN_S for at_s in (*flap.changes_s[-1:], *flap.mails_s[-1:]))
+
+
+def _room_s(flap: Flap, most: int, now_s: float) -> float:
+    is_full = flap.is_limited and len(flap.mails_s) >= most
+    return max(now_s, flap.mails_s[-most] + WITHIN_S) if is_full else now_s

@@ -8,7 +8,7 @@ what just happened: what could not be kept is decided again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,18 +16,21 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Member, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
+from noc_rules import flapping
 from noc_rules import incident as make
 from noc_rules.cases import (
+    BLOCKED,
     CRITICAL_WAIT_S,
     MASS_SHARE,
     MASS_TARGETS,
+    Board,
     Case,
     Draft,
     Key,
     unsettled,
 )
 from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
-from noc_rules.flapping import STAYS_DOWN_S, WITHIN_S, Flaps
+from noc_rules.flapping import Flap
 from noc_rules.incident import CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
 from noc_rules.verdict import VerdictCode
@@ -74,7 +77,6 @@ class World:
     seen: Callable[[str], int]
     """How many targets a site sees answer."""
     children: Callable[[str], Iterable[str]]
-    flaps: Flaps
     wait_s: float
     """For how long others may join before people are told."""
 
@@ -110,39 +112,70 @@ def of_unresolvable(
         case = draft.open(Case(incident, keys={key}, why=Why.NAME_UNRESOLVED))
         draft.put(case, member)
         case.note(Why.NAME_UNRESOLVED, incident.cause, change.target)
-    _await_others(case, member, world, now_s)
+    _await_others(draft, case, member, world, now_s)
 
 
-def of_flapping(draft: Draft, world: World, now: Time, now_s: float) -> None:
+def of_flapping(draft: Draft, now: Time, now_s: float) -> None:
     """What time does to targets that flap. To be called about once a second."""
-    flaps = world.flaps
-    flaps.forget(now_s)
-    for target in flaps.flapping:
-        found = draft.find(of_target(target))
-        if found is None:
-            if flaps.is_calm(target, now_s):
-                flaps.over(target)
+    draft.forget_flaps(now_s)
+    for target in draft.flapping:
+        flap, found = draft.flap(target), draft.find(of_target(target))
+        if flapping.is_calm(flap, now_s):
+            draft.flaps[target] = flapping.calmed(flap)
+            if found is not None:
+                _calms(draft, draft.edit(found), target, flap, now, now_s)
+        elif found is not None:
+            _goes_on_flapping(draft, found, target, flap, now_s)
+
+
+def _calms(draft: Draft, case: Case, target: str, flap: Flap, now: Time, now_s: float) -> None:
+    member = replace(case.members[target], flapping=False)
+    text = f"no change for {flapping.WITHIN_S / 60:.0f} minutes"
+    case.note(Why.STOPPED_FLAPPING, text, target)
+    if member.state not in BLOCKED:
+        left = replace(member, left_at=now)
+        _left(draft, case, left, Why.TARGET_RECOVERED, now, now_s, f"{member.state}: {text}", member.state)
+        return
+    draft.put(case, member)
+    if not flap.is_told_down:
+        case.due_s = now_s
+
+
+def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s: float) -> None:
+    """That it flaps is mailed, and that it is DOWN where it stays so, but not more often than people can read."""
+    is_down = found.members[target].state in BLOCKED
+    changed_s = now_s if flap.changed_s is None else flap.changed_s
+    due_s = None
+    if is_down and not flap.is_told_down:
+        due_s = flapping.tells_down_s(flap, changed_s)
+    if not flap.is_told and (is_down or found.is_told or now_s - changed_s < flapping.steady_s(flap.interval_s)):
+        may_s = flapping.may_mail_s(flap, now_s)
+        due_s = may_s if due_s is None else min(may_s, due_s)
+    if due_s is None or due_s > now_s or (found.due_s is not None and found.due_s <= now_s):
+        return
+    case = draft.edit(found)
+    case.due_s = now_s
+    if is_down and now_s - changed_s >= flapping.STAYS_DOWN_S:
+        case.note(Why.FLAPPING_DOWN, f"DOWN for {now_s - changed_s:.0f} s", target)
+
+
+def recalled(board: Board, flaps: Mapping[str, Flap]) -> None:
+    """What is known of changes before a restart holds mails back as it did then."""
+    for target, flap in flaps.items():
+        board.put_flap(target, flap)
+    for case in board.cases.values():
+        if case.is_told or not case.open:
             continue
-        member = found.members[target]
-        is_down = member.state in (VerdictState.DOWN, VerdictState.UNREACHABLE)
-        if flaps.is_calm(target, now_s):
-            case = draft.edit(found)
-            was_told = flaps.is_told_down(target)
-            flaps.over(target)
-            text = f"no change for {WITHIN_S / 60:.0f} minutes"
-            case.note(Why.STOPPED_FLAPPING, text, target)
-            if is_down:
-                draft.put(case, replace(member, flapping=False))
-                case.due_s = case.due_s if was_told or not case.is_told else now_s
-            else:
-                left = replace(member, flapping=False, left_at=now)
-                _left(draft, case, left, Why.TARGET_RECOVERED, now, now_s, f"{member.state}: {text}", member.state)
-        elif is_down and found.is_told and flaps.is_to_tell_down(target, now_s):
-            case = draft.edit(found)
-            case.note(Why.FLAPPING_DOWN, f"DOWN for {STAYS_DOWN_S:.0f} s", target)
-            case.due_s = now_s
-            flaps.told_down(target)
-            flaps.mailed(target, now_s)
+        dues_s = [_recalled_s(case.members[one], flaps.get(one)) for one in case.open]
+        case.due_s = min((one for one in dues_s if one is not None), default=None)
+
+
+def _recalled_s(member: Member, flap: Flap | None) -> float | None:
+    if member.critical or flap is None or flap.changed_s is None:
+        return 0.0
+    if member.flapping:
+        return None
+    return flapping.opens_s(flap, flap.changed_s) if flapping.is_held(flap, flap.changed_s) else 0.0
 
 
 def tell_what_is_due(draft: Draft, now_s: float) -> None:
@@ -161,17 +194,19 @@ def tell_what_is_due(draft: Draft, now_s: float) -> None:
 def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, now_s: float) -> None:
     verdict = change.after
     if verdict is None or verdict.state is VerdictState.PAUSED:
-        world.flaps.over(change.target)
         why, text = (
             (Why.TARGET_PAUSED, "the target was paused") if verdict else (Why.TARGET_REMOVED, "the target was removed")
         )
         _leave(draft, draft.find(of_target(change.target)), change, why, now, now_s, text)
+        draft.flaps[change.target] = None
         return
-    flap_after = change.definition.flap_after if change.definition else None
-    starts_flapping = _turns(change) and world.flaps.changed(change.target, flap_after, now_s)
+    before = draft.flap(change.target)
+    if _turns(change) and change.definition is not None:
+        flap_after, interval_s = change.definition.flap_after, change.definition.interval_s
+        draft.flaps[change.target] = flapping.changed(before, flap_after, interval_s, now_s)
     _judged(draft, change, verdict, world, now, now_s)
-    if starts_flapping:
-        _flaps(draft, change.target, f"{flap_after} changes within half an hour", world, now_s)
+    if draft.flap(change.target).is_flapping and not before.is_flapping:
+        _flaps(draft, change.target, now_s)
 
 
 def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float) -> None:
@@ -182,7 +217,7 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
             return
         _leave(draft, found, change, Why.NAME_RESOLVED, now, now_s, text)
         found = None
-    if verdict.state in REACHED and found is not None and world.flaps.is_flapping(change.target):
+    if verdict.state in REACHED and found is not None and draft.flap(change.target).is_flapping:
         case = draft.edit(found)
         draft.put(case, replace(case.members[change.target], state=verdict.state, behind=None, flapping=True))
     elif verdict.state in REACHED:
@@ -205,17 +240,19 @@ def _turns(change: VerdictChange) -> bool:
     return VerdictState.DOWN in states and any(one in REACHED for one in states)
 
 
-def _flaps(draft: Draft, target: str, text: str, world: World, now_s: float) -> None:
-    """It flaps from now on: that is mailed, and it stays part of its incident until it is calm."""
+def _flaps(draft: Draft, target: str, now_s: float) -> None:
+    """It flaps from now on: it stays part of its incident until it is calm, and time tells when that is mailed."""
     found = draft.find(of_target(target))
     if found is None:
         return
+    flap = draft.flap(target)
+    lately = sum(now_s - at_s <= flapping.WITHIN_S for at_s in flap.changes_s)
+    pct = flapping.change_pct(flap.changes_s, flap.interval_s, now_s)
     case = draft.edit(found)
     draft.put(case, replace(case.members[target], flapping=True))
-    case.note(Why.STARTED_FLAPPING, text, target)
-    if case.is_told:
-        case.due_s = now_s
-    world.flaps.mailed(target, now_s)
+    case.note(Why.STARTED_FLAPPING, f"{lately} changes within half an hour, weighted state change {pct:.1f} %", target)
+    if not case.is_told and all(case.members[one].flapping for one in case.open):
+        case.due_s = None
 
 
 def _behind(
@@ -234,7 +271,7 @@ def _behind(
         if (member.state, member.behind) != (VerdictState.UNREACHABLE, root):
             case = draft.edit(home)
             draft.put(case, replace(member, state=VerdictState.UNREACHABLE, behind=root))
-            unsettled(case, now_s)
+            unsettled(draft, case, now_s)
         return
     case = draft.edit(home)
     member = make.member_of(definition, change.after, behind=root)
@@ -250,8 +287,8 @@ def _behind(
         )
         _merged(draft, left, case, now, now_s)
     if member.critical and not case.is_told:
-        _await_others(case, member, None, now_s)
-    unsettled(case, now_s)
+        _await_others(draft, case, member, None, now_s)
+    unsettled(draft, case, now_s)
 
 
 def _down(
@@ -265,7 +302,7 @@ def _down(
             # Its parent is back, and it is not.
             case = draft.edit(found)
             draft.put(case, replace(known, state=VerdictState.DOWN, behind=None))
-            unsettled(case, now_s)
+            unsettled(draft, case, now_s)
         return
     down_from = [site for site, state in change.after.sites.items() if state is State.DOWN]
     world.falls.add(change.target, down_from, now_s)
@@ -297,8 +334,8 @@ def _down(
         draft.form(case, [*keys, *lost])
         for other in others:
             _join(draft, draft.edit(other), case, now, now_s)
-    _await_others(case, member, world, now_s)
-    unsettled(case, now_s)
+    _await_others(draft, case, member, world, now_s)
+    unsettled(draft, case, now_s)
 
 
 def _home(draft: Draft, target: str, member: Member, keys: list[Key], world: World) -> Case | None:
@@ -346,7 +383,7 @@ def _join(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None
     _merged(draft, left, home, now, now_s)
 
 
-def _await_others(case: Case, member: Member, world: World | None, now_s: float) -> None:
+def _await_others(draft: Draft, case: Case, member: Member, world: World | None, now_s: float) -> None:
     """Until when others may join before people are told."""
     if case.is_told:
         return
@@ -354,6 +391,14 @@ def _await_others(case: Case, member: Member, world: World | None, now_s: float)
     if world is not None:
         wait_s = min(wait_s, world.wait_s)
     due_s = now_s + wait_s
+    flap = draft.flap(member.target)
+    is_about_names = case.incident.kind == IncidentKind.TARGET_UNRESOLVABLE
+    if not member.critical and not is_about_names and flapping.is_held(flap, now_s):
+        due_s = max(due_s, flapping.opens_s(flap, now_s))
+        text = (
+            f"last mailed {(now_s - flap.mails_s[-1]) / 60:.0f} min ago: mailed again if it lasts {due_s - now_s:.0f} s"
+        )
+        case.note(Why.MAIL_HELD, text, member.target)
     case.due_s = due_s if case.due_s is None else min(case.due_s, due_s)
 
 
@@ -376,19 +421,23 @@ def _left(
     was_unseen = case.is_unseen
     draft.put(case, left)
     if case.open:
-        unsettled(case, now_s)
+        unsettled(draft, case, now_s)
         return
     case.incident = replace(case.incident, resolved_at=Time(max(at, case.incident.opened_at)))
-    draft.end(case, why, text, state, is_mailed=case.is_told or not was_unseen)
+    # Whose last outage people have just been mailed of is UP, as they know.
+    was_held = not case.is_told and all(flapping.is_held(draft.flap(one), now_s) for one in case.members)
+    if was_held:
+        case.note(Why.NOT_MAILED, "over before it was mailed, soon after the mails of the last one")
+    draft.end(case, why, text, now_s, state, is_mailed=case.is_told or not (was_unseen or was_held))
 
 
 def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:
     """Whoever was told of the start of an incident is told where it went."""
     if left.open:
-        unsettled(left, now_s)
+        unsettled(draft, left, now_s)
         return
     text = f"it is part of incident {home.id}"
     ended_at = Time(max(now, left.incident.opened_at))
     left.incident = replace(left.incident, resolved_at=ended_at, open_members=0, merged_into=home.id)
     left.note(Why.MERGED, text)
-    draft.end(left, Why.MERGED, text, is_mailed=left.is_told)
+    draft.end(left, Why.MERGED, text, now_s, is_mailed=left.is_told)

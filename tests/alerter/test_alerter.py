@@ -370,6 +370,7 @@ def test_an_incident_never_ends_before_it_began(rig: Rig) -> None:
 
 def test_an_end_that_was_kept_but_not_told_is_told_after_the_restart_and_not_undone(rig: Rig) -> None:
     """Killed between the database and the broker: the broker still has the incident as open."""
+    rig.target(flap_after=None)
     go_down(rig)
     (before,) = rig.open
     come_up(rig)
@@ -831,18 +832,29 @@ def test_a_router_cut_with_its_children_is_one_mail_that_lists_them_and_one_that
     assert rig.open == []
 
 
-def test_one_that_flaps_is_mailed_as_that_and_once_more_when_it_is_calm(rig: Rig) -> None:
-    for _ in range(6):
-        go_down(rig)
+def flip(rig: Rig, times: int) -> None:
+    for _ in range(times):
+        rig.sees(State.UP if rig.state() == "DOWN" else State.DOWN, *ALL)
         rig.stays(10)
-        come_up(rig)
-        rig.stays(10)
-    assert rig.words == ["DOWN", "UP", "DOWN", "UP, FLAPPING"]
-    assert "Router (192.0.2.1), flapping, UP now" in part(rig.mails[-1], "plain")
+
+
+@pytest.mark.parametrize("dies_after", [None, 0, 3, 5])
+def test_one_that_flaps_is_mailed_as_that_and_once_more_when_it_is_calm(rig: Rig, dies_after: int | None) -> None:
+    """Also where the alerter dies meanwhile: it goes on counting."""
+    for change in range(6):
+        flip(rig, 1)
+        if change == dies_after:
+            rig.restart()
+    assert rig.words == ["DOWN", "UP"], "that is enough for half an hour, but for what lasts"
     (incident,) = rig.open
     assert incident.members[0].flapping
+    for _ in range(36):
+        flip(rig, 1)
+        rig.stays(40)
+    assert rig.words in (["DOWN", "UP", "DOWN, FLAPPING"], ["DOWN", "UP", "UP, FLAPPING"])
+    rig.restart()
     rig.stays(1900)
-    assert (rig.words[4:], rig.open) == (["UP"], [])
+    assert (rig.words[3:], rig.open) == (["UP"], [])
     codes = [one.code for one in rig.asks(incident.id).timeline]
     assert [one for one in codes if "flapping" in one] == ["started-flapping", "stopped-flapping"]
 

@@ -36,7 +36,6 @@ from noc_frame.sqlite import DatabaseFault
 from noc_rules import correlate, grouping
 from noc_rules.cases import Draft
 from noc_rules.correlate import IncidentChange, Why
-from noc_rules.flapping import Flaps
 from noc_rules.grouping import Falls, World
 from noc_rules.incident import BROKER, About, of_duplicate, of_site
 from noc_rules.judge import VerdictChange
@@ -99,7 +98,6 @@ class Alerter:
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
         self._incidents = Incidents(bus, published, ledger, self._recipients if mail else None, self._targets.get)
         self._falls = Falls()
-        self._flaps = Flaps()
         self._wait_s = wait_s
         self._adopted: deque[Incident] = deque()
         self._announcer = Announcer(
@@ -180,6 +178,7 @@ class Alerter:
             mirror.tick()
 
     def _work(self, now: Time) -> None:
+        self._incidents.recall_flaps(now, self._clock())
         self._watch_broker(now)
         self._verdicts.take_in()
         if not self.is_settled:
@@ -194,7 +193,7 @@ class Alerter:
             for step in (*self._watch_sites(now), *self._watch_doubles(now), *self._let_unknown_go(now)):
                 draft.take(step, now_s)
             self._watch_names(draft, now)
-            grouping.of_flapping(draft, self._world(), now, now_s)
+            grouping.of_flapping(draft, now, now_s)
         self._take_acknowledgements(draft, now_s)
         grouping.tell_what_is_due(draft, now_s)
         self._keep(draft, now)
@@ -229,7 +228,7 @@ class Alerter:
         acknowledged = [
             case.id for case in draft.touched if any(entry.why is Why.ACKNOWLEDGED for entry in case.entries)
         ]
-        is_mailed = self._incidents.keep(draft, now)
+        is_mailed = self._incidents.keep(draft, now, self._clock())
         if self._mail and is_mailed:
             self._mail.wake()
         if self._mail:
@@ -260,7 +259,7 @@ class Alerter:
     def _world(self) -> World:
         """As it is at this moment; what a site sees is counted once, and only where it matters."""
         seen = functools.cache(self._verdicts.seen_from)
-        return World(self._falls, seen, self._verdicts.agenda.children, self._flaps, self._wait_s)
+        return World(self._falls, seen, self._verdicts.agenda.children, self._wait_s)
 
     def _watch_sites(self, now: Time) -> list[IncidentChange]:
         sites = self._sites.known | {about.name for about in self._incidents.open if about.kind == "site"}

@@ -13,6 +13,7 @@ from noc_bus.messages import Event, Incident, Target
 from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
+from noc_rules import grouping
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
 from noc_rules.incident import About, abouts, members_of, of_target
@@ -40,6 +41,7 @@ class Incidents:
         for case in ledger.open_cases():
             self._board.put(case)
             published.put(case.incident)
+        self._has_flaps = False
 
     @property
     def open(self) -> Mapping[About, str]:
@@ -63,16 +65,22 @@ class Incidents:
     def about_target(self, target: str) -> str | None:
         return self._board.by_about.get(of_target(target))
 
+    def recall_flaps(self, now: Time, now_s: float) -> None:
+        """Those of earlier starts, once. Raises DatabaseFault."""
+        if not self._has_flaps:
+            grouping.recalled(self._board, self._ledger.flaps(now, now_s))
+            self._has_flaps = True
+
     def draft(self) -> Draft:
         return Draft(self._board)
 
-    def keep(self, draft: Draft, now: Time) -> bool:
+    def keep(self, draft: Draft, now: Time, now_s: float) -> bool:
         """All of it in one transaction, then on the broker. Whether anybody is mailed.
 
         Raises DatabaseFault: then nothing of it happened.
         """
         entries = [self._entry(case, now) for case in draft.touched]
-        self._ledger.keep(entries, now)
+        self._ledger.keep(entries, now, flaps=draft.flaps, now_s=now_s)
         draft.settle()
         for entry in entries:
             self._publish(entry.case, now)

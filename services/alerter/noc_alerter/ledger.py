@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import json
 
 from noc_alerter.schema import LADDER
 from noc_bus.codec import decode, encode
@@ -15,6 +17,7 @@ from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault
 from noc_rules.cases import Case
+from noc_rules.flapping import Flap
 from noc_rules.incident import About
 
 # Nobody is told of an outage after it is over; the mail of its end tells of its start too.
@@ -24,6 +27,8 @@ AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 """
 
 
+_FLAP: Final = json.Decoder(Flap)
+_NO_FLAPS: Final[Mapping[str, Flap | None]] = {}
 # As the message calls them.
 _MAIL_STATES: Final = {"dead": "given-up", "told before": "told-before", "sending": "queued"}
 
@@ -93,6 +98,11 @@ class Ledger:
             for number, message, is_told, stem in rows
         ]
 
+    def flaps(self, now: Time, now_s: float) -> dict[str, Flap]:
+        """How often targets changed lately, and were mailed about. `now_s`: the steady clock's time of `now`."""
+        rows = self.database.read("read", "SELECT target, message FROM flap")
+        return {target: _by_steady_clock(_FLAP.decode(message), now, now_s) for target, message in rows}
+
     def resolved_since(self, at: Time) -> list[Incident]:
         rows = self.database.read(
             "read", "SELECT message FROM incident WHERE resolved_at >= ? ORDER BY resolved_at", (at,)
@@ -160,12 +170,14 @@ class Ledger:
         )
         return tuple(recipient for (recipient,) in rows)
 
-    def keep(self, entries: Sequence[Entry], now: Time) -> None:
-        """All of these in one transaction.
+    def keep(
+        self, entries: Sequence[Entry], now: Time, *, flaps: Mapping[str, Flap | None] = _NO_FLAPS, now_s: float = 0.0
+    ) -> None:
+        """All of these in one transaction; of `flaps`, None is nothing any more.
 
         A mail of an opening that has not been sent yet is withdrawn when the incident is resolved.
         """
-        if not entries:
+        if not entries and not flaps:
             return
         with self.database.transaction("write") as connection:
             for entry in entries:
@@ -174,6 +186,31 @@ class Ledger:
                 _write(connection, entry, now)
             if any(entry.case.is_over for entry in entries):
                 connection.execute(WITHDRAW)
+            connection.executemany(
+                "DELETE FROM flap WHERE target = ?", [(target,) for target, flap in flaps.items() if flap is None]
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO flap VALUES (?, ?)",
+                [
+                    (target, json.encode(_by_wall_clock(flap, now, now_s)).decode())
+                    for target, flap in flaps.items()
+                    if flap is not None
+                ],
+            )
+
+
+def _by_wall_clock(flap: Flap, now: Time, now_s: float) -> Flap:
+    """Its times in milliseconds of the wall clock, which outlives a restart."""
+    return _moved(flap, lambda at_s: now - (now_s - at_s) * 1000)
+
+
+def _by_steady_clock(flap: Flap, now: Time, now_s: float) -> Flap:
+    # What lies ahead of a clock that was put back happened just now.
+    return _moved(flap, lambda at_ms: now_s - max(0.0, now - at_ms) / 1000)
+
+
+def _moved(flap: Flap, move: Callable[[float], float]) -> Flap:
+    return replace(flap, changes_s=tuple(map(move, flap.changes_s)), mails_s=tuple(map(move, flap.mails_s)))
 
 
 def case_of(

@@ -116,7 +116,15 @@ CREATE TABLE timeline (
 CREATE INDEX timeline_of ON timeline (incident, id);
 """
 
+# How often each target changed lately, and was mailed about; times are of the wall clock, in milliseconds.
+_FLAPS: Final = """
+CREATE TABLE flap (
+    target TEXT PRIMARY KEY,
+    message TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS)],
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS)],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

@@ -155,18 +155,17 @@ def _words(facts: Facts, public_url: str) -> dict[str, Any]:
     incident = facts.incident
     name, address = letters.named(incident)
     group = incident.members[0].group if incident.members else ""
-    state = _state(incident)
+    state, open_members = _state(incident), [one for one in incident.members if one.left_at is None]
     over = _ENDS.get(facts.why) or (facts.state if facts.state in _NEW_STATES else "CLOSED")  # type: ignore[call-overload]
     ended = incident.resolved_at
     lasted = duration(ended - incident.opened_at) if ended is not None else ""
-    open_members = [one for one in incident.members if one.left_at is None]
     total = max(incident.total_members, len(incident.members))
     # An older alerter's incident has one target.
     still = incident.open_members if incident.open_members is not None else len(open_members)
     shown = (open_members if ended is None else incident.members)[:MAX_LISTED]
     listed = still if ended is None else total
     return {
-        "state": state,
+        "state": f"{open_members[0].state}, FLAPPING" if [one.flapping for one in open_members] == [True] else state,
         "over": str(over),
         "ended": f"{over} after {lasted}",
         "still": _still(open_members, still, "DOWN" if incident.kind == IncidentKind.MASS_OUTAGE else state),
