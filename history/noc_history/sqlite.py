@@ -210,6 +210,9 @@ class SqliteStore:
         self._checkpoint_at_s = 0.0
         self._housekeeping = Housekeeping(self._file, keep_5min_days, keep_hourly_days)
 
+    def prepare(self) -> None:
+        """The file is made when it is first opened."""
+
     # -- writing
 
     def write(self, batch: Batch) -> Written:

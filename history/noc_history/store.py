@@ -100,13 +100,13 @@ class Written:
 class Upkeep:
     """Work done and left over in one call of `maintain`, in cycles.
 
-    `backlog_rows`: to be packed or deleted; None: the store cannot tell. `repeated_rows`: found to be in
+    `backlog_rows`: to be packed or deleted; InfluxDB counts hours and days to be summed up. `repeated_rows`: found to be in
     the store twice, and there once now. `old_rows`: still to be brought from the form of an older version.
     """
 
     deleted_rows: int = 0
     freed_bytes: int = 0
-    backlog_rows: int | None = 0
+    backlog_rows: int = 0
     repeated_rows: int = 0
     old_rows: int = 0
 
@@ -215,6 +215,12 @@ class SiteRecords:
 
 
 class Store(Protocol):
+    def prepare(self) -> None:
+        """Set up what the store needs and does not have, before anything is written.
+
+        Raises StoreError, with the cure, where it is set up so that it would lose what is to be kept.
+        """
+
     def write(self, batch: Batch) -> Written:
         """Store everything durably, or raise StoreError and let the caller repeat the whole batch."""
 

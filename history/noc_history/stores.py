@@ -67,10 +67,14 @@ def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[
     if parts.netloc or len(parts.path) < 2:
         raise ValueError("it needs three slashes and the path of a file")
     path = Path(unquote(parts.path))
-    # What is kept longer is not kept shorter than what is finer.
-    fives = keep.get("keep_5min_days", max(KEEP_5MIN_DAYS, keep.get("keep_days", 0)))
-    hours = keep.get("keep_hourly_days", max(KEEP_HOURLY_DAYS, fives))
+    fives, hours = _kept(keep)
     return f"SQLite in {path}", lambda: SqliteStore(path, keep_5min_days=fives, keep_hourly_days=hours)
+
+
+def _kept(keep: Mapping[str, int]) -> tuple[int, int]:
+    """For how many days sums over five minutes and over hours are: never shorter than what is finer."""
+    fives = keep.get("keep_5min_days", max(KEEP_5MIN_DAYS, keep.get("keep_days", 0)))
+    return fives, keep.get("keep_hourly_days", max(KEEP_HOURLY_DAYS, fives))
 
 
 def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[[], Store]]:
@@ -85,22 +89,26 @@ def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callabl
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     address = f"{'https' if parts.scheme == 'influxdbs' else 'http'}://{host}:{parts.port or 8086}"
     org, bucket = names
-    return f"InfluxDB bucket {bucket} at {address}", lambda: InfluxStore(address, token, org, bucket)
+    fives, hours = _kept(keep)
+    return f"InfluxDB bucket {bucket} at {address}", lambda: InfluxStore(
+        address, token, org, bucket, keep_5min_days=fives, keep_hourly_days=hours
+    )
 
 
 _Open = Callable[[SplitResult, Mapping[str, int]], tuple[str, Callable[[], Store]]]
 # Each with the options it takes, from what is kept for the shortest time to the longest.
+_KEEP: Final = ("keep_days", "keep_5min_days", "keep_hourly_days")
 _SCHEMES: Final[Mapping[str, tuple[Sequence[str], _Open]]] = {
-    "sqlite": (("keep_days", "keep_5min_days", "keep_hourly_days"), _sqlite),
-    "influxdb": (("keep_days",), _influxdb),
-    "influxdbs": (("keep_days",), _influxdb),
+    "sqlite": (_KEEP, _sqlite),
+    "influxdb": (_KEEP, _influxdb),
+    "influxdbs": (_KEEP, _influxdb),
 }
 
 HISTORY_URL: Final = Setting(
     "NOC_HISTORY_URL",
     parse,
     "sqlite:///path/of/history.sqlite, influxdb://token@host:8086/org/bucket or influxdbs://…, "
-    "each also with ?keep_days=30, sqlite with &keep_5min_days=90&keep_hourly_days=1826",
+    "each also with ?keep_days=14&keep_5min_days=90&keep_hourly_days=1826",
     "where history is kept; empty: SQLite in NOC_DATA",
     default="",
     secret=True,

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 TOKEN: Final = "a token/with=odd:signs"
 ORG: Final = "noc"
+ORG_ID: Final = "0123456789abcdef"
 _CONFIG: Final = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
@@ -54,6 +56,8 @@ class InfluxEngine:
         self.folder = folder
         self.refuse_with: int | None = None
         """An HTTP status the front answers everything with, while set."""
+        self.is_version_1 = False
+        """While set, the front has of version 2 only the writing, as version 1.8 does."""
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "influxd.conf").write_text(
@@ -171,7 +175,25 @@ class _Forward(BaseHTTPRequestHandler):
         if parts.path == "/api/v2/write":
             precision = {"ns": "n", "us": "u"}.get(options["precision"], options["precision"])
             return engine.ask("POST", "/write?" + urlencode({"db": options["bucket"], "precision": precision}), body)
-        if parts.path == "/api/v2/delete":
+        if engine.is_version_1:
+            if parts.path == "/query":
+                return engine.ask("POST", f"/query?{body.decode()}")
+            return 404, b"404 page not found"
+        return self._answer_as_version_2(parts.path, options, body)
+
+    def _answer_as_version_2(self, path: str, options: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        engine, is_made = self.server.engine, self.command == "POST"
+        if path == "/api/v2/orgs":
+            return 200, json.dumps({"orgs": [{"id": ORG_ID, "name": ORG}]}).encode()
+        if path == "/api/v2/buckets" and is_made:
+            name = json.loads(body)["name"]
+            engine.make_bucket(name)
+            return 201, json.dumps(_bucket(name)).encode()
+        if path == "/api/v2/buckets":
+            (found,) = json.loads(engine.run("SHOW DATABASES")[1])["results"][0]["series"]
+            names = [name for (name,) in found["values"] if name == options["name"]]
+            return 200, json.dumps({"buckets": [_bucket(name) for name in names]}).encode()
+        if path == "/api/v2/delete":
             wanted = json.loads(body)
             measurement = wanted["predicate"].partition("=")[2]
             status, answer = engine.run(
@@ -180,6 +202,10 @@ class _Forward(BaseHTTPRequestHandler):
             )
             return (204, b"") if status == 200 else (status, answer)
         return 404, b'{"error": "no such route"}'
+
+
+def _bucket(name: str) -> dict[str, object]:
+    return {"id": ORG_ID, "orgID": ORG_ID, "name": name, "retentionRules": []}
 
 
 def _message_of(answer: bytes) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +30,7 @@ from noc_history.store import (
     Written,
 )
 from tests.history.conftest import open_store
+from tests.history.files import charts, days_ago, drawn, some_cycles, write
 from tests.history.records import T0, at, cycle, incident, state
 
 _each_example_has_names_of_its_own = settings(
@@ -544,3 +547,59 @@ def test_a_chart_says_how_much_of_each_bucket_nobody_looked(store: Store) -> Non
     assert [bucket.blind for bucket in chart.sites["there"]] == [0]
     assert [round(bucket.blind, 3) for bucket in chart.merged][:2] == [0.25, 0.5]
     assert store.chart(["router", "unheard-of"], None, at(0), at(60), 9)["unheard-of"].sites == {}
+
+
+def summed_up_by_another(url: str, before: Time = Time(0)) -> None:
+    """A recorder that starts does at once what one that runs lets wait for more that comes late."""
+    another = open_store(url)
+    forget_cycles(another, before)
+    another.maintain(before, 5.0)
+    another.close()
+
+
+def test_a_chart_is_the_same_from_raw_cycles_and_from_their_sums(url: str, store: Store) -> None:
+    cycles, start = days_ago(some_cycles(random.Random(11), 30, every_s=600), 6)
+    end = Time(start + 2 * DAY_MS)
+    widths = (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
+    write(store, cycles)
+    fresh = charts(store, start, end, 120_000, *widths)
+    assert sum(one.cycles for chart in fresh[1].values() for one in chart.merged) == len(cycles)
+    summed_up_by_another(url)
+    assert charts(store, start, end, 120_000, *widths) == fresh
+    totals, days = store.totals(None, start, end), store.daily(None, start, end)
+    assert sum(one.cycles for one in totals.values()) == len(cycles)
+    # Raw cycles go; what is summed up of them stays.
+    summed_up_by_another(url, end)
+    assert drawn(store) == {}
+    assert charts(store, start, end, *widths) == fresh[1:]
+    assert (store.totals(None, start, end), store.daily(None, start, end)) == (totals, days)
+    coarse = store.chart(["router"], ["here"], start, end, 10_000)["router"].sites["here"]
+    assert sum(one.cycles for one in coarse) == len(cycles) // 6
+
+
+def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(
+    url: str, store: Store, tmp_path: Path
+) -> None:
+    """A site that was cut off for hours comes back, even after the day was summed up."""
+    cycles, start = days_ago(some_cycles(random.Random(12), 30, every_s=600), 5)
+    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS, DAY_MS)
+    late = [one for one in cycles if one.site == "there" and 4 * HOUR_MS < one.at - start < 26 * HOUR_MS]
+    in_time = SqliteStore(tmp_path / "in-time.sqlite")
+    write(in_time, cycles)
+    summed_up(in_time)
+    write(store, [one for one in cycles if one not in late])
+    summed_up_by_another(url)
+    assert charts(store, start, end, *widths) != charts(in_time, start, end, *widths)
+    write(store, [*late, *cycles[::9]])
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    summed_up_by_another(url)
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    for answer in ("totals", "daily"):
+        assert getattr(store, answer)(None, start, end) == getattr(in_time, answer)(None, start, end)
+    summed_up_by_another(url, end)
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    # Sums of which the cycles are gone are not replaced by what is said again of them.
+    write(store, cycles[::3])
+    summed_up_by_another(url, end)
+    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
+    in_time.close()

@@ -214,48 +214,6 @@ def write_rows(path: Path, cycles: Sequence[ProbeResult]) -> None:
     store.close()
 
 
-def test_a_chart_is_the_same_from_the_tail_from_blocks_and_from_rollups(tmp_path: Path) -> None:
-    path = tmp_path / "history.sqlite"
-    cycles, start = days_ago(some_cycles(random.Random(11), 50, every_s=400), 6)
-    end = Time(start + 3 * DAY_MS)
-    widths = (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
-    store = SqliteStore(path)
-    write(store, cycles)
-    fresh = charts(store, start, end, 120_000, *widths)
-    assert sum(one.cycles for chart in fresh[1].values() for one in chart.merged) == len(cycles)
-    pack(path)
-    assert charts(store, start, end, 120_000, *widths) == fresh
-    # Raw cycles go; what is summed up of them stays.
-    pack(path, end)
-    assert drawn(store) == {}
-    assert charts(store, start, end, *widths) == fresh[1:]
-    coarse = store.chart(["router"], ["here"], start, end, 10_000)["router"].sites["here"]
-    assert sum(one.cycles for one in coarse) == len(cycles) // 6
-    store.close()
-
-
-def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(tmp_path: Path) -> None:
-    """A site that was cut off for hours comes back, even after the day was summed up."""
-    cycles, start = days_ago(some_cycles(random.Random(12), 40, every_s=400), 5)
-    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS, DAY_MS)
-    late = [one for one in cycles if one.site == "there" and 4 * HOUR_MS < one.at - start < 30 * HOUR_MS]
-    in_time, path = SqliteStore(tmp_path / "in-time.sqlite"), tmp_path / "history.sqlite"
-    write(in_time, cycles)
-    pack(in_time.path)
-    store = SqliteStore(path)
-    write(store, [one for one in cycles if one not in late])
-    pack(path)
-    assert charts(store, start, end, *widths) != charts(in_time, start, end, *widths)
-    write(store, [*late, *cycles[::9]])
-    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
-    pack(path)
-    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
-    pack(path, end)
-    assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
-    in_time.close()
-    store.close()
-
-
 def test_each_tier_is_kept_as_long_as_it_is_set_to_be(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     cycles, start = days_ago(some_cycles(random.Random(13), 9 * 24, every_s=3000), 9)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
+from typing import Any
 
 import pytest
 
-from noc_bus.messages import State
+from noc_bus.codec import encode
+from noc_bus.messages import State, Target
 from noc_bus.time import Time
-from noc_history.store import Batch, Store, StoreError, Written
+from noc_history.store import Batch, Definition, Silence, Store, StoreError, Written
 from tests.history.conftest import open_store
 from tests.history.influx_engine import InfluxEngine
-from tests.history.records import at, cycle, state
+from tests.history.records import at, cycle, incident, state
 
 _numbers = count()
 
@@ -120,9 +123,24 @@ def test_a_record_that_no_store_would_take_is_named_for_good(store: Store) -> No
     assert (rejected.record, rejected.can_mend) == (odd, False)
 
 
-def test_a_bucket_that_keeps_less_than_is_promised_is_told_at_once(engine: InfluxEngine, bucket: str) -> None:
+def test_exactly_the_bad_ones_of_a_thousand_are_set_aside(store: Store) -> None:
+    bad = [13, 512, 513, 999]
+    cycles = [cycle(n, target="x" * 70_000 if n in bad else "router", seq=n) for n in range(1000)]
+    for _ in range(2):
+        written = store.write(Batch(results=cycles))
+        assert [one.record for one in written.rejected] == [cycles[n] for n in bad]
+        assert not any(one.can_mend for one in written.rejected)
+        assert written.stored == 996
+    (point,) = store.series("router", at(0), at(1000), 1)["here"]
+    assert point.cycles == 996
+
+
+def test_a_bucket_that_keeps_less_than_is_promised_is_refused_with_the_cure(engine: InfluxEngine, bucket: str) -> None:
     store = open_store(engine.make_bucket(bucket, keep="24h"))
     cure = "keeps data for 24 hours only, .* set its retention to forever"
+    with pytest.raises(StoreError, match=cure) as caught:
+        store.prepare()
+    assert caught.value.can_retry
     assert re.search(cure, store.trouble() or "")
     now = Time.now()
     old, new = (cycle(seconds) for seconds in ((now - at(0)) / 1000 - 7 * 86_400, (now - at(0)) / 1000))
@@ -132,9 +150,97 @@ def test_a_bucket_that_keeps_less_than_is_promised_is_told_at_once(engine: Influ
     assert re.search(cure, rejected.reason)
     assert [point.at for point in store.series("router", Time(0), Time(now + 1), 9)["here"]] == [new.at]
     engine.run(f'ALTER RETENTION POLICY autogen ON "{bucket}" DURATION INF')
+    store.prepare()
     assert store.trouble() is None
     assert store.write(Batch(results=[old])) == Written(1)
     store.close()
+
+
+def test_a_bucket_that_is_not_there_is_made_and_keeps_for_good(engine: InfluxEngine, bucket: str) -> None:
+    store = open_store(engine.url(bucket))
+    with pytest.raises(StoreError, match="database not found"):
+        store.marks()
+    for _ in range(2):
+        store.prepare()
+    assert store.marks() == {}
+    assert store.trouble() is None
+    store.close()
+
+
+def rows(engine: InfluxEngine, bucket: str, query: str) -> list[dict[str, Any]]:
+    found = asked(engine, bucket, query)
+    return [dict(zip(one["columns"], values, strict=True)) for one in found for values in one["values"]]
+
+
+def test_people_query_percentiles_as_numbers(engine: InfluxEngine, store: Store, bucket: str) -> None:
+    store.write(Batch(results=[cycle(0, [1.0, 2.0, 3.0, 4.0]), cycle(3599, []), cycle(60, [9.0], invalid="late")]))
+    store.maintain(Time(0), 5.0)
+    (fine, later) = rows(engine, bucket, "SELECT * FROM rollup_5m")
+    assert (fine["cycles"], fine["invalid"], fine["sent"], fine["received"]) == (2, 1, 5, 4)
+    assert fine["p50_ms"] == pytest.approx(2.0, rel=0.01)
+    assert (fine["min_ms"], fine["mean_ms"], fine["max_ms"], fine["loss_pct"]) == (1.0, 2.5, 4.0, pytest.approx(20))
+    assert (later["loss_pct"], later["p50_ms"]) == (100.0, None)
+    for table, sent in (("rollup_1h", 10), ("rollup_1d", 10)):
+        (whole,) = rows(engine, bucket, f"SELECT sent, p5_ms, p95_ms, target, site FROM {table}")
+        assert (whole["sent"], whole["target"], whole["site"]) == (sent, "router", "here")
+        assert 1.0 <= whole["p5_ms"] < whole["p95_ms"] <= 4.0
+
+
+def test_no_tag_has_values_without_end(engine: InfluxEngine, store: Store, bucket: str) -> None:
+    some = [incident(f"incident-{n}", 10, 20) for n in range(300)]
+    definition = Definition("router", at(0), Target(id="router", name="Router", address="192.0.2.1"))
+    batch = Batch([cycle(0)], [state(0, State.UP)], some, [definition], [Silence("router", "here", at(1), at(2))])
+    store.write(batch)
+    store.maintain(Time(0), 5.0)
+    assert sorted(one.id for one in store.incidents(at(0), at(99))) == sorted(one.id for one in some)
+    tags = {(one["name"], row[0]) for one in asked(engine, bucket, "SHOW TAG KEYS") for row in one["values"]}
+    assert {tag for _, tag in tags} == {"site", "target", "id", "tier", "part"}
+    assert [name for name, tag in tags if tag == "id"] == ["definition"]
+    parts = asked(engine, bucket, 'SHOW TAG VALUES FROM incident WITH KEY = "part"')[0]["values"]
+    assert len(parts) <= 256
+
+
+def asked(engine: InfluxEngine, bucket: str, query: str) -> list[dict[str, Any]]:
+    """As another program asks: series of the answer."""
+    found: list[dict[str, Any]] = json.loads(engine.run(query, bucket)[1])["results"][0]["series"]
+    return found
+
+
+def test_what_version_0_1_stored_is_summed_up_and_its_incidents_are_there_once(
+    engine: InfluxEngine, store: Store, bucket: str
+) -> None:
+    opened, resolved = incident("one", 10), incident("one", 10, 60)
+    message = encode(opened).decode().replace('"', '\\"')
+    lines = [
+        f"cycle,site=here,target=router cycles=1i,sent=5i,received=1i,invalid=0i,valid_sent=5i,valid_received=1i,"
+        f'rtts_us="{n + 1}000",min_us={n + 1}000i,sum_us={n + 1}000i,max_us={n + 1}000i {at(n * 600) * 1_000_000}'
+        for n in range(9)
+    ]
+    engine.put(bucket, "\n".join([*lines, f'incident,id=one opened="{message}" {at(10) * 1_000_000}']))
+    assert list(store.incidents(at(0), at(100))) == [opened]
+    store.write(Batch(incidents=[resolved]))
+    assert list(store.incidents(at(0), at(100))) == [resolved]
+    before = store.chart(["router"], None, at(0), at(7200), 2)
+    while store.maintain(Time(0), 5.0).backlog_rows:
+        pass
+    assert [one["cycles"] for one in rows(engine, bucket, "SELECT cycles FROM rollup_1h")] == [6, 3]
+    assert store.chart(["router"], None, at(0), at(7200), 2) == before
+    # They were to be kept for 30 days.
+    assert [one["keep_days"] for one in rows(engine, bucket, "SELECT keep_days FROM layout")] == [30]
+
+
+def test_version_1_8_is_written_read_and_deleted_from(engine: InfluxEngine, store: Store) -> None:
+    """It takes version 2's way of writing only."""
+    engine.is_version_1 = True
+    try:
+        store.prepare()
+        store.write(Batch(results=[cycle(0), cycle(7200)]))
+        store.maintain(at(3700), 5.0)
+        assert [point.at for point in store.series("router", at(0), at(9999), 9)["here"]] == [at(7200)]
+        (chart,) = store.chart(["router"], None, at(0), at(9999), 9).values()
+        assert sum(one.cycles for one in chart.merged) == 2
+    finally:
+        engine.is_version_1 = False
 
 
 class _Stranger(BaseHTTPRequestHandler):

@@ -40,7 +40,7 @@ def test_a_history_url_is_read(url: str, described: str, keep_days: int | None) 
         "sqlite:///a?keep_days=36501",
         "sqlite:///a?keep_days=30&keep_5min_days=29",
         "sqlite:///a?keep_5min_days=90&keep_hourly_days=30",
-        "influxdb://hunter2@host/org/bucket?keep_hourly_days=30",
+        "influxdb://hunter2@host/org/bucket?keep_days=30&keep_5min_days=29",
         "influxdb://host/org/bucket",
         "influxdb://hunter2@host/bucket",
         "influxdb://hunter2@host/org/",

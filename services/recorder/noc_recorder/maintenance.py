@@ -30,7 +30,7 @@ class Maintenance:
         self.freed_bytes = 0
         self.repeated_rows = 0
         """Cycles that were stored already when they came again."""
-        self.backlog_rows: int | None = None
+        self.backlog_rows = 0
         self.worked_s = 0.0
         self._store = store
         self._keep_days = keep_days
@@ -57,8 +57,7 @@ class Maintenance:
             "maintenance_deleted_total": self.deleted_rows,
             "maintenance_freed_bytes_total": self.freed_bytes,
             "maintenance_s_total": round(self.worked_s, 3),
-            # A store that cannot tell has none that would be known of.
-            "maintenance_backlog": self.backlog_rows or 0,
+            "maintenance_backlog": self.backlog_rows,
         }
         return figures
 

@@ -81,6 +81,7 @@ class Writer:
     def restore(self) -> None:
         """Go on from what is stored. Raises StoreError."""
         now = Time.now()
+        self._store.prepare()
         marks = self._store.marks()
         last_cycles = self._store.last_cycles()
         self._definitions.restore(self._store.definitions(None))
