@@ -165,6 +165,10 @@ INCIDENT_ANSWERS: Final = Channel(
     "incident-answers", "incident-answers/{request}", m.IncidentAnswer, ("alerter",), ("web",), False, 1,
     "What is kept of an incident.",
 )  # fmt: skip
+SEALED: Final = Channel(
+    "sealed", "sealed/{reader}", m.SealedSettings, ("web",), ("alerter", "web"), True, 1,
+    "Settings for one service, sealed with a key that it alone has.",
+)  # fmt: skip
 TRACES: Final = Channel(
     "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "web"), True, 1,
     "The last path found from a site to a target.",
@@ -179,5 +183,5 @@ SERVICES: Final = Channel(
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
     ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
-    INCIDENT_ANSWERS, TRACES, SERVICES,
+    INCIDENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -608,7 +608,7 @@ class Reply(Message, kw_only=True, frozen=True):
 
 
 class MailTest(Message, kw_only=True, frozen=True):
-    """Send a test mail now to everybody who is told of incidents where no contacts are set."""
+    """Send a test mail now to everybody who is told of an incident when nobody else is."""
 
     request: Annotated[Slug, Meta(description="chosen by the sender; what comes of it carries it")]
     at: Time
@@ -686,6 +686,34 @@ class IncidentAnswer(Message, kw_only=True, frozen=True):
     mails: Annotated[list[SentMail], Meta(max_length=200, description="the latest, oldest first")] = []
 
 
+class SealedSettings(Retained, kw_only=True, frozen=True):
+    """Settings for one service that only this service can read, for there are secrets in them."""
+
+    reader: Annotated[Slug, Meta(description="the service")]
+    content: Annotated[
+        str,
+        Meta(
+            max_length=900_000,
+            description="base64 of an X25519 public key and what is sealed with it for the service's `sealing_key`; "
+            "for the alerter a NotificationSettings",
+        ),
+    ]
+
+
+class NotificationSettings(Message, kw_only=True, frozen=True):
+    """By what mail server people are told, and who. Never on the bus but sealed."""
+
+    mail_server: Annotated[
+        str, Meta(max_length=500, description="smtp://host:587 or smtps://host:465, as NOC_SMTP_URL; empty: none")
+    ] = ""
+    mail_user: Annotated[str, Meta(max_length=200, description="empty: no log-in")] = ""
+    mail_password: Annotated[str, Meta(max_length=500)] = ""
+    mail_from: Annotated[str, Meta(max_length=254, description="the sender; empty: none is set")] = ""
+    mail_to: Annotated[
+        list[MailAddress], Meta(max_length=100, description="who is told of an incident when nobody else is")
+    ] = []
+
+
 class ServicePresence(Presence, kw_only=True, frozen=True):
     """Whether a central service is there, and how it is. Also its last will, with online false."""
 
@@ -698,6 +726,17 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=500)] | None, Meta(description="what keeps it from its work now; null: nothing")
     ] = None
     code: Annotated[Code | None, Meta(description="of `trouble`; no-mail also without one: nobody will be told")] = None
+    sealing_key: Annotated[
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="X25519 public key, base64, with which its settings are sealed; null: it takes none"),
+    ] = None
+    environment: Annotated[
+        dict[str, Annotated[str, Meta(max_length=2000)]],
+        Meta(
+            max_length=20,
+            description="those of its sealed settings that its environment sets, by variable, without secrets: these win",
+        ),
+    ] = {}
 
 
 for _kind in list(vars().values()):

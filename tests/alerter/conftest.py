@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from noc_alerter.alerter import Alerter
+from noc_alerter.config import Config
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify.letter import letters, stem
 from noc_alerter.notify.mail import Mailer
@@ -23,6 +24,7 @@ from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.trials import Deliver, Trials
 from noc_alerter.queries import Queries
+from noc_alerter.settings import Settings
 from noc_bus.channels import (
     EVENTS,
     INCIDENT_ANSWERS,
@@ -94,10 +96,20 @@ class Rig:
         self.bus = FakeBus(self.hub, f"alerter-{self.clock_s}")
         self.ledger = Ledger(self.folder / "alerter.sqlite")
         self.outbox = Outbox(self.ledger.database)
-        self.sender = Sender(self.outbox, Mailer(FROM, "https://noc.test").write, self._deliver, "mail.test:25")
-        post = Post(self.sender) if mailing else None
-        self.alerter = Alerter(self.bus, self.ledger, post, self.mail_to, "mqtt://broker.test", self.wait_s, self.clock)
-        Trials(self.bus, self.try_one if mailing else None, self.mail_to, lambda: self.alerter.is_silenced)
+        self.sender = Sender(
+            self.outbox,
+            Mailer(FROM, "https://noc.test").write,
+            self._deliver,
+            lambda to: "the mail server mail.test:25",
+        )
+        mail = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO": ",".join(self.mail_to)}
+        config = Config.read({"NOC_DATA": str(self.folder), **(mail if mailing else {})})
+        self.settings = Settings.load(config)
+        post = Post(self.sender)
+        self.alerter = Alerter(
+            self.bus, self.ledger, post, self.settings, "mqtt://broker.test", self.wait_s, self.clock
+        )
+        Trials(self.bus, self.try_one, lambda: self.settings.means, lambda: self.alerter.is_silenced)
         self.queries = Queries(self.bus, self.ledger, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)

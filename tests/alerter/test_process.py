@@ -208,9 +208,9 @@ def test_the_broker_killed_in_an_open_incident_closes_nothing_and_mails_nobody_t
     [
         ({"NOC_DATA": "/proc/nowhere"}, "noc-alerter: NOC_DATA: '/proc/nowhere' is not accepted"),
         ({"NOC_MAIL_TO": "ops"}, "noc-alerter: NOC_MAIL_TO: 'ops' is not accepted"),
-        ({"NOC_MAIL_FROM": ""}, "noc-alerter: NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
+        ({"NOC_MAIL_FROM": "me"}, "noc-alerter: NOC_MAIL_FROM: 'me' is not accepted"),
     ],
-    ids=["data folder", "recipient", "no sender"],
+    ids=["data folder", "recipient", "sender"],
 )
 def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
     mail = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": "noc@noc.test", "NOC_MAIL_TO": "ops@noc.test"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from noc_alerter.config import Config, Smtp
+from noc_alerter.config import Config
 from noc_alerter.ledger import Ledger
 from noc_alerter.notify import smtp, try_mail
 from noc_alerter.notify.mail import Mailer
@@ -24,6 +24,7 @@ from noc_bus.messages import Incident, Member, Target
 from noc_bus.time import Time
 from noc_frame.settings import SettingError
 from noc_rules.mail_address import is_mail_address
+from noc_rules.mail_server import Smtp
 from tests.alerter.conftest import FROM, OPS, T0, entry, letter, parse, part
 from tests.parts.ports import free_port
 from tests.parts.smtp import Mode, SmtpSink
@@ -130,7 +131,11 @@ class Scripted:
             True,
             "add ?starttls=1 to NOC_SMTP_URL",
         ),
-        ([b"220 hello", b"250 mail.test", b"550 5.7.1 not you", b"221 bye"], True, "check NOC_MAIL_FROM"),
+        (
+            [b"220 hello", b"250 mail.test", b"550 5.7.1 not you", b"221 bye"],
+            True,
+            "check the sender, and the user in NOC_SMTP_URL",
+        ),
         ([b"220 hello", b"250 mail.test", b"452 4.3.1 disk full", b"221 bye"], True, "refused: 452 4.3.1 disk full"),
         ([b"SSH-2.0-OpenSSH_9.2"], True, "is no mail server; check the host and the port in NOC_SMTP_URL"),
         ([], True, "(Connection unexpectedly closed); check that it runs, and the scheme, the host and the port"),
@@ -267,7 +272,7 @@ def sender(ledger: Ledger, smtp_sink: SmtpSink) -> Sender:
     def to_sink(recipient: str, content: bytes) -> str:
         return deliver(server(smtp_sink), recipient, content)
 
-    return Sender(Outbox(ledger.database), Mailer(FROM, "").write, to_sink, "sink")
+    return Sender(Outbox(ledger.database), Mailer(FROM, "").write, to_sink, lambda to: "the mail server sink")
 
 
 def down(ledger: Ledger, *recipients: str, now: Time = T0) -> None:
@@ -319,7 +324,12 @@ def test_a_refusal_that_is_about_us_is_mended_and_the_alarm_arrives(ledger: Ledg
         with closing(Scripted(*script)) as scripted:
             parsed = Smtp.parse(f"smtp://127.0.0.1:{scripted.port}")
             assert parsed is not None
-            again = Sender(sender.outbox, Mailer(FROM, "").write, functools.partial(deliver, parsed), "mail.test")
+            again = Sender(
+                sender.outbox,
+                Mailer(FROM, "").write,
+                functools.partial(deliver, parsed),
+                lambda to: "the mail server mail.test",
+            )
             assert again.send_one(Time(T0 + 600_000 * (words is None)))
         assert (words in str(again.trouble)) if words else again.trouble is None
     assert sender.outbox.counts() == {"sent": 1}
@@ -372,8 +382,6 @@ MAILING = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_
         ({"NOC_MAIL_FROM": "me"}, "NOC_MAIL_FROM: 'me' is not accepted"),
         ({"NOC_MAIL_TO": "ops@noc.test, bob"}, "'bob' is not a mail address"),
         ({"NOC_PUBLIC_URL": "noc.test"}, "NOC_PUBLIC_URL: 'noc.test' is not accepted"),
-        ({"NOC_MAIL_FROM": ""}, "NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
-        ({"NOC_MAIL_TO": ""}, "NOC_SMTP_URL is set but NOC_MAIL_TO is not"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:

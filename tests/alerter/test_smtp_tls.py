@@ -14,8 +14,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from noc_alerter.config import Smtp
 from noc_alerter.notify.smtp import NotDelivered, deliver
+from noc_rules.mail_server import Smtp
 from tests.alerter.conftest import OPS
 from tests.alerter.test_smtp import MAIL
 from tests.parts.ports import free_port

@@ -149,7 +149,7 @@ def test_a_catalogue_of_the_time_before_versions_were_numbered_opens_with_nothin
     database.close()
     with closing(sqlite3.connect(folder / "web.sqlite")) as connection:
         # Without what came after there were versions.
-        for table in ("broker_account", "broker"):
+        for table in ("broker_account", "broker", "notification"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 0")
     database = Web(folder)

@@ -177,7 +177,7 @@ def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path, noc: Noc) -> 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"NOC_SMTP_URL": "smtp://mail.test"}, "NOC_SMTP_URL is set but NOC_MAIL_FROM is not"),
+        ({"NOC_MAIL_FROM": "me"}, "NOC_MAIL_FROM: 'me' is not accepted"),
         ({"NOC_HISTORY_URL": "oracle://x"}, "NOC_HISTORY_URL"),
         ({"NOC_MQTT_URL": "http://x"}, "NOC_MQTT_URL"),
         ({"NOC_ADMIN_PASSWORD": "short"}, "NOC_ADMIN_PASSWORD: the value given is not accepted"),

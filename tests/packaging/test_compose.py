@@ -17,10 +17,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from noc_alerter.config import Smtp
 from noc_bus.broker import Broker
 from noc_frame.settings import ALL_NAMES, Setting
 from noc_history import stores
+from noc_rules.mail_server import Smtp
 from tests.packaging import compose, dockerfiles
 from tests.packaging.repository import ROOT, SERVICES, project
 

@@ -34,6 +34,7 @@ from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
+from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
 from noc_web.report import Reports
 
@@ -110,6 +111,8 @@ class Service:
 
         self.catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.store = self.config.history.open()
+        notifications = Notifications(self.database)
+        self.sealed = Sealed(self.bus, notifications, clock=self.clock_s)
         self.reports = Reports(self.store, lambda: self.publisher.targets)
         add_routes(
             self.app,
@@ -124,6 +127,8 @@ class Service:
             revisions=self.revisions,
             requests=self.requests,
             mail_tests=MailTests(self.bus, answer_within_s=0.2, clock=self.clock_s),
+            notifications=notifications,
+            sealed=self.sealed,
             incident_queries=IncidentQueries(self.bus, answer_within_s=0.2),
             store=self.store,
             reports=self.reports,
@@ -144,6 +149,7 @@ class Service:
             self.broker_files,
             KeyUse(self.bus, self.broker_accounts),
             Renewal(self.config.data, self.clock_s),
+            self.sealed,
         )
         self._browsers: dict[str, Browser] = {}
 
@@ -159,7 +165,7 @@ class Service:
         """What the service does every second, so many of them later."""
         for _ in range(seconds):
             self.passed_s += 1
-            for published in self.publisher.published:
+            for published in (*self.publisher.published, self.sealed.published):
                 published.tick()
             self.keeper.tick()
 

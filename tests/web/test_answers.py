@@ -97,6 +97,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
     "GET /reports/uptime": ("reports/uptime?group=core&compare=true", None),
     "GET /reports/outages": ("reports/outages", None),
+    "GET /mail": ("mail", None),
+    "PATCH /mail": ("mail", {"mail_server": "smtp://mail.test", "mail_to": ["ops@noc.test"]}),
     "POST /mail/tests": ("mail/tests", None),
     "GET /mail/tests/{request}": ("mail/tests/m-1", None),
     "GET /me": ("me", None),

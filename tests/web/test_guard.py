@@ -56,6 +56,8 @@ MAY: Final = {
     "DELETE /incidents/{incident}/acknowledge": OPERATOR,
     "GET /reports/uptime": VIEWER,
     "GET /reports/outages": VIEWER,
+    "GET /mail": ADMIN,
+    "PATCH /mail": ADMIN,
     "POST /mail/tests": ADMIN,
     "GET /mail/tests/{request}": ADMIN,
     "GET /me": VIEWER,

@@ -1,13 +1,16 @@
-"""Test mails from Settings: what the alerter says of them, and what an administrator is told where it says nothing."""
+"""The mail server in Settings, and test mails: what the alerter says of them, and what is said where it says nothing."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS, SERVICES
-from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult, ServicePresence
+from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS, SEALED, SERVICES
+from noc_bus.codec import decode
+from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult, NotificationSettings, ServicePresence
+from noc_bus.sealed import SealingKey
 from noc_bus.time import Time
 from noc_web.live.mailtests import MOST, WINDOW_S
 from tests.web.conftest import Service
@@ -108,3 +111,95 @@ def test_test_mails_are_so_many_in_ten_minutes(service: Service, alerter: Alerte
     assert len(alerter.asked) == MOST
     service.passed_s += WINDOW_S
     admin.api("POST", "mail/tests", status=200)
+
+
+# -- the mail server in Settings
+
+
+@pytest.fixture
+def key(service: Service, tmp_path: Path) -> SealingKey:
+    """Of an alerter that is there."""
+    key = SealingKey(tmp_path / "alerter.key")
+    presence = ServicePresence(
+        service="alerter", online=True, sealing_key=key.public, environment={"NOC_MAIL_FROM": "noc@noc.test"}
+    )
+    service.others.publish(SERVICES, presence)
+    service.let_pass(1)
+    return key
+
+
+def taken(service: Service, key: SealingKey) -> NotificationSettings:
+    (sealed,) = service.hub.now(SEALED)
+    return decode(key.opened(sealed.content), NotificationSettings)
+
+
+def test_what_is_saved_is_sealed_for_the_alerter_and_shown_to_nobody(service: Service, key: SealingKey) -> None:
+    admin = service.by("admin")
+    body = {"mail_server": "smtp://ada:s3cret@mail.test:25", "mail_to": ["ops@noc.test", "ops@noc.test"]}
+    shown = admin.api("PATCH", "mail", body)
+    assert shown == {
+        "mail_server": "smtp://mail.test:25",
+        "mail_user": "ada",
+        "has_password": True,
+        "mail_from": "",
+        "mail_to": ["ops@noc.test"],
+        "environment": {"NOC_MAIL_FROM": "noc@noc.test"},
+        "is_alerter_running": True,
+    }
+    assert admin.get("mail") == shown
+    found = taken(service, key)
+    assert (found.mail_user, found.mail_password, found.mail_to) == ("ada", "s3cret", ["ops@noc.test"])
+    newest = admin.get("audit")["audit"][0]
+    assert (newest["act"], newest["detail"]["mail_password"]) == ("change mail server", "changed")
+    assert not any(b"s3cret" in payload for _, payload in service.hub.sent)
+    assert "s3cret" not in str(admin.get("audit"))
+
+
+def test_what_is_left_out_stays_but_no_password_goes_to_another_server(service: Service, key: SealingKey) -> None:
+    admin = service.by("admin")
+    admin.api("PATCH", "mail", {"mail_server": "smtp://ada:s3cret@mail.test", "mail_from": "noc@noc.test"})
+    admin.api("PATCH", "mail", {"mail_server": "smtp://mail.test?starttls=0"})
+    assert taken(service, key).mail_password == "s3cret"
+    refused = admin.api("PATCH", "mail", {"mail_server": "smtp://evil.test"}, status=422)
+    assert [one["field"] for one in refused["errors"]] == ["mail_password"]
+    admin.api("PATCH", "mail", {"mail_server": "smtp://evil.test", "mail_password": "new"})
+    admin.api("PATCH", "mail", {"mail_user": "", "mail_password": ""})
+    found = taken(service, key)
+    assert (found.mail_server, found.mail_user, found.mail_password) == ("smtp://evil.test", "", "")
+
+
+def test_an_alerter_with_another_key_gets_it_anew_and_nothing_is_sealed_twice(
+    service: Service, key: SealingKey, tmp_path: Path
+) -> None:
+    service.by("admin").api("PATCH", "mail", {"mail_from": "noc@noc.test"})
+    before = len(service.hub.messages(SEALED))
+    service.let_pass(3)
+    assert len(service.hub.messages(SEALED)) == before
+    other = SealingKey(tmp_path / "other.key")
+    service.others.publish(SERVICES, ServicePresence(service="alerter", online=True, sealing_key=other.public))
+    service.let_pass(1)
+    assert taken(service, other).mail_from == "noc@noc.test"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"mail_server": "http://mail.test"}, "mail_server", "not smtp or smtps"),
+        ({"mail_server": "smtp://mail.test:99999"}, "mail_server", "Port out of range"),
+        ({"mail_server": "smtp://mail.test?x=1"}, "mail_server", "unknown option"),
+        ({"mail_server": "smtp://[mail.test"}, "mail_server", "not accepted"),
+        ({"mail_user": "grün"}, "mail_user", "use ASCII"),
+        ({"mail_from": "me"}, "mail_from", "'me' is not accepted; use one mail address"),
+        ({"mail_to": ["a@b.test", "bob"]}, "mail_to", "'bob' is not accepted"),
+        ({"mail_to": [f"a{number}@b.test" for number in range(101)]}, "mail_to", "use at most 100"),
+    ],
+)
+def test_what_is_not_accepted_is_one_sentence_and_changes_nothing(
+    service: Service, body: dict[str, Any], field: str, words: str
+) -> None:
+    admin = service.by("admin")
+    before = admin.get("mail")
+    (error,) = admin.api("PATCH", "mail", body, status=422)["errors"]
+    assert error["field"] == field
+    assert words in error["detail"]
+    assert admin.get("mail") == before

@@ -13,6 +13,7 @@ _VARIABLES = {
     "target": "id of a target",
     "site": "id of a site",
     "service": "recorder, alerter or web",
+    "reader": "the service that alone can read it",
     "incident": "id of an incident",
     "kind": "kind of the event, in the past tense",
     "verb": "check or trace",

@@ -12,13 +12,13 @@ from typing import Final
 from noc_alerter.alerter import Alerter
 from noc_alerter.config import SETTINGS, Config
 from noc_alerter.ledger import Ledger
-from noc_alerter.notify import smtp, try_mail
-from noc_alerter.notify.mail import Mailer
+from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.trials import Trials
 from noc_alerter.queries import Queries
+from noc_alerter.settings import Settings
 from noc_bus.presence import offline, service_health
 from noc_bus.session import Session
 from noc_bus.time import Time
@@ -35,18 +35,15 @@ def run(config: Config, stop: threading.Event) -> None:
         ledger = Ledger(config.data / "alerter.sqlite")
     except DatabaseFault as fault:
         raise SettingError(f"NOC_DATA: {fault}.") from None
-    post, senders, try_one = None, [], None
-    if config.smtp:
-        mailer = Mailer(config.mail_from, config.public_url)
-        deliver = functools.partial(smtp.deliver, config.smtp)
-        sender = Sender(Outbox(ledger.database), mailer.write, deliver, str(config.smtp))
-        post, senders = Post(sender), sender.start(stop)
-        try_one = functools.partial(try_mail, config.smtp, config.mail_from)
-    else:
-        log.get("noc.alerter").info("NOC_SMTP_URL is not set: incidents are kept and shown, but nobody is mailed")
+    settings = Settings.load(config)
+    channels = Channels(settings, config.public_url)
+    sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.name)
+    post, senders = Post(sender), sender.start(stop)
+    if why := settings.means.why_no_mail:
+        log.get("noc.alerter").info(f"incidents are kept and shown, but nobody is mailed: {why}")
     session = Session(config.broker, "noc-alerter", will=functools.partial(offline, "alerter"))
-    alerter = Alerter(session, ledger, post, config.mail_to, str(config.broker), config.group_wait_s)
-    Trials(session, try_one, config.mail_to, lambda: alerter.is_silenced)
+    alerter = Alerter(session, ledger, post, settings, str(config.broker), config.group_wait_s)
+    Trials(session, channels.try_one, lambda: settings.means, lambda: alerter.is_silenced)
     queries = Queries(session, ledger, lambda: alerter.is_silenced)
     session.start()
     check_at_s = 0.0
@@ -61,8 +58,7 @@ def run(config: Config, stop: threading.Event) -> None:
                 raise RuntimeError("a thread that sends mails has ended by itself")
     alerter.say_goodbye()
     session.stop()
-    if post:
-        post.wake()
+    post.wake()
     for thread in senders:
         thread.join(timeout=0.5)
     ledger.close()

@@ -18,16 +18,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from noc_alerter.incidents import Incidents
 from noc_alerter.ledger import Ledger
-from noc_alerter.recipients import Recipients
+from noc_alerter.recipients import Recipients, why_nobody
+from noc_alerter.settings import Settings
 from noc_alerter.sites import Sites
 from noc_alerter.verdicts import Verdicts
 from noc_bus.bus import Bus
 from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES, SITES, STATES, TARGETS
 from noc_bus.messages import Acknowledgement, Incident, ServicePresence, Site, SiteState, Target, VerdictState
 from noc_bus.mirror import Mirror
-from noc_bus.presence import NO_MAIL, PRESENCE_EVERY_S, Announcer, presence
+from noc_bus.presence import PRESENCE_EVERY_S, Announcer, presence
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
@@ -55,7 +58,7 @@ _PAUSE_S: Final = 5.0
 class Mail(Protocol):
     """What the alerter needs to know of the mails it queues."""
 
-    def wake(self) -> None: ...
+    def wake(self, *, is_mended: bool = False) -> None: ...
     def seen(self, incident: str, now: Time) -> None: ...
     def figures(self, now: Time) -> dict[str, float]: ...
     def trouble(self, now: Time) -> tuple[str, str] | None: ...
@@ -68,14 +71,14 @@ class Alerter:
         self,
         bus: Bus,
         ledger: Ledger,
-        mail: Mail | None,
-        mail_to: tuple[str, ...],
+        mail: Mail,
+        settings: Settings,
         broker: str,
         wait_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`mail` None: nobody is mailed. `broker` names it for people. `wait_s`: for how long what goes down together
-        is gathered before people are told. `clock` gives seconds that only go forward.
+        """`broker` names it for people. `wait_s`: for how long what goes down together is gathered before people are
+        told. `clock` gives seconds that only go forward.
 
         Raises DatabaseFault.
         """
@@ -94,9 +97,12 @@ class Alerter:
         self._services: Presences[ServicePresence] = Presences(bus, SERVICES, clock=clock)
         self._sites = Sites(bus, self._catalogue, self._states, clock)
         self._verdicts = Verdicts(bus, revs, self._targets, self._states, self._sites, clock)
-        self._recipients = Recipients(mail_to)
+        self._settings = settings
+        self._settings_revision = settings.revision
+        self._recipients = Recipients(lambda: settings.means)
+        settings.listen(bus)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
-        self._incidents = Incidents(bus, published, ledger, self._recipients if mail else None, self._targets.get)
+        self._incidents = Incidents(bus, published, ledger, self._recipients, self._targets.get)
         self._falls = Falls()
         self._wait_s = wait_s
         self._adopted: deque[Incident] = deque()
@@ -158,6 +164,7 @@ class Alerter:
         """Take in what has changed since the last call, and judge a slice of what is to be judged."""
         self._announcer.tick()
         self._tick_mirrors()
+        self._follow_settings()
         if self.is_silenced or self._clock() < self._retry_at_s:
             return
         try:
@@ -172,6 +179,13 @@ class Alerter:
             self._fault = sentence
         else:
             self._fault = None
+
+    def _follow_settings(self) -> None:
+        """Others than before: what a mail server refused is tried again at once, and everybody sees what is missing."""
+        if self._settings_revision != self._settings.revision:
+            self._settings_revision = self._settings.revision
+            self._mail.wake(is_mended=True)
+            self.announce()
 
     def _tick_mirrors(self) -> None:
         for mirror in (self._targets, self._catalogue, self._states, self._acknowledgements, self._services):
@@ -228,20 +242,17 @@ class Alerter:
         acknowledged = [
             case.id for case in draft.touched if any(entry.why is Why.ACKNOWLEDGED for entry in case.entries)
         ]
-        is_mailed = self._incidents.keep(draft, now, self._clock())
-        if self._mail and is_mailed:
+        if self._incidents.keep(draft, now, self._clock()):
             self._mail.wake()
-        if self._mail:
-            for number in acknowledged:
-                self._mail.seen(number, now)
+        for number in acknowledged:
+            self._mail.seen(number, now)
 
     def _adopt(self, now: Time) -> None:
         """Our database was lost but the broker remembers: go on with those incidents, mail nobody twice."""
         while self._adopted:
             incident = self._adopted[0]
             known = [target for one in incident.targets if (target := self._targets.get(one))]
-            told = self._recipients.of_all(known) if self._mail else ()
-            if self._incidents.adopt(incident, told, now):
+            if self._incidents.adopt(incident, self._recipients.of_all(known), now):
                 self._verdicts.judge_known(incident.targets)
             self._adopted.popleft()
 
@@ -347,16 +358,16 @@ class Alerter:
             **self._bus.counters,
         }
         code, trouble = ("ledger-fault", self._fault) if self._fault else (None, None)
-        if self._mail is None:
-            # Nothing keeps it from its work, but everybody should know that nobody will be told.
-            code = code or NO_MAIL
-        elif trouble is None:
+        if trouble is None:
             try:
                 figures |= self._mail.figures(now)
                 code, trouble = self._mail.trouble(now) or (None, None)
             except DatabaseFault as fault:
                 code, trouble = "ledger-fault", str(fault)
-        return presence("alerter", self._since, figures, trouble[:500] if trouble else None, code)
+        if trouble is None:
+            code, trouble = why_nobody(self._settings.means) or (None, None)
+        said = presence("alerter", self._since, figures, trouble[:500] if trouble else None, code)
+        return replace(said, sealing_key=self._settings.key.public, environment=self._settings.environment)
 
 
 class _Recorder:

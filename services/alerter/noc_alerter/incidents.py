@@ -27,10 +27,10 @@ class Incidents:
         bus: Bus,
         published: Published[str, Incident],
         ledger: Ledger,
-        recipients: Recipients | None,
+        recipients: Recipients,
         target: Callable[[str], Target | None],
     ) -> None:
-        """`recipients` None: nobody is mailed. `target` looks up how one is defined now. Raises DatabaseFault."""
+        """`target` looks up how one is defined now. Raises DatabaseFault."""
         self._bus = bus
         self._published = published
         self._ledger = ledger
@@ -134,8 +134,6 @@ class Incidents:
     def _letters(self, case: Case, notice: Notice, now: Time) -> tuple[Letter, ...]:
         if not case.stem:
             case.stem = letter.stem(case.incident)
-        if self._recipients is None:
-            return ()
         present = self._recipients.of_all(self._definitions(case))
         if notice is Notice.OPENED or (not case.is_told and case.why is not Why.MERGED):
             recipients = present

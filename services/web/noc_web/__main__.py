@@ -38,6 +38,7 @@ from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
+from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
 from noc_web.report import Reports
 from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descriptors
@@ -64,6 +65,8 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     broker_files = BrokerFiles(broker_accounts)
     publisher = Publisher(session, may_speak=broker_accounts.may_speak, topics_of=lambda site: picture.topics_of(site))
     picture = Picture(session, broker_trouble=lambda: session.trouble)
+    notifications = Notifications(database)
+    sealed = Sealed(session, notifications)
     revisions = Revisions(picture)
     requests = Requests(session)
 
@@ -89,6 +92,8 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         revisions=revisions,
         requests=requests,
         mail_tests=MailTests(session),
+        notifications=notifications,
+        sealed=sealed,
         incident_queries=IncidentQueries(session),
         store=store,
         reports=reports,
@@ -103,7 +108,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         public_url=config.public_url,
     )
-    keeper = Keeper(catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts), Renewal(config.data))
+    keeper = Keeper(
+        catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts), Renewal(config.data), sealed
+    )
     keeper.follow_database()
     since = Time.now()
 
@@ -116,7 +123,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         }
         return presence.presence("web", since, figures)
 
-    announcer = presence.Announcer(session, SERVICES, said, publisher.published, service="web")
+    announcer = presence.Announcer(session, SERVICES, said, (*publisher.published, sealed.published), service="web")
     session.start()
     # Behind a proxy everybody comes from its address.
     is_behind_proxy = bool(config.public_url or config.trusted_proxies)
@@ -168,6 +175,7 @@ class Keeper:
         broker_files: BrokerFiles,
         key_use: KeyUse,
         renewal: Renewal,
+        sealed: Sealed,
     ) -> None:
         self._catalog = catalog
         self._publisher = publisher
@@ -175,6 +183,7 @@ class Keeper:
         self._broker_files = broker_files
         self._key_use = key_use
         self._renewal = renewal
+        self._sealed = sealed
 
     def run(self) -> None:
         """The greenlet."""
@@ -192,6 +201,7 @@ class Keeper:
         self._picture.tick()
         with self._while_the_database_is_whole():
             self._key_use.tick()
+            self._sealed.tick()
         self._renewal.tick()
 
     def follow_database(self) -> None:

@@ -33,6 +33,7 @@ from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
+from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
@@ -137,6 +138,8 @@ def add_routes(
     revisions: Revisions,
     requests: Requests,
     mail_tests: MailTests,
+    notifications: Notifications,
+    sealed: Sealed,
     incident_queries: IncidentQueries,
     store: Store,
     reports: Reports,
@@ -155,6 +158,8 @@ def add_routes(
         "revisions": revisions,
         "requests": requests,
         "mail_tests": mail_tests,
+        "notifications": notifications,
+        "sealed": sealed,
         "incident_queries": incident_queries,
         "store": store,
         "reports": reports,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from noc_alerter.config import Smtp
 from noc_alerter.notify import mail, smtp
+from noc_rules.mail_server import Smtp
 
 
 def try_mail(server: Smtp, sender: str, to: str) -> str:

@@ -118,6 +118,11 @@ class Outbox:
             row, "UPDATE outbox SET state = 'dead', attempts = attempts + 1, error = :error WHERE id = :id", error=error
         )
 
+    def retry_all(self) -> None:
+        """What waits for its next try is due now."""
+        with self._database.transaction("write") as connection:
+            connection.execute("UPDATE outbox SET next_at = created_at WHERE state = 'queued' AND attempts > 0")
+
     @property
     def sending(self) -> int:
         """How many mails are being sent."""

@@ -13,8 +13,11 @@ class Post:
         self._sender = sender
         self._outbox = sender.outbox
 
-    def wake(self) -> None:
-        self._sender.wake()
+    def wake(self, *, is_mended: bool = False) -> None:
+        """There is something to send. `is_mended`: by other settings than before, so that nothing waits any more."""
+        if is_mended:
+            self._outbox.retry_all()
+        self._sender.wake(is_mended=is_mended)
 
     def seen(self, incident: str, now: Time) -> None:
         self._outbox.seen(incident, now)

@@ -39,11 +39,18 @@ def retry_delay_s(attempts: int, chance: float) -> float:
 class Sender:
     """`run` is what each of its threads does."""
 
-    def __init__(self, outbox: Outbox, write: Callable[[Letter, Time], bytes], deliver: Deliver, server: str) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        write: Callable[[Letter, Time], bytes],
+        deliver: Deliver,
+        name: Callable[[str], str],
+    ) -> None:
+        """`name` says who takes what goes to a recipient."""
         self.outbox = outbox
         self._write = write
         self._deliver = deliver
-        self._server = server
+        self._name = name
         self._work = threading.Condition()
         self._lock = threading.Lock()
         self._refused: dict[str, str] = {}
@@ -61,8 +68,10 @@ class Sender:
                 return "outbox-fault", next(iter(self._faults.values()))
             return ("mail-refused", next(reversed(self._refused.values()))) if self._refused else None
 
-    def wake(self) -> None:
-        """There is something new to send."""
+    def wake(self, *, is_mended: bool = False) -> None:
+        """There is something new to send. `is_mended`: the settings are others, so that a server needs no rest."""
+        with self._lock:
+            self._rest = None if is_mended else self._rest
         with self._work:
             self._work.notify_all()
 
@@ -147,7 +156,7 @@ class Sender:
 
     def _outcome_of(self, row: Row, error: NotDelivered, now: Time) -> Callable[[], None]:
         recipient = row.letter.recipient
-        sentence = f"the mail server {self._server} did not take a mail to {recipient}: {error}"
+        sentence = f"{self._name(recipient)} did not take a mail to {recipient}: {error}"
         is_hopeless = now - row.created_at > _GIVE_UP_MS and row.attempts >= _FEWEST_TRIES
         if not error.can_retry or is_hopeless:
             self._log.error(f"{sentence}; it is given up", extra=log.values(incident=row.letter.incident))

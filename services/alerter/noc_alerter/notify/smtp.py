@@ -13,7 +13,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from typing import Final
 
-from noc_alerter.config import Smtp
+from noc_rules.mail_server import Smtp
 
 _STEP_S: Final = 10.0
 _GREETING_S: Final = 30.0
@@ -54,7 +54,7 @@ def deliver(server: Smtp, recipient: str, content: bytes) -> str:
     try:
         with _dialogue(server) as dialogue:
             speaks_of_mail = True
-            return _hand_over(dialogue, sender, recipient, content)
+            return _hand_over(dialogue, server, sender, recipient, content)
     except NotDelivered as error:
         error.is_for_all = not speaks_of_mail
         raise
@@ -62,7 +62,7 @@ def deliver(server: Smtp, recipient: str, content: bytes) -> str:
         raise NotDelivered(str(refusal), can_retry=not refusal.is_final) from refusal
     except smtplib.SMTPAuthenticationError as error:
         raise NotDelivered(
-            f"user name or password refused: {error.smtp_code} {_text(error.smtp_error)}; check NOC_SMTP_URL",
+            f"user name or password refused: {error.smtp_code} {_text(error.smtp_error)}; check {server.named_by}",
             can_retry=True,
             is_for_all=True,
         ) from error
@@ -74,7 +74,7 @@ def deliver(server: Smtp, recipient: str, content: bytes) -> str:
         raise NotDelivered(_certificate_sentence(server, error), can_retry=True, is_for_all=True) from error
     except ssl.SSLError as error:
         raise NotDelivered(
-            f"no secure connection: {error.reason or error}; check the scheme, the port and starttls in NOC_SMTP_URL",
+            f"no secure connection: {error.reason or error}; check the scheme, the port and starttls in {server.named_by}",
             can_retry=True,
             is_for_all=not speaks_of_mail,
         ) from error
@@ -96,13 +96,13 @@ class _Refused(Exception):
         self.is_final = code >= 500 and found is not None and found[0] in _FINAL_ABOUT_RECIPIENT
 
 
-def _hand_over(dialogue: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
+def _hand_over(dialogue: smtplib.SMTP, server: Smtp, sender: str, recipient: str, content: bytes) -> str:
     with _no_longer_than(3 * _COMMAND_S, dialogue):
         _wait_at_each_step(dialogue, _COMMAND_S)
         dialogue.ehlo_or_helo_if_needed()
         code, text = dialogue.mail(sender, [f"SIZE={len(content)}"] if dialogue.has_extn("size") else [])
         if code != 250:
-            raise _Refused(f"sender {sender}", code, text, _cure_of_sender(dialogue, code))
+            raise _Refused(f"sender {sender}", code, text, _cure_of_sender(dialogue, server, code))
         code, text = dialogue.rcpt(recipient)
         if code not in (250, 251):
             raise _Refused(recipient, code, text)
@@ -120,12 +120,12 @@ def _hand_over(dialogue: smtplib.SMTP, sender: str, recipient: str, content: byt
     return f"{code} {_text(text)}"
 
 
-def _cure_of_sender(dialogue: smtplib.SMTP, code: int) -> str:
+def _cure_of_sender(dialogue: smtplib.SMTP, server: Smtp, code: int) -> str:
     if code != _TLS_OR_LOGIN_FIRST:
-        return "check NOC_MAIL_FROM and the user in NOC_SMTP_URL" if code in _ABOUT_SENDER else ""
+        return f"check the sender, and the user in {server.named_by}" if code in _ABOUT_SENDER else ""
     if not isinstance(dialogue.sock, ssl.SSLSocket) and dialogue.has_extn("starttls"):
-        return "the server wants encryption first: add ?starttls=1 to NOC_SMTP_URL"
-    return "the server wants a log-in first: add user:password@ to NOC_SMTP_URL"
+        return f"the server wants encryption first: add ?starttls=1 to {server.named_by}"
+    return f"the server wants a log-in first: add user:password@ to {server.named_by}"
 
 
 def _dotted(content: bytes) -> bytes:
@@ -145,9 +145,9 @@ def _dialogue(server: Smtp) -> Iterator[smtplib.SMTP]:
         with _no_longer_than(_GREETING_S, dialogue):
             _connect(dialogue, server)
             if server.starttls:
-                _start_tls(dialogue, context)
+                _start_tls(dialogue, server, context)
             if server.user:
-                _log_in(dialogue, server.user, server.password or "")
+                _log_in(dialogue, server)
         yield dialogue
         _wait_at_each_step(dialogue, _STEP_S)
         with contextlib.suppress(smtplib.SMTPException, OSError), _no_longer_than(_STEP_S, dialogue):
@@ -163,10 +163,10 @@ def _connect(dialogue: smtplib.SMTP, server: Smtp) -> None:
         raise
     except OSError as error:
         # A server that wants TLS first says nothing to whoever waits for a greeting.
-        cure = "check that it runs, and the scheme, the host and the port in NOC_SMTP_URL"
+        cure = f"check that it runs, and the scheme, the host and the port in {server.named_by}"
         raise NotDelivered(f"no greeting from {server} ({error.strerror or error}); {cure}", can_retry=True) from error
     if code == _NO_CODE:
-        cure = "check the host and the port in NOC_SMTP_URL"
+        cure = f"check the host and the port in {server.named_by}"
         raise NotDelivered(f"what answers at {server} is no mail server; {cure}", can_retry=True)
     if code != _READY:
         raise smtplib.SMTPConnectError(code, text)
@@ -179,7 +179,7 @@ def _tls_context(server: Smtp) -> ssl.SSLContext:
     except OSError as error:
         raise NotDelivered(
             f"{server.ca} cannot be read as certificates ({error.strerror or error}); "
-            "name a readable PEM file after ca= in NOC_SMTP_URL",
+            f"name a readable PEM file after ca= in {server.named_by}",
             can_retry=True,
         ) from error
 
@@ -187,11 +187,11 @@ def _tls_context(server: Smtp) -> ssl.SSLContext:
 def _certificate_sentence(server: Smtp, error: ssl.SSLCertVerificationError) -> str:
     # OpenSSL's number for a certificate that names another host or address.
     if error.verify_code in (62, 64):
-        cure = "write the name that is in its certificate as the host in NOC_SMTP_URL"
+        cure = f"write the name that is in its certificate as the host in {server.named_by}"
     elif error.verify_code in (9, 10):
         cure = "renew the server's certificate, or put the clocks right"
     else:
-        cure = "name the file of the authority that signed it with ca=/path/of/ca.pem after the ? in NOC_SMTP_URL"
+        cure = f"name the file of the authority that signed it with ca=/path/of/ca.pem after the ? in {server.named_by}"
     return f"no secure connection: the certificate of {server.host} is not accepted ({error.verify_message}); {cure}"
 
 
@@ -218,23 +218,25 @@ def _wait_at_each_step(dialogue: smtplib.SMTP, seconds: float) -> None:
         sock.settimeout(seconds)
 
 
-def _start_tls(dialogue: smtplib.SMTP, context: ssl.SSLContext) -> None:
+def _start_tls(dialogue: smtplib.SMTP, server: Smtp, context: ssl.SSLContext) -> None:
     try:
         dialogue.starttls(context=context)
     except smtplib.SMTPNotSupportedError as error:
         # Never in the clear after all.
         reason = str(error).rstrip(".")
-        raise NotDelivered(f"{reason}; add ?starttls=0 to NOC_SMTP_URL to send unencrypted", can_retry=True) from error
+        raise NotDelivered(
+            f"{reason}; add ?starttls=0 to {server.named_by} to send unencrypted", can_retry=True
+        ) from error
 
 
-def _log_in(dialogue: smtplib.SMTP, user: str, password: str) -> None:
+def _log_in(dialogue: smtplib.SMTP, server: Smtp) -> None:
     try:
-        dialogue.login(user, password)
+        dialogue.login(server.user or "", server.password or "")
     except smtplib.SMTPNotSupportedError as error:
         if not isinstance(dialogue.sock, ssl.SSLSocket) and dialogue.has_extn("starttls"):
-            cure = "it may do so after encryption only: add ?starttls=1 to NOC_SMTP_URL"
+            cure = f"it may do so after encryption only: add ?starttls=1 to {server.named_by}"
         else:
-            cure = "use the server's port for sending in NOC_SMTP_URL, mostly 587, or leave user and password out"
+            cure = f"use the server's port for sending in {server.named_by}, mostly 587, or leave user and password out"
         raise NotDelivered(f"{str(error).rstrip('.')}; {cure}", can_retry=True) from error
 
 

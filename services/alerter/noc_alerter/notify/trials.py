@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from noc_alerter.notify.smtp import NotDelivered
+from noc_alerter.recipients import NO_RECIPIENTS_SENTENCE
+from noc_alerter.settings import Means
 from noc_bus.bus import Bus
 from noc_bus.channels import MAIL_TEST_RESULTS, MAIL_TESTS
 from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult
@@ -27,11 +29,11 @@ _log = log.get("noc.alerter")
 class Trials:
     """Answers requests on the bus, one at a time. A mail server may take minutes: its threads wait, nobody else."""
 
-    def __init__(self, bus: Bus, deliver: Deliver | None, to: tuple[str, ...], is_silenced: Callable[[], bool]) -> None:
-        """`deliver` None: no mail is set up. `is_silenced`: another alerter was here first, and answers instead."""
+    def __init__(self, bus: Bus, deliver: Deliver, means: Callable[[], Means], is_silenced: Callable[[], bool]) -> None:
+        """`means`: those in force. `is_silenced`: another alerter was here first, and answers instead."""
         self._bus = bus
         self._deliver = deliver
-        self._to = tuple(dict.fromkeys(to))[:_MOST]
+        self._means = means
         self._is_silenced = is_silenced
         self._lock = threading.Lock()
         self._trial: _Trial | None = None
@@ -40,14 +42,16 @@ class Trials:
     def _on_request(self, asked: MailTest | None, variables: dict[str, str]) -> None:
         if asked is None or self._is_silenced():
             return
-        if self._deliver is None:
-            sentence = "no mail is set up: set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO for the alerter"
-            self._refuse(asked, NO_MAIL, sentence)
+        means = self._means()
+        if why := means.why_no_mail or (None if means.mail_to else NO_RECIPIENTS_SENTENCE):
+            self._refuse(asked, NO_MAIL, why)
             return
         with self._lock:
             is_busy = self._trial is not None and not self._trial.is_over
             if not is_busy:
-                self._trial = _Trial(self._bus, asked.request, self._to, self._deliver)
+                self._trial = _Trial(
+                    self._bus, asked.request, tuple(dict.fromkeys(means.mail_to))[:_MOST], self._deliver
+                )
                 self._trial.start()
         if is_busy:
             sentence = "the mail server has not answered the earlier test mails yet; try again in a few minutes"

@@ -287,6 +287,19 @@ class MailTest(TypedDict):
     mails: Annotated[list[MailTestAnswer], Meta(description="one for each recipient")]
 
 
+class MailSettings(TypedDict):
+    mail_server: Annotated[str, Meta(description="empty: none is set here")]
+    mail_user: str
+    mail_from: str
+    mail_to: list[str]
+    has_password: Annotated[bool, Meta(description="true: one is kept; it is never shown")]
+    environment: Annotated[
+        dict[str, str],
+        Meta(description="by variable, what the alerter's environment sets: it wins over what is set here"),
+    ]
+    is_alerter_running: bool
+
+
 class Me(TypedDict):
     name: str
     role: str

@@ -100,6 +100,26 @@ class KeyChange(Body):
     disabled: bool
 
 
+class MailChanges(Body):
+    mail_server: (
+        Annotated[
+            str,
+            Meta(
+                max_length=500,
+                description="smtp://host:587 or smtps://host:465, as NOC_SMTP_URL; a user and password in it are kept apart",
+            ),
+        ]
+        | None
+    ) = None
+    mail_user: Annotated[str, Meta(max_length=200)] | None = None
+    mail_password: (
+        Annotated[str, Meta(max_length=500, description="never shown again", extra_json_schema={"format": "password"})]
+        | None
+    ) = None
+    mail_from: Annotated[str, Meta(max_length=254)] | None = None
+    mail_to: list[Annotated[str, Meta(max_length=254)]] | None = None
+
+
 class TargetsFile(Struct):
     """The JSON file of the export, which the import takes: options by group, sites, and targets with their own options."""
 

@@ -1,4 +1,4 @@
-"""Trying the mail: the alerter, which has the mail server's settings, sends test mails and says what came of them."""
+"""The mail server in Settings, and trying it: the alerter sends test mails and says what came of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,40 @@ from typing import Final
 from noc_bus.messages import MailTestResult
 from noc_bus.presence import BUSY, NO_MAIL
 from noc_web.api import answers
+from noc_web.api.bodies import MailChanges
 from noc_web.api.route import Ask, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
+from noc_web.notifications import mail_server
+from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
 
 _CODES: Final = {NO_MAIL: ProblemCode.NO_MAIL, BUSY: ProblemCode.BUSY}
+
+
+def get_mail(ask: Ask, notifications: Notifications, sealed: Sealed) -> object:
+    return _settings(notifications, sealed)
+
+
+def change_mail(ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed) -> object:
+    change = ask.read(MailChanges)
+    given = {name: getattr(change, name) for name in mail_server.FIELDS}
+    done = notifications.put_mail(lambda before: mail_server.changed(before, given))
+    catalog.note(ask.actor.signature, "change mail server", "mail", done)
+    return _settings(notifications, sealed)
+
+
+def _settings(notifications: Notifications, sealed: Sealed) -> Row:
+    kept, alerter = notifications.read(), sealed.alerter()
+    shown = {name: getattr(kept, name) for name in mail_server.FIELDS if name != "mail_password"}
+    return shown | {
+        "has_password": bool(kept.mail_password),
+        "environment": alerter.environment if alerter else {},
+        "is_alerter_running": bool(alerter and alerter.online),
+    }
 
 
 def try_mail(ask: Ask, catalog: Catalog, publisher: Publisher, picture: Picture, mail_tests: MailTests) -> object:
@@ -54,10 +79,27 @@ def _described(found: MailTestResult) -> Row:
 
 ROUTES = (
     Route(
+        "GET",
+        "/mail",
+        "admin",
+        "The mail server, sender and recipients in Settings, and which of them the alerter's environment sets instead.",
+        get_mail,
+        answer=answers.MailSettings,
+    ),
+    Route(
+        "PATCH",
+        "/mail",
+        "admin",
+        "Change some of them; they are in force at once. What is left out stays, the password too.",
+        change_mail,
+        body=MailChanges,
+        answer=answers.MailSettings,
+    ),
+    Route(
         "POST",
         "/mail/tests",
         "admin",
-        "Send test mails to NOC_MAIL_TO and tell the mail server's own words. "
+        "Send test mails to whoever is told when nobody else is, and tell the mail server's own words. "
         "What a slow server has not said within ten seconds is asked for again by the request's id.",
         try_mail,
         answer=answers.MailTest,

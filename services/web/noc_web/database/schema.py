@@ -110,6 +110,16 @@ CREATE TABLE broker (
 INSERT INTO broker VALUES (0, '', 'noc/v1', 0, '[]', x'');
 """
 
+# How people are told, each a JSON document: the mail server (kind mail, its password in it).
+_NOTIFICATIONS: Final = """
+CREATE TABLE notification (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -153,6 +163,6 @@ def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[
 
 
 LADDER: Final = Ladder(
-    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER)),
+    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS)),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

@@ -110,7 +110,7 @@ export interface IncidentQuery {
   limit: number;
 }
 
-/** Send a test mail now to everybody who is told of incidents where no contacts are set. */
+/** Send a test mail now to everybody who is told of an incident when nobody else is. */
 export interface MailTest {
   /** chosen by the sender; what comes of it carries it */
   request: string;
@@ -293,6 +293,16 @@ export interface Router {
   reason: string | null;
 }
 
+/** Settings for one service that only this service can read, for there are secrets in them. */
+export interface SealedSettings {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
+  /** the service */
+  reader: string;
+  /** base64 of an X25519 public key and what is sealed with it for the service's `sealing_key`; for the alerter a NotificationSettings */
+  content: string;
+}
+
 /** A mail about an incident to one recipient, and what became of it. */
 export interface SentMail {
   to: string;
@@ -334,6 +344,10 @@ export interface ServicePresence {
   trouble: string | null;
   /** of `trouble`; no-mail also without one: nobody will be told */
   code: string | null;
+  /** X25519 public key, base64, with which its settings are sealed; null: it takes none */
+  sealing_key: string | null;
+  /** those of its sealed settings that its environment sets, by variable, without secrets: these win */
+  environment: Record<string, string>;
 }
 
 /** A place from which targets are pinged. */

@@ -32,7 +32,7 @@ export function Banners() {
       ? html`<div class="banner is-warning" role="status"><strong>NOC has a problem:</strong> ${trouble.join("; ")}.</div>`
       : null}
     ${isTrusted && nobodyTold
-      ? html`<div class="banner is-warning" role="status"><strong>Nobody will be told of an outage:</strong> no mail is set up. Set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO for the alerter.</div>`
+      ? html`<div class="banner is-warning" role="status"><strong>Nobody will be told of an outage:</strong> no mail is set up. Administrators do that in Settings, Mail.</div>`
       : null}
     ${isTrusted && blind.length
       ? html`<div class="banner is-blind" role="status">

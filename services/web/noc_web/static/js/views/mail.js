@@ -1,15 +1,69 @@
 // @ts-check
-// Trying the mail, for administrators: to whom test mails went, and what the mail server said.
+// The mail server, for administrators: what is set here, what the alerter's environment sets instead, and test mails.
 
 import { api } from "../api.js";
-import { useAction, useStore } from "../hooks.js";
+import { useAction, useLoaded } from "../hooks.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
-import { Trouble } from "./bits.js";
+import { Chips, Field, Trouble } from "./bits.js";
 
 const ASK_EVERY_MS = 2000;
 
 export function Mail() {
-  const nobodyTold = useStore((state) => state.nobodyTold);
+  const { answer, error, again } = useLoaded("/mail");
+  return html`
+    <p class="help">By what mail server people are told of incidents. What is saved here is in force at once; what the alerter's environment sets wins.</p>
+    <${Trouble} error=${error} />
+    ${answer ? html`<${MailForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />` : error ? null : html`<p class="empty">Loading…</p>`}
+    <h2>Test</h2>
+    <${TestMails} />
+  `;
+}
+
+/** @param {{kept: any, onSaved: () => void}} given */
+function MailForm({ kept, onSaved }) {
+  const [server, setServer] = useState(kept.mail_server);
+  const [user, setUser] = useState(kept.mail_user);
+  const [password, setPassword] = useState("");
+  const [from, setFrom] = useState(kept.mail_from);
+  const [to, setTo] = useState(/** @type {string[]} */ (kept.mail_to));
+  const { run, busy, error } = useAction(async () => {
+    const secret = !user ? "" : password || null;
+    await api.patch("/mail", { mail_server: server, mail_user: user, mail_password: secret, mail_from: from.trim(), mail_to: to });
+    onSaved();
+  });
+  const text = (/** @type {(text: string) => void} */ set) => (/** @type {any} */ event) => set(event.currentTarget.value);
+  const given = kept.environment;
+  return html`
+    <form class="options mail-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+      ${kept.is_alerter_running ? null : html`<p role="status">The alerter is not running: what is saved here counts once it is.</p>`}
+      <${Trouble} error=${error} fields=${["mail_server", "mail_user", "mail_password", "mail_from", "mail_to"]} />
+      <${Field} name="mail_server" label="Mail server" error=${error}>
+        ${(/** @type {any} */ field) => html`<input ...${field} value=${server} placeholder="smtp://mail.example.org:587" onInput=${text(setServer)} />`}
+      <//>
+      <${Overruled} by="NOC_SMTP_URL" given=${given} />
+      <${Field} name="mail_user" label="User" error=${error}>
+        ${(/** @type {any} */ field) => html`<input ...${field} value=${user} placeholder="leave blank where it wants no log-in" onInput=${text(setUser)} autocomplete="off" />`}
+      <//>
+      <${Field} name="mail_password" label=${kept.has_password ? "Password (leave blank to keep)" : "Password"} error=${error}>
+        ${(/** @type {any} */ field) => html`<input ...${field} type="password" value=${password} onInput=${text(setPassword)} autocomplete="new-password" />`}
+      <//>
+      <${Field} name="mail_from" label="Sender" error=${error}>
+        ${(/** @type {any} */ field) => html`<input ...${field} type="email" value=${from} placeholder="noc@example.org" onInput=${text(setFrom)} />`}
+      <//>
+      <${Overruled} by="NOC_MAIL_FROM" given=${given} />
+      <${Field} name="mail_to" label="Told when nobody else is" error=${error}>
+        ${(/** @type {any} */ field) => html`<${Chips} ...${field} values=${to} onChange=${setTo} placeholder="mail addresses" />`}
+      <//>
+      <${Overruled} by="NOC_MAIL_TO" given=${given} />
+      <p><button class="primary" disabled=${busy}>Save</button></p>
+    </form>
+  `;
+}
+
+/** @param {{by: string, given: Record<string, string>}} given */
+const Overruled = ({ by, given }) => (given[by] ? html`<p class="overruled"><code>${by}</code> in the alerter's environment wins: ${given[by]}</p>` : null);
+
+function TestMails() {
   const [tried, setTried] = useState(/** @type {any} */ (null));
   const isGone = useRef(false);
   useEffect(() => () => void (isGone.current = true), []);
@@ -25,8 +79,7 @@ export function Mail() {
     }
   });
   return html`
-    <p class="help">Whoever NOC_MAIL_TO names is told of incidents of targets that have no contacts of their own. Test mails go to them the same way.</p>
-    ${nobodyTold ? html`<p>No mail is set up: set NOC_SMTP_URL, NOC_MAIL_FROM and NOC_MAIL_TO for the alerter.</p>` : null}
+    <p class="help">A test mail goes to everybody who is told when nobody else is.</p>
     <p><button class="primary" disabled=${busy} onClick=${() => run()}>${busy ? "Sending…" : "Send test mails"}</button></p>
     <${Trouble} error=${error} />
     <div role="status">
