@@ -9,6 +9,7 @@ import pytest
 
 from noc_web.api import ROUTES
 from noc_web.api.route import ROOT, Route
+from tests.parts.figures import Figures
 from tests.web.conftest import Service
 
 EVERYBODY: Final = ("anonymous", "viewer", "operator", "token", "admin")
@@ -123,8 +124,9 @@ def test_a_route_is_open_to_exactly_those_in_the_table(shared_service: Service, 
         assert answer.get_json()["status"] == answer.status_code
 
 
-def test_the_table_has_every_route_and_no_other() -> None:
+def test_the_table_has_every_route_and_no_other(figure: Figures) -> None:
     assert sorted(MAY) == sorted(map(label, ROUTES))
+    figure.at_least("route_role_pairs", (len(MAY) + len(PAGES)) * len(EVERYBODY), len(ROUTES))
 
 
 @pytest.mark.parametrize(

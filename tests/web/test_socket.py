@@ -23,6 +23,7 @@ from noc_bus.session import Session
 from noc_bus.time import Time
 from tests.parts.brokers import Mosquitto
 from tests.parts.browser_store import applied
+from tests.parts.figures import Figures
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
@@ -31,7 +32,11 @@ from tests.web.facts import presence, result, state, verdict
 from tests.web.page import Page, Person, check_tiles, shown
 
 TARGET_COUNT: Final = 50
-EVENTS: Final = ("hello", "watch", "refresh")
+PEOPLE: Final = ("viewer", "operator", "admin")
+EVERYBODY: Final = ("anonymous", "token", *PEOPLE)
+MAY_SAY: Final = {"hello": PEOPLE, "watch": PEOPLE, "refresh": PEOPLE}
+"""Every event that a page may send, and who is answered."""
+EVENTS: Final = tuple(MAY_SAY)
 
 
 @dataclass
@@ -366,6 +371,33 @@ def test_every_event_that_is_answered_is_known(service: Service) -> None:
     assert server.handlers.keys() == {"/"}
     assert not server.namespace_handlers
     assert {*server.handlers["/"]} == {"connect", "disconnect", *EVENTS}
+
+
+def test_every_event_is_answered_to_exactly_those_in_the_table(noc: Noc, figure: Figures) -> None:
+    cookies = {role: noc.add_person(f"says-{role}", role).cookie for role in PEOPLE} | {"anonymous": "", "token": ""}
+    token = noc.admin().api("POST", "tokens", {"name": "says", "role": "admin"})["token"]
+    for role in EVERYBODY:
+        for event, allowed in MAY_SAY.items():
+            headers = {"Authorization": f"Bearer {token}"} if role == "token" else {}
+            with Page(noc.port, cookies[role], **headers) as page:
+                is_refused = page.refused is not None
+                assert is_refused == (role not in allowed), (role, event)
+                if is_refused:
+                    continue
+                page.say(event, {"target": "t-1"})
+                if event == "watch":
+                    _wait_for_result(noc, page)
+                else:
+                    page.wait_for("snapshot")
+    figure.at_least("event_role_pairs", len(MAY_SAY) * len(EVERYBODY), len(MAY_SAY))
+
+
+def _wait_for_result(noc: Noc, page: Page) -> None:
+    def is_heard() -> bool:
+        noc.others.publish(RESULTS, result("t-1"))
+        return bool(page.all("result"))
+
+    wait_until(is_heard, 10, "a result of the target that is watched")
 
 
 def test_no_event_is_answered_without_asking_who_it_is(noc: Noc) -> None:
