@@ -137,6 +137,10 @@ ACKNOWLEDGEMENTS: Final = Channel(
     "acknowledgements", "acknowledgements/{incident}", m.Acknowledgement, ("web",), ("alerter", "web"), True, 1,
     "Who has taken an open incident on; cleared when it is over.",
 )  # fmt: skip
+MAINTENANCES: Final = Channel(
+    "maintenances", "maintenances/{maintenance}", m.Maintenance, ("web",), ("alerter", "web"), True, 1,
+    "Planned work and its windows, until they are over: nobody is mailed of what they cover.",
+)  # fmt: skip
 EVENTS: Final = Channel(
     "events", "events/{kind}", m.Event, ("alerter",), (), False, 1,
     "Something just happened, for other systems.",
@@ -182,6 +186,6 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
+    ACKNOWLEDGEMENTS, MAINTENANCES, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
     INCIDENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

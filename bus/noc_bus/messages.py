@@ -473,6 +473,93 @@ class Acknowledgement(Retained, kw_only=True, frozen=True):
     withdrawn: Annotated[bool, Meta(description="true: it is taken back, and nobody has the incident")] = False
 
 
+Minute = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?!\n)$",
+        description="a time of the day by the wall clock, like 02:00",
+        extra_json_schema={"x-accepts": "a time of the day like 02:00"},
+    ),
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Covered(Message, kw_only=True, frozen=True):
+    """What a maintenance window is about."""
+
+    kind: Annotated[
+        Literal["target", "group", "tag", "site", "incident", "everything"],
+        Meta(
+            description="a group with all groups below; a site: what only it sees, and its own silence; an incident: it is "
+            "snoozed; everything: with no name"
+        ),
+    ]
+    name: Annotated[str, Meta(max_length=250, description="an id, a path of groups, or a tag")] = ""
+
+
+class Maintenance(Retained, kw_only=True, frozen=True):
+    """Planned work: while one of its windows runs, what it covers is measured and judged, and nobody is mailed of it.
+
+    A weekly or monthly window runs wherever the wall clock of its zone shows a time from `from_time` up to `to_time`: of a
+    night whose clocks go forward the hour that is skipped is missing, and one that comes twice counts twice.
+    """
+
+    id: Slug
+    title: Annotated[Line, Meta(max_length=120, description="what is done, or why")]
+    covers: Annotated[list[Covered], Meta(min_length=1, max_length=200)]
+    repeats: Literal["once", "weekly", "monthly"] = "once"
+    starts_at: Annotated[Time, Meta(description="start of the window; of one that repeats: none starts before")]
+    ends_at: Annotated[
+        Time | None, Meta(description="end of the window; of one that repeats: none lasts longer; null: it has no end")
+    ] = None
+    zone: Annotated[
+        str, Meta(min_length=1, max_length=64, description="a time zone of the IANA list, like Europe/Berlin")
+    ] = "UTC"
+    from_time: Annotated[Minute | None, Meta(description="null: it does not repeat")] = None
+    to_time: Annotated[
+        Minute | None,
+        Meta(description="not after `from_time`: on the next day; null: it does not repeat"),
+    ] = None
+    weekdays: Annotated[
+        list[Weekday],
+        Meta(max_length=7, description="on which it starts: weekly, or monthly in `weeks`"),
+    ] = []
+    days: Annotated[
+        list[Annotated[int, Meta(ge=-1, le=31)]],
+        Meta(
+            max_length=32,
+            description="of the month, on which it starts; -1: the last; a day that a month lacks: not in that month",
+        ),
+    ] = []
+    weeks: Annotated[
+        list[Annotated[int, Meta(ge=-1, le=5)]],
+        Meta(max_length=6, description="of the month, for `weekdays`: 1 is the first such weekday, -1 the last"),
+    ] = []
+    skipped_from: Annotated[
+        Time | None,
+        Meta(description="from here to `skipped_until` it does not run: it was ended early; null: it was not"),
+    ] = None
+    skipped_until: Time | None = None
+    by: Annotated[str, Meta(max_length=120, description="who set it up, or changed it last")] = ""
+    at: Annotated[Time, Meta(description="when it was set up, or changed last")]
+
+
+class Muting(Message, kw_only=True, frozen=True):
+    """Why nobody is mailed."""
+
+    code: Annotated[
+        Code,
+        Meta(
+            description="maintenance, site-maintenance (only sites in maintenance see it DOWN), parent-maintenance (it lies "
+            "behind one in maintenance), snoozed, or confirming (the window is over; a fresh check is waited for); new ones may come"
+        ),
+    ]
+    maintenance: Annotated[Slug, Meta(description="the id of the maintenance")]
+    title: Annotated[str, Meta(max_length=120, description="that of the maintenance")] = ""
+    since: Time
+    until: Annotated[Time | None, Meta(description="the end of the window; null: it has none, or is over")] = None
+
+
 class Member(Message, kw_only=True, frozen=True):
     """A target that is part of an incident, named as it was when it joined."""
 
@@ -493,6 +580,7 @@ class Member(Message, kw_only=True, frozen=True):
     flapping: Annotated[
         bool, Meta(description="true: it changes so often that not every change is told; it stays part of the incident")
     ] = False
+    muted: Annotated[Muting | None, Meta(description="why nobody is mailed of it; null: people are")] = None
 
 
 class Incident(Retained, kw_only=True, frozen=True):
@@ -525,6 +613,7 @@ class Incident(Retained, kw_only=True, frozen=True):
     cause: Text
     code: Annotated[Code | None, Meta(description="of `cause`")] = None
     evidence: Annotated[list[Text], Meta(max_length=100)] = []
+    muted: Annotated[Muting | None, Meta(description="why nobody is mailed of any of it now; null: people are")] = None
 
 
 class Event(Message, kw_only=True, frozen=True):

@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 from noc_bus.channels import Channel
-from noc_bus.messages import Incident, Message, Site, Target
+from noc_bus.messages import Incident, Maintenance, Message, Site, Target
 
-_NAMED_BY_ID = {"target": Target, "site": Site, "incident": Incident}
+_NAMED_BY_ID = {"target": Target, "site": Site, "incident": Incident, "maintenance": Maintenance}
 
 
 def of_message(channel: Channel[Any], message: Message, given: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -23,7 +23,6 @@ _MINUTE_MS: Final = 60_000
 # No zone has changed its clocks twice within so short a time.
 _PROBE_MS: Final = 6 * HOUR_MS
 _EPOCH: Final = date(1970, 1, 1)
-_WEEKDAY_OF_EPOCH: Final = _EPOCH.weekday()
 
 
 class Span(NamedTuple):
@@ -48,19 +47,30 @@ class Calendar:
 
     def spans(self, start: int, end: int) -> list[Span]:
         """What counts of the period, in order; neighbours are one."""
-        days_off = {(day - _EPOCH).days for day in self.holidays}
-        found: list[Span] = []
-        for segment, offset_ms in _offsets(self.zone, start, end):
-            first, last = (segment.start + offset_ms) // DAY_MS, (segment.end - 1 + offset_ms) // DAY_MS
-            for day in range(first, last + 1):
-                if day in days_off:
-                    continue
-                midnight = day * DAY_MS - offset_ms
-                for begin, stop in self.hours[(day + _WEEKDAY_OF_EPOCH) % 7]:
-                    found += clipped(
-                        [Span(midnight + begin * _MINUTE_MS, midnight + stop * _MINUTE_MS)], segment.start, segment.end
-                    )
-        return union(found)
+
+        def hours_of(day: date) -> Iterable[tuple[int, int]]:
+            return () if day in self.holidays else self.hours[day.weekday()]
+
+        return wall_spans(self.zone, hours_of, start, end)
+
+
+def wall_spans(
+    zone: ZoneInfo, hours_of: Callable[[date], Iterable[tuple[int, int]]], start: int, end: int
+) -> list[Span]:
+    """When of the period the wall clock of `zone` shows the hours of its day, in order; neighbours are one.
+
+    `hours_of` gives those of a date: minutes since midnight, from and up to.
+    """
+    found: list[Span] = []
+    for segment, offset_ms in _offsets(zone, start, end):
+        first, last = (segment.start + offset_ms) // DAY_MS, (segment.end - 1 + offset_ms) // DAY_MS
+        for day in range(first, last + 1):
+            midnight = day * DAY_MS - offset_ms
+            for begin, stop in hours_of(_EPOCH + timedelta(days=day)):
+                found += clipped(
+                    [Span(midnight + begin * _MINUTE_MS, midnight + stop * _MINUTE_MS)], segment.start, segment.end
+                )
+    return union(found)
 
 
 def parsed_hours(text: str) -> tuple[tuple[tuple[int, int], ...], ...]:

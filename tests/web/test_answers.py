@@ -95,6 +95,27 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /incidents/{incident}/members": ("incidents/i-1/members?limit=5", None),
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
+    "GET /maintenances": ("maintenances", None),
+    "POST /maintenances": (
+        "maintenances",
+        {
+            "title": "Backup",
+            "covers": [{"kind": "group", "name": "core"}],
+            "repeats": "monthly",
+            "from_time": "23:00",
+            "to_time": "01:00",
+            "weekdays": ["sun"],
+            "weeks": [-1],
+        },
+    ),
+    "GET /maintenances/windows": ("maintenances/windows", None),
+    "GET /maintenances/{maintenance}": ("maintenances/{works}", None),
+    "PUT /maintenances/{maintenance}": (
+        "maintenances/{works}",
+        {"title": "Works", "covers": [{"kind": "site", "name": "here"}], "minutes": 30},
+    ),
+    "POST /maintenances/{maintenance}/end": ("maintenances/{works}/end", None),
+    "DELETE /maintenances/{maintenance}": ("maintenances/{cancelled}", None),
     "GET /reports/uptime": ("reports/uptime?group=core&compare=true", None),
     "GET /reports/outages": ("reports/outages", None),
     "GET /mail": ("mail", None),
@@ -116,6 +137,10 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
 }
 
 
+IDS: Final[dict[str, str]] = {}
+"""Of what gets its id from the service."""
+
+
 @pytest.fixture(scope="module")
 def furnished(shared_service: Service) -> Service:
     """A service with something of everything."""
@@ -134,6 +159,9 @@ def furnished(shared_service: Service) -> Service:
     for name in ("bert", "carl", "dora"):
         service.add_person(name, "viewer")
     service.accounts.create_token("old", "viewer")
+    for title in ("works", "cancelled"):
+        window = {"title": title, "covers": [{"kind": "target", "name": "a"}], "minutes": 60}
+        IDS[title] = catalog.add_maintenance(window, "test").id
     say = service.others.publish
     say(PROBERS, presence(since=now, targets=3, clock=now, echoes_per_s=2.5, version="1"))
     say(PROBERS, presence("unconfigured", online=False))
@@ -191,6 +219,7 @@ def test_the_table_of_calls_has_every_route() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=label)
 def test_an_answer_has_the_type_and_status_that_are_declared(furnished: Service, route: Route) -> None:
     path, body = CALLS[label(route)]
+    path = path.format_map(IDS)
     # Changing a password ends the other log-ins of that person.
     browser = furnished.person("dora") if route.path == "/me/password" else furnished.by("admin")
     answer = browser.ask(route.method, f"{ROOT}/{path}", **({} if body is None else {"json": body}))

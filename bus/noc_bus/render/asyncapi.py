@@ -15,6 +15,7 @@ _VARIABLES = {
     "service": "recorder, alerter or web",
     "reader": "the service that alone can read it",
     "incident": "id of an incident",
+    "maintenance": "id of a maintenance",
     "kind": "kind of the event, in the past tense",
     "verb": "check or trace",
     "request": "id chosen by whoever asked",

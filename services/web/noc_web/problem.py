@@ -33,6 +33,8 @@ class ProblemCode(StrEnum):
     CONFLICT = "conflict"
     EXISTS = "exists"
     IN_USE = "in-use"
+    NOT_RUNNING = "not-running"
+    """A maintenance of which no window runs."""
     LAST_ADMIN = "last-admin"
     OFFLINE = "offline"
     NO_MAIL = "no-mail"

@@ -1,4 +1,4 @@
-"""Publishes what this service owns on the bus: targets, sites, acknowledgements, commands."""
+"""Publishes what this service owns on the bus: targets, sites, maintenances, acknowledgements, commands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from noc_bus.channels import (
     COMMANDS,
     INCIDENTS,
     MAIL_TESTS,
+    MAINTENANCES,
     MARKS,
     PROBERS,
     SITES,
@@ -21,11 +22,22 @@ from noc_bus.channels import (
     TRACES,
     Channel,
 )
-from noc_bus.messages import Acknowledgement, Command, Incident, MailTest, Message, ProberPresence, Site, Target
+from noc_bus.messages import (
+    Acknowledgement,
+    Command,
+    Incident,
+    MailTest,
+    Maintenance,
+    Message,
+    ProberPresence,
+    Site,
+    Target,
+)
 from noc_bus.mirror import Mirror
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
+from noc_rules.maintenance import is_over
 from noc_web.catalog.catalog import Catalog
 from noc_web.problem import ProblemCode, ProblemError
 
@@ -55,10 +67,12 @@ class Publisher:
         self._published_targets: Published[str, Target] = Published(bus, TARGETS, revs, clock=clock)
         self._published_sites: Published[str, Site] = Published(bus, SITES, revs, clock=clock)
         self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
+        self._maintenances: dict[str, Maintenance] = {}
+        self._published_maintenances: Published[str, Maintenance] = Published(bus, MAINTENANCES, revs, clock=clock)
         self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
         self._former = FormerSites(bus, may_speak, topics_of, clock=clock)
         self.published: tuple[Published[Any, Any], ...] = (
-            self._published_targets, self._published_sites, self._acknowledgements,
+            self._published_targets, self._published_sites, self._published_maintenances, self._acknowledgements,
         )  # fmt: skip
         """For this process's presence, which says how much is retained, and looks after it."""
         bus.subscribe(SITES, self._on_site)
@@ -72,6 +86,11 @@ class Publisher:
     @property
     def sites(self) -> dict[str, Site]:
         return self._sites
+
+    @property
+    def maintenances(self) -> dict[str, Maintenance]:
+        """All that are kept, also those that are over."""
+        return self._maintenances
 
     def sync(self, catalog: Catalog) -> None:
         """Bring the broker to what the database says now."""
@@ -87,6 +106,8 @@ class Publisher:
                 self._published_sites.put(site)
             for target in changed:
                 self._published_targets.put(target)
+            self._maintenances = dict(contents.maintenances)
+            self._publish_maintenances()
             for name in gone_targets:
                 self._published_targets.remove(name)
             for name in gone_sites:
@@ -98,11 +119,22 @@ class Publisher:
         """Once a second: what belongs to something that is over or gone is cleared."""
         self._incidents.tick()
         self._former.tick()
+        with self._lock:
+            self._publish_maintenances()
         over = {name for name, change in self._incidents.take_changes().items() if _is_over(change.after)}
         if self._incidents.is_complete:
             over |= {name for name in self._acknowledgements.now if _is_over(self._incidents.get(name))}
         for name in over & self._acknowledgements.now.keys():
             self._acknowledgements.remove(name)
+
+    def _publish_maintenances(self) -> None:
+        """Those that are over are told for a day more, to whoever was away."""
+        now = Time.now()
+        wanted = {name: one for name, one in self._maintenances.items() if not is_over(one, now - DAY_MS)}
+        for name in self._published_maintenances.now.keys() - wanted.keys():
+            self._published_maintenances.remove(name)
+        for one in wanted.values():
+            self._published_maintenances.put(one)
 
     def acknowledge(self, incident: str, who: str, comment: str = "", *, withdrawn: bool = False) -> None:
         """`withdrawn`: `who` takes it back. Raises ProblemError 503 where the broker cannot be told."""

@@ -6,7 +6,17 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from noc_bus.messages import Incident, MailTestAnswer, Member, SentMail, Target, TimelineEntry, Trace, VerdictState
+from noc_bus.messages import (
+    Incident,
+    MailTestAnswer,
+    Maintenance,
+    Member,
+    SentMail,
+    Target,
+    TimelineEntry,
+    Trace,
+    VerdictState,
+)
 from noc_web.broker.accounts import SiteKey
 from noc_web.live.rows import SiteRow
 
@@ -38,6 +48,34 @@ class Groups(TypedDict):
 
 class Sites(TypedDict):
     sites: list[SiteRow]
+
+
+class NextWindow(TypedDict):
+    start: At
+    end: At
+
+
+class KeptMaintenance(TypedDict):
+    maintenance: Maintenance
+    state: Annotated[str, Meta(description="how it is now", extra_json_schema={"enum": ["running", "coming", "past"]})]
+    runs_since: Annotated[At | None, Meta(description="start of the window that runs; null: none does")]
+    runs_until: Annotated[At | None, Meta(description="its end; null: none runs, or it has no end")]
+    next: Annotated[NextWindow | None, Meta(description="the next window; null: none within a hundred days")]
+
+
+class Maintenances(TypedDict):
+    maintenances: list[KeptMaintenance]
+
+
+class MaintenanceWindow(TypedDict):
+    maintenance: Annotated[str, Meta(description="its id")]
+    start: At
+    end: At
+
+
+class MaintenanceWindows(TypedDict):
+    windows: Annotated[list[MaintenanceWindow], Meta(description="the earliest first, cut to the period")]
+    complete: Annotated[bool, Meta(description="false: there are more than these 5,000")]
 
 
 _Rows = Annotated[

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 
-from noc_bus.messages import GROUP_PATTERN, Site, Slug, Target, fields_of
+from noc_bus.messages import GROUP_PATTERN, Maintenance, Site, Slug, Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
+from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
 from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 
@@ -28,6 +29,26 @@ TargetChanges: Final = _optional("TargetChanges", Target, fields_of(Target))
 GroupOptions: Final = _optional("GroupOptions", Target, OPTIONS)
 NewSite: Final = _optional("NewSite", Site, tuple(SITE), ("id",))
 SiteFields: Final = _optional("SiteFields", Site, tuple(SITE))
+_Maintenance: Final[Any] = _optional(
+    "NewMaintenance", Maintenance, tuple(name for name in ACCEPTED if name != "minutes"), ("title", "covers")
+)
+NewMaintenance: Final = defstruct(
+    "NewMaintenance",
+    [
+        (
+            "minutes",
+            Annotated[
+                Annotated[int, Meta(ge=1, le=MOST_MINUTES)] | None,
+                Meta(description="how long it lasts, in place of `ends_at`"),
+            ]
+            | UnsetType,
+            UNSET,
+        )
+    ],
+    bases=(_Maintenance,),
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
 SavedTarget: Final = defstruct(
     "SavedTarget",
     [("warnings", Annotated[list[str], Meta(description="what was accepted, and deserves a second look")])],

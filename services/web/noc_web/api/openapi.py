@@ -21,6 +21,7 @@ _VARIABLES: Final = {
     "target": SLUG,
     "site": SLUG,
     "incident": SLUG,
+    "maintenance": SLUG,
     "request": SLUG,
     "name": {"type": "string", "pattern": NAME_PATTERN},
     "path": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": GROUP_PATTERN},

@@ -83,6 +83,17 @@ class Ask:
             raise self._refused("from", str(start), f"at most {days} days", ProblemCode.DOES_NOT_FIT)
         return start, Time(end)
 
+    def span(self, default_ms: int, longest_ms: int) -> tuple[Time, Time]:
+        """`from` and `to` of the query, from now on where nothing is said. Raises ProblemError 422."""
+        start = self.time("from", Time.now())
+        end = self.time("to", Time(start + default_ms))
+        if start >= end:
+            raise self._refused("to", str(end), f"a time after {start}", ProblemCode.DOES_NOT_FIT)
+        if end - start > longest_ms:
+            accepted = f"a time at most {longest_ms // 86_400_000} days after {start}"
+            raise self._refused("to", str(end), accepted, ProblemCode.DOES_NOT_FIT)
+        return start, end
+
     def int_param(self, name: str, default: int, smallest: int, largest: int) -> int:
         """A whole number of the query. Raises ProblemError 422."""
         text = self.query.get(name)
@@ -150,7 +161,7 @@ class Route:
     work: Work = "short"
 
 
-_MOMENT: Final = {
+MOMENT: Final = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
         {"type": "string", "pattern": "^[0-9]{1,13}$", "description": "milliseconds since 1970"},
@@ -158,6 +169,6 @@ _MOMENT: Final = {
 }
 SLUG: Final = {"type": "string", "pattern": SLUG_PATTERN}
 PERIOD: Final = (
-    Query("from", "start of the period: RFC 3339 or milliseconds since 1970", _MOMENT),
-    Query("to", "end of the period, now where it is left out", _MOMENT),
+    Query("from", "start of the period: RFC 3339 or milliseconds since 1970", MOMENT),
+    Query("to", "end of the period, now where it is left out", MOMENT),
 )

@@ -1,21 +1,21 @@
-"""The catalogue: targets, groups and sites. Every change is checked as a whole, or not made."""
+"""The catalogue: targets, groups, sites and maintenances. Every change is checked as a whole, or not made."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 from msgspec import structs
 
 from noc_bus.channels import parse_site
-from noc_bus.messages import Site, Target
+from noc_bus.messages import Maintenance, Site, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.inheritance import chain
-from noc_web.catalog import options, rows
+from noc_web.catalog import maintenances, options, rows
 from noc_web.catalog.contents import Contents, Draft, Own
 from noc_web.catalog.table import MOST_ROWS, Listing
 from noc_web.database.opening import Database
@@ -226,6 +226,57 @@ class Catalog:
         with self._database.begin() as connection:
             rows.forget_former(connection, name)
 
+    # -- maintenances
+
+    def add_maintenance(self, body: object, who: str, seen_sites: Collection[str] = ()) -> Maintenance:
+        """`seen_sites`: also those that nobody set up. Raises ProblemError 422, 409 where there are too many that are not over."""
+
+        def add(draft: Draft) -> Maintenance:
+            one = maintenances.new(body, who, Time.now())
+            maintenances.check(one, draft, seen_sites)
+            draft.maintenances[one.id] = one
+            detail.update(maintenances.told(one))
+            return one
+
+        detail: Own = {}
+        return self._change(who, "add maintenance", "", detail, add, lambda one: one.id)
+
+    def put_maintenance(self, name: str, body: object, who: str, seen_sites: Collection[str] = ()) -> Maintenance:
+        """Raises ProblemError 404, 422."""
+        detail: Own = {}
+
+        def put(draft: Draft) -> Maintenance:
+            one = maintenances.changed(_known_maintenance(draft, name), body, who, Time.now())
+            maintenances.check(one, draft, seen_sites)
+            draft.maintenances[name] = one
+            detail.update(maintenances.told(one))
+            return one
+
+        return self._change(who, "change maintenance", name, detail, put)
+
+    def end_maintenance(self, name: str, who: str) -> Maintenance:
+        """The window that runs now ends; one that repeats runs again the next time. Raises ProblemError 404, 409."""
+
+        def end(draft: Draft) -> Maintenance:
+            one = draft.maintenances[name] = maintenances.ended(_known_maintenance(draft, name), who, Time.now())
+            return one
+
+        return self._change(who, "end maintenance", name, {}, end)
+
+    def delete_maintenance(self, name: str, who: str) -> None:
+        """What it was is remembered for reports about that time. Raises ProblemError 404."""
+
+        def remove(draft: Draft) -> None:
+            _known_maintenance(draft, name)
+            draft.remove("maintenances", name)
+
+        self._change(who, "delete maintenance", name, {}, remove)
+
+    def maintenance_past(self) -> dict[str, list[tuple[Time, Maintenance | None]]]:
+        """By id, what each maintenance ever was and from when on, in order; None: it was deleted."""
+        with self._database.explained("read"):
+            return rows.maintenance_past(self._database.connection())
+
     # -- audit
 
     def note(self, who: str, act: str, subject: str, detail: Own | None = None) -> None:
@@ -269,15 +320,23 @@ class Catalog:
 
     # -- how a change is made
 
-    def _change(self, who: str, act: str, subject: str, detail: Own, change: Callable[[Draft], R]) -> R:
-        """Apply to a draft, check it, write what differs: one transaction."""
+    def _change(
+        self,
+        who: str,
+        act: str,
+        subject: str,
+        detail: Own,
+        change: Callable[[Draft], R],
+        named: Callable[[R], str] | None = None,
+    ) -> R:
+        """Apply to a draft, check it, write what differs: one transaction. `named`: the subject, known only afterwards."""
         with self._lock:
             with self._database.begin() as connection:
                 draft = Draft(self._caught_up(connection))
                 answer = change(draft)
                 draft.check_parents()
                 revision = rows.write(connection, draft)
-                self._write_audit(connection, who, act, subject, detail)
+                self._write_audit(connection, who, act, named(answer) if named else subject, detail)
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.
@@ -415,6 +474,13 @@ def _with_id(body: object, name: str) -> object:
             raise invalid([FieldError("id", sentence, ProblemCode.DOES_NOT_FIT)])
         return body | {"id": name}
     return body
+
+
+def _known_maintenance(draft: Draft, name: str) -> Maintenance:
+    found = draft.maintenances.get(name)
+    if found is None:
+        raise ProblemError(404, f"There is no maintenance {name[:80]!r}.")
+    return found
 
 
 def _no_target(name: str) -> ProblemError:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from noc_bus.messages import Site, Target
+from noc_bus.messages import Maintenance, Site, Target
 from noc_rules.inheritance import is_below
 from noc_web.catalog import options
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -17,7 +17,7 @@ _MOST_NAMED: Final = 20
 
 @dataclass(frozen=True)
 class Contents:
-    """Targets by id with their own options, groups by path, sites by id. Never changed: a change makes another one.
+    """Targets by id with their own options, groups by path, sites and maintenances by id. Never changed: a change makes another one.
 
     What a change leaves alone is the same object in both, so that readers find what differs by identity.
     """
@@ -25,6 +25,7 @@ class Contents:
     targets: Mapping[str, Own] = field(default_factory=dict)
     groups: Mapping[str, Own] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
+    maintenances: Mapping[str, Maintenance] = field(default_factory=dict)
     resolved: Mapping[str, Target] = field(default_factory=dict)
     """By target id, with every option that is in force."""
     revision: int = 0
@@ -40,6 +41,7 @@ class Draft:
         self.targets = dict(basis.targets)
         self.groups = dict(basis.groups)
         self.sites = dict(basis.sites)
+        self.maintenances = dict(basis.maintenances)
         self.resolved = dict(basis.resolved)
         self.resolved_total = 0
         """How often options were resolved for it."""
@@ -64,7 +66,7 @@ class Draft:
             raise ProblemError(422, f"{name}: {problem.detail}", problem.errors) from None
 
     def remove(self, kind: str, name: str) -> None:
-        """Take one out of `targets`, `groups` or `sites`. Nothing happens where it is not there."""
+        """Take one out of `targets`, `groups`, `sites` or `maintenances`. Nothing happens where it is not there."""
         getattr(self, kind).pop(name, None)
         if kind == "targets":
             self.resolved.pop(name, None)
@@ -92,13 +94,13 @@ class Draft:
 
     def changes(self) -> Iterator[tuple[str, str, Any]]:
         """Kind, name and new value of what differs; None: it is gone."""
-        for kind in ("targets", "groups", "sites"):
+        for kind in ("targets", "groups", "sites", "maintenances"):
             before, after = getattr(self.before, kind), getattr(self, kind)
             yield from ((kind, name, None) for name in before if name not in after)
             yield from ((kind, name, value) for name, value in after.items() if before.get(name) != value)
 
     def finished(self, revision: int) -> Contents:
-        return Contents(self.targets, self.groups, self.sites, self.resolved, revision)
+        return Contents(self.targets, self.groups, self.sites, self.maintenances, self.resolved, revision)
 
     def _resolve_members(self, path: str) -> None:
         for name, own in self.targets.items():

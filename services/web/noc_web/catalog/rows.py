@@ -11,7 +11,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from noc_bus.messages import Site
+from noc_bus.codec import decode, encode
+from noc_bus.messages import Maintenance, Site
+from noc_bus.time import Time
 from noc_web.catalog.contents import Contents, Draft
 
 # Whoever is further behind reads everything again.
@@ -33,6 +35,7 @@ _TABLES: Final = {
     "groups": _Table("target_group", "path", ("options",)),
     "targets": _Table("target", "id", ("own",)),
     "sites": _Table("site", "id", ("label", "location", "anchors", "expected"), (_IS_DISABLED,)),
+    "maintenances": _Table("maintenance", "id", ("message",)),
 }
 
 
@@ -84,6 +87,8 @@ def _put(draft: Draft, kind: str, name: str, values: Sequence[Any]) -> None:
         draft.put_group(name, json.loads(values[0]))
     elif kind == "targets":
         draft.put_target(json.loads(values[0]))
+    elif kind == "maintenances":
+        draft.maintenances[name] = decode(values[0].encode(), Maintenance)
     else:
         label, location, anchors, expected, disabled = values
         draft.sites[name] = Site(
@@ -111,8 +116,10 @@ def write(connection: sqlite3.Connection, draft: Draft) -> int:
             _insert_or_replace(table.name, [table.key], table.others),
             [(name, *_columns(kind, value)) for name, value in mine if value is not None],
         )
-    for kind, name, _ in changes:
+    for kind, name, value in changes:
         _note_change(connection, kind, name, revision)
+        if kind == "maintenances":
+            _keep_past(connection, name, value)
     # Sites that were deleted are remembered for as long as they keep silent.
     old = "DELETE FROM catalog_change WHERE revision < ? AND kind != 'sites'"
     connection.execute(old, (revision - _REVISIONS_KEPT,))
@@ -123,6 +130,20 @@ def note_site(connection: sqlite3.Connection, site: str) -> None:
     """What another table says of a site has changed: everybody reads it again. Nothing happens where none is set up."""
     if connection.execute("SELECT 1 FROM site WHERE id = ?", (site,)).fetchone():
         _note_change(connection, "sites", site, newest_revision(connection) + 1)
+
+
+def _keep_past(connection: sqlite3.Connection, name: str, one: Maintenance | None) -> None:
+    row = (name, int(one.at), encode(one).decode()) if one else (name, int(Time.now()), None)
+    connection.execute(_insert_or_replace("maintenance_past", ["id", "since"], ["message"]), row)
+
+
+def maintenance_past(connection: sqlite3.Connection) -> dict[str, list[tuple[Time, Maintenance | None]]]:
+    """By id, what each maintenance ever was and from when on, in order; None: it was deleted."""
+    found: dict[str, list[tuple[Time, Maintenance | None]]] = {}
+    rows = connection.execute("SELECT id, since, message FROM maintenance_past ORDER BY id, since")
+    for name, since, message in rows.fetchall():
+        found.setdefault(name, []).append((Time(since), decode(message.encode(), Maintenance) if message else None))
+    return found
 
 
 def former_sites(connection: sqlite3.Connection) -> list[str]:
@@ -153,6 +174,8 @@ def _note_change(connection: sqlite3.Connection, kind: str, name: str, revision:
 def _columns(kind: str, value: Any) -> Iterator[Any]:
     if kind == "sites":
         yield from (value.label, value.location, json.dumps(value.anchors), value.expected)
+    elif kind == "maintenances":
+        yield encode(value).decode()
     else:
         yield json.dumps(value)
 

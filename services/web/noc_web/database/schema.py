@@ -120,6 +120,18 @@ CREATE TABLE notification (
 ) WITHOUT ROWID;
 """
 
+# `maintenance`: as it is now. `maintenance_past`: what each was from `since` on, null where it was deleted; what was in
+# force at a moment of the past is counted by that, for good.
+_MAINTENANCE: Final = """
+CREATE TABLE maintenance (id TEXT NOT NULL PRIMARY KEY, message TEXT NOT NULL);
+CREATE TABLE maintenance_past (
+    id TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    message TEXT,
+    PRIMARY KEY (id, since)
+);
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -163,6 +175,6 @@ def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[
 
 
 LADDER: Final = Ladder(
-    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS)),
+    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS), sql(_MAINTENANCE)),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

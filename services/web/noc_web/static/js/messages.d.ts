@@ -23,6 +23,14 @@ export interface Command {
   at: string;
 }
 
+/** What a maintenance window is about. */
+export interface Covered {
+  /** a group with all groups below; a site: what only it sees, and its own silence; an incident: it is snoozed; everything: with no name */
+  kind: "everything" | "group" | "incident" | "site" | "tag" | "target";
+  /** an id, a path of groups, or a tag */
+  name: string;
+}
+
 /** Something just happened. A hint to look: what counts is retained elsewhere. */
 export interface Event {
   /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved or incident-acknowledged; new kinds may come */
@@ -80,6 +88,8 @@ export interface Incident {
   /** of `cause` */
   code: string | null;
   evidence: string[];
+  /** why nobody is mailed of any of it now; null: people are */
+  muted: Muting | null;
 }
 
 /** What is kept of an incident: a page of its members, what happened to it, and who was mailed. */
@@ -140,6 +150,41 @@ export interface MailTestResult {
   code: string | null;
 }
 
+/** Planned work: while one of its windows runs, what it covers is measured and judged, and nobody is mailed of it. A weekly or monthly window runs wherever the wall clock of its zone shows a time from `from_time` up to `to_time`: of a night whose clocks go forward the hour that is skipped is missing, and one that comes twice counts twice. */
+export interface Maintenance {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  id: string;
+  /** what is done, or why */
+  title: string;
+  covers: Covered[];
+  repeats: "monthly" | "once" | "weekly";
+  /** start of the window; of one that repeats: none starts before */
+  starts_at: string;
+  /** end of the window; of one that repeats: none lasts longer; null: it has no end */
+  ends_at: string | null;
+  /** a time zone of the IANA list, like Europe/Berlin */
+  zone: string;
+  /** null: it does not repeat */
+  from_time: string | null;
+  /** not after `from_time`: on the next day; null: it does not repeat */
+  to_time: string | null;
+  /** on which it starts: weekly, or monthly in `weeks` */
+  weekdays: ("fri" | "mon" | "sat" | "sun" | "thu" | "tue" | "wed")[];
+  /** of the month, on which it starts; -1: the last; a day that a month lacks: not in that month */
+  days: number[];
+  /** of the month, for `weekdays`: 1 is the first such weekday, -1 the last */
+  weeks: number[];
+  /** from here to `skipped_until` it does not run: it was ended early; null: it was not */
+  skipped_from: string | null;
+  skipped_until: string | null;
+  /** who set it up, or changed it last */
+  by: string;
+  /** when it was set up, or changed last */
+  at: string;
+}
+
 /** Everything of this site's journal up to and including `seq` is stored durably. */
 export interface Mark {
   /** rises with every retained message of its writer; null: an older writer's */
@@ -169,6 +214,21 @@ export interface Member {
   behind: string | null;
   /** true: it changes so often that not every change is told; it stays part of the incident */
   flapping: boolean;
+  /** why nobody is mailed of it; null: people are */
+  muted: Muting | null;
+}
+
+/** Why nobody is mailed. */
+export interface Muting {
+  /** maintenance, site-maintenance (only sites in maintenance see it DOWN), parent-maintenance (it lies behind one in maintenance), snoozed, or confirming (the window is over; a fresh check is waited for); new ones may come */
+  code: string;
+  /** the id of the maintenance */
+  maintenance: string;
+  /** that of the maintenance */
+  title: string;
+  since: string;
+  /** the end of the window; null: it has none, or is over */
+  until: string | null;
 }
 
 /** What one cycle of echo requests to one target from one site gave. */
