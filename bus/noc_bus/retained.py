@@ -27,6 +27,8 @@ _PER_S: Final = 2000
 # nats-server keeps for two minutes what it loaded for a new subscription, and what is published while it loads is not in
 # it: whoever subscribes then, or after that, gets the older message. What is published once it has loaded replaces it.
 _AGAIN_AFTER_S: Final = 5.0
+# A mass of changes is work enough for everybody.
+_AGAIN_PER_S: Final = 200
 _MISSING: Final = -1
 
 
@@ -154,20 +156,16 @@ class Published(Generic[K, R]):
             if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
                 self._audit_s = now_s
                 self._suspects |= self._now.keys() | self._on_broker.keys()
+            for _ in range(max(1, int(_AGAIN_PER_S * elapsed_s))):
+                key, due_s = next(iter(self._again.items()), (None, 0.0))
+                if key is None or now_s < due_s:
+                    break
+                del self._again[key]
+                self._bus.publish(self.channel, self._now[key], **self._given(key))
             for _ in range(max(1, int(_PER_S * elapsed_s))):
-                if self._suspects:
-                    self._put_right(self._suspects.pop())
-                elif not self._say_again(now_s):
+                if not self._suspects:
                     return
-
-    def _say_again(self, now_s: float) -> bool:
-        """The one whose turn it is, if it is that late."""
-        key, due_s = next(iter(self._again.items()), (None, 0.0))
-        if key is None or now_s < due_s:
-            return False
-        del self._again[key]
-        self._bus.publish(self.channel, self._now[key], **self._given(key))
-        return True
+                self._put_right(self._suspects.pop())
 
     def _adopt(self) -> None:
         """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""

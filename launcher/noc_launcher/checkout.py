@@ -27,7 +27,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     """Become pytest, in the repository's root; in several processes, unless the arguments say in how many (`-n0`)."""
     os.chdir(_checkout())
     # Tests wait more than they work: more processes than processors.
-    parallel = [f"-n{min(8, 1 + 2 * len(os.sched_getaffinity(0)))}", "--dist=loadgroup", "--no-loadscope-reorder"]
+    parallel = [f"-n{min(8, 3 + 2 * len(os.sched_getaffinity(0)))}", "--dist=loadgroup", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel, *arguments])  # noqa: S606  # the developer's own arguments
 
 
