@@ -607,6 +607,9 @@ class Incident(Retained, kw_only=True, frozen=True):
         Slug | None, Meta(description="the incident that it turned out to be part of; null: it is one of its own")
     ] = None
     site: Annotated[Slug | None, Meta(description="the site that is blind, where that is the incident")] = None
+    sites: Annotated[
+        list[Slug], Meta(max_length=1000, description="from which its targets were DOWN, as people were first told")
+    ] = []
     opened_at: Time
     acknowledged: Acknowledgement | None = None
     resolved_at: Annotated[Time | None, Meta(description="null while it is open")] = None

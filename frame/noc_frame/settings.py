@@ -147,7 +147,7 @@ PUBLIC_URL = Setting(
 # Every setting of every service, so that a misspelt one can be told from another service's.
 ALL_NAMES = (
     "NOC_DATA", "NOC_MQTT_URL", "NOC_JOIN", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO",
-    "NOC_GROUP_WAIT_S",
+    "NOC_MAIL_ZONE", "NOC_GROUP_WAIT_S",
     "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_TRUSTED_PROXIES", "NOC_AUDIT_KEEP_DAYS",
     "NOC_LISTEN", "NOC_TLS_CERT", "NOC_TLS_KEY", "NOC_LOG",
     "NOC_REPORT_TITLE", "NOC_REPORT_LOGO",

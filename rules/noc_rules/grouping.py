@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Member, State, Target, Verdict, VerdictState
+from noc_bus.messages import Member, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules import flapping
 from noc_rules import incident as make
@@ -36,6 +36,7 @@ from noc_rules.judge import VerdictChange
 from noc_rules.verdict import VerdictCode
 
 _LOOK_AGAIN_S: Final = 1.0
+_MAX_SITES: Final = 1000
 AT_ONCE_S: Final = 30.0
 """Targets that fall within so long have fallen at once: two cycles of most, and their re-checks."""
 
@@ -304,7 +305,7 @@ def _down(
             draft.put(case, replace(known, state=VerdictState.DOWN, behind=None))
             unsettled(draft, case, now_s)
         return
-    down_from = [site for site, state in change.after.sites.items() if state is State.DOWN]
+    down_from = make.down_from(change.after)
     world.falls.add(change.target, down_from, now_s)
     keys = [Key("parent", one) for one in definition.parents] + [Key("group", definition.group)]
     lost = [Key("site", site) for site in down_from if world.falls.is_mass(site, world.seen)]
@@ -328,6 +329,7 @@ def _down(
             evidence = make.evidence(change.after, change.states)
             case.incident = replace(case.incident, cause=change.after.reason, evidence=evidence)
     if not case.is_told:
+        _seen_from(case, down_from)
         # What a site has lost sight of is looked through once, when it turns out to be much.
         new = [key for key in lost if key not in case.keys]
         others = _others(draft, case, [*keys, *new], world)
@@ -373,12 +375,18 @@ def _others(draft: Draft, case: Case, keys: list[Key], world: World) -> list[Cas
     return [one for one in found.values() if one.id != case.id and not one.is_told]
 
 
+def _seen_from(case: Case, sites: Iterable[str]) -> None:
+    """What joins before people are told may be DOWN from further sites."""
+    case.incident = replace(case.incident, sites=sorted({*case.incident.sites, *sites})[:_MAX_SITES])
+
+
 def _join(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:
     for target in list(left.members):
         draft.move(left, target, home)
     due = [one for one in (left.due_s, home.due_s) if one is not None]
     home.due_s = min(due) if due else None
     home.note(Why.MEMBER_JOINED, f"{left.id} is one with it")
+    _seen_from(home, left.incident.sites)
     draft.form(home, left.keys)
     _merged(draft, left, home, now, now_s)
 

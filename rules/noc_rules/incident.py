@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from noc_bus.messages import Incident, Member, SiteState, Target, Verdict
+from noc_bus.messages import Incident, Member, SiteState, State, Target, Verdict
 from noc_bus.time import Time
 from noc_rules.verdict import NO_ADDRESS
 
@@ -129,6 +129,11 @@ def incident_id(subject: str, at: Time) -> str:
     return f"{text[: _SLUG_CHARS - 9]}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
 
 
+def down_from(verdict: Verdict) -> list[str]:
+    """The sites that do not reach it."""
+    return [site for site, state in verdict.sites.items() if state is State.DOWN]
+
+
 def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
     """What each site saw when it was decided."""
     lines = []
@@ -163,6 +168,7 @@ def about_target(
         opened_at=verdict.since,
         cause=verdict.reason,
         code=code,
+        sites=down_from(verdict),
         evidence=evidence(verdict, states),
     )
 

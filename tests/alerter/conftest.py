@@ -266,7 +266,7 @@ class Rig:
     @property
     def words(self) -> list[str]:
         """The state that each mail's subject tells."""
-        return [re.sub(r"^(Re: )?\[NOC (.*?)( after .*?)?\].*", r"\2", subject) for subject in self.subjects]
+        return [re.sub(r"^(Re: )?\[(.*?)( after .*?)?\].*", r"\2", subject) for subject in self.subjects]
 
     def asks(self, incident: str, **fields: Any) -> IncidentAnswer:
         """What it answers to a question about an incident."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, tzinfo
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as queued_letter
 from noc_alerter.notify.mail import Mailer, duration
 from noc_bus.messages import Incident, Member, Target, VerdictState
@@ -98,7 +102,7 @@ def test_the_mail_of_the_end_tells_how_long_it_was_and_how_it_started() -> None:
 def test_what_a_closing_mail_is_about_is_the_new_state_as_it_is(state: VerdictState) -> None:
     """PARTIAL is not "UP again"."""
     message = parse(resolved(OVER, f"{state}: so it is", state))
-    assert message["Subject"] == f"Re: [NOC {state} after 1 h 2 min] Router (192.0.2.1)"
+    assert message["Subject"] == f"Re: [{state} after 1 h 2 min] Router since 12:00"
     assert part(message, "plain").startswith(f"{state}: Router (192.0.2.1)")
 
 
@@ -107,7 +111,7 @@ def test_what_a_closing_mail_is_about_is_named_as_it_was_when_it_opened() -> Non
     for definition in (None, target(name="Something else", address="198.51.100.9", group="elsewhere")):
         one = letter(OVER, why=Why.TARGET_RECOVERED, state=VerdictState.UP, target=definition)
         message = parse(MAILER.write(one, T0))
-        assert message["Subject"] == "Re: [NOC UP after 1 h 2 min] Router (192.0.2.1)"
+        assert message["Subject"] == "Re: [UP after 1 h 2 min] Router since 12:00"
         assert "Something else" not in part(message, "html")
 
 
@@ -180,7 +184,10 @@ def test_hostile_names_are_text_in_the_html_and_nothing_else() -> None:
     tags = Tags(html)
     assert tags.names <= plain.names | {"ul", "li"}
     assert tags.handlers == []
-    assert tags.links == ["https://noc.test/sub/targets/router"]
+    assert tags.links == [
+        "https://noc.test/sub/targets/router",
+        "https://noc.test/sub/incidents/20261124-120000-000-router?acknowledge",
+    ]
     assert "{{7*7}}" in html
     assert "49" not in part(parse(content), "plain")
 
@@ -189,7 +196,7 @@ def test_hostile_names_are_text_in_the_html_and_nothing_else() -> None:
 def test_a_name_becomes_no_second_header(name: str) -> None:
     message = parse(opened(incident(members=[member(name=name)])))
     assert (message["Bcc"], message["X-Evil"]) == (None, None)
-    assert str(message["Subject"]).startswith("[NOC DOWN] x")
+    assert str(message["Subject"]).startswith("[DOWN] x")
     assert str(message["Subject"]).isprintable()
 
 
@@ -202,21 +209,21 @@ def test_any_name_can_be_mailed_and_the_head_stays_as_long_as_it_is(name: str) -
 
 def test_an_incident_of_a_site_says_that_it_is_blind_and_then_that_it_recovered() -> None:
     about: dict[str, object] = {"kind": "site-blind", "targets": [], "members": [], "site": "north"}
-    assert parse(opened(incident(**about)))["Subject"] == "[NOC BLIND] site north"
+    assert parse(opened(incident(**about)))["Subject"] == "[BLIND] site north since 12:00"
     over = incident(**about, resolved_at=Time(T0 + 61_000))
     end = parse(resolved(over, "the site can see again", None, Why.SITE_RECOVERED))
-    assert end["Subject"] == "Re: [NOC RECOVERED after 1 min 1 s] site north"
+    assert end["Subject"] == "Re: [RECOVERED after 1 min 1 s] site north since 12:00"
 
 
 def test_an_incident_of_an_older_version_that_kept_no_names_is_mailed_by_its_id() -> None:
-    assert parse(opened(incident(members=[], total_members=0)))["Subject"] == "[NOC DOWN] router"
+    assert parse(opened(incident(members=[], total_members=0)))["Subject"] == "[DOWN] router since 12:00"
 
 
 def test_an_incident_of_many_targets_names_twenty_and_counts_the_others() -> None:
     members = [member(), *[member(target=f"t{n}", name=f"T{n}", behind="router", group="shops") for n in range(199)]]
     many = incident(members=members, total_members=10_000, open_members=10_000, targets=[one.target for one in members])
     mail = parse(opened(many))
-    assert mail["Subject"] == "[NOC DOWN] Router and 9,999 more"
+    assert mail["Subject"] == "[DOWN] Router and 9,999 more since 12:00"
     text = part(mail, "plain")
     assert "10,000 targets:" in text
     assert "- Router (192.0.2.1)" in text
@@ -233,12 +240,71 @@ def test_a_change_says_how_many_are_back_and_names_who_is_not_in_the_thread_of_t
     case = Case(one, is_told=True, stem=queued_letter.stem(one), back=3)
     (queued,) = queued_letter.letters(case, Notice.CHANGED, (OPS,), "", T0)
     mail = parse(MAILER.write(queued, T0))
-    assert mail["Subject"] == "Re: [NOC 1 STILL DOWN] Router and 3 more"
+    assert mail["Subject"] == "Re: [1 STILL DOWN] Router and 3 more since 12:00"
     assert mail["References"] == first["Message-ID"]
+    assert re.fullmatch(r"<[A-Za-z0-9.-]+@noc\.test>", str(mail["Message-ID"])), "more is not allowed everywhere"
     text = part(mail, "plain")
     assert "3 of its targets are back" in text
     assert "1 of 4 targets:\n  - Router" in text.replace("\r", "")
     assert "T0" not in text
+
+
+@pytest.mark.parametrize(
+    ("sites", "names"),
+    [
+        ([], ""),
+        (["paris"], " (paris)"),
+        (["lyon", "paris"], " (lyon, paris)"),
+        (["a", "b", "c", "d", "e"], " (a, b, c +2)"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("zone", "clock", "time"),
+    [
+        (UTC, "12:00", "2026-11-24 12:00:00 UTC"),
+        (ZoneInfo("Europe/Paris"), "13:00", "2026-11-24 13:00:00 CET (12:00:00 UTC)"),
+        (ZoneInfo("Pacific/Auckland"), "01:00", "2026-11-25 01:00:00 NZDT (2026-11-24 12:00:00 UTC)"),
+    ],
+)
+def test_a_subject_tells_what_how_many_from_where_and_since_when_by_the_readers_clock(
+    sites: list[str], names: str, zone: tzinfo, clock: str, time: str
+) -> None:
+    one = incident(sites=sites, members=[member(name="core-sw-1")], total_members=13, open_members=13)
+    mail = parse(opened(one, mailer=Mailer(FROM, "", zone)))
+    assert mail["Subject"] == f"[DOWN] core-sw-1 and 12 more{names} since {clock}"
+    for kind in ("plain", "html"):
+        assert time in part(mail, kind)
+
+
+@pytest.mark.parametrize("character", ["x", "\U0001f525", "<", "\u00fc"])
+def test_no_mail_is_larger_than_100_kb_whatever_people_call_things(character: str) -> None:
+    long = character * 120
+    members = [
+        member(target=f"t{n}", name=long, address="a" * 253, group=character * 250, behind="r" * 63, critical=True)
+        for n in range(200)
+    ]
+    one = incident(
+        members=members, total_members=10_000, open_members=10_000, cause=character * 500,
+        evidence=[character * 500] * 100, sites=["s" * 63] * 100,
+    )  # fmt: skip
+    assert len(opened(one, target(note=character * 2000))) < 100_000
+    over = replace(one, resolved_at=Time(T0 + 1))
+    assert len(resolved(over, character * 500)) < 100_000
+    held = queued_letter.HeldBack(per_hour=60, total=500, first=[one] * 50, until=T0)
+    queued = Letter(queued_letter.HELD_BACK, queued_letter.HELD_BACK, OPS, queued_letter.encode(held))
+    assert len(MAILER.write(queued, T0)) < 100_000
+
+
+def test_a_mail_is_readable_in_the_dark_and_fetches_nothing() -> None:
+    html = part(parse(opened(incident(evidence=["north DOWN"]), target(note="one\ntwo"))), "html")
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert "@media (prefers-color-scheme: dark)" in html
+    # Whatever has a dark text of its own has a light one in the dark.
+    for element in re.findall(r"<[^/][^>]*(?<!-)color:#(?:17202c|5a6675|2f3b4a)[^>]*>", html):
+        assert re.search(r'class="(page|text|dim|quiet)"', element), element
+    assert {"img", "link", "script", "iframe"} & Tags(html).names == set()
+    assert re.findall(r"url\(|@import|src=", html) == []
+    assert "white-space:pre-wrap" in html
 
 
 def test_without_a_public_address_there_is_no_link() -> None:

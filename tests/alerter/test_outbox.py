@@ -474,7 +474,7 @@ def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_som
     (text,) = passes(now)
     assert "60 more incidents have opened" in text
     assert "DOWN n60 since 2026-11-24 12:00:00 UTC" in text
-    assert "and 10 more" in text
+    assert "and 40 more" in text
     assert passes(Time(now + 1_000_000)) == []
     down("late", Time(now + 1_000_000))
     (text,) = passes(Time(now + 1_000_000))

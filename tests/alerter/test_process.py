@@ -140,8 +140,8 @@ def test_killed_in_an_open_incident_it_goes_on_with_it_and_mails_nobody_twice(
     world.sees(State.UP)
     noc_processes.restart("alerter")
     opened, resolved = smtp_sink.wait(2, 15)
-    assert opened.subject == "[NOC DOWN] Router (192.0.2.1)"
-    assert resolved.subject.startswith("Re: [NOC UP after")
+    assert opened.subject.startswith("[DOWN] Router (")
+    assert resolved.subject.startswith("Re: [UP after")
     assert resolved.references == [opened.message_id]
     wait_until(lambda: world.incidents == {}, 10, "the incident closed on the broker")
     assert noc_processes.stop("alerter")[0] == 0

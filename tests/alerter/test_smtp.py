@@ -45,7 +45,7 @@ def test_a_mail_arrives_as_it_was_written(smtp_sink: SmtpSink) -> None:
     deliver(server(smtp_sink), OPS, MAIL)
     (mail,) = smtp_sink.mails
     assert mail.recipients == [OPS]
-    assert mail.subject == "[NOC DOWN] Router (192.0.2.1)"
+    assert mail.subject == "[DOWN] Router since 12:00"
     assert "no answer" in mail.text
 
 

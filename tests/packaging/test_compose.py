@@ -186,7 +186,9 @@ def test_the_described_secrets_and_the_defaults_are_settings_that_the_service_ac
             (tmp_path / secret).write_text(example(file_of(secret)) + "\n", encoding="utf-8")
             environment[variable] = str(tmp_path / secret)
     environment["NOC_DATA"] = str(tmp_path)
-    environment |= {variable: "noc@example.org" for variable in environment if variable.startswith("NOC_MAIL")}
+    environment |= {
+        variable: "noc@example.org" for variable in ("NOC_MAIL_FROM", "NOC_MAIL_TO") if variable in environment
+    }
     module = importlib.import_module(f"noc_{name}.config")
     config = module.Config.read(environment)
     assert config.broker.user == ("local" if name == "prober" else name)

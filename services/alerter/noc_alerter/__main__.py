@@ -36,7 +36,7 @@ def run(config: Config, stop: threading.Event) -> None:
     except DatabaseFault as fault:
         raise SettingError(f"NOC_DATA: {fault}.") from None
     settings = Settings.load(config)
-    channels = Channels(settings, config.public_url)
+    channels = Channels(settings, config.public_url, config.mail_zone)
     sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.name)
     post, senders = Post(sender), sender.start(stop)
     if why := settings.means.why_no_mail:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from noc_bus.broker import MQTT_URL, Broker
 from noc_frame.settings import DATA, LOG, PUBLIC_URL, Setting
@@ -46,7 +48,26 @@ GROUP_WAIT_S = Setting(
     "a critical target waits at most 2 s",
     default="15",
 )
-SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, GROUP_WAIT_S, PUBLIC_URL, LOG)
+
+
+def parse_zone(text: str) -> tzinfo:
+    if text == "UTC":
+        # Also where the machine has no list of time zones.
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"{text[:60]!r} is not a time zone") from None
+
+
+MAIL_ZONE = Setting(
+    "NOC_MAIL_ZONE",
+    parse_zone,
+    "a time zone, like Europe/Berlin",
+    "the time zone of the times in mails, which have UTC beside it",
+    default="UTC",
+)
+SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, MAIL_ZONE, GROUP_WAIT_S, PUBLIC_URL, LOG)
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,7 @@ class Config:
     smtp: Smtp | None
     mail_from: str
     mail_to: tuple[str, ...]
+    mail_zone: tzinfo
     group_wait_s: float
     public_url: str
     log: str
@@ -71,6 +93,7 @@ class Config:
             smtp=SMTP_URL.read(environment),
             mail_from=MAIL_FROM.read(environment),
             mail_to=MAIL_TO.read(environment),
+            mail_zone=MAIL_ZONE.read(environment),
             group_wait_s=GROUP_WAIT_S.read(environment),
             public_url=PUBLIC_URL.read(environment),
             log=LOG.read(environment),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import smtp, try_mail
 from noc_alerter.notify.mail import Mailer
@@ -13,12 +15,13 @@ from noc_bus.time import Time
 class Channels:
     """Used from several threads. What was queued goes by the settings of the moment when it is sent."""
 
-    def __init__(self, settings: Settings, public_url: str) -> None:
+    def __init__(self, settings: Settings, public_url: str, zone: tzinfo) -> None:
         self._settings = settings
         self._public_url = public_url
+        self._zone = zone
 
     def write(self, one: Letter, queued_at: Time) -> bytes:
-        return Mailer(self._settings.means.sender, self._public_url).write(one, queued_at)
+        return Mailer(self._settings.means.sender, self._public_url, self._zone).write(one, queued_at)
 
     def deliver(self, recipient: str, content: bytes) -> str:
         """The other side's own words on taking it. Raises NotDelivered."""

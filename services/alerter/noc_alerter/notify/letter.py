@@ -38,7 +38,7 @@ class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
     until: Time
 
 
-MAX_NAMED: Final = 50
+MAX_NAMED: Final = 20
 OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
 HELD_BACK: Final = "held-back"
@@ -58,18 +58,16 @@ def letters(case: Case, notice: Notice, recipients: tuple[str, ...], note: str, 
         )
     )
     # There may be many changes, and each is one mail.
-    transition = f"{CHANGED}-{now}" if notice is Notice.CHANGED else notice.value
+    transition = f"{CHANGED}-{int(now)}" if notice is Notice.CHANGED else notice.value
     is_urgent = case.is_urgent and notice is not Notice.RESOLVED
     return tuple(Letter(case.id, transition, recipient, facts, is_urgent) for recipient in recipients)
 
 
 def stem(incident: Incident) -> str:
-    """What an incident is called in its mails from the first to the last, so that they are one thread."""
-    name, address = named(incident)
+    """How an incident is named in its mails from the first to the last, so that they are one thread."""
+    name, _ = named(incident)
     more = max(incident.total_members, len(incident.members)) - 1
-    if more > 0:
-        return f"{name} and {more:,} more"
-    return f"{name} ({address})" if address and address != name else name
+    return f"{name} and {more:,} more" if more > 0 else name
 
 
 def named(incident: Incident) -> tuple[str, str]:

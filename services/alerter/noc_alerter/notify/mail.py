@@ -6,7 +6,8 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import HeaderRegistry
+from datetime import UTC, tzinfo
+from email.headerregistry import HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -38,7 +39,16 @@ class _Verbatim:
         return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]  # name is BaseHeader's
 
 
+class _Subject(UniqueUnstructuredHeader):
+    """Python begins a new line before the first word of a long one, and some readers show the space."""
+
+    def fold(self, *, policy: Any) -> str:
+        folded: str = super().fold(policy=policy)  # type: ignore[misc]  # BaseHeader's, which it is made one of
+        return folded.replace(f":{policy.linesep} ", ": ", 1)
+
+
 _HEADERS: Final = HeaderRegistry()
+_HEADERS.map_to_type("subject", _Subject)  # type: ignore[arg-type]  # made one by the registry
 for _name in ("message-id", "in-reply-to", "references"):
     _HEADERS.map_to_type(_name, _Verbatim)  # type: ignore[arg-type]  # made one by the registry
 # Not every server on the way takes eight bits.
@@ -63,6 +73,10 @@ _ENDS: Final = {
 _BRACKETS: Final = {OPENED: "state", CHANGED: "still", "resolved": "ended"}
 MAX_LISTED: Final = 20
 """Members that a mail names."""
+# A mail is read on a phone, and is to be small whatever people call things.
+_MAX_EVIDENCE: Final = 10
+_LINE_CHARS: Final = 200
+_SITES_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -71,22 +85,27 @@ class Mailer:
 
     sender: str
     public_url: str
+    zone: tzinfo = UTC
+    """Of the times; UTC is beside it."""
 
     def write(self, one: Letter, queued_at: Time) -> bytes:
         """The mail as it is sent: the same bytes for every try, but for its boundary."""
         if one.transition.startswith(HELD_BACK):
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
         facts = letters.decode_facts(one.facts)
-        words = _words(facts, self.public_url)
+        words = _words(facts, self.public_url, self.zone)
         template = OPENED if one.transition == OPENED else CHANGED if one.transition.startswith(CHANGED) else "resolved"
         # What stands in brackets is not part of what mail programs thread by.
-        subject = f"[NOC {words[_BRACKETS[template]]}] {words['stem']}"
+        subject = (
+            f"[{words[_BRACKETS[template]]}] {words['stem']}{_where(facts.incident)} since {_clock(facts, self.zone)}"
+        )
         message = self._message(one, subject if template == OPENED else f"Re: {subject}", queued_at)
         if template != OPENED:
             opening = self._message_id(one.incident, OPENED, one.recipient)
             message["In-Reply-To"] = opening
             message["References"] = opening
         message["X-NOC-Incident"] = one.incident
+        message["X-NOC-Severity"] = facts.incident.severity or "major"
         return _filled(message, template, words)
 
     def _held_back(self, one: Letter, held: HeldBack, queued_at: Time) -> bytes:
@@ -96,9 +115,9 @@ class Mailer:
             "address": "",
             "total": held.total,
             "per_hour": held.per_hour,
-            "until": _at(held.until),
-            "first": [_line(incident) for incident in held.first],
-            "more": held.total - len(held.first),
+            "until": at(held.until, self.zone),
+            "first": [_line(incident, self.zone) for incident in held.first[:MAX_LISTED]],
+            "more": held.total - len(held.first[:MAX_LISTED]),
             "link": f"{self.public_url}/incidents" if self.public_url else "",
         }
         return _filled(self._message(one, subject, queued_at), "held_back", words)
@@ -150,7 +169,7 @@ def _filled(message: EmailMessage, template: str, words: dict[str, Any]) -> byte
     return message.as_bytes()
 
 
-def _words(facts: Facts, public_url: str) -> dict[str, Any]:
+def _words(facts: Facts, public_url: str, zone: tzinfo) -> dict[str, Any]:
     """What the templates speak of: the incident's own names, whatever its target is called by now."""
     incident = facts.incident
     name, address = letters.named(incident)
@@ -180,14 +199,16 @@ def _words(facts: Facts, public_url: str) -> dict[str, Any]:
         "counted": f"{listed:,} targets" if listed == total else f"{listed:,} of {total:,} targets",
         "note": facts.note,
         "critical": incident.kind != IncidentKind.BROKER_LOST and any(one.critical for one in incident.members),
-        "since": _at(incident.opened_at),
-        "until": _at(ended) if ended is not None else "",
+        "since": at(incident.opened_at, zone),
+        "until": at(ended, zone) if ended is not None else "",
         "duration": lasted,
         "cause": incident.cause,
-        "evidence": incident.evidence,
+        "evidence": [_short(one) for one in incident.evidence[:_MAX_EVIDENCE]],
+        "unshown": max(0, len(incident.evidence) - _MAX_EVIDENCE),
         "outcome": facts.text,
         "incident": incident.id,
         "link": f"{public_url}/{_path(incident)}" if public_url else "",
+        "acknowledge": f"{public_url}/incidents/{incident.id}?acknowledge" if public_url and ended is None else "",
     }
 
 
@@ -210,7 +231,7 @@ def _member(member: Member) -> str:
     parts += ["critical"] if member.critical else []
     parts += [f"behind {member.behind}"] if member.behind else []
     parts += [f"flapping, {member.state} now"] if member.flapping else []
-    return ", ".join(part for part in parts if part)
+    return _short(", ".join(part for part in parts if part))
 
 
 _NEW_STATES: Final = ("UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE")
@@ -220,12 +241,33 @@ def _path(incident: Incident) -> str:
     return f"targets/{incident.targets[0]}" if len(incident.targets) == 1 else f"incidents/{incident.id}"
 
 
-def _line(incident: Incident) -> str:
-    return f"{_state(incident)} {letters.stem(incident)} since {_at(incident.opened_at)}"
+def _line(incident: Incident, zone: tzinfo) -> str:
+    return _short(f"{_state(incident)} {letters.stem(incident)}{_where(incident)} since {at(incident.opened_at, zone)}")
 
 
-def _at(time: Time) -> str:
-    return f"{time.datetime():%Y-%m-%d %H:%M:%S} UTC"
+def _short(line: str) -> str:
+    return line if len(line) <= _LINE_CHARS else f"{line[: _LINE_CHARS - 1]}…"
+
+
+def _where(incident: Incident) -> str:
+    """The sites that do not reach it, for a subject."""
+    sites = incident.sites
+    more = f" +{len(sites) - _SITES_NAMED}" if len(sites) > _SITES_NAMED else ""
+    return f" ({', '.join(sites[:_SITES_NAMED])}{more})" if sites else ""
+
+
+def _clock(facts: Facts, zone: tzinfo) -> str:
+    return f"{facts.incident.opened_at.datetime().astimezone(zone):%H:%M}"
+
+
+def at(time: Time, zone: tzinfo) -> str:
+    """Like 2026-11-24 13:00:00 CET (12:00:00 UTC)."""
+    utc = time.datetime()
+    there = utc.astimezone(zone)
+    if not there.utcoffset():
+        return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    day = "" if there.date() == utc.date() else f"{utc:%Y-%m-%d} "
+    return f"{there:%Y-%m-%d %H:%M:%S %Z} ({day}{utc:%H:%M:%S} UTC)"
 
 
 _TEMPLATES = Environment(

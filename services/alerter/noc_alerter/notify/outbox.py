@@ -193,7 +193,7 @@ class Outbox:
             )
             connection.execute(
                 "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (HELD_BACK, f"{HELD_BACK}-{now}", recipient, encode(held), now, now),
+                (HELD_BACK, f"{HELD_BACK}-{int(now)}", recipient, encode(held), now, now),
             )
 
     def tidy(self, now: Time) -> None:

@@ -80,6 +80,8 @@ export interface Incident {
   merged_into: string | null;
   /** the site that is blind, where that is the incident */
   site: string | null;
+  /** from which its targets were DOWN, as people were first told */
+  sites: string[];
   opened_at: string;
   acknowledged: Acknowledgement | null;
   /** null while it is open */

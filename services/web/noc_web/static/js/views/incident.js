@@ -4,14 +4,15 @@
 import { api } from "../api.js";
 import { counted, duration, exact, moment } from "../format.js";
 import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
+import { may } from "../me.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { IncidentTable } from "./incidents.js";
 
 /** @typedef {import("../messages.d.ts").Member} Member */
 
-/** @param {{id: string}} given */
-export default function IncidentPage({ id }) {
+/** @param {{id: string, query: URLSearchParams}} given */
+export default function IncidentPage({ id, query }) {
   const path = `/incidents/${encodeURIComponent(id)}`;
   const live = useStore((state) => state.incidents.find((one) => one.id === id));
   const kept = useLoaded(path);
@@ -28,10 +29,12 @@ export default function IncidentPage({ id }) {
   const incident = live ?? kept.answer?.incident;
   if (kept.error && !incident) return html`<div class="empty"><h1>Incident ${id}</h1><${Trouble} error=${kept.error} /></div>`;
   if (!incident || !(members.answer ?? members.error)) return html`<p class="empty">Loading…</p>`;
+  // Mails have a link that asks for it.
+  const isAsked = query.has("acknowledge") && may("operator") && !incident.resolved_at && !incident.acknowledged;
   return html`
     <section class="panel" aria-label="Incident">
       <div class="tools"><h1>${members.answer?.members[0]?.name ?? incident.site ?? "NOC itself"}${others(incident)}</h1></div>
-      <${IncidentTable} incidents=${[incident]} onChanged=${() => (kept.again(), members.again())} />
+      <${IncidentTable} incidents=${[incident]} acknowledging=${isAsked ? incident : null} onChanged=${() => (kept.again(), members.again())} />
       ${incident.merged_into
         ? html`<p>It turned out to be part of <a href=${`/incidents/${encodeURIComponent(incident.merged_into)}`}>incident ${incident.merged_into}</a>.</p>`
         : null}

@@ -46,11 +46,11 @@ export default function Incidents({ query }) {
   `;
 }
 
-/** @param {{incidents: readonly any[], onChanged: () => void, brief?: boolean}} given */
-export function IncidentTable({ incidents, onChanged, brief = false }) {
+/** `acknowledging`: the one whose form is open at first. @param {{incidents: readonly any[], onChanged: () => void, brief?: boolean, acknowledging?: any}} given */
+export function IncidentTable({ incidents, onChanged, brief = false, acknowledging = null }) {
   const now = useNow(5000);
   const rows = useStore((state) => state.rows);
-  const [taking, setTaking] = useState(/** @type {any} */ (null));
+  const [taking, setTaking] = useState(acknowledging);
   return html`
     <div class="scroll">
       <table class="list as-cards incidents" data-testid="incidents">
