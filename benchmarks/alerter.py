@@ -129,7 +129,10 @@ class Everybody:
         """Everybody's sign of life, with what they have retained."""
         self._spoken_s = time.monotonic()
         now = Time.now()
-        web = {"targets": self.targets.summary(), "sites": Summary(count=0, rev_sum=0)}
+        web = {
+            "targets": self.targets.summary(),
+            **dict.fromkeys(("sites", "maintenances"), Summary(count=0, rev_sum=0)),
+        }
         self.session.publish(SERVICES, ServicePresence(service="web", online=True, at=now, retained=web))
         site = {"states": self.states.summary()}
         self.session.publish(PROBERS, ProberPresence(site=_SITE, online=True, clock=now, retained=site))

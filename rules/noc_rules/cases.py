@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Incident, Member, VerdictState
+from noc_bus.messages import Incident, Member, Muting, VerdictState
 from noc_rules import flapping
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.flapping import NEVER, Flap
@@ -131,6 +131,15 @@ class Case:
         )
 
     @property
+    def muting(self) -> Muting | None:
+        """Why nobody is mailed of any of those that take part, by what lasts longest; None: people are."""
+        found = [self.members[one].muted for one in self.open]
+        known = [one for one in found if one is not None]
+        if not known or len(known) < len(found):
+            return None
+        return max(known, key=lambda one: one.until if one.until is not None else 2**53)
+
+    @property
     def abouts(self) -> tuple[About, ...]:
         return tuple(of_target(one) for one in self.open) if self.members else self.about
 
@@ -180,6 +189,7 @@ class Case:
             targets=[one.target for one in shown],
             total_members=len(self.members),
             open_members=len(self.open),
+            muted=self.muting if self.open else self.incident.muted,
         )
         if not self.is_told:
             incident = replace(incident, **self._character(roots))
@@ -331,7 +341,10 @@ class Draft:
         case.incident = change.incident
         case.note(change.why, change.text)
         if change.resolves:
-            self.end(case, change.why, change.text, now_s, change.state, is_mailed=change.is_mailed)
+            was_muted = not case.is_told and change.incident.muted is not None
+            if was_muted and change.is_mailed:
+                case.note(Why.NOT_MAILED, "over while nobody was mailed of it")
+            self.end(case, change.why, change.text, now_s, change.state, is_mailed=change.is_mailed and not was_muted)
 
     def end(
         self,
@@ -354,23 +367,28 @@ class Draft:
 
     def told(self, case: Case, now_s: float) -> None:
         """People are mailed how it is now."""
+        told = {one for one in case.open if one in case.told or case.members[one].muted is None}
         case.is_urgent = case.incident.kind == IncidentKind.BROKER_LOST or any(
-            case.members[one].critical for one in case.open - case.told
+            case.members[one].critical for one in told - case.told
         )
         case.back = len(case.told - case.open)
         if not case.is_told:
             case.incident = case.shown()
             case.is_told = True
             case.notices.append(Notice.OPENED)
-            for key in case.keys:
-                # What a whole site loses sight of goes on to join while it lasts.
-                if key.kind != "site" and self.forming(key) is case:
-                    self._forming[key] = None
+            self.close_to_others(case)
         else:
             case.notices.append(Notice.CHANGED)
             case.changed_s = now_s
-        self._mailed(case, case.told ^ case.open | {one for one in case.open if case.members[one].flapping}, now_s)
-        case.told, case.due_s, case.unsettled_s = set(case.open), None, None
+        self._mailed(case, case.told ^ told | {one for one in told if case.members[one].flapping}, now_s)
+        case.told, case.due_s, case.unsettled_s = told, None, None
+
+    def close_to_others(self, case: Case) -> None:
+        """What only has something in common with it joins it no more."""
+        for key in case.keys:
+            # What a whole site loses sight of goes on to join while it lasts.
+            if key.kind != "site" and self.forming(key) is case:
+                self._forming[key] = None
 
     def _mailed(self, case: Case, targets: Iterable[str], now_s: float) -> None:
         """What counts as a mail about each of them going down and coming back."""
@@ -413,7 +431,7 @@ def unsettled(draft: Draft, case: Case, now_s: float) -> None:
     # What lies behind a parent is listed with it, and mailed with nothing of its own, unless it is critical.
     # One that flaps has mails of its own: see `noc_rules.flapping`.
     unsaid = [case.members[one] for one in case.open - case.told]
-    new = [one for one in unsaid if (one.critical or not one.behind) and not one.flapping]
+    new = [one for one in unsaid if (one.critical or not one.behind) and not one.flapping and not one.muted]
     if not gone and not new:
         case.due_s = case.unsettled_s = None
         return

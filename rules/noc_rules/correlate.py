@@ -40,6 +40,9 @@ class Why(StrEnum):
     BROKER_WENT_AWAY = "broker-went-away"
 
     ACKNOWLEDGED = "acknowledged"
+    MUTED = "muted"
+    MUTE_ENDED = "mute-ended"
+    UNMUTED = "unmuted"
     MEMBER_JOINED = "member-joined"
     MEMBER_AGAIN = "member-again"
     MEMBER_MOVED = "member-moved"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Member, Target, Verdict, VerdictState
 from noc_bus.time import Time
-from noc_rules import flapping
+from noc_rules import flapping, muting
 from noc_rules import incident as make
 from noc_rules.cases import (
     BLOCKED,
@@ -33,6 +33,7 @@ from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
 from noc_rules.flapping import Flap
 from noc_rules.incident import CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
+from noc_rules.muting import LOUD, Quiet
 from noc_rules.verdict import VerdictCode
 
 _LOOK_AGAIN_S: Final = 1.0
@@ -152,7 +153,12 @@ def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s:
     if not flap.is_told and (is_down or found.is_told or now_s - changed_s < flapping.steady_s(flap.interval_s)):
         may_s = flapping.may_mail_s(flap, now_s)
         due_s = may_s if due_s is None else min(may_s, due_s)
-    if due_s is None or due_s > now_s or (found.due_s is not None and found.due_s <= now_s):
+    if (
+        found.members[target].muted
+        or due_s is None
+        or due_s > now_s
+        or (found.due_s is not None and found.due_s <= now_s)
+    ):
         return
     case = draft.edit(found)
     case.due_s = now_s
@@ -179,10 +185,17 @@ def _recalled_s(member: Member, flap: Flap | None) -> float | None:
     return flapping.opens_s(flap, flap.changed_s) if flapping.is_held(flap, flap.changed_s) else 0.0
 
 
-def tell_what_is_due(draft: Draft, now_s: float) -> None:
-    """Mails that have waited for others long enough."""
+def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet = LOUD, now: Time | None = None) -> None:
+    """Mails that have waited for others long enough. `quiet`, of the moment `now`: of whom nobody is to be mailed."""
     for case in [one for one in draft if one.due_s is not None and one.due_s <= now_s]:
         edited = draft.edit(case)
+        if now is not None:
+            muting.of_case(draft, edited, quiet, now, now_s)
+        if muting.is_muted(edited):
+            muting.hold(draft, edited)
+            continue
+        if edited.due_s is None or edited.due_s > now_s:
+            continue
         if not case.is_told and case.is_unseen:
             # What nobody can see any more may have been nothing: that is found out first.
             edited.due_s = now_s + _LOOK_AGAIN_S
@@ -436,7 +449,10 @@ def _left(
     was_held = not case.is_told and all(flapping.is_held(draft.flap(one), now_s) for one in case.members)
     if was_held:
         case.note(Why.NOT_MAILED, "over before it was mailed, soon after the mails of the last one")
-    draft.end(case, why, text, now_s, state, is_mailed=case.is_told or not (was_unseen or was_held))
+    was_muted = not case.is_told and muting.was_never_loud(case)
+    if was_muted:
+        case.note(Why.NOT_MAILED, "over while nobody was mailed of it")
+    draft.end(case, why, text, now_s, state, is_mailed=case.is_told or not (was_unseen or was_held or was_muted))
 
 
 def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:

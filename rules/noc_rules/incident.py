@@ -106,10 +106,10 @@ def open_members(incident: Incident) -> tuple[str, ...]:
 
 
 def ordered(member: Member, roots: Collection[str]) -> tuple[object, ...]:
-    """Sorts members as people want them: critical ones, those that still take part, what others lie behind (`roots`)."""
+    """Sorts members as people want them: those that people are mailed of, critical ones, those that still take part, what others lie behind (`roots`)."""
     is_behind = member.behind is not None
     return (
-        not member.critical, member.left_at is not None, member.target not in roots, is_behind, member.joined_at,
+        member.muted is not None, not member.critical, member.left_at is not None, member.target not in roots, is_behind, member.joined_at,
         member.target,
     )  # fmt: skip
 

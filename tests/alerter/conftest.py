@@ -30,6 +30,7 @@ from noc_bus.channels import (
     INCIDENT_ANSWERS,
     INCIDENT_QUERIES,
     INCIDENTS,
+    MAINTENANCES,
     PROBERS,
     SERVICES,
     SITES,
@@ -43,6 +44,7 @@ from noc_bus.messages import (
     Incident,
     IncidentAnswer,
     IncidentQuery,
+    Maintenance,
     ProberPresence,
     ServicePresence,
     Site,
@@ -82,6 +84,9 @@ class Rig:
         self.revs = RevCounter()
         self.targets: Published[str, Target] = Published(self.others, TARGETS, self.revs, clock=self.clock)
         self.sites: Published[str, Site] = Published(self.others, SITES, self.revs, clock=self.clock)
+        self.maintenances: Published[str, Maintenance] = Published(
+            self.others, MAINTENANCES, self.revs, clock=self.clock
+        )
         self.states: dict[str, Published[tuple[str, str], SiteState]] = {}
         self.buses: dict[str, FakeBus] = {}
         self.reason: str | None = None
@@ -146,6 +151,7 @@ class Rig:
             self.now = Time(self.now + round(step_s * 1000))
             self.targets.tick()
             self.sites.tick()
+            self.maintenances.tick()
             for states in self.states.values():
                 states.tick()
             self.alerter.tick(self.now)
@@ -167,7 +173,8 @@ class Rig:
 
     def web(self) -> None:
         """The web service's sign of life."""
-        retained = {"targets": self.targets.summary(), "sites": self.sites.summary()}
+        owned = (self.targets, self.sites, self.maintenances)
+        retained = {one.channel.name: one.summary() for one in owned}
         web = ServicePresence(service="web", online=True, since=T0, at=self.now, instance="web", retained=retained)
         self.others.publish(SERVICES, web)
 
@@ -184,6 +191,14 @@ class Rig:
 
     def site(self, name: str, *, expected: bool = True, disabled: bool = False) -> None:
         self._retain(self.sites, Site(id=name, label=name, expected=expected, disabled=disabled))
+        self.web()
+
+    def maintenance(self, one: Maintenance) -> None:
+        self._retain(self.maintenances, one)
+        self.web()
+
+    def no_maintenance(self, name: str) -> None:
+        self.maintenances.remove(name)
         self.web()
 
     def prober(self, *sites: str, **fields: Any) -> None:

@@ -71,7 +71,10 @@ class World:
     def speak(self) -> None:
         """Everybody's sign of life, with what they have retained."""
         now = Time.now()
-        web = {"targets": self.targets.summary(), "sites": Summary(count=0, rev_sum=0)}
+        web = {
+            "targets": self.targets.summary(),
+            **dict.fromkeys(("sites", "maintenances"), Summary(count=0, rev_sum=0)),
+        }
         self.session.publish(SERVICES, ServicePresence(service="web", online=True, at=now, retained=web))
         for site, states in self.states.items():
             told = {"states": states.summary()}

@@ -27,8 +27,17 @@ from noc_alerter.settings import Settings
 from noc_alerter.sites import Sites
 from noc_alerter.verdicts import Verdicts
 from noc_bus.bus import Bus
-from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, SERVICES, SITES, STATES, TARGETS
-from noc_bus.messages import Acknowledgement, Incident, ServicePresence, Site, SiteState, Target, VerdictState
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, MAINTENANCES, SERVICES, SITES, STATES, TARGETS
+from noc_bus.messages import (
+    Acknowledgement,
+    Incident,
+    Maintenance,
+    ServicePresence,
+    Site,
+    SiteState,
+    Target,
+    VerdictState,
+)
 from noc_bus.mirror import Mirror
 from noc_bus.presence import PRESENCE_EVERY_S, Announcer, presence
 from noc_bus.presences import Presences
@@ -36,12 +45,14 @@ from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
-from noc_rules import correlate, grouping
+from noc_rules import correlate, grouping, muting
 from noc_rules.cases import Draft
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.grouping import Falls, World
 from noc_rules.incident import BROKER, About, of_duplicate, of_site
 from noc_rules.judge import VerdictChange
+from noc_rules.maintenance import Schedule
+from noc_rules.muting import Quiet
 
 _SLICE: Final = 500
 _SLICE_S: Final = 0.5
@@ -94,6 +105,8 @@ class Alerter:
             bus, STATES, wanted=lambda key: key[1] in self._targets, clock=clock
         )
         self._acknowledgements: Mirror[str, Acknowledgement] = Mirror(bus, ACKNOWLEDGEMENTS, clock=clock)
+        self._maintenances: Mirror[str, Maintenance] = Mirror(bus, MAINTENANCES, clock=clock)
+        self._schedule = Schedule()
         self._services: Presences[ServicePresence] = Presences(bus, SERVICES, clock=clock)
         self._sites = Sites(bus, self._catalogue, self._states, clock)
         self._verdicts = Verdicts(bus, revs, self._targets, self._states, self._sites, clock)
@@ -158,7 +171,12 @@ class Alerter:
             return True
         if for_s < _SETTLED_AT_THE_EARLIEST_S:
             return False
-        return self._targets.is_complete and self._catalogue.is_complete and self._sites.are_current
+        return (
+            self._targets.is_complete
+            and self._catalogue.is_complete
+            and self._maintenances.is_complete
+            and self._sites.are_current
+        )
 
     def tick(self, now: Time) -> None:
         """Take in what has changed since the last call, and judge a slice of what is to be judged."""
@@ -188,7 +206,9 @@ class Alerter:
             self.announce()
 
     def _tick_mirrors(self) -> None:
-        for mirror in (self._targets, self._catalogue, self._states, self._acknowledgements, self._services):
+        for mirror in (
+            self._targets, self._catalogue, self._states, self._acknowledgements, self._maintenances, self._services,
+        ):  # fmt: skip
             mirror.tick()
 
     def _work(self, now: Time) -> None:
@@ -208,8 +228,9 @@ class Alerter:
                 draft.take(step, now_s)
             self._watch_names(draft, now)
             grouping.of_flapping(draft, now, now_s)
+            muting.of_cases(draft, self._quiet(now), now, now_s)
         self._take_acknowledgements(draft, now_s)
-        grouping.tell_what_is_due(draft, now_s)
+        grouping.tell_what_is_due(draft, now_s, self._quiet(now), now)
         self._keep(draft, now)
         for change in changes:
             self._tell(change, now)
@@ -230,7 +251,7 @@ class Alerter:
         if step:
             draft = self._incidents.draft()
             draft.take(step, now_s)
-            grouping.tell_what_is_due(draft, now_s)
+            grouping.tell_what_is_due(draft, now_s, self._quiet(now), now)
             self._keep(draft, now)
 
     def _found(self, about: About) -> Incident | None:
@@ -271,6 +292,13 @@ class Alerter:
         """As it is at this moment; what a site sees is counted once, and only where it matters."""
         seen = functools.cache(self._verdicts.seen_from)
         return World(self._falls, seen, self._verdicts.agenda.children, self._wait_s)
+
+    def _quiet(self, now: Time) -> Quiet:
+        """Of whom nobody is to be mailed at this moment."""
+        for name, change in self._maintenances.take_changes().items():
+            self._schedule.change(name, change.after)
+        covers = self._schedule.running(now)
+        return Quiet(covers, self._targets.get, self._verdicts.down_from, self._verdicts.is_fresh)
 
     def _watch_sites(self, now: Time) -> list[IncidentChange]:
         sites = self._sites.known | {about.name for about in self._incidents.open if about.kind == "site"}

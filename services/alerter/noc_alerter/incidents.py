@@ -146,8 +146,9 @@ class Incidents:
         return letter.letters(case, notice, recipients, head.note if head else "", now)
 
     def _definitions(self, case: Case) -> list[Target]:
-        """Of those that take part; of all that ever did, where none does any more."""
-        names = case.open or case.members.keys()
+        """Of those that take part and are not muted; of all that ever did, where none does any more."""
+        loud = [name for name, one in case.members.items() if one.muted is None]
+        names = case.open & case.told or case.open or loud or case.members.keys()
         return [found for one in names if (found := self._target(one)) is not None]
 
     def _publish(self, case: Case, now: Time) -> None:

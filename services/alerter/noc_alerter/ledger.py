@@ -123,7 +123,7 @@ class Ledger:
         """A page of all that are or were part of it, as people want them: see `noc_rules.incident.ordered`."""
         rows = self.database.read(
             "read",
-            "SELECT message FROM member WHERE incident = ? ORDER BY message ->> 'critical' DESC, NOT is_open, "
+            "SELECT message FROM member WHERE incident = ? ORDER BY message ->> 'muted' IS NOT NULL, message ->> 'critical' DESC, NOT is_open, "
             "message ->> 'behind' IS NOT NULL, message ->> 'joined_at', target LIMIT ? OFFSET ?",
             (incident, limit, offset),
         )
@@ -261,7 +261,10 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
         ],
     )
     if case.notices:
-        connection.execute("UPDATE member SET is_told = is_open WHERE incident = ?", (case.id,))
+        connection.execute(
+            "UPDATE member SET is_told = is_open AND (is_told OR message ->> 'muted' IS NULL) WHERE incident = ?",
+            (case.id,),
+        )
     connection.executemany(
         "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
         [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],

@@ -39,6 +39,7 @@ class Verdicts:
         self._known_sites: set[str] = set()
         self._verdicts: dict[str, Verdict] = {}
         self._unresolvable: dict[str, tuple[VerdictChange, float]] = {}
+        self._last_said: dict[str, tuple[Time, dict[str, Time]]] = {}
         self._own: deque[Verdict] = deque()
         bus.subscribe(VERDICTS, self._on_own)
 
@@ -87,6 +88,7 @@ class Verdicts:
         change = judge(name, views, now)
         if change.after is None:
             self._verdicts.pop(name, None)
+            self._last_said.pop(name, None)
             self.published.remove(name)
         else:
             # Where nothing is new the old one stays, with the moment it was made.
@@ -101,6 +103,32 @@ class Verdicts:
         """Targets whose name no site can resolve, and for how many seconds that has been so."""
         for change, since_s in self._unresolvable.values():
             yield change, self._clock() - since_s
+
+    def down_from(self, target: str) -> list[str]:
+        """The sites that see a target DOWN."""
+        verdict = self._verdicts.get(target)
+        return [site for site, state in verdict.sites.items() if state is State.DOWN] if verdict else []
+
+    def is_fresh(self, target: str, since: Time) -> bool:
+        """Whether all sites that see a target DOWN, or cannot resolve its name, have said so again after this was first asked.
+
+        `since` names the occasion. What each said last is compared with what it says now, and no clock with another.
+        """
+        verdict = self._verdicts.get(target)
+        if verdict is None:
+            return False
+        is_nameless = verdict.code == VerdictCode.NO_ADDRESS
+        witnesses = list(verdict.sites) if is_nameless else self.down_from(target)
+        said = self._said(target, witnesses)
+        asked = self._last_said.get(target)
+        if asked is None or asked[0] != since:
+            self._last_said[target] = (since, self._said(target, verdict.sites))
+            return False
+        return bool(said) and all(at != asked[1].get(site) for site, at in said.items())
+
+    def _said(self, target: str, sites: Iterable[str]) -> dict[str, Time]:
+        """When each of these sites confirmed last what it sees, by its own clock."""
+        return {site: state.at for site in sites if (state := self._states.get((site, target)))}
 
     def seen_from(self, site: str) -> int:
         """How many targets a site sees answer."""

@@ -230,6 +230,7 @@ def _member(member: Member) -> str:
     parts = [f"{name} ({address})" if address and address != name else name, member.group]
     parts += ["critical"] if member.critical else []
     parts += [f"behind {member.behind}"] if member.behind else []
+    parts += ["in maintenance"] if member.muted else []
     parts += [f"flapping, {member.state} now"] if member.flapping else []
     return _short(", ".join(part for part in parts if part))
 
