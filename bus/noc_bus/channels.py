@@ -169,6 +169,14 @@ INCIDENT_ANSWERS: Final = Channel(
     "incident-answers", "incident-answers/{request}", m.IncidentAnswer, ("alerter",), ("web",), False, 1,
     "What is kept of an incident.",
 )  # fmt: skip
+SENT_QUERIES: Final = Channel(
+    "sent-queries", "sent-queries/{request}", m.SentQuery, ("web",), ("alerter",), False, 1,
+    "A request for what was sent to whom.",
+)  # fmt: skip
+SENT_ANSWERS: Final = Channel(
+    "sent-answers", "sent-answers/{request}", m.SentAnswer, ("alerter",), ("web",), False, 1,
+    "What was sent to whom.",
+)  # fmt: skip
 SEALED: Final = Channel(
     "sealed", "sealed/{reader}", m.SealedSettings, ("web",), ("alerter", "web"), True, 1,
     "Settings for one service, sealed with a key that it alone has.",
@@ -187,5 +195,5 @@ SERVICES: Final = Channel(
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
     ACKNOWLEDGEMENTS, MAINTENANCES, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
-    INCIDENT_ANSWERS, SEALED, TRACES, SERVICES,
+    INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

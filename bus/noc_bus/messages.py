@@ -66,6 +66,16 @@ Address = Annotated[
     ),
 ]
 MailAddress = Annotated[str, Meta(max_length=254), _form(MAIL_PATTERN, "a mail address")]
+Recipient = Annotated[
+    str,
+    Meta(max_length=254),
+    _form(rf"{MAIL_PATTERN}|{SLUG_PATTERN}", "a mail address or the id of a contact"),
+]
+GroupPath = Annotated[
+    str,
+    Meta(max_length=250),
+    _form(GROUP_PATTERN, "a path of names with slashes between, like core/routers, at most 250 characters"),
+]
 Line = Annotated[str, Meta(min_length=1), _form(rf"^[^{MISLEADING}]*{_VISIBLE}[^{MISLEADING}]*(?!\n)$")]
 Code = Annotated[
     str,
@@ -113,8 +123,8 @@ class Retained(Message, kw_only=True, frozen=True):
     ] = None
 
 
-def fields_of(message: type[Retained]) -> tuple[str, ...]:
-    """What a retained message says, in the order declared, without the `rev` that its writer adds."""
+def fields_of(message: type[Message]) -> tuple[str, ...]:
+    """What a message says, in the order declared, without the `rev` that its writer adds."""
     return tuple(name for name in message.__struct_fields__ if name not in Retained.__struct_fields__)
 
 
@@ -305,11 +315,12 @@ class Target(Retained, kw_only=True, frozen=True):
         bool, Meta(title="Critical", description="mailed at once, whatever grouping says"), _option(_TOLD, "nearest")
     ] = False
     contacts: Annotated[
-        list[MailAddress],
+        list[Recipient],
         Meta(
             max_length=100,
             title="Contacts",
-            description="mail addresses told of its incidents, those of its groups added; none: those of NOC_MAIL_TO",
+            description="who is told of its incidents, mail addresses or ids of contacts, those of its groups added; "
+            "routes add to them; where nobody is told: those of NOC_MAIL_TO",
         ),
         _option(_TOLD, "added"),
     ] = []
@@ -704,6 +715,7 @@ class MailTest(Message, kw_only=True, frozen=True):
 
     request: Annotated[Slug, Meta(description="chosen by the sender; what comes of it carries it")]
     at: Time
+    contact: Annotated[Slug | None, Meta(description="send it to this contact instead; null: to everybody")] = None
 
 
 class MailTestAnswer(Message, kw_only=True, frozen=True):
@@ -753,6 +765,8 @@ class SentMail(Message, kw_only=True, frozen=True):
 
     to: Annotated[str, Meta(max_length=320)]
     about: Annotated[Code, Meta(description="opened, changed or resolved; new ones may come")]
+    because: Annotated[Text, Meta(description="why this recipient; empty: an older alerter's")] = ""
+    incident: Annotated[Slug | None, Meta(description="null: an older alerter's, or of no single incident")] = None
     state: Annotated[
         Code,
         Meta(
@@ -792,6 +806,46 @@ class SealedSettings(Retained, kw_only=True, frozen=True):
     ]
 
 
+class Contact(Message, kw_only=True, frozen=True):
+    """Somebody who is told of incidents: a person or a team."""
+
+    id: Annotated[Slug, Meta(description="names it in targets and routes")]
+    name: Annotated[Line, Meta(max_length=120, description="what people call them")]
+    mails: Annotated[list[MailAddress], Meta(max_length=20, description="each gets every mail")] = []
+    zone: Annotated[
+        str,
+        Meta(max_length=60, description="time zone, like Europe/Paris"),
+        _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
+    ] = "UTC"
+
+
+class NotificationRoute(Message, kw_only=True, frozen=True):
+    """Who is told of which incidents, beside the contacts of their targets. What is empty matches all."""
+
+    id: Slug
+    name: Annotated[Line, Meta(max_length=120, description="what it is for")]
+    contacts: Annotated[list[Recipient], Meta(max_length=100, description="who is told")]
+    groups: Annotated[
+        list[GroupPath], Meta(max_length=100, description="of targets in one of these groups or below them")
+    ] = []
+    tags: Annotated[list[Slug], Meta(max_length=100, description="of targets with one of these tags")] = []
+    severities: Annotated[list[Code], Meta(max_length=10, description="critical, major, minor")] = []
+    kinds: Annotated[list[Kind], Meta(max_length=20, description="kinds of incidents")] = []
+    hours: Annotated[
+        str,
+        Meta(
+            max_length=300,
+            description="days and hours by the clock of `zone`, like Mon-Fri 08:00-18:00, Sat 09:00-12:00; empty: always",
+        ),
+        _form(LINE_PATTERN),
+    ] = ""
+    zone: Annotated[
+        str,
+        Meta(max_length=60, description="time zone of `hours`, like Europe/Paris"),
+        _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
+    ] = "UTC"
+
+
 class NotificationSettings(Message, kw_only=True, frozen=True):
     """By what mail server people are told, and who. Never on the bus but sealed."""
 
@@ -804,6 +858,26 @@ class NotificationSettings(Message, kw_only=True, frozen=True):
     mail_to: Annotated[
         list[MailAddress], Meta(max_length=100, description="who is told of an incident when nobody else is")
     ] = []
+    contacts: Annotated[list[Contact], Meta(max_length=1000)] = []
+    routes: Annotated[list[NotificationRoute], Meta(max_length=1000)] = []
+
+
+class SentQuery(Message, kw_only=True, frozen=True):
+    """Tell what was sent to whom."""
+
+    request: Annotated[Slug, Meta(description="chosen by the sender; the answer carries it")]
+    at: Time
+    offset: Annotated[Count, Meta(description="how many of the latest to leave out")] = 0
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+
+
+class SentAnswer(Message, kw_only=True, frozen=True):
+    """What was sent to whom, and what became of it; the latest first."""
+
+    request: Slug
+    at: Time
+    mails: Annotated[list[SentMail], Meta(max_length=200)] = []
+    total: Annotated[Count, Meta(description="how many are kept")] = 0
 
 
 class ServicePresence(Presence, kw_only=True, frozen=True):

@@ -54,6 +54,7 @@ class Why(StrEnum):
     NOT_MAILED = "not-mailed"
     MAILED_OPENING = "mailed-opening"
     MAILED_CHANGE = "mailed-change"
+    NOBODY_TOLD = "nobody-told"
 
     TARGET_RECOVERED = "target-recovered"
     TARGET_REMOVED = "target-removed"

@@ -315,7 +315,7 @@ def letter(
     case = Case(incident, is_told=True, stem=stem(incident), why=why, text=text, state=state)
     case.is_urgent = any(one.critical for one in incident.members)
     notice = Notice.OPENED if incident.resolved_at is None else Notice.RESOLVED
-    (one,) = letters(case, notice, (recipient,), target.note if target else "", T0)
+    (one,) = letters(case, notice, {recipient: ""}, target.note if target else "", T0)
     return one
 
 

@@ -1,4 +1,4 @@
-"""The mail server of Settings, as the alerter takes it: sealed, at once, kept, and never above the environment."""
+"""What Settings has of mail server, contacts and routes, as the alerter takes it: sealed, at once, kept, below the environment."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from noc_alerter.notify.smtp import NotDelivered
-from noc_bus.channels import SEALED
+from noc_bus.channels import SEALED, SENT_ANSWERS, SENT_QUERIES
 from noc_bus.codec import encode
-from noc_bus.messages import NotificationSettings, SealedSettings, State
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, SealedSettings, SentQuery, State
 from noc_bus.sealed import seal
 from tests.alerter.conftest import FROM, OPS, Rig
 
@@ -102,3 +102,93 @@ def test_what_was_refused_is_tried_at_once_when_the_settings_are_mended(bare: Ri
     bare.server_trouble = None
     put(bare, **MAIL, mail_user="ada", mail_password="right")
     assert bare.words == ["DOWN"]
+
+
+# -- contacts and routes
+
+NIGHTS = Contact(id="nights", name="Night shift", mails=["nights@noc.test"])
+TO_NIGHTS = NotificationRoute(id="r", name="R", contacts=["nights"])
+
+
+def recipients(rig: Rig) -> list[tuple[str, str]]:
+    """To whom each mail went, and the state that its subject tells."""
+    return [(str(mail["To"]), word) for mail, word in zip(rig.mails, rig.words, strict=True)]
+
+
+def test_a_route_tells_its_contacts_and_the_incident_says_why(rig: Rig) -> None:
+    put(rig, contacts=[NIGHTS], routes=[TO_NIGHTS])
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(3)
+    rig.sees(State.UP, *ALL)
+    rig.passes(3)
+    assert recipients(rig) == [("nights@noc.test", "DOWN"), ("nights@noc.test", "UP")]
+    kept = rig.asks(rig.ended[0].id)
+    assert [(one.to, one.because, one.incident) for one in kept.mails] == [
+        ("nights@noc.test", "route r", rig.ended[0].id)
+    ] * 2
+
+
+def test_a_contact_of_the_target_is_told_by_its_id_and_an_unknown_one_keeps_nobody_from_being_told(rig: Rig) -> None:
+    put(rig, contacts=[NIGHTS])
+    rig.target(contacts=["nights"])
+    rig.target("switch", contacts=["gone"])
+    rig.sees(State.UP, *ALL, target="switch")
+    rig.passes(3)
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(3)
+    rig.sees(State.DOWN, *ALL, target="switch")
+    rig.passes(3)
+    assert [to for to, _ in recipients(rig)] == ["nights@noc.test", OPS]
+
+
+def test_who_was_added_meanwhile_is_told_of_what_is_open_once_and_of_its_end(rig: Rig) -> None:
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(3)
+    put(rig, contacts=[NIGHTS], routes=[TO_NIGHTS])
+    rig.target(note="touched")
+    rig.passes(3)
+    rig.target(contacts=["bob@noc.test"])
+    rig.passes(3)
+    rig.restart()
+    rig.passes(3)
+    down = [(OPS, "DOWN"), ("nights@noc.test", "DOWN"), ("bob@noc.test", "DOWN")]
+    assert recipients(rig) == down
+    put(rig, contacts=[], routes=[])
+    rig.prober(*ALL)
+    rig.sees(State.UP, *ALL)
+    rig.passes(3)
+    told = [(to, "UP") for to, _ in down]
+    assert recipients(rig)[3:] == told, "whoever was told of the start is told of the end"
+
+
+def test_an_incident_says_when_nobody_was_told_and_they_are_once_somebody_is_named(bare: Rig) -> None:
+    bare.sees(State.DOWN, *ALL)
+    bare.passes(3)
+    (one,) = bare.open
+    (entry,) = [entry for entry in bare.asks(one.id).timeline if entry.code == "nobody-told"]
+    assert entry.text.startswith("no mail server is set")
+    assert bare.asks(one.id).mails == []
+    put(bare, **MAIL)
+    assert recipients(bare) == [(OPS, "DOWN")]
+
+
+def test_with_a_server_and_nobody_to_tell_the_incident_says_that(bare: Rig) -> None:
+    put(bare, mail_server="smtp://mail.test", mail_from=FROM)
+    bare.sees(State.DOWN, *ALL)
+    bare.passes(3)
+    (entry,) = [entry for entry in bare.asks(bare.open[0].id).timeline if entry.code == "nobody-told"]
+    assert "no route matches" in entry.text
+
+
+def test_what_was_sent_to_whom_is_told_in_pages_the_latest_first(rig: Rig) -> None:
+    put(rig, contacts=[NIGHTS], routes=[TO_NIGHTS])
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(3)
+    rig.sees(State.UP, *ALL)
+    rig.passes(3)
+    for offset, about in ((0, "resolved"), (1, "opened")):
+        rig.others.publish(SENT_QUERIES, SentQuery(request="q", at=rig.now, offset=offset, limit=1))
+        rig.queries.tick()
+        answer = rig.hub.messages(SENT_ANSWERS)[-1]
+        assert [(one.about, one.to, one.state) for one in answer.mails] == [(about, "nights@noc.test", "sent")]
+        assert answer.total == 2

@@ -41,7 +41,7 @@ def maildir(tmp_path: Path) -> Path:
         over = replace(one, resolved_at=Time(T0 + 1))
         mails += [
             letter(one),
-            *queued_letter.letters(case, Notice.CHANGED, (OPS,), "", T0),
+            *queued_letter.letters(case, Notice.CHANGED, {OPS: ""}, "", T0),
             letter(over, why=Why.TARGET_RECOVERED, state=VerdictState.UP),
         ]
     random.Random(4).shuffle(mails)

@@ -16,7 +16,7 @@ from tests.browser.page import Page
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
-PAGES = ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups")
+PAGES = ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups", "/notifications")
 PARTS = ("account", "sites", "users", "tokens", "mail", "audit")
 DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
@@ -241,7 +241,15 @@ EARLY_LAST = {name: 240 - 40 * place for place, name in enumerate(ANSWERS[:6])}
 """How many milliseconds each answer waits: what comes early by itself comes late."""
 LATE_LAST = {name: 30 * place for place, name in enumerate(ANSWERS)}
 JUMPS = {
-    390: ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups", "/settings?part=users"),
+    390: (
+        "/",
+        "/targets/server",
+        "/incidents?show=all",
+        "/reports",
+        "/groups",
+        "/notifications",
+        "/settings?part=users",
+    ),
     800: ("/", "/targets/server"),
     1440: ("/", "/targets/server", "/reports", "/groups", "/settings?part=tokens"),
     3840: ("/", "/targets/server", "/settings?part=audit"),

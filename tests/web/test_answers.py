@@ -24,6 +24,8 @@ from noc_bus.channels import (
     MAIL_TESTS,
     PROBERS,
     RESULTS,
+    SENT_ANSWERS,
+    SENT_QUERIES,
     SERVICES,
     STATES,
     TRACES,
@@ -38,7 +40,9 @@ from noc_bus.messages import (
     MailTestAnswer,
     MailTestResult,
     Member,
+    SentAnswer,
     SentMail,
+    SentQuery,
     ServicePresence,
     State,
     TimelineEntry,
@@ -118,6 +122,17 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /maintenances/{maintenance}": ("maintenances/{cancelled}", None),
     "GET /reports/uptime": ("reports/uptime?group=core&compare=true", None),
     "GET /reports/outages": ("reports/outages", None),
+    "GET /contacts": ("contacts", None),
+    "PUT /contacts/{contact}": ("contacts/anna", {"name": "Anna", "mails": ["anna@noc.test"], "zone": "Europe/Paris"}),
+    "DELETE /contacts/{contact}": ("contacts/old", None),
+    "GET /notification-routes": ("notification-routes", None),
+    "PUT /notification-routes/{route}": (
+        "notification-routes/nights",
+        {"name": "Nights", "contacts": ["night"], "hours": "Mon-Sun 00:00-08:00", "kinds": ["target-down"]},
+    ),
+    "DELETE /notification-routes/{route}": ("notification-routes/old", None),
+    "GET /notifications/who": ("notifications/who?target=a&at=2026-11-24T03:00:00Z", None),
+    "GET /notifications/sent": ("notifications/sent?limit=5", None),
     "GET /mail": ("mail", None),
     "PATCH /mail": ("mail", {"mail_server": "smtp://mail.test", "mail_to": ["ops@noc.test"]}),
     "POST /mail/tests": ("mail/tests", None),
@@ -159,6 +174,9 @@ def furnished(shared_service: Service) -> Service:
     for name in ("bert", "carl", "dora"):
         service.add_person(name, "viewer")
     service.accounts.create_token("old", "viewer")
+    for name in ("night", "old"):
+        service.by("admin").api("PUT", f"contacts/{name}", {"name": name, "mails": [f"{name}@noc.test"]})
+        service.by("admin").api("PUT", f"notification-routes/{name}", {"name": name, "contacts": ["night"]})
     for title in ("works", "cancelled"):
         window = {"title": title, "covers": [{"kind": "target", "name": "a"}], "minutes": 60}
         IDS[title] = catalog.add_maintenance(window, "test").id
@@ -193,7 +211,20 @@ def furnished(shared_service: Service) -> Service:
         )
         say(INCIDENT_ANSWERS, answer)
 
+    def tell_sent(asked: SentQuery | None, variables: dict[str, str]) -> None:
+        mail = SentMail(
+            to="ops@noc.test",
+            about="opened",
+            because="route x",
+            incident="i-1",
+            state="given-up",
+            queued_at=now,
+            error="x",
+        )
+        say(SENT_ANSWERS, SentAnswer(request=variables["request"], at=now, mails=[mail], total=1))
+
     service.others.subscribe(INCIDENT_QUERIES, tell)
+    service.others.subscribe(SENT_QUERIES, tell_sent)
     service.others.subscribe(MAIL_TESTS, try_mail)
     say(MAIL_TEST_RESULTS, MailTestResult(request="m-1", at=now, mails=mails))
     past = now - 600_000

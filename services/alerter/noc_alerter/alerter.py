@@ -112,6 +112,7 @@ class Alerter:
         self._verdicts = Verdicts(bus, revs, self._targets, self._states, self._sites, clock)
         self._settings = settings
         self._settings_revision = settings.revision
+        self._is_book_changed = False
         self._recipients = Recipients(lambda: settings.means)
         settings.listen(bus)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
@@ -202,6 +203,7 @@ class Alerter:
         """Others than before: what a mail server refused is tried again at once, and everybody sees what is missing."""
         if self._settings_revision != self._settings.revision:
             self._settings_revision = self._settings.revision
+            self._is_book_changed = True
             self._mail.wake(is_mended=True)
             self.announce()
 
@@ -214,10 +216,14 @@ class Alerter:
     def _work(self, now: Time) -> None:
         self._incidents.recall_flaps(now, self._clock())
         self._watch_broker(now)
-        self._verdicts.take_in()
+        self._is_book_changed |= self._verdicts.take_in()
         if not self.is_settled:
             return
         self._adopt(now)
+        if self._is_book_changed:
+            if self._incidents.tell_added(now):
+                self._mail.wake()
+            self._is_book_changed = False
         draft = self._incidents.draft()
         changes = self._judge_slice(now, draft)
         now_s = self._clock()
@@ -273,7 +279,7 @@ class Alerter:
         while self._adopted:
             incident = self._adopted[0]
             known = [target for one in incident.targets if (target := self._targets.get(one))]
-            if self._incidents.adopt(incident, self._recipients.of_all(known), now):
+            if self._incidents.adopt(incident, tuple(self._recipients.of(incident, known)), now):
                 self._verdicts.judge_known(incident.targets)
             self._adopted.popleft()
 

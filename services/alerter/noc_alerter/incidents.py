@@ -134,16 +134,41 @@ class Incidents:
     def _letters(self, case: Case, notice: Notice, now: Time) -> tuple[Letter, ...]:
         if not case.stem:
             case.stem = letter.stem(case.incident)
-        present = self._recipients.of_all(self._definitions(case))
-        if notice is Notice.OPENED or (not case.is_told and case.why is not Why.MERGED):
-            recipients = present
-        elif case.why is Why.MERGED:
-            recipients = self._ledger.recipients(case.id, were_sent=True)
-        else:
-            told = self._ledger.recipients(case.id)
-            recipients = tuple(dict.fromkeys((*told, *(present if told else ()))))
+        present = self._recipients.of(case.incident, self._definitions(case))
+        if case.why is Why.MERGED:
+            told = dict.fromkeys(self._ledger.recipients(case.id, were_sent=True), "")
+            return self._written(case, notice, told, now)
+        told = {} if notice is Notice.OPENED else self._ledger.told(case.id)
+        if notice is Notice.RESOLVED and case.is_told:
+            return self._written(case, notice, told, now)
+        added = {to: why for to, why in present.items() if to not in told}
+        if not told and not added:
+            case.note(Why.NOBODY_TOLD, self._recipients.why_nobody())
+            return ()
+        # Whoever is told only now is told that it is open.
+        first = notice if notice is Notice.RESOLVED else Notice.OPENED
+        return (*self._written(case, first, added, now), *self._written(case, notice, told, now))
+
+    def _written(self, case: Case, notice: Notice, recipients: Mapping[str, str], now: Time) -> tuple[Letter, ...]:
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
         return letter.letters(case, notice, recipients, head.note if head else "", now)
+
+    def tell_added(self, now: Time) -> bool:
+        """Who is told of what, or who there is, has changed: who was not told yet is told of what is open.
+
+        Whether anybody is. Raises DatabaseFault.
+        """
+        entries = []
+        for case in self._board.cases.values():
+            if case.is_told:
+                told = self._ledger.told(case.id)
+                present = self._recipients.of(case.incident, self._definitions(case))
+                added = {to: why for to, why in present.items() if to not in told}
+                if added:
+                    letters = self._written(case, Notice.OPENED, added, now)
+                    entries.append(Entry(case, case.incident, letters))
+        self._ledger.keep(entries, now)
+        return bool(entries)
 
     def _definitions(self, case: Case) -> list[Target]:
         """Of those that take part and are not muted; of all that ever did, where none does any more."""

@@ -30,6 +30,7 @@ AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 _FLAP: Final = json.Decoder(Flap)
 _NO_FLAPS: Final[Mapping[str, Flap | None]] = {}
 # As the message calls them.
+_SENT: Final = "SELECT recipient, incident, transition, state, created_at, sent_at, error, because FROM outbox"
 _MAIL_STATES: Final = {"dead": "given-up", "told before": "told-before", "sending": "queued"}
 
 
@@ -42,6 +43,8 @@ class Letter:
     recipient: str
     facts: bytes
     is_critical: bool = False
+    because: str = ""
+    """Why this recipient, for people."""
 
 
 @dataclass(frozen=True)
@@ -142,23 +145,22 @@ class Ledger:
 
     def mails(self, incident: str, limit: int) -> list[SentMail]:
         """The latest mails about it, the oldest of these first."""
+        found = self.database.read("read", f"{_SENT} WHERE incident = ? ORDER BY id DESC LIMIT ?", (incident, limit))
+        return [_sent(*row) for row in found[::-1]]
+
+    def sent(self, offset: int, limit: int) -> tuple[list[SentMail], int]:
+        """What was queued for anybody, the latest first, and how many there are."""
+        found = self.database.read("read", f"{_SENT} ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
+        return [_sent(*row) for row in found], self.database.read("read", "SELECT COUNT(*) FROM outbox")[0][0]
+
+    def told(self, incident: str) -> dict[str, str]:
+        """Who was to be told that it opened, and why: they are told that it is over."""
         rows = self.database.read(
             "read",
-            "SELECT recipient, transition, state, created_at, sent_at, error FROM outbox WHERE incident = ? "
-            "ORDER BY id DESC LIMIT ?",
-            (incident, limit),
+            "SELECT recipient, because FROM outbox WHERE incident = ? AND transition = 'opened' ORDER BY id",
+            (incident,),
         )
-        return [
-            SentMail(
-                to=to,
-                about=transition.partition("-")[0],
-                state=_MAIL_STATES.get(state, state),
-                queued_at=Time(created_at),
-                sent_at=Time(sent_at) if sent_at is not None else None,
-                error=error[:500] if error else None,
-            )
-            for to, transition, state, created_at, sent_at, error in rows[::-1]
-        ]
+        return dict(rows)
 
     def recipients(self, incident: str, *, were_sent: bool = False) -> tuple[str, ...]:
         """Who was to be told that it opened: they are told that it is over. `were_sent`: whose mail has gone out."""
@@ -211,6 +213,29 @@ def _by_steady_clock(flap: Flap, now: Time, now_s: float) -> Flap:
 
 def _moved(flap: Flap, move: Callable[[float], float]) -> Flap:
     return replace(flap, changes_s=tuple(map(move, flap.changes_s)), mails_s=tuple(map(move, flap.mails_s)))
+
+
+def _sent(
+    to: str,
+    incident: str,
+    transition: str,
+    state: str,
+    created_at: int,
+    sent_at: int | None,
+    error: str | None,
+    because: str,
+) -> SentMail:
+    """A row of _SENT."""
+    return SentMail(
+        to=to,
+        about=transition.partition("-")[0] if incident != "held-back" else "held-back",
+        because=because,
+        incident=incident if incident != "held-back" else None,
+        state=_MAIL_STATES.get(state, state),
+        queued_at=Time(created_at),
+        sent_at=Time(sent_at) if sent_at is not None else None,
+        error=error[:500] if error else None,
+    )
 
 
 def case_of(
@@ -270,9 +295,12 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
         [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],
     )
     connection.executemany(
-        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, created_at, next_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
-        [(one.incident, one.transition, one.recipient, one.facts, one.is_critical, now, now) for one in entry.letters],
+        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, because, created_at, next_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
+        [
+            (one.incident, one.transition, one.recipient, one.facts, one.is_critical, one.because, now, now)
+            for one in entry.letters
+        ],
     )
     connection.executemany(
         "INSERT INTO outbox (incident, transition, recipient, letter, state, created_at, next_at) "

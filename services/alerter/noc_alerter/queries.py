@@ -1,4 +1,4 @@
-"""Answers what people ask of an incident: its members page by page, its timeline, and who was mailed."""
+"""Answers what people ask of an incident, its members page by page, its timeline and its mails; and what was sent to whom."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from noc_alerter.ledger import Ledger
 from noc_bus.bus import Bus
-from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES
-from noc_bus.messages import IncidentAnswer, IncidentQuery
+from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES, SENT_ANSWERS, SENT_QUERIES
+from noc_bus.messages import IncidentAnswer, IncidentQuery, SentAnswer, SentQuery
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
@@ -27,8 +27,9 @@ class Queries:
         self._bus = bus
         self._ledger = ledger
         self._is_silenced = is_silenced
-        self._waiting: deque[IncidentQuery] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[IncidentQuery | SentQuery] = deque(maxlen=_MOST_WAITING)
         bus.subscribe(INCIDENT_QUERIES, self._on_query)
+        bus.subscribe(SENT_QUERIES, self._on_query)
 
     def tick(self) -> None:
         """A few of them, so that nothing else waits for long."""
@@ -37,11 +38,16 @@ class Queries:
                 return
             asked = self._waiting.popleft()
             try:
-                answer = self._answered(asked)
+                if isinstance(asked, SentQuery):
+                    self._bus.publish(SENT_ANSWERS, self._sent(asked))
+                else:
+                    self._bus.publish(INCIDENT_ANSWERS, self._answered(asked))
             except DatabaseFault as fault:
-                log.get("noc.alerter").error(f"what is kept of {asked.incident} cannot be told: {fault}")
-                continue
-            self._bus.publish(INCIDENT_ANSWERS, answer)
+                log.get("noc.alerter").error(f"what was asked for cannot be read: {fault}")
+
+    def _sent(self, asked: SentQuery) -> SentAnswer:
+        mails, total = self._ledger.sent(asked.offset, asked.limit)
+        return SentAnswer(request=asked.request, at=Time.now(), mails=mails, total=total)
 
     def _answered(self, asked: IncidentQuery) -> IncidentAnswer:
         incident = self._ledger.incident(asked.incident)
@@ -60,6 +66,6 @@ class Queries:
             mails=self._ledger.mails(asked.incident, MAX_MEMBERS_TOLD),
         )
 
-    def _on_query(self, asked: IncidentQuery | None, variables: dict[str, str]) -> None:
+    def _on_query(self, asked: IncidentQuery | SentQuery | None, variables: dict[str, str]) -> None:
         if asked is not None and not self._is_silenced():
             self._waiting.append(asked)

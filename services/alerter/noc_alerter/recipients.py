@@ -1,45 +1,51 @@
-"""Who is mailed about what."""
+"""Who is told of what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from noc_alerter.settings import Means
-from noc_bus.messages import Target
+from noc_bus.messages import Incident, Target
 from noc_bus.presence import NO_MAIL
 from noc_frame import log
-from noc_rules.mail_address import is_mail_address
+from noc_rules.incident import severity
+from noc_rules.telling import Occasion, told
 
 NO_RECIPIENTS: Final = "no-recipients"
-NO_RECIPIENTS_SENTENCE: Final = (
-    "nobody is told of targets without contacts: enter recipients in Settings, or set NOC_MAIL_TO for the alerter"
-)
+NO_RECIPIENTS_SENTENCE: Final = "nobody is told of targets without contacts: add a route, enter recipients in Settings, or set NOC_MAIL_TO for the alerter"
 
 
-@dataclass(frozen=True)
 class Recipients:
-    means: Callable[[], Means]
-    """Those in force."""
+    """By the rules of `noc_rules.telling`, with what is in force now."""
 
-    def of(self, target: Target | None) -> tuple[str, ...]:
-        """A target's contacts; where it has none, everybody. Nobody, where nothing is there to mail by."""
-        means = self.means()
+    def __init__(self, means: Callable[[], Means]) -> None:
+        self._means = means
+        self._named: set[str] = set()
+
+    def of(self, incident: Incident, targets: Sequence[Target]) -> dict[str, str]:
+        """Whom to mail about it, and why in words. `targets`: those that take part, as they are defined now.
+
+        The hours of routes are those in which it opened: who was asleep then is not told of it later in the day.
+        Nobody, where nothing is there to mail by.
+        """
+        means = self._means()
         if means.why_no_mail:
-            return ()
-        contacts = dict.fromkeys(target.contacts if target else ())
-        for wrong in [one for one in contacts if not is_mail_address(one)]:
+            return {}
+        occasion = Occasion(incident.kind, incident.severity or severity(incident), targets, incident.opened_at)
+        found = told(occasion, means.book)
+        for entry in set(found.unknown) - self._named:
+            self._named.add(entry)
             log.get("noc.alerter").error(
-                f"{wrong[:80]!r}, a contact of {target and target.id}, is not a mail address: not mailed"
+                f"{entry[:80]!r} is neither a mail address nor a contact: nobody is told by it"
             )
-            del contacts[wrong]
-        return tuple(contacts) or means.mail_to
+        return {to: ", ".join(map(str, reasons))[:500] for to, reasons in found.recipients.items()}
 
-    def of_all(self, targets: Sequence[Target]) -> tuple[str, ...]:
-        """Everybody who is told of any of these; where there are none, everybody."""
-        by_contacts = {tuple(one.contacts): one for one in targets}
-        return tuple(dict.fromkeys(one for target in by_contacts.values() for one in self.of(target))) or self.of(None)
+    def why_nobody(self) -> str:
+        """For an incident of which nobody is told."""
+        return (
+            self._means().why_no_mail or "it has no contacts, no route matches, and nobody is told when nobody else is"
+        )
 
 
 def why_nobody(means: Means) -> tuple[str, str | None] | None:
@@ -47,4 +53,4 @@ def why_nobody(means: Means) -> tuple[str, str | None] | None:
     if means.why_no_mail:
         is_begun = means.smtp or means.sender or means.mail_to
         return NO_MAIL, f"nobody is mailed: {means.why_no_mail}" if is_begun else None
-    return None if means.mail_to else (NO_RECIPIENTS, NO_RECIPIENTS_SENTENCE)
+    return None if means.mail_to or means.book.routes else (NO_RECIPIENTS, NO_RECIPIENTS_SENTENCE)

@@ -124,7 +124,10 @@ CREATE TABLE flap (
 ) WITHOUT ROWID;
 """
 
+# Why a recipient is told, for people.
+_BECAUSE: Final = "ALTER TABLE outbox ADD COLUMN because TEXT NOT NULL DEFAULT '';"
+
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS)],
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE)],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

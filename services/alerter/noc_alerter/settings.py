@@ -22,6 +22,7 @@ from noc_frame import log
 from noc_frame.files import write_private
 from noc_frame.settings import SettingError
 from noc_rules.mail_server import Smtp
+from noc_rules.telling import Book
 
 _READER: Final = "alerter"
 _NAMED_BY: Final = "the mail server in Settings"
@@ -35,8 +36,13 @@ class Means:
 
     smtp: Smtp | None = None
     sender: str = ""
-    mail_to: tuple[str, ...] = ()
-    """Who is told of an incident when nobody else is."""
+    book: Book = field(default_factory=Book)
+    """Who there is to be told."""
+
+    @property
+    def mail_to(self) -> tuple[str, ...]:
+        """Who is told of an incident when nobody else is."""
+        return self.book.everybody
 
     @property
     def why_no_mail(self) -> str | None:
@@ -118,7 +124,11 @@ def _means(config: Config, found: NotificationSettings) -> Means:
     return Means(
         smtp=config.smtp or _server(found),
         sender=config.mail_from or found.mail_from,
-        mail_to=config.mail_to or tuple(found.mail_to),
+        book=Book(
+            contacts={one.id: one for one in found.contacts},
+            routes=tuple(found.routes),
+            everybody=config.mail_to or tuple(found.mail_to),
+        ),
     )
 
 

@@ -43,8 +43,8 @@ class Verdicts:
         self._own: deque[Verdict] = deque()
         bus.subscribe(VERDICTS, self._on_own)
 
-    def take_in(self) -> None:
-        """What changed since the last call names the targets to judge."""
+    def take_in(self) -> bool:
+        """What changed since the last call names the targets to judge. Whether any is defined otherwise than before."""
         while self._own:
             verdict = self._own.popleft()
             self._verdicts.setdefault(verdict.target, verdict)
@@ -59,6 +59,7 @@ class Verdicts:
         if votes_changed or known != self._known_sites:
             self._known_sites = known
             self.agenda.add(self._targets.items())
+        return bool(changed)
 
     def judge_all(self) -> None:
         self.agenda.add(self._targets.items())

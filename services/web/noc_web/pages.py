@@ -33,6 +33,7 @@ PAGES: Final = (
     Page("incident", "/incidents/<id>", "Incident", is_linked=False),
     Page("reports", "/reports", "Reports"),
     Page("groups", "/groups", "Groups"),
+    Page("notifications", "/notifications", "Notifications"),
     Page("settings", "/settings", "Settings"),
 )
 

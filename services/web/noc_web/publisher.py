@@ -153,9 +153,9 @@ class Publisher:
         if not self._bus.publish(COMMANDS, command, site=site, verb=verb):
             raise _unreachable()
 
-    def try_mail(self, request: str) -> None:
+    def try_mail(self, request: str, contact: str | None = None) -> None:
         """Ask the alerter for test mails; what comes of them carries `request`. Raises ProblemError 503."""
-        if not self._bus.publish(MAIL_TESTS, MailTest(request=request, at=Time.now())):
+        if not self._bus.publish(MAIL_TESTS, MailTest(request=request, at=Time.now(), contact=contact)):
             raise _unreachable()
 
     def _check_connected(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -44,8 +45,8 @@ CHANGED: Final = Notice.CHANGED.value
 HELD_BACK: Final = "held-back"
 
 
-def letters(case: Case, notice: Notice, recipients: tuple[str, ...], note: str, now: Time) -> tuple[Letter, ...]:
-    """One for each recipient. `note`: of the target it is named after."""
+def letters(case: Case, notice: Notice, recipients: Mapping[str, str], note: str, now: Time) -> tuple[Letter, ...]:
+    """One for each recipient, with why they are told. `note`: of the target it is named after."""
     facts = encode(
         Facts(
             incident=case.incident,
@@ -60,7 +61,7 @@ def letters(case: Case, notice: Notice, recipients: tuple[str, ...], note: str, 
     # There may be many changes, and each is one mail.
     transition = f"{CHANGED}-{int(now)}" if notice is Notice.CHANGED else notice.value
     is_urgent = case.is_urgent and notice is not Notice.RESOLVED
-    return tuple(Letter(case.id, transition, recipient, facts, is_urgent) for recipient in recipients)
+    return tuple(Letter(case.id, transition, to, facts, is_urgent, because) for to, because in recipients.items())
 
 
 def stem(incident: Incident) -> str:

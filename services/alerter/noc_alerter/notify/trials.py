@@ -16,6 +16,7 @@ from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult
 from noc_bus.presence import BUSY, NO_MAIL
 from noc_bus.time import Time
 from noc_frame import log
+from noc_rules.telling import addresses
 
 Deliver = Callable[[str], str]
 """Called with a recipient: the server's own words. Raises NotDelivered."""
@@ -43,15 +44,15 @@ class Trials:
         if asked is None or self._is_silenced():
             return
         means = self._means()
-        if why := means.why_no_mail or (None if means.mail_to else NO_RECIPIENTS_SENTENCE):
+        to = addresses(asked.contact, means.book) if asked.contact else means.mail_to
+        nobody = f"the contact {asked.contact} has no address" if asked.contact else NO_RECIPIENTS_SENTENCE
+        if why := means.why_no_mail or (None if to else nobody):
             self._refuse(asked, NO_MAIL, why)
             return
         with self._lock:
             is_busy = self._trial is not None and not self._trial.is_over
             if not is_busy:
-                self._trial = _Trial(
-                    self._bus, asked.request, tuple(dict.fromkeys(means.mail_to))[:_MOST], self._deliver
-                )
+                self._trial = _Trial(self._bus, asked.request, tuple(dict.fromkeys(to))[:_MOST], self._deliver)
                 self._trial.start()
         if is_busy:
             sentence = "the mail server has not answered the earlier test mails yet; try again in a few minutes"

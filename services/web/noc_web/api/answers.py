@@ -7,10 +7,12 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from msgspec import Meta
 
 from noc_bus.messages import (
+    Contact,
     Incident,
     MailTestAnswer,
     Maintenance,
     Member,
+    NotificationRoute,
     SentMail,
     Target,
     TimelineEntry,
@@ -323,6 +325,52 @@ class MailTest(TypedDict):
     at: At
     done: Annotated[bool, Meta(description="true: nothing is under way any more")]
     mails: Annotated[list[MailTestAnswer], Meta(description="one for each recipient")]
+
+
+class Contacts(TypedDict):
+    contacts: list[Contact]
+
+
+class NotificationRoutes(TypedDict):
+    routes: list[NotificationRoute]
+
+
+class TellReason(TypedDict):
+    code: Annotated[str, Meta(description="contact, route or everybody; new ones may come")]
+    name: Annotated[str, Meta(description="the target whose contact they are, or the route")]
+    text: str
+
+
+class ToldRecipient(TypedDict):
+    to: str
+    name: Annotated[str, Meta(description="of the contact; empty: an address that is none's")]
+    because: list[TellReason]
+
+
+class RouteMatch(TypedDict):
+    id: str
+    name: str
+    match: Annotated[
+        str,
+        Meta(
+            description="matches, or what keeps it off: other-kind, other-severity, other-hours, other-group, other-tags"
+        ),
+    ]
+
+
+class WouldBeTold(TypedDict):
+    at: At
+    kind: str
+    severity: str
+    told: list[ToldRecipient]
+    routes: list[RouteMatch]
+    unknown: Annotated[list[str], Meta(description="contacts of the target that there are not")]
+    is_mail_set_up: Annotated[bool, Meta(description="false: nobody is mailed before there is a mail server")]
+
+
+class Sent(TypedDict):
+    mails: list[SentMail]
+    total: int
 
 
 class MailSettings(TypedDict):

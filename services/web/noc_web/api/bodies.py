@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 
-from noc_bus.messages import GROUP_PATTERN, Maintenance, Site, Slug, Target, fields_of
+from noc_bus.messages import GROUP_PATTERN, Contact, Maintenance, NotificationRoute, Site, Slug, Target, fields_of
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
@@ -49,6 +49,8 @@ NewMaintenance: Final = defstruct(
     kw_only=True,
     forbid_unknown_fields=True,
 )
+ContactFields: Final = _optional("ContactFields", Contact, fields_of(Contact), ("name",))
+RouteFields: Final = _optional("RouteFields", NotificationRoute, fields_of(NotificationRoute), ("name", "contacts"))
 SavedTarget: Final = defstruct(
     "SavedTarget",
     [("warnings", Annotated[list[str], Meta(description="what was accepted, and deserves a second look")])],
@@ -139,6 +141,12 @@ class MailChanges(Body):
     ) = None
     mail_from: Annotated[str, Meta(max_length=254)] | None = None
     mail_to: list[Annotated[str, Meta(max_length=254)]] | None = None
+
+
+class MailTestRequest(Body):
+    """Left out: to whoever is told when nobody else is."""
+
+    contact: Slug | None = None
 
 
 class TargetsFile(Struct):

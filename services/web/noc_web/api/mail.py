@@ -7,7 +7,7 @@ from typing import Final
 from noc_bus.messages import MailTestResult
 from noc_bus.presence import BUSY, NO_MAIL
 from noc_web.api import answers
-from noc_web.api.bodies import MailChanges
+from noc_web.api.bodies import MailChanges, MailTestRequest
 from noc_web.api.route import Ask, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
@@ -43,11 +43,21 @@ def _settings(notifications: Notifications, sealed: Sealed) -> Row:
     }
 
 
-def try_mail(ask: Ask, catalog: Catalog, publisher: Publisher, picture: Picture, mail_tests: MailTests) -> object:
+def try_mail(
+    ask: Ask,
+    catalog: Catalog,
+    publisher: Publisher,
+    picture: Picture,
+    mail_tests: MailTests,
+    notifications: Notifications,
+) -> object:
+    contact = ask.read(MailTestRequest).contact if ask.raw else None
+    if contact is not None and all(one.id != contact for one in notifications.read().contacts):
+        raise ProblemError(404, f"There is no contact {contact!r}.")
     _check_running(picture)
     request = mail_tests.asked()
-    publisher.try_mail(request)
-    catalog.note(ask.actor.signature, "send test mails", "mail")
+    publisher.try_mail(request, contact)
+    catalog.note(ask.actor.signature, "send test mails", contact or "mail")
     found = mail_tests.wait(request)
     if found is None:
         raise ProblemError(503, "The alerter has not answered in time; its log may say why.")
@@ -99,9 +109,10 @@ ROUTES = (
         "POST",
         "/mail/tests",
         "admin",
-        "Send test mails to whoever is told when nobody else is, and tell the mail server's own words. "
+        "Send test mails to a contact, or to whoever is told when nobody else is, and tell the mail server's own words. "
         "What a slow server has not said within ten seconds is asked for again by the request's id.",
         try_mail,
+        body=MailTestRequest,
         answer=answers.MailTest,
         work="mail",
     ),

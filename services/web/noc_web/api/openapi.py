@@ -20,6 +20,8 @@ from noc_web.problem import ProblemCode
 _VARIABLES: Final = {
     "target": SLUG,
     "site": SLUG,
+    "contact": SLUG,
+    "route": SLUG,
     "incident": SLUG,
     "maintenance": SLUG,
     "request": SLUG,

@@ -14,7 +14,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from noc_bus.messages import GROUP_PATTERN, LINES_PATTERN, MISLEADING, Retained, Site, Target, fields_of
+from noc_bus.messages import GROUP_PATTERN, LINES_PATTERN, MISLEADING, Message, Site, Target, fields_of
 from noc_bus.time import Time
 from noc_rules.inheritance import OPTIONS, resolve
 from noc_web.catalog import addresses
@@ -57,7 +57,7 @@ class Field:
         return _not_null(self.schema)
 
 
-def fields(message: type[Retained]) -> dict[str, Field]:
+def fields(message: type[Message]) -> dict[str, Field]:
     """Every option of a message, in the order declared."""
     (_, *_), components = msgspec.json.schema_components([message], schema_hook=_schema_of_time)
     properties = components[message.__name__]["properties"]
@@ -84,7 +84,7 @@ _LONGEST_GROUP: Final = int(TARGET["group"].schema["maxLength"])
 
 def target_body(body: object) -> dict[str, Any]:
     """A target's own options, checked one by one. Null is as good as absent: inherited. Raises ProblemError 422."""
-    own = _checked(body, TARGET)
+    own = checked(body, TARGET)
     if "address" not in own:
         raise invalid([FieldError("address", f"address is missing; use {TARGET['address'].accepts}.")])
     own.setdefault("name", own["address"][:_LONGEST_NAME])
@@ -100,12 +100,12 @@ def target_body(body: object) -> dict[str, Any]:
 
 def group_body(body: object) -> dict[str, Any]:
     """A group's options, checked. Raises ProblemError 422."""
-    return _checked(body, GROUP)
+    return checked(body, GROUP)
 
 
 def site_body(body: object, site: str) -> Site:
     """A site, checked. Raises ProblemError 422."""
-    return Site(**({"label": site} | _checked(body, SITE) | {"id": site}))
+    return Site(**({"label": site} | checked(body, SITE) | {"id": site}))
 
 
 def resolved(own: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> Target:
@@ -141,7 +141,8 @@ def check_group(path: str) -> None:
         raise invalid([FieldError("group", _sentence(TARGET["group"], path, error))])
 
 
-def _checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
+def checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
+    """What a body sets of these, each checked; null is as good as absent. Raises ProblemError 422."""
     if not isinstance(body, dict):
         raise invalid([FieldError("", "The body is not a JSON object.")])
     unknown = [str(name) for name in body if name not in known]

@@ -110,7 +110,7 @@ CREATE TABLE broker (
 INSERT INTO broker VALUES (0, '', 'noc/v1', 0, '[]', x'');
 """
 
-# How people are told, each a JSON document: the mail server (kind mail, its password in it).
+# How people are told, each a JSON document: the mail server (kind mail, its password in it), contacts and routes.
 _NOTIFICATIONS: Final = """
 CREATE TABLE notification (
     kind TEXT NOT NULL,

@@ -1,4 +1,4 @@
-"""What is kept of an incident, asked of the alerter, which keeps it."""
+"""What the alerter keeps, asked of it: all of an incident, and what was sent to whom."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from noc_bus.bus import Bus
-from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES
-from noc_bus.messages import IncidentAnswer, IncidentQuery
+from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES, SENT_ANSWERS, SENT_QUERIES, Channel
+from noc_bus.messages import IncidentAnswer, IncidentQuery, Message, SentAnswer, SentQuery
 from noc_bus.time import Time
 
 ANSWER_WITHIN_S: Final = 3.0
 _KEPT: Final = 50
+M = TypeVar("M", bound=Message)
 
 
 class IncidentQueries:
@@ -24,18 +25,34 @@ class IncidentQueries:
         self._bus = bus
         self._answer_within_s = answer_within_s
         self._changed = threading.Condition()
-        self._waiting: OrderedDict[str, IncidentAnswer | None] = OrderedDict()
+        self._waiting: OrderedDict[str, IncidentAnswer | SentAnswer | None] = OrderedDict()
         bus.subscribe(INCIDENT_ANSWERS, self._on_answer)
+        bus.subscribe(SENT_ANSWERS, self._on_answer)
 
     def ask(self, incident: str, offset: int = 0, limit: int = 200) -> IncidentAnswer | None:
         """None: the alerter has not answered in time, or cannot be reached."""
-        request = f"i-{secrets.token_hex(8)}"
+        request = self._new("i")
+        query = IncidentQuery(request=request, incident=incident, at=Time.now(), offset=offset, limit=limit)
+        answer = self._asked(INCIDENT_QUERIES, query, request)
+        return answer if isinstance(answer, IncidentAnswer) else None
+
+    def sent(self, offset: int, limit: int) -> SentAnswer | None:
+        """What was sent to whom. None as above."""
+        request = self._new("s")
+        query = SentQuery(request=request, at=Time.now(), offset=offset, limit=limit)
+        answer = self._asked(SENT_QUERIES, query, request)
+        return answer if isinstance(answer, SentAnswer) else None
+
+    def _new(self, kind: str) -> str:
+        request = f"{kind}-{secrets.token_hex(8)}"
         with self._changed:
             self._waiting[request] = None
             while len(self._waiting) > _KEPT:
                 self._waiting.popitem(last=False)
-        query = IncidentQuery(request=request, incident=incident, at=Time.now(), offset=offset, limit=limit)
-        is_asked = self._bus.publish(INCIDENT_QUERIES, query)
+        return request
+
+    def _asked(self, channel: Channel[M], query: M, request: str) -> IncidentAnswer | SentAnswer | None:
+        is_asked = self._bus.publish(channel, query)
         with self._changed:
             if is_asked:
                 self._changed.wait_for(self._has_answer(request), self._answer_within_s)
@@ -44,7 +61,7 @@ class IncidentQueries:
     def _has_answer(self, request: str) -> Callable[[], bool]:
         return lambda: self._waiting.get(request) is not None or request not in self._waiting
 
-    def _on_answer(self, answer: IncidentAnswer | None, variables: dict[str, str]) -> None:
+    def _on_answer(self, answer: IncidentAnswer | SentAnswer | None, variables: dict[str, str]) -> None:
         if answer is None:
             return
         with self._changed:

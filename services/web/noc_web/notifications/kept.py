@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from noc_bus.bus import Bus
 from noc_bus.channels import SEALED, SERVICES
 from noc_bus.codec import encode
-from noc_bus.messages import NotificationSettings, SealedSettings, ServicePresence
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, SealedSettings, ServicePresence
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.sealed import BadKey, seal
@@ -22,6 +24,8 @@ from noc_web.database.opening import Database
 
 _READER: Final = "alerter"
 _MAIL: Final = "mail"
+_CONTACT: Final = "contact"
+_ROUTE: Final = "route"
 
 
 class Notifications:
@@ -34,19 +38,69 @@ class Notifications:
 
     def read(self) -> NotificationSettings:
         """As they are set now. Raises DatabaseFault."""
-        found = self._database.value("SELECT value FROM notification WHERE kind = ? AND id = ''", _MAIL)
-        return msgspec.convert(json.loads(found) if found else {}, NotificationSettings)
+        found: dict[str, Any] = {}
+        parts: dict[str, list[Any]] = {_CONTACT: [], _ROUTE: []}
+        for kind, value in self._database.rows("SELECT kind, value FROM notification ORDER BY kind, id"):
+            if kind == _MAIL:
+                found = json.loads(value)
+            else:
+                parts[kind].append(json.loads(value))
+        whole = found | {"contacts": parts[_CONTACT], "routes": parts[_ROUTE]}
+        return msgspec.convert(whole, NotificationSettings)
 
     def put_mail(self, change: Callable[[NotificationSettings], NotificationSettings]) -> dict[str, Any]:
         """What `change` makes of the mail server's settings. What it changed, for the audit, without the password."""
-        with self._lock, self._database.begin() as connection:
+        with self._changing() as connection:
             before = self.read()
-            after = change(before)
-            old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
-            connection.execute("INSERT OR REPLACE INTO notification VALUES (?, '', ?)", (_MAIL, json.dumps(new)))
-        self.changed()
+            old, new = _mail(before), _mail(change(before))
+            _put(connection, _MAIL, "", new)
         differing = {name: new[name] for name in new if new[name] != old[name]}
         return differing | ({"mail_password": "changed"} if "mail_password" in differing else {})
+
+    def put_contact(self, change: Callable[[NotificationSettings], Contact]) -> Contact:
+        """Add or replace what `change` makes, seeing all there is."""
+        with self._changing() as connection:
+            contact = change(self.read())
+            _put(connection, _CONTACT, contact.id, msgspec.to_builtins(contact))
+        return contact
+
+    def put_route(self, change: Callable[[NotificationSettings], NotificationRoute]) -> NotificationRoute:
+        """The same of a route."""
+        with self._changing() as connection:
+            route = change(self.read())
+            _put(connection, _ROUTE, route.id, msgspec.to_builtins(route))
+        return route
+
+    def remove_contact(self, name: str, check: Callable[[NotificationSettings], None]) -> bool:
+        """Whether there was one. `check` refuses by what it raises."""
+        with self._changing() as connection:
+            check(self.read())
+            return _remove(connection, _CONTACT, name)
+
+    def remove_route(self, name: str) -> bool:
+        """Whether there was one."""
+        with self._changing() as connection:
+            return _remove(connection, _ROUTE, name)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._database.begin() as connection:
+            yield connection
+        self.changed()
+
+
+def _mail(settings: NotificationSettings) -> dict[str, Any]:
+    """What is of the mail server and nothing else."""
+    every: dict[str, Any] = msgspec.to_builtins(settings)
+    return {name: value for name, value in every.items() if name.startswith("mail_")}
+
+
+def _put(connection: sqlite3.Connection, kind: str, name: str, value: Any) -> None:
+    connection.execute("INSERT OR REPLACE INTO notification VALUES (?, ?, ?)", (kind, name, json.dumps(value)))
+
+
+def _remove(connection: sqlite3.Connection, kind: str, name: str) -> bool:
+    return connection.execute("DELETE FROM notification WHERE kind = ? AND id = ?", (kind, name)).rowcount > 0
 
 
 class Sealed:

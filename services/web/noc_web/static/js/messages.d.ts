@@ -127,6 +127,8 @@ export interface MailTest {
   /** chosen by the sender; what comes of it carries it */
   request: string;
   at: string;
+  /** send it to this contact instead; null: to everybody */
+  contact: string | null;
 }
 
 /** One of the test mails. With neither `answer` nor `error` it is still under way. */
@@ -365,17 +367,41 @@ export interface SealedSettings {
   content: string;
 }
 
+/** What was sent to whom, and what became of it; the latest first. */
+export interface SentAnswer {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  request: string;
+  at: string;
+  mails: SentMail[];
+  /** how many are kept */
+  total: number;
+}
+
 /** A mail about an incident to one recipient, and what became of it. */
 export interface SentMail {
   to: string;
   /** opened, changed or resolved; new ones may come */
   about: string;
+  /** why this recipient; empty: an older alerter's */
+  because: string;
+  /** null: an older alerter's, or of no single incident */
+  incident: string | null;
   /** queued, sent, given-up, withdrawn (it was over before it could be sent) or told-before (by an alerter whose database was lost); new ones may come */
   state: string;
   queued_at: string;
   sent_at: string | null;
   /** the last refusal; null: there was none */
   error: string | null;
+}
+
+/** Tell what was sent to whom. */
+export interface SentQuery {
+  /** chosen by the sender; the answer carries it */
+  request: string;
+  at: string;
+  /** how many of the latest to leave out */
+  offset: number;
+  limit: number;
 }
 
 /** Whether a central service is there, and how it is. Also its last will, with online false. */
@@ -517,7 +543,7 @@ export interface Target {
   replace_tags: boolean;
   /** mailed at once, whatever grouping says */
   critical: boolean;
-  /** mail addresses told of its incidents, those of its groups added; none: those of NOC_MAIL_TO */
+  /** who is told of its incidents, mail addresses or ids of contacts, those of its groups added; routes add to them; where nobody is told: those of NOC_MAIL_TO */
   contacts: string[];
   /** true: without the contacts of the groups above */
   replace_contacts: boolean;

@@ -63,13 +63,14 @@ function MailForm({ kept, onSaved }) {
 /** @param {{by: string, given: Record<string, string>}} given */
 const Overruled = ({ by, given }) => (given[by] ? html`<p class="overruled"><code>${by}</code> in the alerter's environment wins: ${given[by]}</p>` : null);
 
-function TestMails() {
+/** @param {{contact?: string|null}} given null: to everybody who is told when nobody else is */
+export function TestMails({ contact = null }) {
   const [tried, setTried] = useState(/** @type {any} */ (null));
   const isGone = useRef(false);
   useEffect(() => () => void (isGone.current = true), []);
   const { run, busy, error } = useAction(async () => {
     setTried(null);
-    let found = await api.post("/mail/tests");
+    let found = await api.post("/mail/tests", { contact });
     setTried(found);
     // A mail server may take minutes.
     while (!found.done && !isGone.current) {
@@ -79,7 +80,7 @@ function TestMails() {
     }
   });
   return html`
-    <p class="help">A test mail goes to everybody who is told when nobody else is.</p>
+    <p class="help">${contact ? "A test goes to every address of this contact" : "A test mail goes to everybody who is told when nobody else is"}; what the other side says is shown here.</p>
     <p><button class="primary" disabled=${busy} onClick=${() => run()}>${busy ? "Sending…" : "Send test mails"}</button></p>
     <${Trouble} error=${error} />
     <div role="status">

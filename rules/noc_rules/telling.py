@@ -1,0 +1,155 @@
+"""Who is told of an incident, and why: the contacts of its targets, the routes that match, and else everybody.
+
+Each target that takes part is looked at by itself: its contacts are told, every route that matches adds to them, and
+where that names nobody those are told who are told when nobody else is. A mail address is told once, for all the
+reasons there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from noc_bus.messages import Contact, NotificationRoute, Target
+from noc_bus.time import Time
+from noc_rules.calendar import Calendar, parsed_hours
+from noc_rules.inheritance import is_below
+from noc_rules.mail_address import is_mail_address
+
+
+class Because(StrEnum):
+    """Why somebody is told."""
+
+    CONTACT = "contact"
+    ROUTE = "route"
+    EVERYBODY = "everybody"
+
+
+class Match(StrEnum):
+    """Whether a route matches an incident, or the first thing that keeps it from doing so."""
+
+    MATCHES = "matches"
+    OTHER_KIND = "other-kind"
+    OTHER_SEVERITY = "other-severity"
+    OTHER_HOURS = "other-hours"
+    OTHER_GROUP = "other-group"
+    OTHER_TAGS = "other-tags"
+
+
+class Reason(NamedTuple):
+    code: Because
+    name: str = ""
+    """The target whose contact they are, or the route."""
+
+    def __str__(self) -> str:
+        match self.code:
+            case Because.CONTACT:
+                return f"contact of {self.name}"
+            case Because.ROUTE:
+                return f"route {self.name}"
+            case _:
+                return "told when nobody else is"
+
+
+@dataclass(frozen=True)
+class Book:
+    """Who there is, and which routes there are."""
+
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+    routes: tuple[NotificationRoute, ...] = ()
+    everybody: tuple[str, ...] = ()
+    """Mail addresses of those who are told when nobody else is."""
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """An incident, as far as it matters to who is told. `targets`: those that take part; none: it is about none."""
+
+    kind: str
+    severity: str
+    targets: Sequence[Target]
+    at: Time
+
+
+@dataclass(frozen=True)
+class Told:
+    recipients: Mapping[str, tuple[Reason, ...]]
+    """By mail address, in the order in which they were named."""
+    unknown: tuple[str, ...] = ()
+    """Entries that are neither a mail address nor a contact."""
+
+
+def told(occasion: Occasion, book: Book) -> Told:
+    recipients: dict[str, dict[Reason, None]] = {}
+    unknown: dict[str, None] = {}
+    timely = [one for one in book.routes if _keeps_off(one, occasion) is None]
+    # Thousands of targets are told apart by a few of their options.
+    alike = {(one.group, tuple(one.tags), tuple(one.contacts)): one for one in reversed(occasion.targets)}
+    for target in (*reversed(alike.values()),) if occasion.targets else (None,):
+        entries = [(Reason(Because.CONTACT, target.id), one) for one in target.contacts] if target else []
+        entries += [
+            (Reason(Because.ROUTE, route.id), one)
+            for route in timely
+            if _matches_target(route, target) is Match.MATCHES
+            for one in route.contacts
+        ]
+        found = [(reason, to) for reason, entry in entries for to in addresses(entry, book)]
+        unknown |= dict.fromkeys(entry for _, entry in entries if not is_known(entry, book))
+        for reason, to in found or [(Reason(Because.EVERYBODY), one) for one in book.everybody]:
+            recipients.setdefault(to, {})[reason] = None
+    return Told({to: tuple(reasons) for to, reasons in recipients.items()}, tuple(unknown))
+
+
+def match(route: NotificationRoute, occasion: Occasion) -> Match:
+    """Whether a route adds to who is told."""
+    if (kept_off := _keeps_off(route, occasion)) is not None:
+        return kept_off
+    matches = [_matches_target(route, one) for one in occasion.targets or (None,)]
+    return Match.MATCHES if Match.MATCHES in matches else matches[0]
+
+
+def is_known(entry: str, book: Book) -> bool:
+    return entry in book.contacts or is_mail_address(entry)
+
+
+def addresses(entry: str, book: Book) -> tuple[str, ...]:
+    """By what an entry, a mail address or the id of a contact, is told."""
+    if contact := book.contacts.get(entry):
+        return tuple(contact.mails)
+    return (entry,) if is_mail_address(entry) else ()
+
+
+def _keeps_off(route: NotificationRoute, occasion: Occasion) -> Match | None:
+    """What keeps it off whatever the targets are."""
+    if route.kinds and occasion.kind not in route.kinds:
+        return Match.OTHER_KIND
+    if route.severities and occasion.severity not in route.severities:
+        return Match.OTHER_SEVERITY
+    if route.hours and not within(route.hours, route.zone, occasion.at):
+        return Match.OTHER_HOURS
+    return None
+
+
+def _matches_target(route: NotificationRoute, target: Target | None) -> Match:
+    if route.groups and (target is None or not _is_in(target.group, route.groups)):
+        return Match.OTHER_GROUP
+    if route.tags and (target is None or not set(route.tags) & set(target.tags)):
+        return Match.OTHER_TAGS
+    return Match.MATCHES
+
+
+def _is_in(group: str, paths: Iterable[str]) -> bool:
+    return any(is_below(group, path) for path in paths)
+
+
+def within(hours: str, zone: str, at: Time) -> bool:
+    """Whether a moment is in these hours by the clock of that zone; in what cannot be read, it is: better told twice."""
+    try:
+        calendar = Calendar(ZoneInfo(zone), parsed_hours(hours))
+    except (ValueError, OSError, KeyError):
+        # A newer version's, or a machine without that zone.
+        return True
+    return bool(calendar.spans(at, at + 1))

@@ -1,0 +1,186 @@
+"""Contacts and routes: who is told of what, who would be, and what was sent to whom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, ServicePresence
+from noc_bus.time import Time
+from noc_rules.incident import IncidentKind, Severity
+from noc_rules.mail_server import parse_addresses
+from noc_rules.telling import Book, Occasion, match, told
+from noc_web.api import answers
+from noc_web.api.bodies import ContactFields, RouteFields
+from noc_web.api.route import MOMENT, SLUG, Ask, Query, Route
+from noc_web.catalog.catalog import Catalog
+from noc_web.json import Row
+from noc_web.live.incidentqueries import IncidentQueries
+from noc_web.live.picture import Picture
+from noc_web.notifications import book
+from noc_web.notifications.kept import Notifications, Sealed
+from noc_web.problem import ProblemCode, ProblemError
+from noc_web.publisher import Publisher
+
+_KINDS: Final = tuple(IncidentKind)
+_SEVERITIES: Final = tuple(Severity)
+_MOST_SENT: Final = 200
+
+
+def list_contacts(ask: Ask, notifications: Notifications) -> object:
+    return {"contacts": notifications.read().contacts}
+
+
+def put_contact(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    body = ask.body
+    saved = notifications.put_contact(lambda before: book.contact(ask["contact"], body, before))
+    catalog.note(ask.actor.signature, "change contact", saved.id, {"name": saved.name, "mails": saved.mails})
+    return saved
+
+
+def delete_contact(ask: Ask, catalog: Catalog, notifications: Notifications, publisher: Publisher) -> object:
+    name = ask["contact"]
+    targets = list(publisher.targets.values())
+    if not notifications.remove_contact(name, lambda settings: book.check_unused(name, settings, targets)):
+        raise ProblemError(404, f"There is no contact {name[:80]!r}.")
+    catalog.note(ask.actor.signature, "delete contact", name)
+    return None
+
+
+def list_routes(ask: Ask, notifications: Notifications) -> object:
+    return {"routes": notifications.read().routes}
+
+
+def put_route(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    body = ask.body
+    saved = notifications.put_route(lambda before: book.route(ask["route"], body, before))
+    catalog.note(ask.actor.signature, "change route", saved.id, {"name": saved.name, "contacts": saved.contacts})
+    return saved
+
+
+def delete_route(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    if not notifications.remove_route(ask["route"]):
+        raise ProblemError(404, f"There is no route {ask['route'][:80]!r}.")
+    catalog.note(ask.actor.signature, "delete route", ask["route"])
+    return None
+
+
+def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, publisher: Publisher) -> object:
+    """By the alerter's own function."""
+    settings, alerter, at = notifications.read(), sealed.alerter(), ask.time("at", Time.now())
+    name = ask.slug("target")
+    target = publisher.targets.get(name) if name is not None else None
+    if name is not None and target is None:
+        raise ProblemError(404, f"There is no target {name!r}.")
+    usual = Severity.CRITICAL if target and target.critical else Severity.MAJOR
+    kind = ask.choice("kind", IncidentKind.TARGET_DOWN if target else IncidentKind.SITE_BLIND, _KINDS)
+    severity = ask.choice("severity", usual, _SEVERITIES)
+    occasion = Occasion(kind, severity, (target,) if target else (), at)
+    pages = _book(settings, alerter)
+    found = told(occasion, pages)
+    names = {to: one.name for one in settings.contacts for to in one.mails}
+    return {
+        "at": at,
+        "kind": kind,
+        "severity": severity,
+        "told": [
+            {"to": to, "name": names.get(to, ""), "because": [_reason(one.code, one.name, str(one)) for one in reasons]}
+            for to, reasons in found.recipients.items()
+        ],
+        "routes": [{"id": one.id, "name": one.name, "match": match(one, occasion)} for one in settings.routes],
+        "unknown": found.unknown,
+        "is_mail_set_up": _is_mail_set_up(settings, alerter),
+    }
+
+
+def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> object:
+    if not picture.services().get("alerter"):
+        raise ProblemError(
+            409, "The alerter, which keeps what was sent, is not running; start it.", code=ProblemCode.OFFLINE
+        )
+    offset = ask.int_param("offset", 0, 0, 1_000_000)
+    answer = incident_queries.sent(offset, ask.int_param("limit", 50, 1, _MOST_SENT))
+    if answer is None:
+        raise ProblemError(503, "The alerter, which keeps what was sent, has not answered in time.")
+    return {"mails": answer.mails, "total": answer.total}
+
+
+def _reason(code: str, name: str, text: str) -> Row:
+    return {"code": code, "name": name, "text": text}
+
+
+def _book(settings: NotificationSettings, alerter: ServicePresence | None) -> Book:
+    """What the alerter goes by: where its environment names somebody, that counts."""
+    given = parse_addresses(alerter.environment.get("NOC_MAIL_TO", "")) if alerter else ()
+    contacts = {one.id: one for one in settings.contacts}
+    return Book(contacts, tuple(settings.routes), given or tuple(settings.mail_to))
+
+
+def _is_mail_set_up(settings: NotificationSettings, alerter: ServicePresence | None) -> bool:
+    given = alerter.environment if alerter else {}
+    return bool((settings.mail_server or "NOC_SMTP_URL" in given) and (settings.mail_from or "NOC_MAIL_FROM" in given))
+
+
+ROUTES = (
+    Route("GET", "/contacts", "viewer", "Who may be told of incidents.", list_contacts, answer=answers.Contacts),
+    Route(
+        "PUT",
+        "/contacts/{contact}",
+        "admin",
+        "Add or replace a contact.",
+        put_contact,
+        body=ContactFields,
+        answer=Contact,
+    ),
+    Route(
+        "DELETE",
+        "/contacts/{contact}",
+        "admin",
+        "Delete a contact, unless a route or a target names it.",
+        delete_contact,
+        status=204,
+    ),
+    Route(
+        "GET",
+        "/notification-routes",
+        "viewer",
+        "Who is told of which incidents, beside the contacts of their targets.",
+        list_routes,
+        answer=answers.NotificationRoutes,
+    ),
+    Route(
+        "PUT",
+        "/notification-routes/{route}",
+        "admin",
+        "Add or replace a route.",
+        put_route,
+        body=RouteFields,
+        answer=NotificationRoute,
+    ),
+    Route("DELETE", "/notification-routes/{route}", "admin", "Delete a route.", delete_route, status=204),
+    Route(
+        "GET",
+        "/notifications/who",
+        "viewer",
+        "Who would be told if a target went down at some moment, and why; which routes match, and what keeps the others off.",
+        who_would_be_told,
+        answer=answers.WouldBeTold,
+        query=(
+            Query("target", "the target; left out: an incident that is about none", SLUG),
+            Query("at", "the moment, now where it is left out", MOMENT),
+            Query("kind", "kind of the incident", {"type": "string", "enum": list(_KINDS)}),
+            Query("severity", "left out: as the target is", {"type": "string", "enum": list(_SEVERITIES)}),
+        ),
+    ),
+    Route(
+        "GET",
+        "/notifications/sent",
+        "viewer",
+        "What was sent to whom and what became of it, the latest first.",
+        list_sent,
+        answer=answers.Sent,
+        query=(
+            Query("offset", "how many to leave out", {"type": "integer", "minimum": 0, "maximum": 1_000_000}),
+            Query("limit", "how many", {"type": "integer", "minimum": 1, "maximum": _MOST_SENT}),
+        ),
+    ),
+)

@@ -1,0 +1,100 @@
+"""What contacts and routes may be set to: every mistake is one sentence about one field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, Target
+from noc_rules.calendar import parsed_hours
+from noc_rules.incident import IncidentKind, Severity
+from noc_rules.maintenance import zone_of
+from noc_rules.telling import Book, is_known
+from noc_web.catalog import options
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+
+CONTACT: Final = options.fields(Contact)
+ROUTE: Final = options.fields(NotificationRoute)
+_MOST: Final = 1000
+
+
+def contact(name: str, body: object, before: NotificationSettings) -> Contact:
+    """Raises ProblemError 422."""
+    given = options.checked(_with_id(body, name), CONTACT)
+    _raise_for(_missing(given, "name", CONTACT), _wrong_zone(given), _too_many(name, before.contacts))
+    return msgspec.convert(given, Contact)
+
+
+def route(name: str, body: object, before: NotificationSettings) -> NotificationRoute:
+    """Raises ProblemError 422, also where it names a contact that there is not."""
+    given = options.checked(_with_id(body, name), ROUTE)
+    book = Book({one.id: one for one in before.contacts})
+    unknown = [one for one in given.get("contacts", ()) if not is_known(one, book)]
+    _raise_for(
+        _missing(given, "name", ROUTE),
+        _missing(given, "contacts", ROUTE),
+        *(
+            FieldError("contacts", f"contacts: {one[:80]!r} is no contact; add it first, or use a mail address.")
+            for one in unknown[:5]
+        ),
+        _not_of(given, "severities", tuple(Severity)),
+        _not_of(given, "kinds", tuple(IncidentKind)),
+        _wrong_hours(given),
+        _wrong_zone(given),
+        _too_many(name, before.routes),
+    )
+    return msgspec.convert(given, NotificationRoute)
+
+
+def check_unused(name: str, settings: NotificationSettings, targets: Iterable[Target]) -> None:
+    """Raises ProblemError 409 while a route or a target names the contact."""
+    users = [f"the route {one.id}" for one in settings.routes if name in one.contacts]
+    users += [f"the target {one.id}" for one in targets if name in one.contacts]
+    if users:
+        more = f" and {len(users) - 5} more" if len(users) > 5 else ""
+        sentence = f"{name} is told by {', '.join(users[:5])}{more}; change those first."
+        raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
+
+
+def _with_id(body: object, name: str) -> object:
+    return body | {"id": name} if isinstance(body, dict) else body
+
+
+def _raise_for(*errors: FieldError | None) -> None:
+    if found := [one for one in errors if one is not None]:
+        raise invalid(found)
+
+
+def _missing(given: Mapping[str, Any], name: str, fields: Mapping[str, options.Field]) -> FieldError | None:
+    return None if given.get(name) else FieldError(name, f"{name} is missing; use {fields[name].accepts}.")
+
+
+def _not_of(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> FieldError | None:
+    wrong = next((one for one in given.get(name, ()) if one not in known), None)
+    if wrong is None:
+        return None
+    return FieldError(name, f"{name}: {wrong[:80]!r} is not accepted; use {', '.join(known[:-1])} or {known[-1]}.")
+
+
+def _wrong_zone(given: Mapping[str, Any]) -> FieldError | None:
+    zone = given.get("zone")
+    if zone is None or zone_of(zone):
+        return None
+    return FieldError("zone", f"zone: {zone[:80]!r} is not accepted; use the name of a time zone, like Europe/Paris.")
+
+
+def _wrong_hours(given: Mapping[str, Any]) -> FieldError | None:
+    hours = given.get("hours")
+    try:
+        if hours:
+            parsed_hours(hours)
+    except ValueError as error:
+        return FieldError("hours", f"hours: {error}.")
+    return None
+
+
+def _too_many(name: str, others: Iterable[Contact | NotificationRoute]) -> FieldError | None:
+    count = sum(one.id != name for one in others)
+    return FieldError("", f"There are {count} already; at most {_MOST} are kept.") if count >= _MOST else None

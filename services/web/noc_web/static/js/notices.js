@@ -1,0 +1,40 @@
+// @ts-check
+// Words for who is told of what. Pure.
+
+/** What a route is about, as a sentence's part. @param {any} route */
+export function whenOf(route) {
+  const parts = [];
+  if (route.severities.length) parts.push(either(route.severities));
+  if (route.kinds.length) parts.push(either(route.kinds.map((/** @type {string} */ one) => one.replaceAll("-", " "))));
+  if (route.groups.length) parts.push(`in ${either(route.groups.map((/** @type {string} */ one) => one || "all targets"))}`);
+  if (route.tags.length) parts.push(`with the tag ${either(route.tags)}`);
+  if (route.hours) parts.push(`${route.hours} (${route.zone})`);
+  return parts.length ? parts.join(", ") : "every incident";
+}
+
+/** @param {readonly string[]} words */
+export const either = (words) => (words.length < 2 ? (words[0] ?? "") : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`);
+
+/** What keeps a route off. New codes may come. @type {Record<string, string>} */
+const KEPT_OFF = {
+  matches: "matches",
+  "other-kind": "no: for other kinds of incidents",
+  "other-severity": "no: for another severity",
+  "other-hours": "no: at other hours",
+  "other-group": "no: for other groups",
+  "other-tags": "no: for other tags",
+};
+
+/** @param {string} code */
+export const matchOf = (code) => KEPT_OFF[code] ?? code.replaceAll("-", " ");
+
+/** An id made of a name, as the server makes them. @param {string} text */
+export const slug = (text) =>
+  text
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 63)
+    .replace(/-+$/, "");

@@ -1,0 +1,285 @@
+// @ts-check
+// Who is told of what: the question who would be, the routes, the contacts, and what was sent.
+
+import { api } from "../api.js";
+import { exact, moment } from "../format.js";
+import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
+import { may } from "../me.js";
+import { matchOf, slug, whenOf } from "../notices.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
+import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
+import { TestMails } from "./mail.js";
+
+const SEVERITIES = ["critical", "major", "minor"];
+const SHOWN = 50;
+const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+export default function Notifications() {
+  const contacts = useLoaded("/contacts");
+  const routes = useLoaded("/notification-routes");
+  return html`
+    <${Question} of=${[contacts.answer, routes.answer]} />
+    <${Routes} loaded=${routes} contacts=${contacts.answer?.contacts ?? []} />
+    <${Contacts} loaded=${contacts} />
+    <${Sent} />
+  `;
+}
+
+/** Who would be told if it went down. @param {{of: any[]}} given asked again when these change */
+function Question({ of }) {
+  const rows = useStore((state) => state.rows);
+  const [target, setTarget] = useState("");
+  const [at, setAt] = useState("");
+  const [severity, setSeverity] = useState("");
+  const [asked, setAsked] = useState(/** @type {Record<string, any>|null} */ (null));
+  const { answer, error, again } = useLoaded(asked ? "/notifications/who" : null, asked ?? {});
+  useEffect(() => again(), of);
+  const ask = (/** @type {any} */ event) => {
+    event.preventDefault();
+    setAsked({ target: target.trim(), at: at ? new Date(at).toISOString() : "", severity });
+  };
+  const set = (/** @type {(text: string) => void} */ put) => (/** @type {any} */ event) => put(event.currentTarget.value);
+  return html`
+    <section class="panel" aria-label="Who would be told">
+      <h1>Who would be told?</h1>
+      <form class="tools" onSubmit=${ask}>
+        <label>If <input name="target" list="who-targets" value=${target} onInput=${set(setTarget)} placeholder="a site, or the id of a target" /></label>
+        <datalist id="who-targets">${[...rows.values()].slice(0, 1000).map((row) => html`<option key=${row.id} value=${row.id}>${row.name}</option>`)}</datalist>
+        <label>went down at <input name="at" type="datetime-local" value=${at} onInput=${set(setAt)} /></label>
+        <select aria-label="Severity" value=${severity} onChange=${set(setSeverity)}><option value="">as severe as it is</option>${SEVERITIES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>
+        <button class="primary">Ask</button>
+      </form>
+      <${Trouble} error=${error} />
+      <div role="status">${asked && answer ? html`<${Answer} answer=${answer} />` : html`<p class="help">Without a moment: now, ${HERE}.</p>`}</div>
+    </section>
+  `;
+}
+
+/** @param {{answer: any}} given */
+function Answer({ answer }) {
+  return html`
+    ${answer.is_mail_set_up ? null : html`<p class="error">No mail server is set up, so that nobody is mailed.</p>`}
+    <p class="help">A ${answer.severity} incident, ${answer.kind.replaceAll("-", " ")}, at ${exact(answer.at)}:</p>
+    ${answer.told.length
+      ? html`<table class="list as-cards" data-testid="told">
+          <thead><tr><th>Told</th><th>Because</th></tr></thead>
+          <tbody>
+            ${answer.told.map(
+              (/** @type {any} */ one) => html`<tr key=${one.to}>
+                <td class="what">${one.name ? `${one.name}, ` : ""}${one.to}</td>
+                <td class="cause">${one.because.map((/** @type {any} */ reason) => reason.text).join(", ")}</td>
+              </tr>`,
+            )}
+          </tbody>
+        </table>`
+      : html`<p class="error">Nobody would be told: it has no contacts, no route matches, and nobody is told when nobody else is.</p>`}
+    ${answer.unknown.length ? html`<p class="error">No contact: ${answer.unknown.join(", ")}.</p>` : null}
+    ${answer.routes.length
+      ? html`<ul class="matches">
+          ${answer.routes.map((/** @type {any} */ one) => html`<li key=${one.id}>Route ${one.name}: ${matchOf(one.match)}</li>`)}
+        </ul>`
+      : null}
+  `;
+}
+
+/** @param {{loaded: any, contacts: any[]}} given */
+function Routes({ loaded, contacts }) {
+  const { answer, error, again } = loaded;
+  const editing = useEditing((route) => api.delete(`/notification-routes/${route.id}`), again);
+  const names = new Map(contacts.map((one) => [one.id, one.name]));
+  const fresh = { isNew: true, id: "", name: "", contacts: [], groups: [], tags: [], severities: [], kinds: [], hours: "", zone: HERE };
+  return html`
+    <section class="panel" aria-label="Routes">
+      <div class="tools">
+        <h2>Routes</h2>
+        <span class="spring"></span>
+        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit(fresh)}>Add a route</button>` : null}
+      </div>
+      <p class="help">Every route that matches adds to the contacts of the target. Where nobody is named, those are told who are told when nobody else is (Settings, Mail).</p>
+      <${Trouble} error=${error} />
+      ${answer?.routes.length
+        ? html`<div class="scroll"><table class="list as-cards" data-testid="routes">
+            <thead><tr><th>Route</th><th>For</th><th>Tells</th><th><span class="unseen">Actions</span></th></tr></thead>
+            <tbody>
+              ${answer.routes.map(
+                (/** @type {any} */ route) => html`<tr key=${route.id}>
+                  <td class="what">${route.name}</td>
+                  <td class="cause">${whenOf(route)}</td>
+                  <td class="cause" data-label="Tells">${route.contacts.map((/** @type {string} */ one) => names.get(one) ?? one).join(", ")}</td>
+                  <td class="acts">
+                    ${may("admin")
+                      ? html`<button aria-label=${`Edit the route ${route.name}`} onClick=${() => editing.edit(route)}>Edit</button>
+                          <button class="danger" aria-label=${`Delete the route ${route.name}`} onClick=${() => editing.askToRemove(route)}>Delete</button>`
+                      : null}
+                  </td>
+                </tr>`,
+              )}
+            </tbody>
+          </table></div>`
+        : error ? null : html`<p class="empty">${answer ? "No route yet." : "Loading…"}</p>`}
+      ${editing.editing ? html`<${RouteForm} route=${editing.editing} contacts=${contacts} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+      <${Removal} of=${editing} title=${(/** @type {any} */ route) => `Delete the route ${route.name}?`}><p>Whoever it told is told of what is open already, also that it is over.</p><//>
+    </section>
+  `;
+}
+
+const LISTS = /** @type {const} */ ([
+  ["contacts", "Tells", "contacts or mail addresses"],
+  ["groups", "Groups", "any"],
+  ["tags", "Tags", "any"],
+  ["severities", "Severities", "any"],
+  ["kinds", "Kinds of incidents", "any"],
+]);
+
+/** @param {{route: any, contacts: any[], onClose: () => void, onSaved: () => void}} given */
+function RouteForm({ route, contacts, onClose, onSaved }) {
+  const [typed, setTyped] = useState(route);
+  const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
+  const rows = useStore((state) => state.rows);
+  const { run, busy, error } = useAction(async () => {
+    const { isNew, id, ...fields } = typed;
+    await api.put(`/notification-routes/${isNew ? slug(typed.name) || "route" : id}`, fields);
+    onSaved();
+  });
+  const known = [...rows.values()];
+  /** @type {Record<string, string[]>} */
+  const suggestions = {
+    contacts: contacts.map((one) => one.id),
+    groups: [...new Set(known.map((row) => row.group).filter(Boolean))].slice(0, 200),
+    tags: [...new Set(known.flatMap((row) => row.tags))].slice(0, 200),
+    severities: SEVERITIES,
+    kinds: ["target-down", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost"],
+  };
+  return html`
+    <${Dialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} onClose=${onClose} testid="route-form">
+      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+        <div class="dialog-body">
+          <${Trouble} error=${error} fields=${["name", "hours", "zone", ...LISTS.map(([name]) => name)]} />
+          <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
+          ${LISTS.map(
+            ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${error}>
+              ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed[name]} onChange=${(/** @type {string[]} */ values) => put(name, values)} placeholder=${hint} suggestions=${suggestions[name] ?? []} />`}
+            <//>`,
+          )}
+          <${Text} name="hours" label="Hours" hint="Mon-Fri 08:00-18:00; blank: always" typed=${typed} put=${put} error=${error} />
+          <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${error} />
+        </div>
+        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
+      </form>
+    <//>
+  `;
+}
+
+/** @param {{name: string, label: string, hint?: string, typed: any, put: (name: string, text: string) => void, error: any}} given */
+const Text = ({ name, label, hint = "", typed, put, error }) => html`
+  <${Field} name=${name} label=${label} error=${error}>
+    ${(/** @type {any} */ given) => html`<input ...${given} value=${typed[name]} placeholder=${hint} onInput=${(/** @type {any} */ event) => put(name, event.currentTarget.value)} />`}
+  <//>
+`;
+
+/** @param {{loaded: any}} given */
+function Contacts({ loaded }) {
+  const { answer, error, again } = loaded;
+  const [tested, test] = useState(/** @type {any} */ (null));
+  const editing = useEditing((contact) => api.delete(`/contacts/${contact.id}`), again);
+  return html`
+    <section class="panel" aria-label="Contacts">
+      <div class="tools">
+        <h2>Contacts</h2>
+        <span class="spring"></span>
+        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE })}>Add a contact</button>` : null}
+      </div>
+      <p class="help">A person or a team. Targets and routes name a contact by its id.</p>
+      <${Trouble} error=${error} />
+      ${answer?.contacts.length
+        ? html`<div class="scroll"><table class="list as-cards" data-testid="contacts">
+            <thead><tr><th>Name</th><th>Id</th><th>Mail</th><th>Time zone</th><th><span class="unseen">Actions</span></th></tr></thead>
+            <tbody>
+              ${answer.contacts.map(
+                (/** @type {any} */ one) => html`<tr key=${one.id}>
+                  <td class="what">${one.name}</td>
+                  <td data-label="Id"><code>${one.id}</code></td>
+                  <td class="cause">${one.mails.join(", ") || "none"}</td>
+                  <td data-label="Time zone">${one.zone}</td>
+                  <td class="acts">
+                    ${may("admin")
+                      ? html`<button aria-label=${`Test ${one.name}`} onClick=${() => test(one)}>Test</button>
+                          <button aria-label=${`Edit ${one.name}`} onClick=${() => editing.edit(one)}>Edit</button>
+                          <button class="danger" aria-label=${`Delete ${one.name}`} onClick=${() => editing.askToRemove(one)}>Delete</button>`
+                      : null}
+                  </td>
+                </tr>`,
+              )}
+            </tbody>
+          </table></div>`
+        : error ? null : html`<p class="empty">${answer ? "No contact yet." : "Loading…"}</p>`}
+      ${editing.editing ? html`<${ContactForm} contact=${editing.editing} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+      ${tested
+        ? html`<${Dialog} title=${`Test ${tested.name}`} onClose=${() => test(null)}><div class="dialog-body"><${TestMails} contact=${tested.id} /></div><//>`
+        : null}
+      <${Removal} of=${editing} title=${(/** @type {any} */ one) => `Delete the contact ${one.name}?`}><p>Whoever was told of what is open is told that it is over.</p><//>
+    </section>
+  `;
+}
+
+/** @param {{contact: any, onClose: () => void, onSaved: () => void}} given */
+function ContactForm({ contact, onClose, onSaved }) {
+  const [typed, setTyped] = useState(contact);
+  const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
+  const { run, busy, error } = useAction(async () => {
+    const { isNew, id, ...fields } = typed;
+    await api.put(`/contacts/${isNew ? slug(typed.name) || "contact" : id}`, fields);
+    onSaved();
+  });
+  return html`
+    <${Dialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} onClose=${onClose} testid="contact-form">
+      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+        <div class="dialog-body">
+          <${Trouble} error=${error} fields=${["name", "mails", "zone"]} />
+          <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
+          <${Field} name="mails" label="Mail addresses" error=${error}>
+            ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
+          <//>
+          <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${error} />
+        </div>
+        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
+      </form>
+    <//>
+  `;
+}
+
+function Sent() {
+  const [found, setFound] = useState(/** @type {{mails: any[], total: number}|null} */ (null));
+  const isGone = useRef(false);
+  const { run, busy, error } = useAction(async (/** @type {any[]} */ before) => {
+    const { mails, total } = await api.get("/notifications/sent", { offset: before.length, limit: SHOWN });
+    if (!isGone.current) setFound({ mails: [...before, ...mails], total });
+  });
+  useEffect(() => {
+    run([]);
+    return () => void (isGone.current = true);
+  }, []);
+  return html`
+    <section class="panel" aria-label="Sent">
+      <div class="tools"><h2>What was sent</h2><span class="spring"></span><button onClick=${() => run([])} disabled=${busy}>Reload</button></div>
+      <${Trouble} error=${error} />
+      ${found?.mails.length
+        ? html`<div class="scroll"><table class="list as-cards" data-testid="sent">
+            <thead><tr><th>When</th><th>To</th><th>About</th><th>Because</th><th>State</th></tr></thead>
+            <tbody>
+              ${found.mails.map(
+                (one, place) => html`<tr key=${place}>
+                  <td><time title=${exact(one.queued_at)}>${moment(one.queued_at)}</time></td>
+                  <td class="what">${one.to}</td>
+                  <td class="cause">${one.about} ${one.incident ? html`<a href=${`/incidents/${one.incident}`}>${one.incident}</a>` : null}</td>
+                  <td data-label="Because">${one.because || "–"}</td>
+                  <td class="cause">${one.state.replaceAll("-", " ")}${one.sent_at ? html` <time title=${exact(one.sent_at)}>${moment(one.sent_at)}</time>` : null}${one.error ? html`<br /><small class="wrong">${one.error}</small>` : null}</td>
+                </tr>`,
+              )}
+            </tbody>
+          </table></div>`
+        : error ? null : html`<p class="empty">${found ? "Nothing was sent yet." : "Loading…"}</p>`}
+      ${found && found.mails.length < found.total ? html`<p><button onClick=${() => run(found.mails)} disabled=${busy}>Show more (${found.total - found.mails.length})</button></p>` : null}
+    </section>
+  `;
+}

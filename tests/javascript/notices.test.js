@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./static.js";
+
+const { matchOf, slug, whenOf } = await load("notices.js");
+
+const NOTHING = { severities: [], kinds: [], groups: [], tags: [], hours: "", zone: "UTC" };
+
+test("a route that narrows nothing is for every incident", () => assert.equal(whenOf(NOTHING), "every incident"));
+
+test("what a route is for reads as a part of a sentence", () => {
+  const route = { severities: ["critical", "major"], kinds: ["site-blind"], groups: ["core", ""], tags: ["a", "b", "c"], hours: "Mon-Fri 08:00-18:00", zone: "Europe/Paris" };
+  assert.equal(whenOf(route), "critical or major, site blind, in core or all targets, with the tag a, b or c, Mon-Fri 08:00-18:00 (Europe/Paris)");
+});
+
+test("a reason that this page does not know is shown as it is", () => {
+  assert.equal(matchOf("other-hours"), "no: at other hours");
+  assert.equal(matchOf("new-moon"), "new moon");
+});
+
+test("an id is made of a name as the server makes them", () => {
+  assert.equal(slug("Núit  Shift (2)"), "nuit-shift-2");
+  assert.equal(slug("夜"), "");
+  assert.equal(slug(`${"a".repeat(62)} b`), "a".repeat(62));
+});

@@ -1,0 +1,179 @@
+"""Who is told of an incident, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noc_bus.messages import Contact, NotificationRoute, Target
+from noc_bus.time import Time
+from noc_rules.telling import Because, Book, Match, Occasion, match, told, within
+
+# A Tuesday.
+NOON = Time.parse("2026-11-24T12:00:00.000Z")
+NIGHT = Time.parse("2026-11-24T03:00:00.000Z")
+ANNA = Contact(id="anna", name="Anna", mails=["anna@noc.test", "anna@home.test"])
+NIGHTS = Contact(id="nights", name="Night shift", mails=["nights@noc.test"])
+SILENT = Contact(id="silent", name="Nobody reads this", mails=[])
+CONTACTS = {one.id: one for one in (ANNA, NIGHTS, SILENT)}
+ALL = "ops@noc.test"
+
+
+def target(name: str = "core-sw-1", **options: Any) -> Target:
+    return Target(id=name, name=name, address="192.0.2.1", **options)
+
+
+def route(name: str = "r", /, **fields: Any) -> NotificationRoute:
+    return NotificationRoute(**{"id": name, "name": name, "contacts": ["nights"], **fields})
+
+
+def occasion(*targets: Target, kind: str = "target-down", severity: str = "major", at: Time = NOON) -> Occasion:
+    return Occasion(kind, severity, targets, at)
+
+
+def book(*routes: NotificationRoute, everybody: tuple[str, ...] = (ALL,)) -> Book:
+    return Book(CONTACTS, routes, everybody)
+
+
+CORE = target(group="core/switches", tags=["paris"])
+
+TELLINGS = [
+    # Why it is so, the incident, the routes, who is told and for what reason.
+    ("nobody is named: everybody", occasion(CORE), (), {ALL: "told when nobody else is"}),
+    (
+        "a contact of the target, by its id and by an address",
+        occasion(target(contacts=["anna", "bob@noc.test"])),
+        (),
+        {
+            "anna@noc.test": "contact of core-sw-1",
+            "anna@home.test": "contact of core-sw-1",
+            "bob@noc.test": "contact of core-sw-1",
+        },
+    ),
+    ("a route instead of everybody", occasion(CORE), (route(),), {"nights@noc.test": "route r"}),
+    (
+        "a route adds to the contacts",
+        occasion(target(contacts=["bob@noc.test"])),
+        (route(),),
+        {"bob@noc.test": "contact of core-sw-1", "nights@noc.test": "route r"},
+    ),
+    (
+        "all routes that match, an address once for all its reasons",
+        occasion(target(contacts=["nights@noc.test"])),
+        (route("a"), route("b", contacts=["c@noc.test", "nights"])),
+        {"nights@noc.test": "contact of core-sw-1, route a, route b", "c@noc.test": "route b"},
+    ),
+    ("a contact without an address names nobody", occasion(target(contacts=["silent"])), (), {ALL: "told when nobody else is"}),
+    ("an unknown contact names nobody", occasion(target(contacts=["gone"])), (), {ALL: "told when nobody else is"}),
+    (
+        "of two targets one has nobody: everybody too",
+        occasion(target("a", contacts=["bob@noc.test"]), target("b")),
+        (),
+        {"bob@noc.test": "contact of a", ALL: "told when nobody else is"},
+    ),
+    (
+        "a route for the group of one of two",
+        occasion(target("a", group="core"), target("b", group="lab")),
+        (route(groups=["core"]),),
+        {"nights@noc.test": "route r", ALL: "told when nobody else is"},
+    ),
+    (
+        "an incident about a site: routes for targets say nothing of it",
+        occasion(kind="site-blind"),
+        (route("a", groups=["core"]), route("b", tags=["paris"]), route("c", kinds=["site-blind"], contacts=["anna"])),
+        {"anna@noc.test": "route c", "anna@home.test": "route c"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "incident", "routes", "expected"), TELLINGS, ids=[one[0] for one in TELLINGS])
+def test_who_is_told(
+    why: str, incident: Occasion, routes: tuple[NotificationRoute, ...], expected: dict[str, str]
+) -> None:
+    found = told(incident, book(*routes)).recipients
+    assert {to: ", ".join(map(str, reasons)) for to, reasons in found.items()} == expected
+    assert list(found) == list(expected)
+
+
+MATCHES = [
+    ({}, occasion(CORE), Match.MATCHES),
+    ({"groups": ["core"]}, occasion(CORE), Match.MATCHES),
+    ({"groups": ["core/switches"]}, occasion(CORE), Match.MATCHES),
+    ({"groups": ["core/switch"]}, occasion(CORE), Match.OTHER_GROUP),
+    ({"groups": ["lab", "core"]}, occasion(CORE), Match.MATCHES),
+    ({"groups": [""]}, occasion(CORE), Match.MATCHES),
+    ({"groups": ["core"]}, occasion(), Match.OTHER_GROUP),
+    ({"tags": ["paris", "lyon"]}, occasion(CORE), Match.MATCHES),
+    ({"tags": ["lyon"]}, occasion(CORE), Match.OTHER_TAGS),
+    ({"groups": ["core"], "tags": ["lyon"]}, occasion(CORE), Match.OTHER_TAGS),
+    ({"groups": ["lab"], "tags": ["x"]}, occasion(target("a", group="lab"), target("b", tags=["x"])), Match.OTHER_TAGS),
+    ({"groups": ["lab"]}, occasion(CORE, target("b", group="lab")), Match.MATCHES),
+    ({"severities": ["critical"]}, occasion(CORE), Match.OTHER_SEVERITY),
+    ({"severities": ["major", "critical"]}, occasion(CORE), Match.MATCHES),
+    ({"kinds": ["site-blind"]}, occasion(CORE), Match.OTHER_KIND),
+    ({"kinds": ["target-down"]}, occasion(CORE), Match.MATCHES),
+    ({"hours": "Mon-Fri 08:00-18:00"}, occasion(CORE), Match.MATCHES),
+    ({"hours": "Mon-Fri 08:00-18:00"}, occasion(CORE, at=NIGHT), Match.OTHER_HOURS),
+    ({"hours": "Mon-Fri 08:00-18:00", "zone": "Asia/Tokyo"}, occasion(CORE, at=NIGHT), Match.MATCHES),
+    ({"hours": "Sat-Sun 00:00-24:00"}, occasion(CORE), Match.OTHER_HOURS),
+]
+
+
+@pytest.mark.parametrize(("fields", "incident", "expected"), MATCHES)
+def test_whether_a_route_matches_and_what_keeps_it_off(
+    fields: dict[str, Any], incident: Occasion, expected: Match
+) -> None:
+    assert match(route(**fields), incident) is expected
+
+
+def test_hours_follow_the_clock_of_their_zone_over_the_end_of_summer_time() -> None:
+    # 07:30 UTC is 09:30 in Paris on the day before the clocks go back, and 08:30 the day after.
+    before, after = Time.parse("2026-10-24T07:30:00Z"), Time.parse("2026-10-25T07:30:00Z")
+    assert within("Sat-Sun 09:00-10:00", "Europe/Paris", before)
+    assert not within("Sat-Sun 09:00-10:00", "Europe/Paris", after)
+
+
+@pytest.mark.parametrize(("hours", "zone"), [("at dusk", "UTC"), ("Mon-Sun 00:00-00:01", "Moon/Crater"), ("", "UTC")])
+def test_hours_that_cannot_be_read_keep_nobody_off(hours: str, zone: str) -> None:
+    assert within(hours, zone, NOON)
+
+
+def test_what_is_neither_an_address_nor_a_contact_is_named() -> None:
+    found = told(occasion(target(contacts=["gone", "anna"])), book(route(contacts=["old", "anna"])))
+    assert found.unknown == ("gone", "old")
+
+
+ROUTES = st.builds(
+    route,
+    st.sampled_from(["r1", "r2", "r3"]),
+    contacts=st.lists(st.sampled_from(["anna", "nights", "silent", "gone", "z@noc.test"]), min_size=1, max_size=3),
+    groups=st.lists(st.sampled_from(["", "core", "lab", "core/x"]), max_size=2),
+    tags=st.lists(st.sampled_from(["a", "b"]), max_size=2),
+)
+TARGETS = st.lists(
+    st.builds(
+        target,
+        st.sampled_from(["t1", "t2", "t3"]),
+        group=st.sampled_from(["", "core", "core/x", "lab"]),
+        tags=st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        contacts=st.lists(st.sampled_from(["anna", "silent", "gone", "z@noc.test"]), max_size=2),
+    ),
+    max_size=5,
+)
+
+
+@given(TARGETS, st.lists(ROUTES, max_size=3))
+def test_nobody_is_forgotten_and_more_targets_or_routes_tell_no_fewer_but_for_everybody(
+    targets: list[Target], routes: list[NotificationRoute]
+) -> None:
+    found = told(occasion(*targets), book(*routes)).recipients
+    assert found, "somebody is always told where somebody is told when nobody else is"
+    for one in targets:
+        assert told(occasion(one), book(*routes)).recipients.keys() <= found.keys()
+    matching = {one.id for one in routes if match(one, occasion(*targets)) is Match.MATCHES}
+    named = {reason.name for reasons in found.values() for reason in reasons if reason.code is Because.ROUTE}
+    assert named <= matching
+    assert told(occasion(*targets), book(*routes, everybody=())).recipients.keys() <= found.keys()

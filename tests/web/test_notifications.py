@@ -1,0 +1,122 @@
+"""Contacts and routes by the API: what is accepted, what the alerter gets of it, and who would be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noc_bus.channels import SEALED, SERVICES
+from noc_bus.codec import decode
+from noc_bus.messages import NotificationSettings, ServicePresence
+from noc_bus.sealed import SealingKey
+from tests.web.conftest import Service
+
+ANNA = {"name": "Anna", "mails": ["anna@noc.test"], "zone": "Europe/Paris"}
+
+
+@pytest.fixture
+def furnished(service: Service) -> Service:
+    """Anna, whom a route tells of the core at night, and two targets."""
+    admin = service.by("admin")
+    admin.api("PUT", "contacts/anna", ANNA)
+    hours = {"hours": "Mon-Sun 00:00-08:00", "zone": "Europe/Paris"}
+    admin.api(
+        "PUT", "notification-routes/nights", {"name": "Nights", "contacts": ["anna"], "groups": ["core"], **hours}
+    )
+    admin.api("POST", "targets", {"id": "core-sw-1", "address": "10.0.0.1", "group": "core/switches"})
+    admin.api("POST", "targets", {"id": "lab", "address": "10.0.0.2", "contacts": ["anna", "gone", "bob@noc.test"]})
+    admin.api("PATCH", "mail", {"mail_to": ["ops@noc.test"]})
+    return service
+
+
+def test_who_would_be_told_if_a_target_went_down_at_night_and_why(furnished: Service) -> None:
+    ask = furnished.by("viewer").get
+    night = ask("notifications/who?target=core-sw-1&at=2026-11-24T03:00:00%2B01:00")
+    assert [(one["to"], one["name"], one["because"][0]["text"]) for one in night["told"]] == [
+        ("anna@noc.test", "Anna", "route nights")
+    ]
+    assert night["routes"] == [{"id": "nights", "name": "Nights", "match": "matches"}]
+    assert (night["severity"], night["kind"], night["is_mail_set_up"]) == ("major", "target-down", False)
+    noon = ask("notifications/who?target=core-sw-1&at=2026-11-24T12:00:00Z")
+    assert [(one["to"], one["because"][0]["code"]) for one in noon["told"]] == [("ops@noc.test", "everybody")]
+    assert noon["routes"][0]["match"] == "other-hours"
+    lab = ask("notifications/who?target=lab")
+    assert [one["to"] for one in lab["told"]] == ["anna@noc.test", "bob@noc.test"]
+    assert (lab["unknown"], lab["routes"][0]["match"]) == (["gone"], "other-group")
+    assert ask("notifications/who")["kind"] == "site-blind"
+    ask("notifications/who?target=nothing", status=404)
+
+
+def test_a_recipient_of_the_alerter_s_environment_counts_before_that_of_settings(furnished: Service) -> None:
+    given = {"NOC_MAIL_TO": "env@noc.test, two@noc.test", "NOC_SMTP_URL": "mail.test:25", "NOC_MAIL_FROM": "x@noc.test"}
+    furnished.others.publish(SERVICES, ServicePresence(service="alerter", online=True, environment=given))
+    furnished.let_pass(1)
+    found = furnished.by("viewer").get("notifications/who")
+    assert [one["to"] for one in found["told"]] == ["env@noc.test", "two@noc.test"]
+    assert found["is_mail_set_up"]
+
+
+def test_the_alerter_gets_contacts_and_routes_sealed_and_the_audit_has_every_change(
+    furnished: Service, tmp_path: Path
+) -> None:
+    key = SealingKey(tmp_path / "alerter.key")
+    furnished.others.publish(SERVICES, ServicePresence(service="alerter", online=True, sealing_key=key.public))
+    furnished.let_pass(1)
+    admin = furnished.by("admin")
+
+    def taken() -> NotificationSettings:
+        (sealed,) = furnished.hub.now(SEALED)
+        return decode(key.opened(sealed.content), NotificationSettings)
+
+    assert [(one.id, one.zone) for one in taken().contacts] == [("anna", "Europe/Paris")]
+    assert [(one.id, one.groups) for one in taken().routes] == [("nights", ["core"])]
+    admin.api("DELETE", "notification-routes/nights")
+    assert taken().routes == []
+    acts = [one["act"] for one in admin.get("audit")["audit"]]
+    assert {"change contact", "change route", "delete route"} <= set(acts)
+    assert not any(b"anna@noc.test" in payload for _, payload in furnished.hub.sent)
+
+
+def test_a_contact_that_somebody_names_is_not_deleted(furnished: Service) -> None:
+    admin = furnished.by("admin")
+    refused = admin.api("DELETE", "contacts/anna", status=409)
+    assert refused["code"] == "in-use"
+    assert refused["detail"] == "anna is told by the route nights, the target lab; change those first."
+    admin.api("DELETE", "notification-routes/nights")
+    admin.api("PATCH", "targets/lab", {"contacts": None})
+    admin.api("DELETE", "contacts/anna")
+    assert admin.get("contacts") == {"contacts": []}
+    admin.api("DELETE", "contacts/anna", status=404)
+    admin.api("DELETE", "notification-routes/nights", status=404)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "words"),
+    [
+        ("contacts/x", {"mails": []}, "name", "name is missing; use"),
+        ("contacts/x", {"name": "X", "mails": ["bob"]}, "mails", 'use a list of at most 20, each a mail address'),
+        ("contacts/x", {"name": "X", "zone": "Mars/Crater"}, "zone", "use the name of a time zone, like Europe/Paris"),
+        ("contacts/X", {"name": "X"}, "id", "lower-case letters"),
+        ("contacts/x", {"name": "X", "colour": "red"}, "colour", "is not an option"),
+        ("notification-routes/x", {"name": "X", "contacts": []}, "contacts", "contacts is missing"),
+        ("notification-routes/x", {"name": "X", "contacts": ["gone"]}, "contacts", "'gone' is no contact; add it first"),
+        ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "hours": "at dusk"}, "hours", "use days and hours like"),
+        ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "zone": "../x"}, "zone", "the name of a time zone"),
+        ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "severities": ["bad"]}, "severities", "critical, major or minor"),
+        ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "kinds": ["x"]}, "kinds", "target-down"),
+        ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "groups": ["/"]}, "groups", "empty name"),
+    ],
+)  # fmt: skip
+def test_what_is_not_accepted_is_one_sentence_about_its_field(
+    service: Service, path: str, body: dict[str, Any], field: str, words: str
+) -> None:
+    errors = service.by("admin").api("PUT", path, body, status=422)["errors"]
+    assert [one["field"] for one in errors] == [field]
+    assert words in errors[0]["detail"]
+
+
+def test_what_was_sent_cannot_be_told_without_the_alerter(service: Service) -> None:
+    assert "alerter" in service.by("viewer").get("notifications/sent", status=409)["detail"]
+    assert service.by("admin").api("POST", "mail/tests", {"contact": "nobody"}, status=404)
