@@ -311,6 +311,19 @@ def newest(connection: sqlite3.Connection, now: int) -> Mapping[int, int]:
     return found.last
 
 
+def oldest(connection: sqlite3.Connection, default: int) -> int:
+    """No cycle is from before it; of versions 1 and 2 nobody knows quickly. Within one snapshot of the file."""
+    if has_rows(connection):
+        return 0
+    (block,), (run,) = (connection.execute(query).fetchone() for query in _OLDEST)
+    starts = [slot.low_at for slot in slots(connection)]
+    starts += [one for one in (None if block is None else (block >> SHIFT) * HOUR_MS, run) if one is not None]
+    return min(starts, default=default)
+
+
+_OLDEST: Final = ("SELECT MIN(id) FROM block", "SELECT MIN(low_at) FROM tail")
+
+
 def unsettled(connection: sqlite3.Connection, settled: int) -> list[tuple[int, bytes]]:
     """The portions of the tail in runs after `settled`: number of the run, and the cycles packed."""
     query = "SELECT id >> 32, data FROM tail WHERE id >= (? + 1) << 32 ORDER BY id"

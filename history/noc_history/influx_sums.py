@@ -64,6 +64,11 @@ def read_layout(server: InfluxServer) -> Layout | None:
     return None
 
 
+def _first_cycle(server: InfluxServer) -> Time | None:
+    query = "SELECT FIRST(sent) FROM cycle"
+    return next((Time(row["time"]) for _, rows in server.series(query) for row in rows), None)
+
+
 def unsummed(server: InfluxServer, where: str = "") -> Mapping[Tier, Mapping[Time, int]]:
     """The hours and days that have changed since they were summed up, each with the stamp of its last change."""
     found: dict[Tier, dict[Time, int]] = {HOURS: {}, DAYS: {}}
@@ -86,6 +91,11 @@ class InfluxSums:
         self._left = 0
         self._sum_at_s = self._delete_at_s = 0.0
         self._deleted: dict[str, Time] = {}
+
+    def lay_out_empty(self) -> None:
+        """A bucket without cycles needs no look at its past. Raises StoreError."""
+        if read_layout(self._server) is None and not _first_cycle(self._server):
+            self._keep(Layout(_KEEP_DAYS, Time(0), Time(0), Time(0)))
 
     def work(self, before: Time | None, until_s: float) -> Upkeep:
         """One step after the other until the time is over, one at least. Raises StoreError."""
@@ -120,8 +130,7 @@ class InfluxSums:
 
     def _lay_out(self) -> Generator[None, None, Layout]:
         """Note all hours of a bucket from before there were sums."""
-        firsts = [rows[0]["time"] for _, rows in self._server.series("SELECT FIRST(sent) FROM cycle")]
-        first = min(firsts, default=int(Time.now()))
+        first = _first_cycle(self._server) or Time.now()
         stamp = time.time_ns()
         for day in range(first // DAY_MS * DAY_MS, Time.now() + DAY_MS, DAY_MS):
             query = f"SELECT COUNT(sent) FROM cycle WHERE {between(day, day + DAY_MS)} GROUP BY time(1h) fill(none)"
@@ -130,7 +139,7 @@ class InfluxSums:
                 self._put([*(unsummed_line(HOURS, hour, stamp) for hour in hours), unsummed_line(DAYS, day, stamp)])
             yield
         # What is there already was to be kept for 30 days.
-        days = _KEEP_DAYS_BEFORE if firsts and first < days_ago(1) else _KEEP_DAYS
+        days = _KEEP_DAYS_BEFORE if first < days_ago(1) else _KEEP_DAYS
         layout = Layout(days, Time(0), Time(0), Time(0))
         self._keep(layout)
         return layout

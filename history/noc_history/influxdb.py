@@ -20,6 +20,7 @@ from noc_history.influx_lines import (
     HOURS,
     MINUTES,
     ROLLUP_FIELDS,
+    TIERS,
     TYPES,
     Tier,
     cycle_line,
@@ -29,6 +30,7 @@ from noc_history.influx_lines import (
     mark_line,
     points_of,
     rollup_from,
+    rollup_line,
     silence_line,
     state_line,
     state_record,
@@ -53,6 +55,7 @@ from noc_history.store import (
     SiteRecords,
     StateRecord,
     StoreError,
+    Sum,
     Upkeep,
     Written,
 )
@@ -60,6 +63,9 @@ from noc_history.store import (
 _LINES_AT_ONCE: Final = 5_000
 # So many records of one batch are sent one by one to learn what becomes of each; the others come again anyway.
 _MAX_SINGLES: Final = 64
+# Of one target, in one answer of the server.
+_SUMS_AT_ONCE: Final = 3_000
+_TARGETS: Final = 'SHOW TAG VALUES WITH KEY = "target"'
 _RAW_FIELDS: Final = "sent, received, invalid, rtts_us"
 
 
@@ -96,6 +102,7 @@ class InfluxStore:
         self._server.make_bucket()
         if (trouble := self._server.retention_trouble()) is not None:
             raise StoreError(trouble, can_retry=True)
+        self._sums.lay_out_empty()
 
     # -- writing
 
@@ -285,6 +292,36 @@ class InfluxStore:
                 of_day = f"target = {quoted(target)} AND site = {quoted(site)} AND {period}"
                 for _, rows in self._server.series(f"SELECT {fields} FROM cycle WHERE {of_day}", epoch="ns"):
                     yield from (result_of(whole_row(row), site, target) for row in rows)
+
+    def targets(self) -> Sequence[str]:
+        return sorted({row["value"] for _, rows in self._server.series(_TARGETS) for row in rows})
+
+    def sums(self, target: str, start: Time, end: Time) -> Iterator[Sum]:
+        where = f"target = {quoted(target)} AND "
+        for tier in TIERS:
+            for begin in range(max(start, self._first_of(tier, where)), end, _SUMS_AT_ONCE * tier.width_ms):
+                until = min(end, begin + _SUMS_AT_ONCE * tier.width_ms)
+                for site, rollups in self._summed(where, tier, begin, until, tier.width_ms).items():
+                    yield from (Sum(target, site, tier.width_ms, one) for one in rollups)
+
+    def _first_of(self, tier: Tier, where: str) -> int:
+        query = f"SELECT FIRST(cycles) FROM {tier.measurement} WHERE {where}time > 0"
+        return min((row["time"] for _, rows in self._server.series(query) for row in rows), default=Time.now())
+
+    def write_sums(self, sums: Sequence[Sum]) -> None:
+        for tier in TIERS:
+            of_tier = [one for one in sums if one.width_ms == tier.width_ms]
+            for target in sorted({one.target for one in of_tier}):
+                of_target = {(one.site, one.rollup.start): one.rollup for one in of_tier if one.target == target}
+                starts = [start for _, start in of_target]
+                where = f"target = {quoted(target)} AND {between(min(starts), max(starts) + 1)}"
+                query = f"SELECT cycles FROM {tier.measurement} WHERE {where} GROUP BY site"
+                known = {(tags["site"], row["time"]) for tags, rows in self._server.series(query) for row in rows}
+                lines = [
+                    rollup_line(tier, target, name[0], one) for name, one in of_target.items() if name not in known
+                ]
+                for first in range(0, len(lines), _LINES_AT_ONCE):
+                    self._server.write_whole(lines[first : first + _LINES_AT_ONCE])
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         where = f"target = {quoted(target)} AND {between(start, end)}"

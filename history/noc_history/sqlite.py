@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
 import time
@@ -20,7 +21,7 @@ from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
-from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of
+from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of, oldest
 from noc_history.housekeeping import Housekeeping
 from noc_history.packing import (
     AT,
@@ -47,6 +48,7 @@ from noc_history.store import (
     SiteRecords,
     StateRecord,
     StoreError,
+    Sum,
     Upkeep,
     Written,
     days_ago,
@@ -55,11 +57,14 @@ from noc_history.sums import (
     PACKED_SCHEMA,
     QUARTERS_SCHEMA,
     RECENT_SCHEMA,
+    WIDTH_MS,
     daily_counts,
     hours_and_days,
+    keep,
     quarters_of,
     rollups_of,
     sum_up_block,
+    sums_of,
 )
 from noc_history.sums import SCHEMA as SUMS_SCHEMA
 
@@ -324,11 +329,34 @@ class SqliteStore:
         }
 
     def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
+        with _as_store_error(), self._file.reading("read") as connection:
+            first = max(start, oldest(connection, end))
         for number, _, site in self._read(_SERIES, {"targets": _wanted([target])}):
-            for begin in range(start, end, DAY_MS):
+            for begin in range(first, end, DAY_MS):
                 with _as_store_error(), self._file.reading("read") as connection:
                     rows = cycles_of(connection, [number], begin, min(begin + DAY_MS, end))[number]
                 yield from (result_of(row, site, target) for row in rows)
+
+    def targets(self) -> Sequence[str]:
+        return [target for (target,) in self._read("SELECT DISTINCT target FROM series ORDER BY target")]
+
+    def sums(self, target: str, start: Time, end: Time) -> Iterator[Sum]:
+        for tier, width_ms in WIDTH_MS.items():
+            for number, _, site in self._read(_SERIES, {"targets": _wanted([target])}):
+                with _as_store_error(), self._file.reading("read") as connection:
+                    found = sums_of(connection, tier, number, start, end)
+                yield from (Sum(target, site, width_ms, one) for one in found)
+
+    def write_sums(self, sums: Sequence[Sum]) -> None:
+        with self._writing, _as_store_error(), self._file.transaction("write") as connection:
+            known = _Known()
+            for tier, width_ms in WIDTH_MS.items():
+                of_width = [
+                    one.rollup._replace(series=_series(connection, known, one.target, one.site))
+                    for one in sums
+                    if one.width_ms == width_ms
+                ]
+                keep(connection, tier, of_width)
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         with _as_store_error(), self._file.reading("read") as connection:
@@ -410,16 +438,18 @@ class SqliteStore:
             return self._file.read("read", statement, parameters)
 
 
+def _series(connection: sqlite3.Connection, known: _Known, target: str, site: str) -> int:
+    """Its number, a new one where there is none."""
+    if (target, site) not in known.series:
+        connection.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (target, site))
+        row = connection.execute("SELECT id FROM series WHERE target = ? AND site = ?", (target, site)).fetchone()
+        known.series[target, site] = row[0]
+    return known.series[target, site]
+
+
 def _insert(connection: sqlite3.Connection, batch: Batch, known: _Known) -> int:
     """How many records are new."""
-
-    def series(target: str, site: str) -> int:
-        if (target, site) not in known.series:
-            connection.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (target, site))
-            row = connection.execute("SELECT id FROM series WHERE target = ? AND site = ?", (target, site)).fetchone()
-            known.series[target, site] = row[0]
-        return known.series[target, site]
-
+    series = functools.partial(_series, connection, known)
     rows = without_repeats([row_of(series(one.target, one.site), one) for one in batch.results])
     if rows:
         known.run = commit(connection, rows, known.run)

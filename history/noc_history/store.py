@@ -187,6 +187,16 @@ class Day(NamedTuple):
     received: int
 
 
+class Sum(NamedTuple):
+    """Cycles of one target from one site summed up over five minutes, an hour or a day of UTC."""
+
+    target: str
+    site: str
+    width_ms: int
+    rollup: Rollup
+    """Its `series` means nothing."""
+
+
 class StateRecord(Struct, frozen=True, gc=False):
     """A site's state of a target from `since` on, until the site's next one by epoch and journal number."""
 
@@ -249,6 +259,15 @@ class Store(Protocol):
 
         Of a result the address, the epoch and the sentences are not kept: these are empty, 0, and the codes.
         """
+
+    def targets(self) -> Sequence[str]:
+        """All of which there are cycles, sums or states, sorted."""
+
+    def sums(self, target: str, start: Time, end: Time) -> Iterator[Sum]:
+        """What is kept summed up and begins in the period: by width, site by site, in the order of time."""
+
+    def write_sums(self, sums: Sequence[Sum]) -> None:
+        """Keep sums of which the cycles are gone. Durable on return; where the store has one of its own, that stands."""
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         """By site, of the raw cycles that are kept; a site without any is left out. `sites` None: all."""

@@ -9,7 +9,7 @@ stop anywhere, and be done again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -100,6 +100,7 @@ MINUTES: Final = Tier("minutes", "packed_minutes", HOUR_MS, DAY_MS, 2)
 HOURS: Final = Tier("hours", "packed_hours", DAY_MS, 8 * DAY_MS, 2)
 DAYS: Final = Tier("days", "packed_days", DAY_MS, 64 * DAY_MS, 8)
 TIERS: Final = (MINUTES, HOURS, DAYS)
+WIDTH_MS: Final = {MINUTES: FIVE_MINUTES_MS, HOURS: HOUR_MS, DAYS: DAY_MS}
 UNIT_MS: Final = {
     **{one.fresh: one.fresh_ms for one in TIERS},
     **{one.packed: one.packed_ms for one in TIERS},
@@ -387,6 +388,26 @@ def packed_groups(tier: Tier, number: int, sums: Iterable[Rollup]) -> list[tuple
         (number << SHIFT | group, pack_rollups(list(some)))
         for group, some in groupby(sums, key=lambda one: one.series // tier.series)
     ]
+
+
+def keep(connection: sqlite3.Connection, tier: Tier, sums: Sequence[Rollup]) -> None:
+    """Put sums to the packed ones; what is there already stands."""
+    for key, some in groupby(sorted(sums, key=_place_in(tier)), key=_place_in(tier)):
+        there = connection.execute(_PACKED_DATA[tier], (key,)).fetchone()
+        known = {BY_START(one): one for one in unpack_rollups(there[0])} if there else {}
+        together = {BY_START(one): one for one in some} | known
+        data = pack_rollups([one for _, one in sorted(together.items())])
+        connection.execute(_REPLACE_PACKED[tier], (key, data))
+        if tier == HOURS:
+            connection.execute("INSERT OR REPLACE INTO packed_quarters VALUES (?, ?)", (key, quarters_of(data)))
+
+
+def _place_in(tier: Tier) -> Callable[[Rollup], int]:
+    return lambda one: one.start // tier.packed_ms << SHIFT | one.series // tier.series
+
+
+_PACKED_DATA: Final = {one: f"SELECT data FROM {one.packed} WHERE id = ?" for one in TIERS}  # noqa: S608  # our own names
+_REPLACE_PACKED: Final = {one: f"INSERT OR REPLACE INTO {one.packed} VALUES (?, ?)" for one in TIERS}  # noqa: S608
 
 
 def _oldest(connection: sqlite3.Connection, tier: Tier, default: int) -> int:

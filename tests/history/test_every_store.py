@@ -603,3 +603,37 @@ def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(
     summed_up_by_another(url, end)
     assert charts(store, start, end, *widths) == charts(in_time, start, end, *widths)
     in_time.close()
+
+
+def test_sums_of_one_store_are_taken_by_another_and_replace_none_of_its_own(
+    url: str, store: Store, tmp_path: Path
+) -> None:
+    cycles, start = days_ago(some_cycles(random.Random(14), 30, every_s=1200), 40)
+    end, widths = Time(start + 2 * DAY_MS), (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS)
+    other = SqliteStore(tmp_path / "other.sqlite")
+    write(other, cycles)
+    summed_up(other)
+    found = [one for target in other.targets() for one in other.sums(target, start, end)]
+    assert {one.width_ms for one in found} == {300_000, HOUR_MS, DAY_MS}
+    own, site = cycles[0], cycles[0].site
+    store.prepare()
+    store.write(Batch(results=[own]))
+    summed_up_by_another(url, end)
+    mine = list(store.sums(own.target, start, Time(start + 300_000)))
+    assert [(one.site, one.rollup.cycles) for one in mine] == [(site, 1)] * 3
+    for _ in range(2):
+        store.write_sums(found)
+    assert store.targets() == other.targets()
+    kept = [one for target in store.targets() for one in store.sums(target, start, end)]
+    known = {(own.target, site, one.width_ms, start) for one in mine}
+    for one, theirs in zip(kept, found, strict=True):
+        if (one.target, one.site, one.width_ms, one.rollup.start) in known:
+            assert one.rollup.cycles == 1
+        else:
+            assert one[:3] == theirs[:3]
+            assert one.rollup[1:] == theirs.rollup[1:]
+    for drawn_here, drawn_there in zip(
+        charts(store, start, end, *widths), charts(other, start, end, *widths), strict=True
+    ):
+        assert drawn_here["switch"] == drawn_there["switch"]
+    other.close()

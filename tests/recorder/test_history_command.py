@@ -119,10 +119,19 @@ def test_its_raw_cycles_are_exported_as_lines_of_json_and_as_csv(
     assert (rows[0]["site"], rows[0]["rtts_ms"], rows[0]["invalid"]) == ("here", "1.5", "")
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+FORMS = ["jsonl", "csv", "parquet"]
+
+
+def needs(form: str) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_what_was_exported_is_imported_elsewhere_and_again_without_harm(
     run: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str
 ) -> None:
+    needs(form)
     elsewhere, file = tmp_path_factory.mktemp("elsewhere"), folder / "cycles"
     store = SqliteStore(folder / "history.sqlite")
     late = replace(cycle(1), target="c", invalid="late", invalid_code="late-schedule", rtts_ms=[], received=0)
@@ -142,7 +151,40 @@ def test_what_was_exported_is_imported_elsewhere_and_again_without_harm(
     other.close()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_sums_are_exported_and_imported_where_their_cycles_are_not(
+    run: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str
+) -> None:
+    needs(form)
+    elsewhere, file = tmp_path_factory.mktemp("elsewhere"), folder / "sums"
+    assert run("export", "--sums", "--format", form, "--output", str(file)) == 0
+    SqliteStore(elsewhere / "history.sqlite").marks()
+    for _ in range(2):
+        assert main(["import", str(file), "--format", form, "--data", str(elsewhere)], environment={}) == 0
+    here, there = SqliteStore(folder / "history.sqlite"), SqliteStore(elsewhere / "history.sqlite")
+    end = Time.now()
+    for target in ("a", "b"):
+        found = list(there.sums(target, Time(0), end))
+        assert found == list(here.sums(target, Time(0), end))
+        assert sum(one.rollup.cycles for one in found if one.width_ms == DAY_MS) == 300
+    here.close()
+    there.close()
+
+
+def test_parquet_goes_into_a_file_only(run: Run, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", "--format", "parquet") == 1
+    assert "name a file with --output" in capsys.readouterr().err
+    needs("parquet")
+    (folder / "bad").write_text("no Parquet")
+    assert run("import", str(folder / "bad"), "--format", "parquet") == 1
+    assert "it is no Parquet that can be read" in capsys.readouterr().err
+
+
 LINE = '{"target": "a", "site": "s", "at": "2026-11-24T12:00:00Z", "seq": 1, "sent": 1, "received": 0, "rtts_ms": []}'
+SUM = (
+    '{"target": "a", "site": "s", "at": "2026-11-24T12:05:00Z", "width_s": 300, "cycles": 1, "invalid": 0, "sent": 1, '
+    '"received": 1, "sum_us": 1, "min_ms": 0.001, "max_ms": 0.001, "sketch": "AQEAAQ=="}'
+)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +195,11 @@ LINE = '{"target": "a", "site": "s", "at": "2026-11-24T12:00:00Z", "seq": 1, "se
         ("jsonl", LINE.replace('"a"', '"A b"'), "line 1: Expected `str` matching regex"),
         ("jsonl", LINE.replace("2026", "yesterday"), "line 1: "),
         ("jsonl", LINE.replace('"sent": 1', '"sent": 900'), "line 1: Expected `int` <= 200"),
+        ("jsonl", SUM.replace("300", "299"), "line 1: width_s 299 is none of 300, 3600, 86400"),
+        ("jsonl", SUM.replace("12:05", "12:07"), "line 1: at 2026-11-24T12:07:00Z is no multiple of width_s 300"),
+        ("jsonl", SUM.replace("AQEAAQ==", "AQEAAg=="), "line 1: sketch has 2 RTTs, and 1 were received"),
+        ("jsonl", SUM.replace('"sent": 1', '"sent": "x"'), "line 1: Expected `int`, got `str`"),
+        ("csv", "target,site,width_s\na,s,300\n", "line 1 has no column at; the columns are target, site, at, width_s"),
         ("csv", "target,site\na,s\n", "line 1 has no column at; the columns are target, site, at, seq"),
         ("csv", "target,site,at,seq,sent,received,rtts_ms,invalid,error_codes\na,s,x,one,1,1,,,\n", "line 2: invalid"),
     ],

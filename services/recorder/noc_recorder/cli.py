@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
+from noc_bus.messages import ProbeResult
 from noc_bus.time import DAY_MS, Time
 from noc_frame import progress
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
 from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Store, StoreError, days_ago
+from noc_history.store import Batch, Store, StoreError, Sum, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
-from noc_recorder.exchange import READERS, WRITERS, BadLine
+from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
 
 EXIT_WRONG: Final = 1
 _IN_A_BATCH: Final = 5000
@@ -73,20 +73,25 @@ def _parser() -> argparse.ArgumentParser:
         added = known.add_parser(name, description=about, help=about)
         added.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
         added.set_defaults(run=run)
-    about = "Write the raw cycles that are kept to a file or to standard output, of any store."
+    about = "Write the raw cycles that are kept, or their sums, to a file or to standard output, of any store."
     export = known.add_parser("export", description=about, help=about)
     export.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
-    export.add_argument("--format", choices=WRITERS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
+    export.add_argument(
+        "--format", choices=FORMATS, default="jsonl", help="JSON Lines, CSV or Parquet (default: jsonl)"
+    )
+    export.add_argument(
+        "--sums", action="store_true", help="what cycles are summed up to over 5 minutes, an hour and a day"
+    )
     export.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
     export.add_argument("--target", metavar="ID", action="append", help="only this one; may be given several times")
     export.add_argument("--from", metavar="TIME", type=_moment, dest="start", help="such as 2026-11-24T12:00:00Z")
     export.add_argument("--to", metavar="TIME", type=_moment, dest="end", help="default: now")
     export.set_defaults(run=_export)
-    about = "Store the raw cycles of such a file, in any store; what is there already is there once."
+    about = "Store what is in such a file, cycles or sums, in any store; what is there already is there once."
     taken = known.add_parser("import", description=about, help=about)
     taken.add_argument("file", metavar="FILE", type=Path, help="as `noc history export` writes it")
     taken.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
-    taken.add_argument("--format", choices=READERS, default="jsonl", help="JSON Lines, or CSV (default: jsonl)")
+    taken.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON Lines, CSV or Parquet (default: jsonl)")
     taken.set_defaults(run=_import)
     return top
 
@@ -144,52 +149,50 @@ def _compact(store: SqliteStore, url: HistoryUrl) -> int:
 def _export(store: Store, arguments: argparse.Namespace) -> int:
     end = arguments.end or Time.now()
     start = arguments.start or Time(end - _LONGEST_MS)
-    known = sorted({target for target, _ in store.last_cycles()})
+    known = store.targets()
     targets = arguments.target or known
     if unknown := [target for target in targets if target not in known]:
         return _refuse(f"There are no cycles of {', '.join(unknown)}")
     try:
-        with (
-            arguments.output.open("w", encoding="utf-8", newline="") if arguments.output else _standard_output() as out
-        ):
-            write = WRITERS[arguments.format](out)
+        with writing(arguments.format, arguments.output, arguments.sums) as write:
             for number, target in enumerate(targets):
-                for one in store.raw_cycles(target, start, end):
+                records = store.sums(target, start, end) if arguments.sums else store.raw_cycles(target, start, end)
+                for one in records:
                     write(one)
                 progress.show("written", (number + 1) / len(targets))
     except BrokenPipeError:
         return EXIT_WRONG
+    except NeedsPackage as error:
+        return _refuse(str(error))
     except OSError as error:
         return _refuse(f"{arguments.output or 'standard output'} cannot be written: {error.strerror}")
     return 0
 
 
-@contextlib.contextmanager
-def _standard_output() -> Iterator[TextIO]:
-    yield sys.stdout
-    sys.stdout.flush()
-
-
 def _import(store: Store, arguments: argparse.Namespace) -> int:
     done = 0
     try:
-        with arguments.file.open(encoding="utf-8", newline="") as file:
-            size = arguments.file.stat().st_size
-            results = READERS[arguments.format](file)
-            while batch := list(itertools.islice(results, _IN_A_BATCH)):
-                if rejected := store.write(Batch(results=batch)).rejected:
-                    return _refuse(f"{rejected[0].reason}; {done:,} cycles before this are stored")
-                done += len(batch)
-                progress.show("stored", min(0.99, file.buffer.tell() / size))
+        store.prepare()
+        records = read(arguments.format, arguments.file)
+        while batch := list(itertools.islice(records, _IN_A_BATCH)):
+            sums = [one for _, one in batch if isinstance(one, Sum)]
+            store.write_sums(sums)
+            results = [one for _, one in batch if isinstance(one, ProbeResult)]
+            if rejected := store.write(Batch(results=results)).rejected:
+                return _refuse(f"{rejected[0].reason}; {done:,} records before this are stored")
+            done += len(batch)
+            progress.show("stored", min(0.99, batch[-1][0]))
     except BadLine as error:
-        return _refuse(f"{arguments.file}, {error}; {done:,} cycles before it are stored, and may be imported again")
+        return _refuse(f"{arguments.file}, {error}; {done:,} records before it are stored, and may be imported again")
+    except NeedsPackage as error:
+        return _refuse(str(error))
     except UnicodeDecodeError as error:
         return _refuse(f"{arguments.file} is no UTF-8: {error.reason}")
     except OSError as error:
         return _refuse(f"{arguments.file} cannot be read: {error.strerror}")
     finally:
         progress.show("stored", 1)
-    print(f"{done:,} cycles; what was there already is there once", file=sys.stderr)
+    print(f"{done:,} records; what was there already is there once", file=sys.stderr)
     return 0
 
 
