@@ -33,7 +33,7 @@ administration (beside a running system, or without one)
   noc account add NAME --read TOPICS
   noc targets import FILE    CSV or JSON; all rows or none
   noc targets export FILE
-  noc history check|stats|compact
+  noc history check|stats|compact|export|import|copy
 
 one service alone (noc prober --help shows its settings)
   noc prober | recorder | alerter | web

@@ -1,4 +1,4 @@
-"""`noc history check|stats|compact|export|import`: beside a running recorder or without one."""
+"""`noc history check|stats|compact|export|import|copy`: beside a running recorder or without one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Store, StoreError, Sum, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
+from noc_recorder.copying import Progress, copy
 from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
 
 EXIT_WRONG: Final = 1
@@ -33,6 +34,8 @@ def main(
     """Run one command; its exit code. `folder`: where the data are unless --data says so; else NOC_DATA decides."""
     arguments = _parser().parse_args(words)
     try:
+        if arguments.command == "copy":
+            return _copy(arguments, folder, environment)
         url = _url(arguments.data, folder, environment)
         store = url.open()
         if arguments.run in (_export, _import):
@@ -60,7 +63,7 @@ def _with(store: Store, act: Callable[[], int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="noc history", description="The history that the recorder keeps.")
-    known = top.add_subparsers(metavar="check|stats|compact|export|import", required=True)
+    known = top.add_subparsers(metavar="check|stats|compact|export|import|copy", dest="command", required=True)
     for name, run, about in (
         ("check", _check, "Read all of it and say what is wrong; exit status 1 where something is."),
         ("stats", _stats, "What is in it, from when to when, and how much room it takes."),
@@ -93,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     taken.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
     taken.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON Lines, CSV or Parquet (default: jsonl)")
     taken.set_defaults(run=_import)
+    about = "Copy all of a SQLite history into another store, such as an InfluxDB; go on where it was cut off."
+    copied = known.add_parser("copy", description=about, help=about)
+    copied.add_argument("--data", metavar="DIR", help="the data folder with the history to copy (NOC_DATA)")
+    copied.add_argument("--to", metavar="URL", help="where to, as NOC_HISTORY_URL names it (default: that setting)")
     return top
 
 
@@ -193,6 +200,32 @@ def _import(store: Store, arguments: argparse.Namespace) -> int:
     finally:
         progress.show("stored", 1)
     print(f"{done:,} records; what was there already is there once", file=sys.stderr)
+    return 0
+
+
+def _copy(arguments: argparse.Namespace, folder: Callable[[], Path] | None, environment: Mapping[str, str]) -> int:
+    data = Path(arguments.data).expanduser() if arguments.data else folder() if folder else DATA.read(environment)
+    source = in_folder(data).open()
+    assert isinstance(source, SqliteStore)
+    if not source.path.is_file():
+        return _refuse(f"There is no history in {source.path}; name the data folder with --data")
+    url = HISTORY_URL.read({HISTORY_URL.name: arguments.to} if arguments.to else environment)
+    if url is None:
+        return _refuse("Where to is not said; use --to influxdb://token@host:8086/org/bucket, or set NOC_HISTORY_URL")
+    destination = url.open()
+    if isinstance(destination, SqliteStore) and destination.path.resolve() == source.path.resolve():
+        return _refuse(f"{source.path} is the history to copy; name another store with --to")
+    progress_file = Progress(source.path.with_suffix(".copy"))
+    try:
+        progress_file.open(url.described)
+        cycles = copy(source, destination, progress_file, functools.partial(progress.show, "copied"))
+    except OSError as error:
+        return _refuse(f"{error.filename} cannot be written: {error.strerror}")
+    finally:
+        progress.show("copied", 1)
+        source.close()
+        destination.close()
+    print(f"{cycles:,} cycles, their sums, states and incidents are in {url.described}", file=sys.stderr)
     return 0
 
 
