@@ -29,7 +29,8 @@ more sites (with noc up --listen ADDRESS)
 
 administration (beside a running system, or without one)
   noc user add NAME --role ROLE
-  noc token create --role ROLE [--name NAME]
+  noc user reset-admin       where no admin can log in any more
+  noc token create --role ROLE [--days N] [--area AREA]
   noc account add NAME --read TOPICS
   noc targets import FILE    CSV or JSON; all rows or none
   noc targets export FILE

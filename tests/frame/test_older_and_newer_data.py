@@ -149,8 +149,12 @@ def test_a_catalogue_of_the_time_before_versions_were_numbered_opens_with_nothin
     database.close()
     with closing(sqlite3.connect(folder / "web.sqlite")) as connection:
         # Without what came after there were versions.
-        for table in ("broker_account", "broker", "notification"):
+        for table in ("broker_account", "broker", "notification", "maintenance", "maintenance_past"):
             connection.execute(f"DROP TABLE {table}")
+        later = {"audit": ("origin", "before", "after"), "token": ("expires_at", "areas")}
+        for table, columns in later.items():
+            for column in columns:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 0")
     database = Web(folder)
     contents = Catalog(database).contents()

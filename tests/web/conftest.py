@@ -103,7 +103,7 @@ class Service:
         self.picture = Picture(self.bus, clock=self.clock_s)
         self.revisions, self.requests = Revisions(self.picture), Requests(self.bus)
         self.app, csrf = new_app(self.config)
-        guard = Guard(self.accounts, csrf)
+        guard = Guard(self.accounts, csrf, self.config.trusted_proxies)
 
         def tell() -> None:
             self.publisher.sync(self.catalog)

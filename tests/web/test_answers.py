@@ -93,7 +93,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /site-keys": ("site-keys", None),
     "POST /site-keys/{site}": ("site-keys/paris", {"addresses": ["noc.example", "192.0.2.1:443"]}),
     "PUT /site-keys/{site}": ("site-keys/here", {}),
-    "PATCH /site-keys/{site}": ("site-keys/here", {"disabled": True}),
+    "PATCH /site-keys/{site}": ("site-keys/here", {"disabled": False}),
     "GET /incidents": ("incidents", None),
     "GET /incidents/{incident}": ("incidents/i-1", None),
     "GET /incidents/{incident}/members": ("incidents/i-1/members?limit=5", None),

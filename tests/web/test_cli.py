@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,13 +50,40 @@ def test_a_user_whose_password_is_piped_in_can_log_in(cli: Run, tmp_path: Path) 
         assert [entry["act"] for entry in Catalog(database).audit()] == ["add user"]
 
 
+def test_an_admin_who_is_locked_out_gets_in_again(cli: Run, tmp_path: Path) -> None:
+    done = cli("user", "reset-admin", piped=f"{PASSWORD}\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "admin can log in now, as admin, with this password; all sessions of before are over.\n"
+    with closing(Database(tmp_path / "data")) as database:
+        found = Accounts(database).log_in("admin", PASSWORD)
+        assert found
+        assert (found[1].role, found[1].must_change_password) == ("admin", False)
+        (entry,) = Catalog(database).audit()
+    assert (entry["act"], entry["origin"]) == ("reset admin", socket.gethostname())
+    assert PASSWORD not in str(entry)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--days", "0"), "'0' is not accepted; use a whole number of days from 1 to 3650"),
+        (("--days", "x"), "'x' is not accepted; use a whole number of days from 1 to 3650"),
+        (("--area", "everything"), "areas: 'everything' is not accepted; use "),
+    ],
+)
+def test_a_token_that_cannot_be_is_told_what_can(cli: Run, words: tuple[str, ...], sentence: str) -> None:
+    done = cli("token", "create", "--role", "viewer", *words)
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    assert sentence in done.stderr
+
+
 def test_a_token_alone_goes_to_standard_output(cli: Run, tmp_path: Path) -> None:
-    done = cli("token", "create", "--role", "viewer", "--name", "grafana")
+    done = cli("token", "create", "--role", "viewer", "--name", "grafana", "--days", "30", "--area", "reports")
     assert (done.returncode, done.stderr) == (0, "")
     with closing(Database(tmp_path / "data")) as database:
         actor = Accounts(database).whose_token(done.stdout.removesuffix("\n"))
     assert actor
-    assert (actor.name, actor.role) == ("grafana", "viewer")
+    assert (actor.name, actor.role, actor.areas) == ("grafana", "viewer", ("reports",))
 
 
 def test_targets_go_in_and_come_out_again(cli: Run, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
 
     catalog = Catalog(database, tell, config.audit_keep_days)
     app, csrf = new_app(config)
-    guard = Guard(accounts, csrf)
+    guard = Guard(accounts, csrf, config.trusted_proxies)
     store = config.history.open()
     reports = Reports(store, lambda: publisher.targets)
     add_routes(

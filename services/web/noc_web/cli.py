@@ -12,6 +12,7 @@ import getpass
 import json
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -25,6 +26,7 @@ from noc_frame.sqlite import DatabaseFault
 from noc_web import inventory
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.actor import ROLES
+from noc_web.auth.author import Author
 from noc_web.broker.accounts import BrokerAccounts, SiteKey
 from noc_web.broker.files import BrokerFiles
 from noc_web.broker.sites import NewKey, SiteKeys
@@ -36,6 +38,7 @@ from noc_web.problem import ProblemError
 COMMANDS: Final = ("user", "token", "site", "account", "targets")
 """The first words that `main` takes."""
 EXIT_REFUSED: Final = 1
+_MOST_DAYS: Final = 3650
 _DATA_HELP: Final = "the data folder (NOC_DATA, else the usual one)"
 
 
@@ -70,15 +73,30 @@ def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="noc", description="Users, tokens, sites and targets.")
     known = top.add_subparsers(metavar="COMMAND", required=True)
 
-    user = known.add_parser("user", help="people who may log in").add_subparsers(metavar="add", required=True)
+    user = known.add_parser("user", help="people who may log in").add_subparsers(
+        metavar="add|reset-admin", required=True
+    )
     add = _add(user, "add", _add_user, "Add a user; the password is asked for, or read from standard input.")
     add.add_argument("name")
     add.add_argument("--role", choices=ROLES, required=True)
+
+    reset = _add(
+        user, "reset-admin", _reset_admin, "Where no admin can log in any more: make NAME one, with a new password."
+    )
+    reset.add_argument("name", nargs="?", default="admin")
 
     token = known.add_parser("token", help="keys for machines").add_subparsers(metavar="create", required=True)
     create = _add(token, "create", _create_token, "Print a new token for the HTTP API; it is shown this once.")
     create.add_argument("--role", choices=ROLES, required=True)
     create.add_argument("--name", help="what it is for (made up where it is left out)")
+    create.add_argument("--days", type=_days, metavar="N", help="how long it is worth something (until it is deleted)")
+    create.add_argument(
+        "--area",
+        action="append",
+        default=[],
+        help="where it may do what its role may: a first word of the API's paths, such as reports or metrics; may be "
+        "repeated (everywhere)",
+    )
 
     _add_site_commands(known)
     _add_account_commands(known)
@@ -142,8 +160,17 @@ def _add_user(folder: Path, arguments: argparse.Namespace) -> None:
     password = _typed_password(name)
     with closing(Database(folder)) as database:
         Accounts(database).add_user(name, role, password)
-        Catalog(database).note(_who(), "add user", name, {"role": role})
+        Catalog(database).note(_who(), "add user", name, {"role": role}, after={"role": role})
     _say(f"{name} can log in now, as {role}.")
+
+
+def _reset_admin(folder: Path, arguments: argparse.Namespace) -> None:
+    name = arguments.name
+    password = _typed_password(name)
+    with closing(Database(folder)) as database:
+        Accounts(database).reset_admin(name, password)
+        Catalog(database).note(_who(), "reset admin", name, after={"role": "admin", "new password": True})
+    _say(f"{name} can log in now, as admin, with this password; all sessions of before are over.")
 
 
 def _typed_password(name: str) -> str:
@@ -156,11 +183,23 @@ def _typed_password(name: str) -> str:
     return password
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; use a whole number of days from 1 to {_MOST_DAYS}")
+    return int(text)
+
+
 def _create_token(folder: Path, arguments: argparse.Namespace) -> None:
     name = arguments.name or f"{arguments.role}-{secrets.token_hex(3)}"
     with closing(Database(folder)) as database:
-        token = Accounts(database).create_token(name, arguments.role)
-        Catalog(database).note(_who(), "create token", name, {"role": arguments.role})
+        if arguments.area:
+            # Only then: it brings the whole API along.
+            from noc_web.api.tokens import check_areas
+
+            check_areas(tuple(arguments.area))
+        token = Accounts(database).create_token(name, arguments.role, arguments.days, arguments.area)
+        detail = {"role": arguments.role, "days": arguments.days, "areas": arguments.area}
+        Catalog(database).note(_who(), "create token", name, detail, after=detail)
     print(token)
 
 
@@ -295,12 +334,14 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def _who() -> str:
+def _who() -> Author:
     """For the audit: the person at this terminal."""
     try:
-        return f"{getpass.getuser()} (terminal)"
+        name = getpass.getuser()
     except (KeyError, OSError):
-        return f"user {os.getuid()} (terminal)"
+        name = f"user {os.getuid()}"
+    # sshd says from where; without it somebody sits at this machine.
+    return Author(f"{name} (terminal)", os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or socket.gethostname())
 
 
 if __name__ == "__main__":

@@ -408,6 +408,8 @@ class TokenAnswer(TypedDict):
     begins_with: str
     created_at: At
     used_at: At | None
+    expires_at: Annotated[At | None, Meta(description="null: it does not")]
+    areas: Annotated[list[str], Meta(description="where it counts; empty: everywhere")]
 
 
 class Tokens(TypedDict):
@@ -434,7 +436,10 @@ class AuditEntry(TypedDict):
     who: str
     act: str
     subject: str
+    origin: Annotated[str, Meta(description="the address it came from; empty: not known")]
     detail: dict[str, Any]
+    before: Annotated[dict[str, Any], Meta(description="of what differs, how it was")]
+    after: Annotated[dict[str, Any], Meta(description="of what differs, how it became")]
 
 
 class Audit(TypedDict):

@@ -107,6 +107,18 @@ class UserChange(Body):
 class TokenRequest(Body):
     name: _Name
     role: _Role
+    days: Annotated[
+        Annotated[int, Meta(ge=1, le=3650)] | None,
+        Meta(description="so long it is worth something; null: until it is deleted"),
+    ] = None
+    areas: Annotated[
+        tuple[Annotated[str, Meta(max_length=40)], ...],
+        Meta(
+            max_length=40,
+            description="where it may do what its role may, by the first word of the path below /api/v1, such as "
+            "reports or targets, and metrics; empty: everywhere",
+        ),
+    ] = ()
 
 
 class KeyRequest(Body):

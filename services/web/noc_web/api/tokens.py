@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from noc_web.api import answers
 from noc_web.api.bodies import TokenRequest
 from noc_web.api.route import Ask, Route
 from noc_web.auth.accounts import Accounts
+from noc_web.auth.guard import area_of
 from noc_web.catalog.catalog import Catalog
+from noc_web.problem import FieldError, invalid
 
 
 def list_tokens(ask: Ask, accounts: Accounts) -> object:
@@ -15,8 +19,10 @@ def list_tokens(ask: Ask, accounts: Accounts) -> object:
 
 def create_token(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     wanted = ask.read(TokenRequest)
-    token = accounts.create_token(wanted.name, wanted.role)
-    catalog.note(ask.actor.signature, "create token", wanted.name, {"role": wanted.role})
+    check_areas(wanted.areas)
+    token = accounts.create_token(wanted.name, wanted.role, wanted.days, wanted.areas)
+    detail = {"role": wanted.role, "days": wanted.days, "areas": list(wanted.areas)}
+    catalog.note(ask.actor.signature, "create token", wanted.name, detail, after=detail)
     return {"name": wanted.name, "token": token}
 
 
@@ -24,6 +30,27 @@ def delete_token(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     accounts.delete_token(ask["name"])
     catalog.note(ask.actor.signature, "delete token", ask["name"])
     return None
+
+
+_EVERYTHING: Final = {"users", "tokens", "me"}
+
+
+def areas() -> tuple[str, ...]:
+    """What a token may be bound to: the first words of the API's paths, and the metrics.
+
+    Not those by which one makes users and tokens: whoever may do that may reach everything.
+    """
+    from noc_web.api import ROUTES as ALL  # which is made of this module too
+
+    return tuple(sorted({area_of(route.path) for route in ALL} - _EVERYTHING | {"metrics"}))
+
+
+def check_areas(wanted: tuple[str, ...]) -> None:
+    """Raises ProblemError 422."""
+    for one in wanted:
+        if one not in areas():
+            sentence = f"areas: {one[:40]!r} is not accepted; use {', '.join(areas())}."
+            raise invalid([FieldError("areas", sentence)])
 
 
 ROUTES = (

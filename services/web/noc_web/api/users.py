@@ -16,21 +16,24 @@ def list_users(ask: Ask, accounts: Accounts) -> object:
 def add_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     new = ask.read(NewUser)
     accounts.add_user(new.name, new.role, new.password)
-    catalog.note(ask.actor.signature, "add user", new.name, {"role": new.role})
+    catalog.note(ask.actor.signature, "add user", new.name, {"role": new.role}, after={"role": new.role})
     return next(user for user in accounts.users() if user["name"] == new.name)
 
 
 def change_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
     change = ask.read(UserChange)
-    accounts.change_user(ask["name"], change.role, change.password)
+    before = accounts.change_user(ask["name"], change.role, change.password)
     detail = {"role": change.role, "new password": change.password is not None}
-    catalog.note(ask.actor.signature, "change user", ask["name"], detail)
+    after = {"role": change.role} if change.role not in (None, before) else {}
+    catalog.note(
+        ask.actor.signature, "change user", ask["name"], detail, before={"role": before} if after else {}, after=after
+    )
     return next(user for user in accounts.users() if user["name"] == ask["name"])
 
 
 def delete_user(ask: Ask, catalog: Catalog, accounts: Accounts) -> object:
-    accounts.delete_user(ask["name"])
-    catalog.note(ask.actor.signature, "delete user", ask["name"])
+    before = accounts.delete_user(ask["name"])
+    catalog.note(ask.actor.signature, "delete user", ask["name"], before={"role": before})
     return None
 
 

@@ -8,11 +8,11 @@ import json
 import re
 import secrets
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
 from noc_frame.sqlite import DatabaseFault
 from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
@@ -179,28 +179,49 @@ class Accounts:
                 raise _exists(f"A user {name!r} exists already; choose another name.")
             connection.execute(_ADD_USER, (name, role, password_hash, False, int(Time.now())))
 
-    def change_user(self, name: str, role: str | None, password: str | None) -> None:
-        """Ends that user's sessions. Raises ProblemError 404, 409, 422."""
+    def change_user(self, name: str, role: str | None, password: str | None) -> str:
+        """Ends that user's sessions; the role it had. Raises ProblemError 404, 409, 422."""
         if role is not None:
             _check_role(role)
         if password is not None:
             passwords.check_acceptable(password, name)
         with self._database.begin() as connection:
-            user_id = _id_of(connection, name)
+            user_id, before = _id_of(connection, name), _role_of(connection, name)
             if role is not None:
                 _keep_an_admin(connection, name, role)
                 connection.execute("UPDATE user SET role = ? WHERE id = ?", (role, user_id))
             if password is not None:
                 connection.execute(_SET_HASH, (passwords.hashed(password), user_id))
             connection.execute("DELETE FROM session WHERE user_id = ?", (user_id,))
+        return before
 
-    def delete_user(self, name: str) -> None:
-        """Raises ProblemError 404, and 409 for the last admin."""
+    def reset_admin(self, name: str, password: str) -> bool:
+        """Make somebody an admin with that password, and add them where there is nobody of that name.
+
+        For whoever has the data folder, when no admin can log in any more. Ends their sessions; whether they were
+        added. Raises ProblemError 422.
+        """
+        _check_name(name)
+        passwords.check_acceptable(password, name)
+        hashed = passwords.hashed(password)
         with self._database.begin() as connection:
-            user_id = _id_of(connection, name)
+            found = connection.execute("SELECT id FROM user WHERE name = ?", (name,)).fetchone()
+            if found is None:
+                connection.execute(_ADD_USER, (name, "admin", hashed, False, int(Time.now())))
+                return True
+            connection.execute("UPDATE user SET role = 'admin' WHERE id = ?", found)
+            connection.execute(_SET_HASH, (hashed, found[0]))
+            connection.execute("DELETE FROM session WHERE user_id = ?", found)
+        return False
+
+    def delete_user(self, name: str) -> str:
+        """The role it had. Raises ProblemError 404, and 409 for the last admin."""
+        with self._database.begin() as connection:
+            user_id, before = _id_of(connection, name), _role_of(connection, name)
             _keep_an_admin(connection, name, None)
             # Sessions and places go with it.
             connection.execute("DELETE FROM user WHERE id = ?", (user_id,))
+        return before
 
     def choose_password(self, actor: Actor, current: str | None, new: str, folder: Path) -> None:
         """A person's own password; all other sessions end. `current` is not asked after a one-time secret.
@@ -229,7 +250,9 @@ class Accounts:
     # -- tokens
 
     def tokens(self) -> list[dict[str, Any]]:
-        rows = self._database.rows("SELECT name, role, prefix, created_at, used_at FROM token ORDER BY name")
+        rows = self._database.rows(
+            "SELECT name, role, prefix, created_at, used_at, expires_at, areas FROM token ORDER BY name"
+        )
         return [
             {
                 "name": name,
@@ -237,40 +260,54 @@ class Accounts:
                 "begins_with": prefix,
                 "created_at": str(Time(created_at)),
                 "used_at": None if used_at is None else str(Time(used_at)),
+                "expires_at": None if expires_at is None else str(Time(expires_at)),
+                "areas": json.loads(areas),
             }
-            for name, role, prefix, created_at, used_at in rows
+            for name, role, prefix, created_at, used_at, expires_at, areas in rows
         ]
 
-    def create_token(self, name: str, role: str) -> str:
-        """The token, which nobody can ask for again. Raises ProblemError 409, 422."""
+    def create_token(self, name: str, role: str, days: int | None = None, areas: Sequence[str] = ()) -> str:
+        """The token, which nobody can ask for again. Raises ProblemError 409, 422.
+
+        `days`: so long it is worth something; None: until it is deleted. `areas`: see `Actor`.
+        """
         _check_name(name)
         _check_role(role)
+        now = int(Time.now())
+        expires_at = None if days is None else now + days * DAY_MS
         # The beginning tells people, and tools that look for leaked keys, what it is.
         token = f"noc_{secrets.token_urlsafe(32)}"
         with self._database.begin() as connection:
             if connection.execute("SELECT 1 FROM token WHERE name = ?", (name,)).fetchone():
                 raise _exists(f"A token {name!r} exists already; choose another name or delete that one.")
             connection.execute(
-                "INSERT INTO token (name, role, prefix, token_hash, created_at) VALUES (?, ?, ?, ?, ?)",
-                (name, role, token[:8], _hash(token), int(Time.now())),
+                "INSERT INTO token (name, role, prefix, token_hash, created_at, expires_at, areas) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (name, role, token[:8], _hash(token), now, expires_at, json.dumps(sorted(set(areas)))),
             )
         return token
 
     def delete_token(self, name: str) -> None:
-        """Raises ProblemError 404."""
+        """Raises ProblemError 404. Who uses it is nobody from then on."""
         with self._database.begin() as connection:
             if not connection.execute("DELETE FROM token WHERE name = ?", (name,)).rowcount:
                 raise ProblemError(404, f"There is no token {name[:64]!r}.")
 
     def whose_token(self, token: str) -> Actor | None:
+        """Who asks with it; None where nobody has it, or it has expired."""
         now = int(Time.now())
-        found = self._database.rows("SELECT id, name, role, used_at FROM token WHERE token_hash = ?", _hash(token))
+        found = self._database.rows(
+            "SELECT id, name, role, used_at, areas FROM token "
+            "WHERE token_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
+            _hash(token),
+            now,
+        )
         if not found:
             return None
-        row, name, role, used_at = found[0]
+        row, name, role, used_at, areas = found[0]
         if used_at is None or now - used_at > _SEEN_EVERY_MS:
             self._note_use("UPDATE token SET used_at = ? WHERE id = ?", now, row)
-        return Actor(name, cast("Role", role))
+        return Actor(name, cast("Role", role), areas=tuple(json.loads(areas)))
 
     # --
 
@@ -303,6 +340,10 @@ def _id_of(connection: sqlite3.Connection, name: str) -> int:
     if found is None:
         raise ProblemError(404, f"There is no user {name[:64]!r}.")
     return int(found[0])
+
+
+def _role_of(connection: sqlite3.Connection, name: str) -> str:
+    return str(connection.execute("SELECT role FROM user WHERE name = ?", (name,)).fetchone()[0])
 
 
 def _check_name(name: str) -> None:

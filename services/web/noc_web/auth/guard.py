@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from flask import Request
@@ -10,6 +12,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.actor import Actor, Role
+from noc_web.auth.client import Network, client_address
 from noc_web.problem import ProblemCode, ProblemError
 
 COOKIE_KEY: Final = "log-in"
@@ -20,12 +23,18 @@ _BEARER: Final = "bearer"
 
 
 class Guard:
-    def __init__(self, accounts: Accounts, csrf: CSRFProtect) -> None:
+    def __init__(self, accounts: Accounts, csrf: CSRFProtect, trusted: Sequence[Network] = ()) -> None:
+        """`trusted`: the proxies that say from where a request comes."""
         self._accounts = accounts
         self._csrf = csrf
+        self._trusted = trusted
 
     def actor(self, request: Request) -> Actor | None:
         """A token wins over a cookie; a wrong token is nobody."""
+        actor = self._actor(request)
+        return replace(actor, origin=client_address(request, self._trusted)) if actor else None
+
+    def _actor(self, request: Request) -> Actor | None:
         header = request.headers.get("Authorization", "")
         if header:
             scheme, _, token = header.partition(" ")
@@ -45,6 +54,8 @@ class Guard:
             self.check_form(request)
         if actor.must_change_password and not before_password:
             raise ProblemError(403, "Choose a password first.", code=ProblemCode.CHOOSE_PASSWORD)
+        if not actor.may_enter(area_of(request.path)):
+            raise ProblemError(403, f"The token {actor.name} is for {', '.join(actor.areas)} only.")
         if not actor.may(role):
             raise ProblemError(403, f"This needs the role {role}; {actor.name} has the role {actor.role}.")
         return actor
@@ -56,3 +67,8 @@ class Guard:
         except CSRFError as error:
             sentence = f"{error.description} Reload the page."
             raise ProblemError(400, sentence, code=ProblemCode.STALE_PAGE) from None
+
+
+def area_of(path: str) -> str:
+    """What of the API a path belongs to, by its first word: targets, reports, metrics."""
+    return path.removeprefix("/api/v1").strip("/").partition("/")[0]

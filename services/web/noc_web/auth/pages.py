@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from noc_frame import log
 from noc_web.auth import own_password
 from noc_web.auth.accounts import Accounts
+from noc_web.auth.author import Author
 from noc_web.auth.client import client_address
 from noc_web.auth.guard import COOKIE_KEY, Guard
 from noc_web.auth.throttle import WINDOW_S, Throttle
@@ -75,7 +76,7 @@ class LoginPages:
         self._throttle.succeeded(limits)
         secret, actor = found
         self._accounts.note_place(actor.name, address)
-        self._catalog.note(actor.name, "log in", address)
+        self._catalog.note(Author(actor.name, address), "log in", address)
         # A new cookie, so that nobody can plant the one they know.
         browser = _browser()
         cookie.clear()

@@ -15,6 +15,7 @@ from noc_bus.channels import parse_site
 from noc_bus.messages import Maintenance, Site, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.inheritance import chain
+from noc_web.auth.author import origin_of
 from noc_web.catalog import maintenances, options, rows
 from noc_web.catalog.contents import Contents, Draft, Own
 from noc_web.catalog.table import MOST_ROWS, Listing
@@ -279,10 +280,19 @@ class Catalog:
 
     # -- audit
 
-    def note(self, who: str, act: str, subject: str, detail: Own | None = None) -> None:
-        """Write an act that changed something elsewhere into the audit."""
+    def note(
+        self,
+        who: str,
+        act: str,
+        subject: str,
+        detail: Own | None = None,
+        *,
+        before: Own | None = None,
+        after: Own | None = None,
+    ) -> None:
+        """Write an act that changed something elsewhere into the audit. `who` may be an `Author`."""
         with self._database.begin() as connection:
-            self._write_audit(connection, who, act, subject, detail or {})
+            self._write_audit(connection, who, act, subject, detail or {}, before or {}, after or {})
 
     def note_repeated(self, who: str, act: str, subject: str, window_ms: int, *, new_as: str | None = None) -> None:
         """Like `note`, but what the same somebody does again within the window is counted in one row.
@@ -302,17 +312,34 @@ class Catalog:
             connection.execute("UPDATE audit SET detail = ? WHERE id = ?", (json.dumps(counted), row))
 
     def audit(self, most: int = 500) -> list[Own]:
-        newest = "SELECT at, who, act, subject, detail FROM audit ORDER BY id DESC LIMIT ?"
+        newest = "SELECT at, who, act, subject, origin, detail, before, after FROM audit ORDER BY id DESC LIMIT ?"
         return [
-            {"at": str(Time(at)), "who": who, "act": act, "subject": subject, "detail": json.loads(detail)}
-            for at, who, act, subject, detail in self._database.rows(newest, most)
+            {
+                "at": str(Time(at)),
+                "who": who,
+                "act": act,
+                "subject": subject,
+                "origin": origin,
+                **{name: json.loads(text) for name, text in zip(("detail", "before", "after"), texts, strict=True)},
+            }
+            for at, who, act, subject, origin, *texts in self._database.rows(newest, most)
         ]
 
-    def _write_audit(self, connection: sqlite3.Connection, who: str, act: str, subject: str, detail: Own) -> None:
+    def _write_audit(
+        self,
+        connection: sqlite3.Connection,
+        who: str,
+        act: str,
+        subject: str,
+        detail: Own,
+        before: Own | None = None,
+        after: Own | None = None,
+    ) -> None:
         now = int(Time.now())
+        texts = (json.dumps(one) for one in (detail, before or {}, after or {}))
         connection.execute(
-            "INSERT INTO audit (at, who, act, subject, detail) VALUES (?, ?, ?, ?, ?)",
-            (now, who, act, subject, json.dumps(detail)),
+            "INSERT INTO audit (at, who, act, subject, origin, detail, before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (now, str(who), act, subject, origin_of(who), *texts),
         )
         if now - self._audit_cut_at > DAY_MS:
             connection.execute("DELETE FROM audit WHERE at < ?", (now - self._keep_audit_ms,))
@@ -336,7 +363,8 @@ class Catalog:
                 answer = change(draft)
                 draft.check_parents()
                 revision = rows.write(connection, draft)
-                self._write_audit(connection, who, act, named(answer) if named else subject, detail)
+                name = named(answer) if named else subject
+                self._write_audit(connection, who, act, name, detail, *draft.difference())
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from noc_bus.messages import Maintenance, Site, Target
 from noc_rules.inheritance import is_below
 from noc_web.catalog import options
+from noc_web.json import plain
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 Own = dict[str, Any]
@@ -99,6 +100,19 @@ class Draft:
             yield from ((kind, name, None) for name in before if name not in after)
             yield from ((kind, name, value) for name, value in after.items() if before.get(name) != value)
 
+    def difference(self) -> tuple[Own, Own]:
+        """Of the one that a change is about, what differs: as it was and as it is. Of many at once nothing: they are counted."""
+        changes = list(self.changes())
+        if len(changes) != 1:
+            return {}, {}
+        ((kind, name, value),) = changes
+        before, after = _plain(getattr(self.before, kind).get(name)), _plain(value)
+        names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        return (
+            {name: before[name] for name in sorted(names) if name in before},
+            {name: after[name] for name in sorted(names) if name in after},
+        )
+
     def finished(self, revision: int) -> Contents:
         return Contents(self.targets, self.groups, self.sites, self.maintenances, self.resolved, revision)
 
@@ -112,6 +126,12 @@ class Draft:
         target = options.resolved(own, self.groups)
         before = self.before.resolved.get(target.id)
         return before if before == target else target
+
+
+def _plain(value: Own | Site | Maintenance | None) -> Own:
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else plain(value)
 
 
 def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:

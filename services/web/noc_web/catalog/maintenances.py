@@ -68,8 +68,8 @@ def ended(one: Maintenance, who: str, now: Time) -> Maintenance:
     if found is None:
         raise ProblemError(409, f"{one.title!r} does not run now; delete or edit it.", code=ProblemCode.NOT_RUNNING)
     if one.repeats == "once" or found.until is None:
-        return replace(one, ends_at=now, by=who, at=now)
-    return replace(one, skipped_from=now, skipped_until=Time(found.until), by=who, at=now)
+        return replace(one, ends_at=now, by=str(who), at=now)
+    return replace(one, skipped_from=now, skipped_until=Time(found.until), by=str(who), at=now)
 
 
 def check(one: Maintenance, draft: Draft, seen_sites: Collection[str]) -> None:

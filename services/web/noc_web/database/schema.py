@@ -133,6 +133,17 @@ CREATE TABLE maintenance_past (
 """
 
 
+# `audit`: from which address (empty: not known), and of what differs, what it was and what it became.
+# `token`: null, it does not expire; `areas`, a JSON list, where it counts, empty: everywhere.
+_WHENCE: Final = """
+ALTER TABLE audit ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN before TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE audit ADD COLUMN after TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE token ADD COLUMN expires_at INTEGER;
+ALTER TABLE token ADD COLUMN areas TEXT NOT NULL DEFAULT '[]';
+"""
+
+
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
     # Files of the time before versions were numbered are taken for the first one; some have had this step.
@@ -175,6 +186,6 @@ def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[
 
 
 LADDER: Final = Ladder(
-    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS), sql(_MAINTENANCE)),
+    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS), sql(_MAINTENANCE), sql(_WHENCE)),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

@@ -20,16 +20,17 @@ export function Audit() {
     ${entries.length
       ? html`<div class="scroll">
           <table class="list as-cards">
-            <thead><tr><th>When</th><th>Who</th><th>What</th><th>Of</th><th>Detail</th></tr></thead>
+            <thead><tr><th>When</th><th>Who</th><th>From</th><th>What</th><th>Of</th><th>Change</th></tr></thead>
             <tbody>
               ${entries.map(
                 (/** @type {any} */ one) => html`
                   <tr key=${one.at + one.act + one.subject}>
                     <td><time title=${exact(one.at)}>${full(one.at)}</time></td>
                     <td>${one.who}</td>
+                    <td>${one.origin || "–"}</td>
                     <td>${one.act}</td>
                     <td>${one.subject}</td>
-                    <td class="detail"><code>${Object.keys(one.detail ?? {}).length ? JSON.stringify(one.detail) : ""}</code></td>
+                    <td class="detail"><code>${change(one)}</code></td>
                   </tr>
                 `,
               )}
@@ -38,4 +39,12 @@ export function Audit() {
         </div>`
       : html`<p class="empty">${answer ? "Nothing found." : "Loading…"}</p>`}
   `;
+}
+
+/** What became of what; the details where nothing is compared. @param {any} entry */
+function change({ before, after, detail }) {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const said = (/** @type {any} */ value) => (value === undefined ? "–" : JSON.stringify(value));
+  if (names.length) return names.map((name) => `${name}: ${said(before[name])} → ${said(after[name])}`).join(", ");
+  return Object.keys(detail ?? {}).length ? JSON.stringify(detail) : "";
 }

@@ -8,23 +8,30 @@ import { html, useState } from "../ui.js";
 import { Removal, Trouble } from "./bits.js";
 import { ROLES } from "./users.js";
 
+const DAYS = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["365", "a year"], ["", "until deleted"]];
+
 export function Tokens() {
   const { answer, error, again } = useLoaded("/tokens");
   const [name, setName] = useState("");
   const [role, setRole] = useState("viewer");
+  const [days, setDays] = useState("90");
+  const [areas, setAreas] = useState("");
   const [made, setMade] = useState(/** @type {any} */ (null));
   const creation = useAction(async () => {
-    setMade(await api.post("/tokens", { name: name.trim(), role }));
+    const bound = areas.split(/[\s,]+/).filter(Boolean);
+    setMade(await api.post("/tokens", { name: name.trim(), role, days: days ? Number(days) : null, areas: bound }));
     setName("");
     again();
   });
   const editing = useEditing((token) => api.delete(`/tokens/${encodeURIComponent(token.name)}`), again);
   const tokens = answer?.tokens ?? [];
   return html`
-    <p class="help">A program sends its token as <code>Authorization: Bearer …</code> and may do what the token's role may.</p>
+    <p class="help">A program sends its token as <code>Authorization: Bearer …</code> and may do what the token's role may, within the first words of the API's paths that it is bound to, until it expires.</p>
     <form class="tools" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), creation.run())}>
       <input name="token-name" aria-label="Name of the token" placeholder="what it is for" value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} />
       <select aria-label="Role" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
+      <select aria-label="How long it counts" value=${days} onChange=${(/** @type {any} */ event) => setDays(event.currentTarget.value)}>${DAYS.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
+      <input name="token-areas" aria-label="What it may reach" placeholder="reports, metrics (blank: all)" value=${areas} onInput=${(/** @type {any} */ event) => setAreas(event.currentTarget.value)} />
       <button class="primary" disabled=${creation.busy || !name.trim()}>Create a token</button>
     </form>
     <${Trouble} error=${creation.error ?? error} />
@@ -34,7 +41,7 @@ export function Tokens() {
     ${tokens.length
       ? html`<div class="scroll">
           <table class="list as-cards">
-            <thead><tr><th>Name</th><th>Role</th><th>Starts with</th><th>Created</th><th>Last used</th><th><span class="unseen">Actions</span></th></tr></thead>
+            <thead><tr><th>Name</th><th>Role</th><th>Starts with</th><th>Created</th><th>Last used</th><th>Expires</th><th>Reaches</th><th><span class="unseen">Actions</span></th></tr></thead>
             <tbody>
               ${tokens.map(
                 (/** @type {any} */ token) => html`
@@ -44,6 +51,8 @@ export function Tokens() {
                     <td data-label="Starts with"><code>${token.begins_with}…</code></td>
                     <td data-label="Created"><time title=${exact(token.created_at)}>${moment(token.created_at)}</time></td>
                     <td data-label="Last used">${token.used_at ? html`<time title=${exact(token.used_at)}>${moment(token.used_at)}</time>` : "never"}</td>
+                    <td data-label="Expires">${token.expires_at ? html`<time title=${exact(token.expires_at)}>${Date.parse(token.expires_at) < Date.now() ? "expired" : moment(token.expires_at)}</time>` : "never"}</td>
+                    <td data-label="Reaches">${token.areas.join(", ") || "all"}</td>
                     <td class="acts"><button class="danger" aria-label=${`Delete ${token.name}`} onClick=${() => editing.askToRemove(token)}>Delete</button></td>
                   </tr>
                 `,
