@@ -7,9 +7,10 @@ is skipped is missing and what comes twice counts twice. Several may overlap; wh
 from __future__ import annotations
 
 import calendar as months
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ from noc_bus.messages import Maintenance, Target
 from noc_bus.time import DAY_MS
 from noc_rules.calendar import MINUTES_OF_DAY, WEEKDAYS, Span, clipped, union, wall_spans
 from noc_rules.inheritance import is_below
+from noc_rules.timeline import InForce
 from noc_rules.verdict import sites_of
 
 # A window that repeats lasts a day at the most; neighbours without a gap are one, and are followed for so long.
@@ -172,6 +174,45 @@ def covers_target(one: Maintenance, target: Target, sites: Iterable[str]) -> boo
     """Whether a target is in maintenance while it runs; also where no site pings it but some that are. `sites`: all."""
     known = Covers([Running(one, 0, None)])
     return bool(known.target(target) or known.sites(sites_of(target, sites)))
+
+
+class PastWindow(NamedTuple):
+    """A target was in maintenance from `start` up to `end`."""
+
+    start: int
+    end: int
+    maintenance: str
+    title: str
+
+
+Versions = Mapping[str, Sequence[tuple[int, Maintenance | None]]]
+"""By id, what each maintenance was from when on, in order; None: it was deleted."""
+
+
+class Past:
+    """Which windows ran in a period, each by what its maintenance was at that moment: an edit changes nothing of the past."""
+
+    def __init__(self, versions: Versions, start: int, end: int) -> None:
+        self._windows: list[tuple[Maintenance, Covers, list[Span]]] = []
+        for versions_of_one in versions.values():
+            edges = [*(since for since, _ in versions_of_one), max(end, *(since for since, _ in versions_of_one))]
+            for (_, one), (begin, stop) in zip(versions_of_one, pairwise(edges), strict=True):
+                if one is not None and (found := spans(one, max(start, begin), min(end, stop))):
+                    self._windows.append((one, Covers([Running(one, 0, None)]), found))
+
+    def of(self, in_force: InForce, sites: Collection[str], start: int, end: int) -> list[PastWindow]:
+        """Those of one target, in order, by what was then in force of it; they may overlap. `sites`: all that looked at it."""
+        if not self._windows:
+            return []
+        edges = [start, *in_force.changes(start, end), end]
+        stretches = [(Span(*edge), target) for edge in pairwise(edges) if (target := in_force.at(edge[0]))]
+        return sorted(
+            PastWindow(span.start, span.end, one.id, one.title)
+            for one, covers, found in self._windows
+            for stretch, target in stretches
+            if covers.target(target) or (covers.has_sites and covers.sites(sites_of(target, sites)))
+            for span in clipped(found, *stretch)
+        )
 
 
 def _ends_last(one: Running) -> tuple[int, str]:

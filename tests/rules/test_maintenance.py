@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from noc_bus.messages import Covered, Maintenance, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_rules.calendar import WEEKDAYS
-from noc_rules.maintenance import Covers, Running, Schedule, covers_target, following, is_over, running, spans
+from noc_rules.calendar import WEEKDAYS, Span, union
+from noc_rules.maintenance import Covers, Past, Running, Schedule, covers_target, following, is_over, running, spans
+from noc_rules.timeline import InForce
 
 LONG_AGO = Time.parse("2026-01-01T00:00:00Z")
 MINUTE_MS = 60_000
@@ -291,3 +292,63 @@ def test_windows_are_what_the_wall_clock_shows(one: Maintenance, day: str, ahead
     if after is not None:
         assert _shows(one, after.start)
         assert not _shows(one, after.start - 1)
+
+
+class Then(NamedTuple):
+    """What a target was from a moment on."""
+
+    since: Time
+    target: Target | None
+
+
+DAY = at("2026-11-24 00:00")
+
+
+def hour(number: float) -> Time:
+    return Time(DAY + int(number * HOUR_MS))
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        pytest.param([(0, window(starts_at=hour(2), ends_at=hour(4)))], [(2, 4)], id="one that was set up before"),
+        pytest.param([(3, window(starts_at=hour(2), ends_at=hour(4)))], [(3, 4)], id="not before it was set up"),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4))), (3, window(starts_at=hour(2), ends_at=hour(6)))], [(2, 3), (3, 6)],
+            id="edited to last longer",
+        ),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4))), (5, window(starts_at=hour(8), ends_at=hour(9)))], [(2, 4), (8, 9)],
+            id="what it was stays when it is moved afterwards",
+        ),
+        pytest.param([(0, window(starts_at=hour(2), ends_at=hour(4))), (3, None)], [(2, 3)], id="deleted while it ran"),
+        pytest.param([(0, window(starts_at=hour(2), ends_at=hour(4))), (5, None)], [(2, 4)], id="deleted afterwards"),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4), covers=[Covered(kind="group", name="core")]))], [(2, 3)],
+            id="only while the target was in the group",
+        ),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4), covers=[Covered(kind="tag", name="old")]))], [],
+            id="not by a tag that it had no more",
+        ),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4), covers=[Covered(kind="incident", name="i")]))], [],
+            id="what is snoozed is no planned work",
+        ),
+        pytest.param(
+            [(0, window(starts_at=hour(2), ends_at=hour(4), covers=[Covered(kind="site", name="paris")]))], [(2, 4)],
+            id="by the only site that looked at it",
+        ),
+        pytest.param([(12, window(starts_at=hour(2), ends_at=hour(40)))], [], id="set up after the period"),
+    ],
+)  # fmt: skip
+def test_the_past_counts_by_what_was_then_in_force(
+    versions: list[tuple[float, Maintenance | None]], expected: list[tuple[float, float]]
+) -> None:
+    before, after = sees(group="core/lan"), sees(group="edge")
+    in_force = InForce(after, [Then(LONG_AGO, before), Then(hour(3), after)])
+    past = Past({"one": [(hour(since), one) for since, one in versions]}, hour(0), hour(10))
+    found = past.of(in_force, ["paris"], hour(0), hour(10))
+    joined = union(Span(one.start, one.end) for one in found)
+    assert joined == union(Span(hour(start), hour(end)) for start, end in expected)
+    assert {(one.maintenance, one.title) for one in found} <= {("one", "works")}

@@ -113,7 +113,7 @@ class Service:
         self.store = self.config.history.open()
         notifications = Notifications(self.database)
         self.sealed = Sealed(self.bus, notifications, clock=self.clock_s)
-        self.reports = Reports(self.store, lambda: self.publisher.targets)
+        self.reports = Reports(self.store, lambda: self.publisher.targets, self.catalog.maintenance_past)
         add_routes(
             self.app,
             config=self.config,

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from noc_bus.codec import encode
 from noc_bus.messages import State
 from noc_bus.time import Time
 from noc_history.store import Batch
@@ -54,3 +56,33 @@ def test_with_all_it_has_states_incidents_and_the_codes_of_what_was_invalid(view
 
 def test_without_asking_it_has_figures_only(viewer: Browser) -> None:
     assert not {"states", "incidents", "codes"} & viewer.get("targets/a/history").keys()
+
+
+def test_planned_work_counts_as_the_way_of_counting_says_also_after_it_was_deleted(tmp_path: Path) -> None:
+    service, now = Service(tmp_path), Time.now()
+    past = Time(now - 600_000)
+    service.start()
+    service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
+    results = [result(at=past + n * 10_000, seq=n) for n in range(60)]
+    down = [state(at=past), state(kind=State.DOWN, at=past + 200_000, seq=1), state(at=past + 400_000, seq=2)]
+    service.store.write(Batch(results=results, states=down))
+    one = service.catalog.add_maintenance({"title": "Works", "covers": [{"kind": "everything"}], "minutes": 5}, "test")
+    # As if it had been set up for the second half of the outage, and then deleted.
+    then = replace(one, starts_at=Time(past + 300_000), ends_at=Time(past + 500_000), at=Time(past + 250_000))
+    with service.database.begin() as connection:
+        set_up = (int(then.at), encode(then).decode())
+        connection.execute("UPDATE maintenance_past SET since = ?, message = ?", set_up)
+    service.catalog.delete_maintenance(one.id, "test")
+    service.follow()
+    viewer = service.by("viewer")
+    period = f"from={past}&to={past + 500_000}"
+    found = viewer.get(f"targets/a/states?{period}")
+    assert found["uptime"]["seconds"]["MAINTENANCE"] == 200
+    assert (found["uptime"]["seconds"]["UP"], found["uptime"]["seconds"]["DOWN"]) == (200, 100)
+    assert [(one["title"], one["maintenance"]) for one in found["maintenance"]] == [("Works", then.id)]
+    assert viewer.get(f"targets/a/history?with=all&{period}")["maintenance"] == found["maintenance"]
+    # What was measured is shown as it was.
+    assert [one["state"] for one in found["overall"]] == ["UP", "DOWN", "UP"]
+    for profile, down_s in (("standard", 100), ("maintenance-counts", 200)):
+        report = viewer.get(f"reports/uptime?{period}&profile={profile}")
+        assert report["total"]["downtime_s"] == down_s, profile

@@ -14,9 +14,9 @@ from noc_bus.mirror import Mirror
 from noc_bus.time import Time
 from noc_history.store import Definition
 
-# Whatever else is edited makes no difference to what a moment was.
+# Whatever else is edited makes no difference to what a moment was. By group and tags it may have been in maintenance.
 _JUDGED: Final = (
-    "policy", "parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms",
+    "policy", "parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "group", "tags",
 )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     app, csrf = new_app(config)
     guard = Guard(accounts, csrf, config.trusted_proxies)
     store = config.history.open()
-    reports = Reports(store, lambda: publisher.targets)
+    reports = Reports(store, lambda: publisher.targets, catalog.maintenance_past)
     add_routes(
         app,
         config=config,

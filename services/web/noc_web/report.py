@@ -8,6 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from noc_bus.messages import Target
@@ -17,10 +18,11 @@ from noc_history.rollups import Rollup, merged
 from noc_history.store import Bucket, Store
 from noc_rules.calendar import Calendar, Hours, Span
 from noc_rules.inheritance import chain, is_below
+from noc_rules.maintenance import Versions
 from noc_rules.timeline import Interval
 from noc_rules.uptime import PROFILES, Outage, Uptime, account, together
 from noc_web.problem import ProblemError
-from noc_web.uptime import timelines
+from noc_web.uptime import Timeline, timelines
 
 By = Literal["target", "group", "tag", "site"]
 BY: Final[tuple[By, ...]] = get_args(By)
@@ -96,15 +98,23 @@ Told = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 
 
-def calculated(store: Store, known: Mapping[str, Target], wanted: Wanted, told: Told = lambda done, of: None) -> Report:
-    """Raises StoreError."""
+def calculated(
+    store: Store,
+    known: Mapping[str, Target],
+    wanted: Wanted,
+    told: Told = lambda done, of: None,
+    maintenances: Versions = MappingProxyType({}),
+) -> Report:
+    """`maintenances`: all that ever were. Raises StoreError."""
     targets = {name: target for name, target in known.items() if wanted.has(target)}
     # Whatever is asked for later is done later.
     steps = len(targets) * (2 if wanted.compared else 1)
-    now = _uptimes(store, targets, known, wanted, lambda done: told(done, steps))
+    now = _uptimes(store, targets, known, wanted, maintenances, lambda done: told(done, steps))
     before: Mapping[str, Uptime] = {}
     if wanted.compared:
-        before = _uptimes(store, targets, known, wanted.before, lambda done: told(len(targets) + done, steps)).overall
+        before = _uptimes(
+            store, targets, known, wanted.before, maintenances, lambda done: told(len(targets) + done, steps)
+        ).overall
     sums: Mapping[str, Rollup] = {}
     if wanted.measured and not wanted.site and targets:
         sums = store.totals([*targets], wanted.start, wanted.end)
@@ -133,21 +143,30 @@ def _uptimes(
     targets: Mapping[str, Target],
     known: Mapping[str, Target],
     wanted: Wanted,
+    maintenances: Versions,
     told: Callable[[int], None],
 ) -> _Uptimes:
     period, profile = Span(wanted.start, wanted.end), PROFILES[wanted.profile]
     hours = None if wanted.calendar is None else wanted.calendar.spans(*period)
 
-    def counted(intervals: Sequence[Interval]) -> Uptime:
-        return account(intervals, period, profile, hours=hours)
+    def counted(intervals: Sequence[Interval], timeline: Timeline) -> Uptime:
+        return account(intervals, period, profile, hours=hours, maintenance=timeline.windows)
 
     found = _Uptimes()
     for name, timeline in timelines(
-        store, [*targets.values()], wanted.start, wanted.end, known=known, profile=profile, hours=hours, explained=False
+        store,
+        [*targets.values()],
+        wanted.start,
+        wanted.end,
+        known=known,
+        profile=profile,
+        hours=hours,
+        explained=False,
+        maintenances=maintenances,
     ):
-        found.overall[name] = counted(timeline.sites.get(wanted.site, [])) if wanted.site else timeline.uptime
+        found.overall[name] = counted(timeline.sites.get(wanted.site, []), timeline) if wanted.site else timeline.uptime
         for site, intervals in timeline.sites.items() if wanted.by_site else ():
-            found.by_site[site].append(counted(intervals))
+            found.by_site[site].append(counted(intervals, timeline))
         told(len(found.overall))
     return found
 
@@ -233,9 +252,15 @@ class Job:
 class Reports:
     """Calculates one report at a time and keeps the last few, so that whoever turns the pages of one reads the same."""
 
-    def __init__(self, store: Store, targets: Callable[[], Mapping[str, Target]]) -> None:
-        """`targets`: those in force."""
+    def __init__(
+        self,
+        store: Store,
+        targets: Callable[[], Mapping[str, Target]],
+        maintenances: Callable[[], Versions] = dict,
+    ) -> None:
+        """`targets`: those in force. `maintenances`: all that ever were."""
         self._store = store
+        self._maintenances = maintenances
         self._targets = targets
         self._lock = threading.Lock()
         self._jobs: OrderedDict[Wanted, Job] = OrderedDict()
@@ -267,4 +292,4 @@ class Reports:
                 raise ProblemError(503, "The server is stopping.")
             job.told(done, of)
 
-        return calculated(self._store, self._targets(), wanted, told)
+        return calculated(self._store, self._targets(), wanted, told, self._maintenances())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -11,6 +11,7 @@ from noc_bus.messages import Target
 from noc_bus.time import Time
 from noc_history.store import SiteRecords, Store
 from noc_rules.calendar import Span
+from noc_rules.maintenance import Past, PastWindow, Versions
 from noc_rules.timeline import InForce, Interval, overall, site_intervals
 from noc_rules.uptime import STANDARD, Profile, Uptime, account
 from noc_rules.verdict import sites_of
@@ -26,6 +27,12 @@ class Timeline:
     overall: list[Interval]
     sites: dict[str, list[Interval]]
     uptime: Uptime
+    maintenance: list[PastWindow] = field(default_factory=list)
+    """When it was in maintenance, in order; windows may overlap."""
+
+    @property
+    def windows(self) -> list[Span]:
+        return [Span(one.start, one.end) for one in self.maintenance]
 
 
 def timelines(
@@ -38,19 +45,23 @@ def timelines(
     profile: Profile = STANDARD,
     hours: Sequence[Span] | None = None,
     explained: bool = True,
+    maintenances: Versions = MappingProxyType({}),
 ) -> Iterator[tuple[str, Timeline]]:
     """By target id, one after the other. Raises StoreError.
 
     `known` has the present targets among which parents are; `hours` is what counts of the period, None: all;
-    `explained` False leaves reasons out.
+    `explained` False leaves reasons out. `maintenances`: all that ever were.
     """
     if not targets:
         return
     past = _Past(store, targets, known, start, end, explained=explained)
+    works = Past(maintenances, start, end)
     for target in targets:
         together = past.overall(target.id)
-        uptime = account(together, Span(start, end), profile, hours=hours)
-        yield target.id, Timeline(together, past.sites(target.id), uptime)
+        windows = works.of(past.in_force(target.id), past.seen_from(target.id), start, end)
+        spans = [Span(one.start, one.end) for one in windows]
+        uptime = account(together, Span(start, end), profile, hours=hours, maintenance=spans)
+        yield target.id, Timeline(together, past.sites(target.id), uptime, windows)
 
 
 class _Past:
@@ -74,6 +85,13 @@ class _Past:
         self._records = store.states(names, start, end)
         self._sites: dict[str, dict[str, list[Interval]]] = {}
         self._overall: dict[str, list[Interval]] = {}
+
+    def in_force(self, name: str) -> InForce:
+        return self._in_force[name]
+
+    def seen_from(self, name: str) -> Collection[str]:
+        """The sites that ever looked at it, as far as is known."""
+        return self._records.get(name, {}).keys()
 
     def sites(self, name: str) -> dict[str, list[Interval]]:
         """By site, of those that looked at it in the period and were asked to at some moment of it."""

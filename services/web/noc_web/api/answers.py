@@ -112,6 +112,17 @@ class StateIntervals(TypedDict):
     sites: dict[str, list[IntervalAnswer]]
 
 
+class MaintenanceInterval(TypedDict):
+    start: At
+    end: At
+    maintenance: Annotated[str, Meta(description="its id, also where it was deleted since")]
+    title: str
+
+
+_Works = Annotated[
+    list[MaintenanceInterval],
+    Meta(description="when the target was in maintenance, by what was then in force; windows may overlap"),
+]
 # Written as calls, because `from` is a word of Python's.
 History = TypedDict(
     "History",
@@ -123,6 +134,7 @@ History = TypedDict(
         "sites": dict[str, _Rows],
         "merged": _Rows,
         "states": NotRequired[StateIntervals],
+        "maintenance": NotRequired[_Works],
         "incidents": NotRequired[list[Incident]],
         "codes": NotRequired[Annotated[dict[str, CodeCounts], Meta(description="by site")]],
     },
@@ -145,6 +157,7 @@ States = TypedDict(
         "sites": dict[str, list[IntervalAnswer]],
         "uptime": UptimeAnswer,
         "outages": list[IntervalAnswer],
+        "maintenance": _Works,
     },
 )
 

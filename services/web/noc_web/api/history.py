@@ -12,6 +12,7 @@ from noc_rules.uptime import Outage
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.api.targets import target_in_force
+from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines
@@ -20,7 +21,7 @@ LONGEST_MS: Final = 3660 * DAY_MS
 _MOST_POINTS: Final = 5000
 
 
-def history(ask: Ask, publisher: Publisher, store: Store) -> object:
+def history(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> object:
     target = target_in_force(ask, publisher)
     start, end = ask.period(HOUR_MS, LONGEST_MS)
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
@@ -36,18 +37,21 @@ def history(ask: Ask, publisher: Publisher, store: Store) -> object:
         "merged": _rows(chart.merged),
     }
     if ask.choice("with", "figures", ("figures", "all")) == "all":
-        ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets)
+        past = catalog.maintenance_past()
+        ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets, maintenances=past)
         answer["states"] = _states(timeline)
+        answer["maintenance"] = _maintenance(timeline)
         answer["incidents"] = [one for one in store.incidents(start, end) if target.id in one.targets]
         codes = store.codes(target.id, sites, start, end)
         answer["codes"] = {name: {"invalid": one.invalid, "errors": one.errors} for name, one in sorted(codes.items())}
     return answer
 
 
-def states(ask: Ask, publisher: Publisher, store: Store) -> object:
+def states(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> object:
     target = target_in_force(ask, publisher)
     start, end = ask.period(DAY_MS, LONGEST_MS)
-    ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets)
+    past = catalog.maintenance_past()
+    ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets, maintenances=past)
     return {"from": start, "to": end} | _described(timeline)
 
 
@@ -62,6 +66,7 @@ def _described(timeline: Timeline) -> Row:
             "unmonitored_s": uptime.unmonitored_ms / 1000,
         },
         "outages": [_interval(one) for one in uptime.outages],
+        "maintenance": _maintenance(timeline),
     }
 
 
@@ -70,6 +75,13 @@ def _states(timeline: Timeline) -> Row:
         "overall": [_interval(one) for one in timeline.overall],
         "sites": {site: [_interval(one) for one in found] for site, found in sorted(timeline.sites.items())},
     }
+
+
+def _maintenance(timeline: Timeline) -> list[Row]:
+    return [
+        {"start": Time(one.start), "end": Time(one.end), "maintenance": one.maintenance, "title": one.title}
+        for one in timeline.maintenance
+    ]
 
 
 def _rows(buckets: Sequence[Bucket]) -> list[list[float | None]]:
@@ -115,7 +127,7 @@ ROUTES = (
             ),
             Query(
                 "with",
-                "all: also the states of the period, the incidents that touch it, and why cycles were invalid or had "
+                "all: also the states of the period, when it was in maintenance, the incidents that touch it, and why cycles were invalid or had "
                 "errors, as far as raw cycles are kept",
                 {"type": "string", "enum": ["figures", "all"], "default": "figures"},
             ),
