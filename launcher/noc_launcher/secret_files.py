@@ -46,6 +46,7 @@ class _Files:
             self._kept(f"mqtt_{user}_url", functools.partial(_broker_url, user))
         token = self._kept("influxdb_token", _random)
         self._kept("influxdb_password", _random)
+        self._kept("grafana_password", _random)
         self._kept("history_url", lambda: f"influxdb://{token}@influxdb:8086/noc/noc?keep_days=30")
         self._kept("admin_password", _random)
         self._kept("smtp_url", str)

@@ -40,7 +40,7 @@ def test_the_addresses_hold_the_passwords_and_no_two_are_alike(tmp_path: Path) -
     assert files["history_url"].startswith(f"influxdb://{files['influxdb_token'].strip()}@influxdb:8086/")
     assert HISTORY_URL.read({"NOC_HISTORY_URL": files["history_url"].strip()})
     random = [broker.password for broker in brokers] + [
-        files[f"{one}"].strip() for one in ("influxdb_token", "influxdb_password", "admin_password")
+        files[f"{one}"].strip() for one in ("influxdb_token", "influxdb_password", "grafana_password", "admin_password")
     ]
     assert len(set(random)) == len(random)
     assert all(word and re.fullmatch(r"[A-Za-z0-9]{32}", word) for word in random)

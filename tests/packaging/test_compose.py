@@ -55,8 +55,9 @@ def test_it_has_the_form_that_the_compose_specification_gives_it() -> None:
     assert not problems
 
 
-def test_it_runs_a_broker_a_database_and_the_four_services() -> None:
-    assert set(ALL) == {"mosquitto", "influxdb", *SERVICES}
+def test_it_runs_a_broker_a_database_and_the_four_services_and_grafana_when_asked_to() -> None:
+    assert {name for name, one in ALL.items() if "profiles" not in one} == {"mosquitto", "influxdb", *SERVICES}
+    assert {name: one["profiles"] for name, one in ALL.items() if "profiles" in one} == {"grafana": ["grafana"]}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -88,8 +89,9 @@ def test_our_image_is_built_here_and_named_for_its_version(name: str) -> None:
     assert ALL[name]["build"]["args"] == {"SERVICE": name}
 
 
-def test_nothing_is_published_but_the_web_service_and_that_on_this_machine_only() -> None:
-    assert {name for name, service in ALL.items() if "ports" in service} == {"web"}
+def test_only_what_people_look_at_is_published_and_that_on_this_machine_only() -> None:
+    assert {name for name, service in ALL.items() if "ports" in service} == {"web", "grafana"}
+    assert ALL["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
     (port,) = ALL["web"]["ports"]
     host, _, inside = port.split(":")
     assert host == "127.0.0.1"
@@ -102,10 +104,11 @@ def test_broker_and_database_have_no_way_out_and_each_other_way_out_has_one_user
     users = {network: {name for name, one in ALL.items() if network in one["networks"]} for network in networks}
     assert users == {
         "bus": {"mosquitto", *SERVICES},
-        "store": {"influxdb", "recorder", "web"},
+        "store": {"influxdb", "recorder", "web", "grafana"},
         "probing": {"prober"},
         "mail": {"alerter"},
         "front": {"web"},
+        "dashboards": {"grafana"},
     }
     assert {name for name, network in networks.items() if network and network.get("internal")} == {"bus", "store"}
 
@@ -158,6 +161,9 @@ def test_what_is_secret_comes_from_a_file_and_nothing_else_does(name: str) -> No
 def test_a_container_is_given_the_secrets_it_reads_and_no_others(name: str) -> None:
     service = ALL[name]
     read = {value for value in service.get("environment", {}).values() if value.startswith(compose.SECRETS)}
+    if name == "grafana":
+        text = (ROOT / "docs" / "grafana" / "datasource.yaml").read_text(encoding="utf-8")
+        read |= set(re.findall(r"\$__file\{([^}]+)\}", text))
     if name == "mosquitto":
         read |= {word for word in broker_paths() if word.startswith(compose.SECRETS)}
     assert read == {f"{compose.SECRETS}{secret}" for secret in service["secrets"]}
@@ -279,4 +285,4 @@ def test_docker_itself_accepts_the_file(tmp_path: Path) -> None:
     command += ["--env-file", str(ROOT / ".env.example"), "config", "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)["services"]) == set(ALL)
+    assert set(json.loads(done.stdout)["services"]) == {name for name, one in ALL.items() if "profiles" not in one}
