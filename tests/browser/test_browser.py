@@ -289,6 +289,7 @@ def test_every_page_fits_every_width(page: Page, shots: Path | None) -> None:
             ("long", "/targets/long"),
             ("incidents", "/incidents"),
             *[("incident", f"/incidents/{one['id']}") for one in page.noc.get("incidents")["incidents"][:1]],
+            ("history", "/history"),
             ("reports", "/reports"),
             ("groups", "/groups"),
             ("settings", "/settings"),

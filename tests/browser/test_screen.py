@@ -16,7 +16,10 @@ from tests.browser.page import Page
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
-PAGES = ("/", "/targets/server", "/incidents?show=all", "/reports", "/groups", "/notifications")
+PAGES = (
+    *("/", "/targets/server?with=router", "/incidents?show=all", "/reports", "/groups", "/notifications"),
+    *(f"/history?view={view}" for view in ("days", "worst", "groups", "unusual")),
+)
 PARTS = ("account", "sites", "users", "tokens", "mail", "audit")
 DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
@@ -251,7 +254,7 @@ JUMPS = {
         "/settings?part=users",
     ),
     800: ("/", "/targets/server"),
-    1440: ("/", "/targets/server", "/reports", "/groups", "/settings?part=tokens"),
+    1440: ("/", "/targets/server", "/history", "/reports", "/groups", "/settings?part=tokens"),
     3840: ("/", "/targets/server", "/settings?part=audit"),
 }
 WARN = """
@@ -306,7 +309,9 @@ def test_the_focus_stays_in_its_row_when_rows_move(page: Page, watched: tuple[No
     assert page.driver.execute_script(focused) == "server"
 
 
-def test_a_zoom_is_in_the_address_and_back_undoes_it(page: Page) -> None:
+def test_where_a_chart_was_moved_to_is_in_the_address_and_back_undoes_it(page: Page) -> None:
+    page.open("/targets/server?with=router")
+    page.wait(lambda: "(router)" in page.the("history-chart").text, "the other target beside it")
     page.open("/targets/server")
     page.wait(lambda: page.find(".u-over"), "the chart")
     _drag(page, "mouse")
@@ -317,9 +322,14 @@ def test_a_zoom_is_in_the_address_and_back_undoes_it(page: Page) -> None:
     page.wait(lambda: "from=" not in page.driver.current_url, "no zoom any more")
     page.wait(lambda: page.find(".u-over"), "the chart")
     _drag(page, "touch")
-    page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a finger")
+    page.wait(lambda: "from=" in page.driver.current_url, "moved along by a finger")
     page.click("zoom-back")
-    page.wait(lambda: "from=" not in page.driver.current_url, "zoomed out")
+    page.wait(lambda: "from=" not in page.driver.current_url, "live again")
+    page.wait(lambda: page.find(".u-over"), "the chart")
+    _drag(page, "wheel")
+    page.wait(lambda: "from=" in page.driver.current_url, "scaled by the wheel")
+    page.click("zoom-back")
+    page.wait(lambda: "from=" not in page.driver.current_url, "live again")
     page.the("history-chart").send_keys("-")
     page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a key")
     page.click("log-axis")
@@ -342,12 +352,20 @@ def test_a_zoom_is_in_the_address_and_back_undoes_it(page: Page) -> None:
     assert all(name.startswith("server-20") for name in saved)
 
 
+CONTROL = 2
+"""As the protocol of the browser calls the key."""
+
+
 def _drag(page: Page, by: str) -> None:
-    """From a third to two thirds of the plot."""
+    """Over a third of the plot; a wheel turns once, with the key that scales."""
     page.driver.execute_script("document.querySelector('.u-over').scrollIntoView({block: 'center'})")
     box = page.driver.execute_script("return document.querySelector('.u-over').getBoundingClientRect().toJSON()")
     y = box["y"] + box["height"] / 2
     places = [box["x"] + box["width"] * part for part in (0.4, 0.5, 0.6, 0.7)]
+    if by == "wheel":
+        event = {"type": "mouseWheel", "x": places[1], "y": y, "deltaX": 0, "deltaY": -300, "modifiers": CONTROL}
+        page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        return
     if by == "touch":
         for kind, at in (("touchStart", places[0]), *(("touchMove", at) for at in places[1:])):
             page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at, "y": y}]})
@@ -369,6 +387,14 @@ def test_the_strips_of_states_line_up_with_the_chart_above(page: Page) -> None:
     plot = page.driver.execute_script(place, ".u-over")
     for strip in (".strip:first-child svg", ".strip:nth-child(2) svg"):
         assert page.driver.execute_script(place, strip) == pytest.approx(plot, abs=1.5)
+    cursor = "return Number(document.querySelector('.history-panel').style.getPropertyValue('--cursor'))"
+    for over in (".u-over", ".strip:nth-child(2) svg"):
+        page.driver.execute_script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", over)
+        box = page.driver.execute_script("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", over)
+        for part in (0.1, 0.75):
+            event = {"type": "mouseMoved", "x": box["x"] + box["width"] * part, "y": box["y"] + box["height"] / 2}
+            page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        page.wait(lambda: abs(page.driver.execute_script(cursor) - 0.75) < 0.01, f"one cursor for both, over {over}")
 
 
 def test_a_phone_has_room_for_fingers_and_one_scroll(page: Page) -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { appended, asCsv, columns, lossClass, nearest, point, spans, totals } = await load("chartseries.js");
+const { appended, asCsv, columns, jitter, jitterTop, lossClass, nearest, point, spans, totals } = await load("chartseries.js");
 
 /** @param {number} at seconds @param {number|null} [rtt] */
 const row = (at, rtt = 10) => [at * 1000, rtt, rtt, rtt, rtt === null ? 100 : 0, 1, 0, rtt, rtt, rtt, rtt, rtt, 0];
@@ -74,4 +74,13 @@ test("the chart as CSV has a line for each row of each site, and nothing where n
     "here,1970-01-01T00:00:10.000Z,,,,100,1,0,,,,,,0",
     "",
   ]);
+});
+
+test("jitter is the 95th percentile above the median, and a few that stand out do not flatten its lane", () => {
+  const of = (/** @type {number} */ at, /** @type {number} */ value) => [at * 1000, 1, 1, 9, 0, 1, 0, 1, 1, 5, 6, 5 + value, 0];
+  assert.equal(jitter(of(0, 3)), 3);
+  assert.equal(jitter(row(0, null)), null);
+  assert.equal(jitterTop([[of(0, 1), of(1, 2)], [of(0, 4)]]), 4);
+  assert.equal(jitterTop([[...Array(99).keys()].map((at) => of(at, 2)).concat([of(99, 500)])]), 3);
+  assert.equal(jitterTop([[], [row(0, null)]]), 0);
 });

@@ -18,6 +18,9 @@ test("uptime is never rounded up to a hundred that was not reached", () => {
   assert.equal(uptime(99.99999), "99.999 %");
   assert.equal(uptime(100), "100 %");
   assert.equal(uptime(null), "–");
+  assert.equal(uptime(33.3), "33.300 %");
+  assert.deepEqual([99.6, 99.95, 99.9999, 0.004, 98.7].map(percent), ["99.6 %", "> 99.9 %", "> 99.9 %", "< 0.1 %", "99 %"]);
+  assert.deepEqual([share(99_999, 100_000), share(99_999, 100_000, 2), share(0, 5)], ["99.9 %", "99.99 %", "0 %"]);
 });
 
 test("figures show the digits that matter", () => {

@@ -232,8 +232,8 @@ class Bar(TypedDict):
 _Bars = Annotated[list[Bar], Meta(description="the period in stretches, with the downtime of all targets together")]
 _Progress = Annotated[int, Meta(description="below 100: it is being calculated, and there are no rows yet; ask again")]
 _Count = Annotated[int, Meta(description="rows there are, of which these are some")]
-Report = TypedDict(
-    "Report",
+_ReportHead = TypedDict(
+    "_ReportHead",
     {
         "from": At,
         "to": At,
@@ -243,14 +243,17 @@ Report = TypedDict(
         "profile": str,
         "hours": str,
         "progress_pct": _Progress,
-        "by": str,
         "count": _Count,
         "offset": int,
-        "rows": list[ReportRow],
-        "total": ReportTotal | None,
-        "bars": _Bars,
     },
 )
+
+
+class Report(_ReportHead):
+    by: str
+    rows: list[ReportRow]
+    total: ReportTotal | None
+    bars: _Bars
 
 
 class OutageRow(TypedDict):
@@ -264,22 +267,8 @@ class OutageRow(TypedDict):
     is_ongoing: Annotated[bool, Meta(description="true: it had not ended when the period did")]
 
 
-Outages = TypedDict(
-    "Outages",
-    {
-        "from": At,
-        "to": At,
-        "group": str,
-        "tag": str,
-        "site": str,
-        "profile": str,
-        "hours": str,
-        "progress_pct": _Progress,
-        "count": _Count,
-        "offset": int,
-        "rows": list[OutageRow],
-    },
-)
+class Outages(_ReportHead):
+    rows: list[OutageRow]
 
 
 class Figures(TypedDict):
@@ -327,7 +316,7 @@ class UsualRow(TypedDict):
     weeks: Annotated[int, Meta(description="how many of the four weeks before have such an hour")]
 
 
-Days = TypedDict("Days", {"from": At, "to": At, "rows": list[DaysRow]})
+Days = TypedDict("Days", {"from": At, "to": At, "count": _Count, "offset": int, "rows": list[DaysRow]})
 Top = TypedDict("Top", {"from": At, "to": At, "by": str, "order": str, "rows": list[TopRow]})
 GroupSums = TypedDict("GroupSums", {"from": At, "to": At, "rows": list[GroupRow]})
 Unusual = TypedDict("Unusual", {"from": At, "to": At, "rows": list[UsualRow]})

@@ -13,6 +13,7 @@ from noc_web.api import answers
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.api.targets import target_in_force
 from noc_web.catalog.catalog import Catalog
+from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines
@@ -90,7 +91,7 @@ def _rows(buckets: Sequence[Bucket]) -> list[list[float | None]]:
 
 
 def _row(one: Bucket) -> list[float | None]:
-    loss_pct = None if one.loss is None else round(100 * one.loss, 2)
+    loss_pct = pct(one.sent - one.received, one.sent, 2)
     percentiles = one.percentiles_ms or (None,) * len(PERCENTS)
     rtts = [
         None if ms is None else round(ms, 3) for ms in (one.rtt_min_ms, one.rtt_mean_ms, one.rtt_max_ms, *percentiles)

@@ -20,14 +20,14 @@ from noc_rules.calendar import HOURS_ACCEPTED, Calendar, parsed_hours
 from noc_rules.uptime import PROFILES
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
-from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route, Text
+from noc_web.api.route import PAGES, PERIOD, SLUG, Ask, Query, Route, Text
 from noc_web.catalog.table import guarded
+from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 from noc_web.report import BY, By, Line, Report, Reports, Wanted
 
 _DEFAULT_MS: Final = 7 * DAY_MS
-_MOST_ROWS: Final = 10_000
 _LONGEST_WAIT_S: Final = 600
 _ALWAYS: Final = (((0, 1440),),) * 7
 _ZONE: Final = "[A-Za-z0-9_+/-]{1,64}"
@@ -155,12 +155,8 @@ def _head(ask: Ask, wanted: Wanted, progress_pct: int) -> Row:
 
 
 def _page(ask: Ask, rows: Sequence[Row]) -> Row:
-    offset = ask.int_param("offset", 0, 0, 10**9)
-    return {
-        "count": len(rows),
-        "offset": offset,
-        "rows": rows[offset : offset + ask.int_param("limit", _MOST_ROWS, 1, _MOST_ROWS)],
-    }
+    offset, limit = ask.page()
+    return {"count": len(rows), "offset": offset, "rows": rows[offset : offset + limit]}
 
 
 def _row(line: Line, target: Target | None) -> Row:
@@ -193,7 +189,7 @@ def _figures(line: Line) -> Row:
         "goal_pct": line.goal_pct,
         "budget_s": _seconds(budget.allowed_ms if budget else None),
         "budget_left_s": _seconds(budget.left_ms if budget else None),
-        "loss_pct": None if line.cycles is None or line.cycles.loss is None else round(100 * line.cycles.loss, 4),
+        "loss_pct": pct(line.cycles.sent - line.cycles.received, line.cycles.sent, 4) if line.cycles else None,
         "p50_ms": round(percentiles[_P50], 3) if percentiles else None,
         "p95_ms": round(percentiles[_P95], 3) if percentiles else None,
     }
@@ -269,12 +265,7 @@ _QUERY: Final = (
         {"type": "integer", "minimum": 0, "maximum": _LONGEST_WAIT_S, "default": _LONGEST_WAIT_S},
     ),
     Query("format", "json or csv, which has all rows", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
-    Query("offset", "how many rows to leave out at the start", {"type": "integer", "minimum": 0, "default": 0}),
-    Query(
-        "limit",
-        "at most so many rows",
-        {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS, "default": _MOST_ROWS},
-    ),
+    *PAGES,
 )
 ROUTES = (
     Route(

@@ -110,6 +110,10 @@ class Ask:
             raise self._refused(name, text, " or ".join(accepted))
         return text
 
+    def page(self) -> tuple[int, int]:
+        """`offset` and `limit` of the query. Raises ProblemError 422."""
+        return self.int_param("offset", 0, 0, 10**9), self.int_param("limit", MOST_ROWS, 1, MOST_ROWS)
+
     def slug(self, name: str) -> str | None:
         """The id of a site or target in the query; None where it is left out. Raises ProblemError 422."""
         text = self.query.get(name)
@@ -172,3 +176,13 @@ PERIOD: Final = (
     Query("from", "start of the period: RFC 3339 or milliseconds since 1970", MOMENT),
     Query("to", "end of the period, now where it is left out", MOMENT),
 )
+MOST_ROWS: Final = 10_000
+PAGES: Final = (
+    Query("offset", "how many rows to leave out at the start", {"type": "integer", "minimum": 0, "default": 0}),
+    Query(
+        "limit",
+        "at most so many rows",
+        {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS},
+    ),
+)
+"""Of an answer whose rows are turned over page by page; see `Ask.page`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from noc_bus.messages import GROUP_PATTERN, Target
@@ -13,7 +13,8 @@ from noc_history.store import Bucket, Day, Store
 from noc_rules.inheritance import chain, is_below
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
-from noc_web.api.route import PERIOD, Ask, Query, Route
+from noc_web.api.route import MOST_ROWS, PAGES, PERIOD, Ask, Query, Route
+from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.report import members
@@ -23,7 +24,6 @@ _USUAL_WEEKS: Final = 4
 # Until then the cycles of an hour have come, and the store has summed them up.
 _SETTLED_MS: Final = HOUR_MS // 4
 _MOST_DAYS: Final = 366
-_MOST_ROWS: Final = 10_000
 # Of longer periods a piece of a day at the beginning is not worth what reading its hours costs.
 _BY_DAYS_MS: Final = 2 * DAY_MS
 _FIGURES: Final = ("loss_pct", "rtt_p50_ms", "rtt_p95_ms", "jitter_ms")
@@ -31,13 +31,25 @@ _BY: Final = {"loss": "loss_pct", "median": "rtt_p50_ms", "p95": "rtt_p95_ms", "
 
 
 def days(ask: Ask, publisher: Publisher, store: Store) -> object:
-    targets = _targets(ask, publisher)
+    targets = sorted(_targets(ask, publisher).values(), key=lambda one: (one.name.casefold(), one.id))
     count = ask.int_param("days", 90, 1, _MOST_DAYS)
+    by = ask.choice("sort", "name", ("name", "loss"))
+    offset, limit = ask.page()
     last = Time.now() // DAY_MS
     start, end = Time((last - count + 1) * DAY_MS), Time((last + 1) * DAY_MS)
-    found = store.daily(list(targets), start, end)
-    rows = [_named(target) | {"days": _strip(found.get(target.id, ()), start, count)} for target in targets.values()]
-    return {"from": start, "to": end, "rows": rows}
+    # What nobody sees is not read, unless its place depends on it.
+    shown = targets[offset : offset + limit] if by == "name" else targets
+    found = store.daily([one.id for one in shown], start, end)
+    if by == "loss":
+        shown = sorted(shown, key=lambda one: -_lost(found.get(one.id, ())))[offset : offset + limit]
+    rows = [_named(target) | {"days": _strip(found.get(target.id, ()), start, count)} for target in shown]
+    return {"from": start, "to": end, "count": len(targets), "offset": offset, "rows": rows}
+
+
+def _lost(found: Sequence[Day]) -> float:
+    """The share of all echoes of the days; below 0 where there were none."""
+    sent, received = sum(day.sent for day in found), sum(day.received for day in found)
+    return (sent - received) / sent if sent else -1.0
 
 
 def _strip(found: Iterable[Day], start: Time, count: int) -> list[list[float | None] | None]:
@@ -52,7 +64,7 @@ def top(ask: Ask, publisher: Publisher, store: Store) -> object:
     start, end = _period(ask)
     by = ask.choice("by", "loss", tuple(_BY))
     order = ask.choice("order", "value", ("value", "change"))
-    limit = ask.int_param("limit", 20, 1, _MOST_ROWS)
+    limit = ask.int_param("limit", 20, 1, MOST_ROWS)
     now, before = _now_and_before(store, targets, start, end)
     rows = [_named(targets[name]) | _compared(one, before.get(name)) for name, one in now.items() if name in targets]
     rows.sort(key=lambda row: (_rank(row, _BY[by], order), row["target"]))
@@ -94,7 +106,7 @@ def _by_group(found: Mapping[str, Rollup], targets: Mapping[str, Target]) -> dic
 
 def usual(ask: Ask, publisher: Publisher, store: Store) -> object:
     targets = _targets(ask, publisher)
-    limit = ask.int_param("limit", 20, 1, _MOST_ROWS)
+    limit = ask.int_param("limit", 20, 1, MOST_ROWS)
     settled = Time(Time.now() - _SETTLED_MS)
     end = Time(min(ask.time("to", settled), settled) // HOUR_MS * HOUR_MS)
     start = Time(end - HOUR_MS)
@@ -174,7 +186,7 @@ def _described(one: Bucket) -> Row:
 
 
 def _loss_pct(sent: int, received: int) -> float | None:
-    return round(100 * (sent - received) / sent, 2) if sent else None
+    return pct(sent - received, sent, 2)
 
 
 def _named(target: Target) -> Row:
@@ -183,7 +195,7 @@ def _named(target: Target) -> Row:
 
 _GROUP: Final = Query("group", "only this group and those below it", {"type": "string", "pattern": GROUP_PATTERN})
 _LIMIT: Final = Query(
-    "limit", "so many rows at the most", {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS, "default": 20}
+    "limit", "so many rows at the most", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 20}
 )
 
 
@@ -202,6 +214,12 @@ ROUTES = (
             "so many, with today",
             {"type": "integer", "minimum": 1, "maximum": _MOST_DAYS, "default": 90},
         ),
+        Query(
+            "sort",
+            "by name, or those first that lost the most",
+            {"type": "string", "enum": ["name", "loss"], "default": "name"},
+        ),
+        *PAGES,
     ),
     _route(
         "/history/top",

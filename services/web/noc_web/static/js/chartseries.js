@@ -79,6 +79,17 @@ export function appended(sites, heard, widthMs = 1) {
   return { ...sites, ...added };
 }
 
+/** By how much the 95th percentile of a row exceeds its median. @param {Point} point @returns {Ms} */
+export const jitter = (point) => (point[P95] === null || point[MEDIAN] === null ? null : Math.max(0, /** @type {number} */ (point[P95]) - /** @type {number} */ (point[MEDIAN])));
+
+/** What a lane of jitter reaches up to: the greatest, unless a few stand out far above all others. @param {readonly (readonly Point[])[]} sites */
+export function jitterTop(sites) {
+  const found = sites.flatMap((points) => points.map(jitter).filter((one) => one !== null)).sort((one, other) => Number(one) - Number(other));
+  const most = Number(found[found.length - 1] ?? 0);
+  const usual = Number(found[Math.floor(0.98 * (found.length - 1))] ?? 0);
+  return most > 3 * usual && usual > 0 ? 1.5 * usual : most;
+}
+
 /** Classes of loss, as SmokePing has them; each is drawn higher than the one before.
  * @type {readonly {from: number, colour: string, label: string}[]} */
 export const LOSS_CLASSES = [

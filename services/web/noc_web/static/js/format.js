@@ -70,22 +70,31 @@ export function ms(value) {
   return `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** Loss, where half a percent is a lot.
+/** So many digits, cut where they would be more than the value: 99.9996 is no 100. @param {number} value @param {number} digits */
+function cut(value, digits) {
+  const text = value.toFixed(digits);
+  return Number(text) > value ? (Number(text) - 10 ** -digits).toFixed(digits) : text;
+}
+
+/** Loss and coverage, where half a percent is a lot. Only nothing is 0, and only all is 100.
  * @param {number|null|undefined} value */
 export function percent(value) {
   if (value === null || value === undefined) return NONE;
-  return `${Number.isInteger(value) ? value : value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+  if (Number.isInteger(value)) return `${value} %`;
+  if (value < 0.1) return "< 0.1 %";
+  if (value > 99.9) return "> 99.9 %";
+  return `${value < 10 ? value.toFixed(1) : value < 99 ? Math.round(value) : cut(value, 1)} %`;
 }
 
 /** Uptime: never rounded up to a hundred that was not reached.
  * @param {number|null|undefined} value */
 export function uptime(value) {
   if (value === null || value === undefined) return NONE;
-  return `${value === 100 ? "100" : (Math.floor(value * 1000) / 1000).toFixed(3)} %`;
+  return `${value === 100 ? "100" : cut(value, 3)} %`;
 }
 
-/** @param {number} value @param {number} total */
-export const share = (value, total) => (total ? `${((100 * value) / total).toFixed(value && value !== total ? 1 : 0)} %` : NONE);
+/** @param {number} value @param {number} total @param {number} [digits] */
+export const share = (value, total, digits = 1) => (total ? `${value && value !== total ? cut((100 * value) / total, digits) : value ? 100 : 0} %` : NONE);
 
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

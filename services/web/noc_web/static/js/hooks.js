@@ -56,6 +56,22 @@ export function useLoaded(path, query = {}) {
   return { ...found, again };
 }
 
+/** Several GETs of one kind, and their answers in the same order once all are there; the last answers stay meanwhile.
+ * @param {readonly string[]} paths @param {Record<string, any>} query @returns {{answers: any[], error: any}} */
+export function useAllLoaded(paths, query) {
+  const key = JSON.stringify([paths, query]);
+  const [found, setFound] = useState({ answers: /** @type {any[]} */ ([]), error: /** @type {any} */ (null) });
+  useEffect(() => {
+    const stop = new AbortController();
+    Promise.all(paths.map((path) => api.get(path, query, stop.signal))).then(
+      (answers) => setFound({ answers, error: null }),
+      (error) => error.name !== "AbortError" && setFound((before) => ({ ...before, error })),
+    );
+    return () => stop.abort();
+  }, [key]);
+  return found;
+}
+
 /** Something a person does that takes a moment: whether it is under way and how it failed.
  * @param {(...given: any[]) => Promise<any>} act */
 export function useAction(act) {

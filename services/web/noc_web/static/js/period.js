@@ -56,6 +56,42 @@ export function moved(key, { from, to }, now) {
   return null;
 }
 
+/** No chart is of less, nor of more than the API gives. */
+const LEAST_MS = 10_000;
+const MOST_MS = 3660 * DAY_MS;
+
+/** The period moved by so much, and never past now. @param {Period} period @param {number} byMs @param {number} now @returns {Period} */
+export function panned({ from, to }, byMs, now) {
+  const by = Math.min(byMs, Math.max(0, now - to));
+  return { from: from + by, to: to + by };
+}
+
+/** The period `factor` times as long; what is at `at` stays where it is, unless that would lead past now.
+ * @param {Period} period @param {number} at @param {number} factor @param {number} now @returns {Period} */
+export function scaled({ from, to }, at, factor, now) {
+  const span = Math.min(MOST_MS, Math.max(LEAST_MS, (to - from) * factor));
+  const start = at - ((at - from) / (to - from)) * span;
+  return panned({ from: start, to: start + span }, Math.min(0, now - start - span), now);
+}
+
+/** The period that two fingers lead to: what was below each of them stays below it.
+ * @param {Period} period @param {readonly [number, number]} before where they were, as shares of the width @param {readonly [number, number]} after
+ * @param {number} now @returns {Period} */
+export function pinched(period, before, after, now) {
+  const span = period.to - period.from;
+  const apart = Math.max(0.02, Math.abs(after[1] - after[0]));
+  const factor = Math.max(0.02, Math.abs(before[1] - before[0])) / apart;
+  const middle = (/** @type {readonly [number, number]} */ places) => (places[0] + places[1]) / 2;
+  const moved = panned(period, (middle(before) - middle(after)) * span, now);
+  return scaled(moved, moved.from + middle(after) * span, factor, now);
+}
+
+/** How long the last stretch is that an address asks for, like 5400s; null where it asks for none. @param {string|null} text */
+export function lasting(text) {
+  const seconds = /^(\d{1,9})s$/.exec(text ?? "");
+  return seconds ? Math.min(MOST_MS, Math.max(LEAST_MS, Number(seconds[1]) * 1000)) : null;
+}
+
 /** Never shown shorter, however new a target is. */
 const SHORTEST_MS = 2 * MINUTE_MS;
 const MARGIN = 0.02;

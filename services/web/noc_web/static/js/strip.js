@@ -3,6 +3,13 @@
 
 import { severity } from "./states.js";
 
+/** How much of a bar's height a state fills: what is bad stands out without colour.
+ * @type {Record<string, number>} */
+const HEIGHTS = { UP: 0.4, MAINTENANCE: 0.4, PAUSED: 0.3, UNKNOWN: 0.6, DEGRADED: 0.7, PARTIAL: 0.85, UNREACHABLE: 1, DOWN: 1 };
+
+/** @param {string} state */
+export const fill = (state) => HEIGHTS[state] ?? 0.6;
+
 /** @typedef {{start: string, end: string, seconds: number, state: string, reason: string}} Interval */
 
 /** @param {readonly Interval[]} intervals @param {number} from @param {number} to @param {number} most columns

@@ -40,3 +40,6 @@ export function colour(name) {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
 }
+
+/** The colour of a chart's so many-th line. @param {number} place */
+export const siteColour = (place) => colour(`--site-${(place % 6) + 1}`);

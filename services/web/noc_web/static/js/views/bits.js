@@ -1,6 +1,7 @@
 // @ts-check
 // Small pieces that many views use: errors, dialogs, chips.
 
+import { setQuery } from "../router.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 
 /** What went wrong as a whole: the sentences that belong to a shown field are beside it.
@@ -81,6 +82,19 @@ export const Removal = ({ of: { removing, removal, close }, title, verb = "Delet
   removing
     ? html`<${Confirm} title=${title(removing)} verb=${verb} busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>${children}<//>`
     : null;
+
+/** Turns the pages of an answer of the API that is not all on one. @param {{answer: {count: number, offset: number, rows: any[]}, size: number}} given */
+export function Pager({ answer: { count, offset, rows }, size }) {
+  if (count <= size) return null;
+  const last = offset + rows.length;
+  return html`
+    <p class="pages">
+      <button disabled=${offset === 0} onClick=${() => setQuery({ offset: offset > size ? String(offset - size) : null })}>Previous</button>
+      <span>${offset + 1} to ${last} of ${count}</span>
+      <button disabled=${last >= count} data-testid="next-rows" onClick=${() => setQuery({ offset: String(last) })}>Next</button>
+    </p>
+  `;
+}
 
 /** A labelled field of a form with what the server said about it.
  * @param {{name: string, label: string, error: any, children: (given: Record<string, any>) => any}} given `children` draws the input with what it is given */

@@ -9,7 +9,7 @@ import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
 import { groups } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
-import { Trouble } from "./bits.js";
+import { Pager, Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 
 /** What counts as downtime, as the API calls it and in words. */
@@ -147,8 +147,6 @@ function useReport(asked) {
 /** `parts`: the report by group, `worst`: its worst targets. @param {{answer: any, parts: any, worst: any, kind: string}} given */
 function Pages({ answer, parts, worst, kind }) {
   const bad = worst.rows.filter((/** @type {any} */ row) => row.outages);
-  const first = answer.offset;
-  const last = first + answer.rows.length;
   const isAll = answer.count <= ROWS;
   return html`
     <${Cover} answer=${answer} />
@@ -163,15 +161,7 @@ function Pages({ answer, parts, worst, kind }) {
       : null}
     <h2>${kind}s</h2>
     <${Table} rows=${answer.rows} by=${answer.by} kind=${kind} total=${answer.by === "target" ? answer : null} testid="report-table" />
-    ${isAll
-      ? null
-      : html`
-          <p class="pages">
-            <button disabled=${first === 0} onClick=${() => setQuery({ offset: first > ROWS ? String(first - ROWS) : null })}>Previous</button>
-            <span>${first + 1} to ${last} of ${answer.count}</span>
-            <button disabled=${last >= answer.count} data-testid="next-rows" onClick=${() => setQuery({ offset: String(last) })}>Next</button>
-          </p>
-        `}
+    <${Pager} answer=${answer} size=${ROWS} />
     <p class="help">
       Counted as downtime: ${downtime(answer.profile)}. Counted as uptime: ${answering(answer.profile).join(", ")}. Other states count neither way; “–”:
       there is nothing to count. Coverage is how much of the period was measured. Change: percentage points against the period before, of the same length.
@@ -198,7 +188,7 @@ function Cover({ answer }) {
     ["Outages", String(total.outages), total.longest_s ? `longest ${duration(total.longest_s)}` : ""],
     ["MTTR", spell(total.mttr_s), ""],
     ["MTBF", spell(total.mtbf_s), ""],
-    ["Coverage", coverage(total.coverage_pct), ""],
+    ["Coverage", percent(total.coverage_pct), ""],
     ...(total.goal_pct === null ? [] : [["Error budget left", left(total), `goal ${uptime(total.goal_pct)}`]]),
   ];
   return html`
@@ -265,17 +255,11 @@ function Table({ rows, by, kind, total = null, testid }) {
   `;
 }
 
-/** Less than all never reads as all. @param {number} value */
-const coverage = (value) => percent(value >= 99.5 && value < 100 ? 99 : value);
-
 /** @param {number|null} value percentage points */
 const change = (value) => (value === null ? "" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`);
 
 /** @param {number|null} seconds */
 const spell = (seconds) => (seconds ? duration(seconds) : "–");
-
-/** Over a week a thousandth of a percent is a lot less than nothing at all. @param {number|null} value */
-const loss = (value) => (value && value < 0.1 ? "< 0.1 %" : percent(value));
 
 /** @param {any} row */
 const left = (row) => (row.budget_left_s === null ? "–" : `${row.budget_left_s < 0 ? "−" : ""}${duration(Math.abs(row.budget_left_s))}`);
@@ -287,13 +271,13 @@ const states = (row) => STATES.filter((state) => row.seconds[state] >= 0.5).map(
 const Figures = ({ row, hasGoal }) => html`
   <td data-label="Uptime" title=${states(row)} class=${`is-number uptime-cell ${isPoor(row) ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
   <td data-label="Change" class="is-number">${change(row.change_pct) || "–"}</td>
-  <td data-label="Coverage" class="is-number" title=${`${row.coverage_pct} %`}>${coverage(row.coverage_pct)}</td>
+  <td data-label="Coverage" class="is-number" title=${`${row.coverage_pct} %`}>${percent(row.coverage_pct)}</td>
   <td data-label="Outages" class="is-number">${row.outages}</td>
   <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${spell(row.downtime_s)}</td>
   <td data-label="Longest" class="is-number" title=${`${Math.round(row.longest_s)} s`}>${spell(row.longest_s)}</td>
   <td data-label="MTTR" class="is-number">${spell(row.mttr_s)}</td>
   <td data-label="MTBF" class="is-number">${spell(row.mtbf_s)}</td>
-  <td data-label="Loss" class=${`is-number ${row.loss_pct ? "is-lossy" : ""}`}>${loss(row.loss_pct)}</td>
+  <td data-label="Loss" class=${`is-number ${row.loss_pct ? "is-lossy" : ""}`}>${percent(row.loss_pct)}</td>
   <td data-label="Median" class="is-number">${ms(row.p50_ms)}</td>
   <td data-label="p95" class="is-number">${ms(row.p95_ms)}</td>
   ${hasGoal

@@ -1,24 +1,25 @@
 // @ts-check
 // States over a period: a strip for all sites together and one for each, the sums, and the outages.
 
-import { duration, full, moment, uptime, exact } from "../format.js";
+import { duration, exact, full, moment, share, uptime } from "../format.js";
 import { STATES, word } from "../states.js";
-import { runs } from "../strip.js";
+import { fill, runs } from "../strip.js";
 import { html } from "../ui.js";
 import { Badge, Shape } from "./state.js";
 
 const COLUMNS = 900;
-/** How much of the strip's height a state fills: what is bad stands out without colour.
- * @type {Record<string, number>} */
-const HEIGHTS = { UP: 8, MAINTENANCE: 8, PAUSED: 6, UNKNOWN: 12, DEGRADED: 14, PARTIAL: 17, UNREACHABLE: 20, DOWN: 20 };
+/** The bars of a target's states: all sites together, then each. @param {any} found the API's answer @param {number} to where the chart ends
+ * @returns {[string, any[]][]} */
+export const strips = (found, to) =>
+  [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))].map(([name, intervals]) => [name, lasting(intervals, found.to, to)]);
 
-/** @param {{found: any, from: number, to: number, isPlaced: boolean}} given the API's answer, the period of the chart above, and whether it is
- *   known where that has its plot */
-export function Timeline({ found, from, to, isPlaced }) {
-  const strips = [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))];
+/** Its cursor is that of the chart: it stands where `--cursor` says, a share of the width.
+ * @param {{bars: [string, any[]][], from: number, to: number, isPlaced: boolean, onPoint: (clientX: number|null) => void}} given `bars`: as `strips`
+ *   gives them; the period of the chart above, and whether it is known where that has its plot; `onPoint`: where the mouse is */
+export function Timeline({ bars, from, to, isPlaced, onPoint }) {
   return html`
-    <div class=${`strips ${isPlaced ? "" : "is-unseen"}`}>
-      ${strips.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${lasting(intervals, found.to, to)} from=${from} to=${to} />`)}
+    <div class=${`strips ${isPlaced ? "" : "is-unseen"}`} onMouseMove=${(/** @type {MouseEvent} */ event) => onPoint(event.clientX)} onMouseLeave=${() => onPoint(null)}>
+      ${bars.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
       <div class="strip-ends"><time title=${exact(from)}>${full(from)}</time><time title=${exact(to)}>${full(to)}</time></div>
     </div>
   `;
@@ -38,7 +39,7 @@ const Strip = ({ name, intervals, from, to }) => html`
     <span class="strip-name">${name}</span>
     <svg viewBox=${`0 0 ${COLUMNS} 20`} preserveAspectRatio="none" role="img" aria-label=${`States of ${name}: ${summary(intervals)}`}>
       ${runs(intervals, from, to, COLUMNS).map(({ first, last, state, interval }) => {
-        const high = HEIGHTS[state] ?? 12;
+        const high = 20 * fill(state);
         return html`
           <rect key=${first} class=${`state-${state}`} x=${first} width=${last - first + 1} y=${20 - high} height=${high}>
             <title>${word(state)} for ${duration(interval.seconds)}, ${moment(interval.start)} – ${moment(interval.end)}. ${interval.reason}</title>
@@ -71,7 +72,7 @@ export function Uptime({ found }) {
         (state) => html`
           <div key=${state} class=${`state-${state}`}>
             <dt><${Shape} state=${state} />${word(state)}</dt>
-            <dd title=${`${Math.round(seconds[state])} s`}>${duration(seconds[state])}<small>${total ? `${((100 * seconds[state]) / total).toFixed(2)} %` : ""}</small></dd>
+            <dd title=${`${Math.round(seconds[state])} s`}>${duration(seconds[state])}<small>${total ? share(seconds[state], total, 2) : ""}</small></dd>
           </div>
         `,
       )}
