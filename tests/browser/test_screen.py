@@ -20,7 +20,7 @@ PAGES = (
     *("/", "/targets/server?with=router", "/incidents?show=all", "/reports", "/groups", "/notifications"),
     *(f"/history?view={view}" for view in ("days", "worst", "groups", "unusual")),
 )
-PARTS = ("account", "sites", "users", "tokens", "mail", "audit")
+PARTS = ("account", "calendars", "sites", "users", "tokens", "mail", "audit")
 DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
     "import targets": ("/", '[data-testid="import-targets"]'),
@@ -28,6 +28,7 @@ DIALOGS = {
     "delete a target": ("/targets/server", '[data-testid="delete-target"]'),
     "options of a group": ("/groups", '[data-testid="add-group"]'),
     "set up a site": ("/settings?part=sites", "main .primary"),
+    "add a calendar": ("/settings?part=calendars", "main .primary"),
     "add a user": ("/settings?part=users", "main .primary"),
 }
 
@@ -331,7 +332,7 @@ def test_where_a_chart_was_moved_to_is_in_the_address_and_back_undoes_it(page: P
     page.click("zoom-back")
     page.wait(lambda: "from=" not in page.driver.current_url, "live again")
     page.the("history-chart").send_keys("-")
-    page.wait(lambda: "from=" in page.driver.current_url, "the zoom by a key")
+    page.wait(lambda: "last=" in page.driver.current_url, "longer by a key, and live as it reaches now")
     page.click("log-axis")
     page.click("period-before")
     page.wait(lambda: "y=log" in page.driver.current_url and "before=1" in page.driver.current_url, "both chosen")
@@ -390,7 +391,9 @@ def test_the_strips_of_states_line_up_with_the_chart_above(page: Page) -> None:
     cursor = "return Number(document.querySelector('.history-panel').style.getPropertyValue('--cursor'))"
     for over in (".u-over", ".strip:nth-child(2) svg"):
         page.driver.execute_script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", over)
-        box = page.driver.execute_script("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", over)
+        box = page.driver.execute_script(
+            "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", over
+        )
         for part in (0.1, 0.75):
             event = {"type": "mouseMoved", "x": box["x"] + box["width"] * part, "y": box["y"] + box["height"] / 2}
             page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)

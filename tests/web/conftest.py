@@ -25,6 +25,7 @@ from noc_web.broker.files import BrokerFiles
 from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
 from noc_web.broker.use import KeyUse
+from noc_web.calendars import Calendars
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import Config
 from noc_web.database.opening import Database
@@ -121,6 +122,7 @@ class Service:
             accounts=self.accounts,
             guard=guard,
             catalog=self.catalog,
+            calendars=Calendars(self.database),
             site_keys=SiteKeys(self.catalog, self.broker_accounts, self.broker_files),
             publisher=self.publisher,
             picture=self.picture,

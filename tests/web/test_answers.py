@@ -54,6 +54,7 @@ from noc_history.store import Batch
 from noc_web.api import ROUTES, openapi
 from noc_web.api.route import ROOT, Route, Text
 from noc_web.broker.accounts import Arrangement
+from noc_web.calendars import Calendars, StoredCalendar
 from noc_web.json import plain
 from tests.web.conftest import Service
 from tests.web.facts import incident, presence, result, state, verdict
@@ -133,6 +134,9 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /notification-routes/{route}": ("notification-routes/old", None),
     "GET /notifications/who": ("notifications/who?target=a&at=2026-11-24T03:00:00Z", None),
     "GET /notifications/sent": ("notifications/sent?limit=5", None),
+    "GET /calendars": ("calendars", None),
+    "PUT /calendars/{calendar}": ("calendars/office", {"hours": "Mon-Fri 08:00-18:00", "goal_pct": 99.9}),
+    "DELETE /calendars/{calendar}": ("calendars/old", None),
     "GET /mail": ("mail", None),
     "PATCH /mail": ("mail", {"mail_server": "smtp://mail.test", "mail_to": ["ops@noc.test"]}),
     "POST /mail/tests": ("mail/tests", None),
@@ -177,6 +181,7 @@ def furnished(shared_service: Service) -> Service:
     for name in ("night", "old"):
         service.by("admin").api("PUT", f"contacts/{name}", {"name": name, "mails": [f"{name}@noc.test"]})
         service.by("admin").api("PUT", f"notification-routes/{name}", {"name": name, "contacts": ["night"]})
+    Calendars(service.database).put(StoredCalendar("old"))
     for title in ("works", "cancelled"):
         window = {"title": title, "covers": [{"kind": "target", "name": "a"}], "minutes": 60}
         IDS[title] = catalog.add_maintenance(window, "test").id

@@ -293,9 +293,45 @@ def test_business_hours_count_by_the_clock_of_a_zone(watched: Service) -> None:
     assert everything["rows"][0]["off_hours_s"] == 3600
 
 
+def test_a_report_takes_hours_holidays_and_goal_from_a_calendar_by_name(watched: Service) -> None:
+    operator, viewer = watched.by("operator"), watched.by("viewer")
+    days = sorted({f"{moment.datetime():%Y-%m-%d}" for moment in (BEGIN, END)})
+    made = operator.api("PUT", "calendars/quiet", {"zone": "Etc/UTC", "holidays": [*days, *days], "goal_pct": 99.5})
+    assert made == {"name": "quiet", "zone": "Etc/UTC", "hours": "", "holidays": days, "goal_pct": 99.5}
+    operator.api("PUT", "calendars/always", {"goal_pct": 90})
+    assert [one["name"] for one in viewer.get("calendars")["calendars"]] == ["always", "quiet"]
+    found = viewer.get(f"reports/uptime?{PERIOD}&group=core/routers&calendar=quiet")
+    assert (found["calendar"], found["total"]["off_hours_s"], found["total"]["goal_pct"]) == ("quiet", 3600, 99.5)
+    (row,) = viewer.get(f"reports/uptime?{PERIOD}&group=core/routers&calendar=always")["rows"]
+    assert (row["off_hours_s"], row["goal_pct"], row["budget_s"]) == (0, 90, 360)
+    assert row["budget_left_s"] == 360 - row["downtime_s"]
+    operator.api("DELETE", "calendars/quiet", status=204)
+    refused = viewer.api("GET", "reports/uptime?calendar=quiet", status=422)
+    assert "calendar: there is no 'quiet'; use always." in str(refused)
+    operator.api("DELETE", "calendars/quiet", status=404)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("calendars/office", {"hours": "Mon 9-5"}, "hours: 'Mon 9-5' is not accepted; use days and hours like"),
+        ("calendars/office", {"zone": "Mars/Base"}, "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
+        ("calendars/office", {"holidays": ["2026-02-30"]}, "holidays: '2026-02-30' is not accepted; use days with"),
+        ("calendars/office", {"goal_pct": 101}, "goal_pct"),
+        ("calendars/My%20hours", {}, "calendar: 'My hours' is not accepted; use lower-case letters, digits and"),
+    ],
+)
+def test_what_is_no_calendar_is_refused_in_a_sentence(
+    watched: Service, path: str, body: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in str(watched.by("operator").api("PUT", path, body, status=422))
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
+        ("calendar=office", "calendar: there is no 'office'; use none: there is no calendar yet."),
+        ("calendar=office&hours=Mon%2008:00-09:00", "leave `hours` and `holidays` out, or `calendar`."),
         ("hours=Mon", "hours: 'Mon' is not accepted; use days and hours like Mon-Fri 08:00-18:00, Sat 09:00-12:00."),
         ("hours=Mon%2018:00-08:00", "hours: 'Mon 18:00-08:00' is not accepted; use days and hours like"),
         ("holidays=christmas", "holidays: 'christmas' is not accepted; use days with commas between"),

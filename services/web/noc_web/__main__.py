@@ -28,6 +28,7 @@ from noc_web.broker.files import BrokerFiles
 from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
 from noc_web.broker.use import KeyUse
+from noc_web.calendars import Calendars
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
@@ -86,6 +87,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         guard=guard,
         catalog=catalog,
+        calendars=Calendars(database),
         site_keys=SiteKeys(catalog, broker_accounts, broker_files),
         publisher=publisher,
         picture=picture,

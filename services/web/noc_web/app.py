@@ -25,6 +25,7 @@ from noc_web.auth import pages as auth_pages
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import LOG_IN_FIRST, Guard
 from noc_web.broker.sites import SiteKeys
+from noc_web.calendars import Calendars
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SHORTEST_PASSWORD, Config
 from noc_web.extension import Extension
@@ -132,6 +133,7 @@ def add_routes(
     guard: Guard,
     accounts: Accounts,
     catalog: Catalog,
+    calendars: Calendars,
     site_keys: SiteKeys,
     publisher: Publisher,
     picture: Picture,
@@ -152,6 +154,7 @@ def add_routes(
         "config": config,
         "accounts": accounts,
         "catalog": catalog,
+        "calendars": calendars,
         "site_keys": site_keys,
         "publisher": publisher,
         "picture": picture,

@@ -46,6 +46,8 @@ class Wanted:
     site: str = ""
     profile: str = "standard"
     calendar: Calendar | None = None
+    goal_pct: float | None = None
+    """Instead of the targets' own."""
     by_site: bool = False
     """With a row for each site; it takes longer."""
     compared: bool = False
@@ -118,15 +120,19 @@ def calculated(
     sums: Mapping[str, Rollup] = {}
     if wanted.measured and not wanted.site and targets:
         sums = store.totals([*targets], wanted.start, wanted.end)
+
+    def lined(of: Mapping[str, Sequence[str]]) -> list[Line]:
+        return _lines(of, targets, now.overall, before, sums, wanted.goal_pct)
+
     lines: dict[By, Sequence[Line]] = {
-        "target": _lines({name: [name] for name in now.overall}, targets, now.overall, before, sums),
-        "group": _lines(members(targets, _paths), targets, now.overall, before, sums),
-        "tag": _lines(members(targets, lambda one: one.tags), targets, now.overall, before, sums),
+        "target": lined({name: [name] for name in now.overall}),
+        "group": lined(members(targets, _paths)),
+        "tag": lined(members(targets, lambda one: one.tags)),
         "site": [Line(site, len(found), together(found), None, None) for site, found in sorted(now.by_site.items())],
     }
     outages = [(name, outage) for name, uptime in now.overall.items() for outage in uptime.outages]
     outages.sort(key=lambda one: (one[1].start, one[0]), reverse=True)
-    (total,) = _lines({"": [*now.overall]}, targets, now.overall, before, sums)
+    (total,) = lined({"": [*now.overall]})
     return Report(wanted, targets, lines, total, outages, _bars(wanted, [outage for _, outage in outages]))
 
 
@@ -207,11 +213,12 @@ def _lines(
     uptimes: Mapping[str, Uptime],
     before: Mapping[str, Uptime],
     sums: Mapping[str, Rollup],
+    goal_pct: float | None,
 ) -> list[Line]:
     """The worst first; what has nothing to count comes last."""
     lines = []
     for name, of in members.items():
-        goals = {targets[one].uptime_goal_pct for one in of}
+        goals = {targets[one].uptime_goal_pct for one in of} if goal_pct is None else {goal_pct}
         past = [before[one] for one in of if one in before]
         goal = goals.pop() if len(goals) == 1 else None
         parts = [sums[one] for one in of if one in sums]

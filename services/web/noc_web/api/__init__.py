@@ -6,6 +6,7 @@ from typing import Final
 
 from noc_web.api import (
     audit,
+    calendars,
     commands,
     groups,
     history,
@@ -41,6 +42,7 @@ _RESOURCES: Final[tuple[Route, ...]] = (
     *incidents.ROUTES,
     *maintenances.ROUTES,
     *reports.ROUTES,
+    *calendars.ROUTES,
     *mail.ROUTES,
     *notifications.ROUTES,
     *me.ROUTES,

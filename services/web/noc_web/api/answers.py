@@ -242,6 +242,7 @@ _ReportHead = TypedDict(
         "site": str,
         "profile": str,
         "hours": str,
+        "calendar": str,
         "progress_pct": _Progress,
         "count": _Count,
         "offset": int,
@@ -269,6 +270,18 @@ class OutageRow(TypedDict):
 
 class Outages(_ReportHead):
     rows: list[OutageRow]
+
+
+class CalendarAnswer(TypedDict):
+    name: str
+    zone: str
+    hours: Annotated[str, Meta(description="empty: all")]
+    holidays: list[str]
+    goal_pct: Annotated[float | None, Meta(description="null: the goals of the targets")]
+
+
+class Calendars(TypedDict):
+    calendars: list[CalendarAnswer]
 
 
 class Figures(TypedDict):

@@ -11,6 +11,7 @@ from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
+from noc_web.calendars import HOLIDAY, HOURS, MOST_HOLIDAYS, ZONE
 from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
 from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
@@ -119,6 +120,18 @@ class TokenRequest(Body):
             "reports or targets, and metrics; empty: everywhere",
         ),
     ] = ()
+
+
+class CalendarFields(Body):
+    zone: Annotated[str, Meta(extra_json_schema={"pattern": f"^{ZONE}$"}, description="like Europe/Berlin")] = "UTC"
+    hours: Annotated[
+        str, Meta(extra_json_schema={"pattern": f"^({HOURS})?$"}, description="which hours count; empty: all")
+    ] = ""
+    holidays: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"pattern": f"^{HOLIDAY}$"})], ...],
+        Meta(max_length=MOST_HOLIDAYS, description="days that do not count"),
+    ] = ()
+    goal_pct: Annotated[float, Meta(ge=0, le=100, description="so much of the hours is to be uptime")] | None = None
 
 
 class KeyRequest(Body):

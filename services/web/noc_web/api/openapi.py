@@ -24,6 +24,7 @@ _VARIABLES: Final = {
     "route": SLUG,
     "incident": SLUG,
     "maintenance": SLUG,
+    "calendar": SLUG,
     "request": SLUG,
     "name": {"type": "string", "pattern": NAME_PATTERN},
     "path": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": GROUP_PATTERN},

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import TimeoutError as NotYetError
-from datetime import date
 from typing import Any, Final
 
 from flask import Response
@@ -16,25 +13,21 @@ from flask import Response
 from noc_bus.messages import GROUP_PATTERN, Target, VerdictState
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import PERCENTS
-from noc_rules.calendar import HOURS_ACCEPTED, Calendar, parsed_hours
+from noc_rules.calendar import HOURS_ACCEPTED, Calendar
 from noc_rules.uptime import PROFILES
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PAGES, PERIOD, SLUG, Ask, Query, Route, Text
+from noc_web.calendars import HOLIDAYS, HOURS, ZONE, Calendars, read_calendar
 from noc_web.catalog.table import guarded
 from noc_web.figures import pct
 from noc_web.json import Row
-from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, invalid
 from noc_web.report import BY, By, Line, Report, Reports, Wanted
 
 _DEFAULT_MS: Final = 7 * DAY_MS
 _LONGEST_WAIT_S: Final = 600
-_ALWAYS: Final = (((0, 1440),),) * 7
-_ZONE: Final = "[A-Za-z0-9_+/-]{1,64}"
 _P50, _P95 = PERCENTS.index(50), PERCENTS.index(95)
-_SPELL: Final = "[A-Za-z]{3}( ?- ?[A-Za-z]{3})? +[0-9]{1,2}:[0-5][0-9] ?- ?[0-9]{1,2}:[0-5][0-9]"
-_HOURS: Final = f"{_SPELL}(, ?{_SPELL}){{0,40}}"
-_HOLIDAYS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}(,[0-9]{4}-[0-9]{2}-[0-9]{2}){0,400}"
 _FIGURES: Final = (
     "uptime_pct", "coverage_pct", "outages", "downtime_s", "longest_s", "mttr_s", "mtbf_s", "change_pct", "goal_pct",
     "budget_s", "budget_left_s", "loss_pct", "p50_ms", "p95_ms",
@@ -55,11 +48,11 @@ _SORTS: Final[Mapping[str, tuple[str, bool]]] = {
 """By the name of an order: a figure, and whether the largest comes first; what has none comes last."""
 
 
-def uptime_report(ask: Ask, reports: Reports) -> object:
+def uptime_report(ask: Ask, reports: Reports, calendars: Calendars) -> object:
     by: By = next(one for one in BY if one == ask.choice("by", "target", BY))
     form = ask.choice("format", "json", ("json", "csv"))
     figure, is_falling = _SORTS[ask.choice("sort", "uptime", tuple(_SORTS))]
-    wanted = _wanted(ask, by_site=by == "site")
+    wanted = _wanted(ask, calendars, by_site=by == "site")
     progress_pct, report = _awaited(ask, reports, wanted)
     rows = (
         [_row(line, report.targets.get(line.name) if by == "target" else None) for line in report.lines[by]]
@@ -78,9 +71,9 @@ def uptime_report(ask: Ask, reports: Reports) -> object:
     return _head(ask, wanted, progress_pct) | {"by": by, "total": total, "bars": bars} | _page(ask, rows)
 
 
-def outages(ask: Ask, reports: Reports) -> object:
+def outages(ask: Ask, reports: Reports, calendars: Calendars) -> object:
     form = ask.choice("format", "json", ("json", "csv"))
-    wanted = _wanted(ask)
+    wanted = _wanted(ask, calendars)
     progress_pct, report = _awaited(ask, reports, wanted)
     rows = _outages(report) if report else []
     if form == "csv":
@@ -90,9 +83,10 @@ def outages(ask: Ask, reports: Reports) -> object:
     return _head(ask, wanted, progress_pct) | _page(ask, rows)
 
 
-def _wanted(ask: Ask, *, by_site: bool = False) -> Wanted:
+def _wanted(ask: Ask, calendars: Calendars, *, by_site: bool = False) -> Wanted:
     """Raises ProblemError 422."""
     start, end = ask.period(_DEFAULT_MS, LONGEST_MS)
+    calendar, goal_pct = _calendar(ask, calendars)
     return Wanted(
         start=start,
         end=end,
@@ -100,36 +94,28 @@ def _wanted(ask: Ask, *, by_site: bool = False) -> Wanted:
         tag=ask.slug("tag") or "",
         site=ask.slug("site") or "",
         profile=ask.choice("profile", "standard", tuple(PROFILES)),
-        calendar=_calendar(ask),
+        calendar=calendar,
+        goal_pct=goal_pct,
         by_site=by_site,
         compared=ask.choice("compare", "false", ("true", "false")) == "true",
         measured=ask.choice("rtt", "false", ("true", "false")) == "true",
     )
 
 
-def _calendar(ask: Ask) -> Calendar | None:
-    """Raises ProblemError 422."""
-    hours, zone, holidays = (ask.query.get(name, "") for name in ("hours", "zone", "holidays"))
+def _calendar(ask: Ask, calendars: Calendars) -> tuple[Calendar | None, float | None]:
+    """Which hours count, and a goal for them. Raises ProblemError 422."""
+    hours, zone, holidays, name = (ask.query.get(one, "") for one in ("hours", "zone", "holidays", "calendar"))
+    if name:
+        if hours or holidays:
+            sentence = (
+                "calendar: it has hours and holidays of its own; leave `hours` and `holidays` out, or `calendar`."
+            )
+            raise invalid([FieldError("calendar", sentence, ProblemCode.DOES_NOT_FIT)])
+        chosen = calendars.chosen(name)
+        return chosen.calendar, chosen.goal_pct
     if not hours and not holidays:
-        return None
-    try:
-        found = zoneinfo.ZoneInfo(zone or "UTC")
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise _refused("zone", zone, "the name of a time zone that is known here, like Europe/Berlin", _ZONE) from None
-    try:
-        days = frozenset(date.fromisoformat(one) for one in holidays.split(",") if one)
-    except ValueError:
-        accepted = "days with commas between, like 2026-12-25,2026-12-26"
-        raise _refused("holidays", holidays, accepted, _HOLIDAYS) from None
-    try:
-        return Calendar(found, parsed_hours(hours) if hours else _ALWAYS, days)
-    except ValueError:
-        raise _refused("hours", hours, HOURS_ACCEPTED, _HOURS) from None
-
-
-def _refused(name: str, text: str, accepted: str, pattern: str) -> ProblemError:
-    code = ProblemCode.DOES_NOT_FIT if re.fullmatch(pattern, text, re.ASCII) else ProblemCode.NOT_ACCEPTED
-    return invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {accepted}.", code)])
+        return None, None
+    return read_calendar(hours, zone, [one for one in holidays.split(",") if one]), None
 
 
 def _awaited(ask: Ask, reports: Reports, wanted: Wanted) -> tuple[int, Report | None]:
@@ -150,6 +136,7 @@ def _head(ask: Ask, wanted: Wanted, progress_pct: int) -> Row:
         "site": wanted.site,
         "profile": wanted.profile,
         "hours": ask.query.get("hours", ""),
+        "calendar": ask.query.get("calendar", ""),
         "progress_pct": progress_pct,
     }
 
@@ -256,9 +243,10 @@ _QUERY: Final = (
         "what counts as downtime, besides DOWN; maintenance and what nobody saw are left out unless it says so",
         {"type": "string", "enum": list(PROFILES), "default": "standard"},
     ),
-    Query("hours", f"which hours count, by the clock of `zone`: {HOURS_ACCEPTED}; left out: all", _form(_HOURS)),
-    Query("zone", "the time zone of `hours` and `holidays`, like Europe/Berlin", _form(_ZONE) | {"default": "UTC"}),
-    Query("holidays", "days that do not count, like 2026-12-25,2026-12-26", _form(_HOLIDAYS)),
+    Query("hours", f"which hours count, by the clock of `zone`: {HOURS_ACCEPTED}; left out: all", _form(HOURS)),
+    Query("zone", "the time zone of `hours` and `holidays`, like Europe/Berlin", _form(ZONE) | {"default": "UTC"}),
+    Query("holidays", "days that do not count, like 2026-12-25,2026-12-26", _form(HOLIDAYS)),
+    Query("calendar", "the hours, the holidays and the goal that a calendar of this name has", SLUG),
     Query(
         "wait_s",
         "how long to wait for it; where it is not there by then, `progress_pct` is below 100 and there are no rows",

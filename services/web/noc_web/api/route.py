@@ -121,6 +121,13 @@ class Ask:
             raise self._refused(name, text, "lower-case letters, digits and hyphens")
         return text
 
+    def named(self, variable: str) -> str:
+        """The id that the path gives to something new. Raises ProblemError 422."""
+        name = self[variable]
+        if not _SLUG.search(name):
+            raise self._refused(variable, name, "lower-case letters, digits and hyphens, 63 at most")
+        return name
+
     def _refused(
         self, name: str, text: str, accepted: str, code: ProblemCode = ProblemCode.NOT_ACCEPTED
     ) -> ProblemError:

@@ -132,6 +132,17 @@ CREATE TABLE maintenance_past (
 );
 """
 
+# `holidays`: a JSON list of days. `hours` empty: all; `goal_pct` null: the goals of the targets.
+_CALENDARS: Final = """
+CREATE TABLE calendar (
+    name TEXT NOT NULL PRIMARY KEY,
+    zone TEXT NOT NULL,
+    hours TEXT NOT NULL,
+    holidays TEXT NOT NULL,
+    goal_pct REAL
+) WITHOUT ROWID;
+"""
+
 
 # `audit`: from which address (empty: not known), and of what differs, what it was and what it became.
 # `token`: null, it does not expire; `areas`, a JSON list, where it counts, empty: everywhere.
@@ -186,6 +197,15 @@ def _replaces(options: dict[str, Any], above: list[str], groups: dict[str, dict[
 
 
 LADDER: Final = Ladder(
-    (sql(_FIRST), _count_revisions, sql(_PLACES), sql(_BROKER), sql(_NOTIFICATIONS), sql(_MAINTENANCE), sql(_WHENCE)),
+    (
+        sql(_FIRST),
+        _count_revisions,
+        sql(_PLACES),
+        sql(_BROKER),
+        sql(_NOTIFICATIONS),
+        sql(_MAINTENANCE),
+        sql(_WHENCE),
+        sql(_CALENDARS),
+    ),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

@@ -3,7 +3,7 @@
 
 import { address, api } from "../api.js";
 import { duration, exact, full, ms, percent, uptime } from "../format.js";
-import { useStore } from "../hooks.js";
+import { useLoaded, useStore } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
@@ -53,7 +53,9 @@ export default function Reports({ query }) {
     [preset.name, query.get("from"), query.get("to")],
   );
   const hours = query.get("hours") ?? "";
-  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile, hours, zone: hours ? ZONE : "" };
+  const calendar = query.get("calendar") ?? "";
+  const calendars = useLoaded("/calendars").answer?.calendars ?? [];
+  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile, ...(calendar ? { calendar } : { hours, zone: hours ? ZONE : "" }) };
   // Percentiles of many targets over a long time are read for longer than one likes to wait.
   const rtt = period.to - period.from <= LONGEST_WITH_RTT_MS;
   const { answer, error, progress } = useReport({ ...asked, by, rtt, compare: true, offset, limit: ROWS });
@@ -91,9 +93,16 @@ export default function Reports({ query }) {
             ${PROFILES.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
           </select>
         </label>
+        <label title="The hours, holidays and goal of a calendar that is stored under this name: see Settings">
+          Calendar
+          <select value=${calendar} data-testid="report-calendar" onChange=${(/** @type {any} */ event) => chosen({ calendar: event.currentTarget.value || null, hours: null })}>
+            <option value="">none</option>
+            ${[...new Set([...calendars.map((/** @type {any} */ one) => one.name), ...(calendar ? [calendar] : [])])].map((name) => html`<option value=${name}>${name}</option>`)}
+          </select>
+        </label>
         <label title="Only these hours count, by the clock of your time zone">
           Hours
-          <input class="hours" name="hours" value=${hours} placeholder="all, or Mon-Fri 08:00-18:00" onChange=${(/** @type {any} */ event) => chosen({ hours: event.currentTarget.value.trim() || null })} />
+          <input class="hours" disabled=${Boolean(calendar)} name="hours" value=${hours} placeholder="all, or Mon-Fri 08:00-18:00" onChange=${(/** @type {any} */ event) => chosen({ hours: event.currentTarget.value.trim() || null })} />
         </label>
         <span class="spring"></span>
         <${CustomPeriod} key=${`${preset.name} ${custom?.from} ${custom?.to}`} from=${period.from} to=${period.to} onChoose=${(/** @type {any} */ wanted) => chosen({ from: String(wanted.from), to: String(wanted.to), period: null })} />
@@ -105,7 +114,7 @@ export default function Reports({ query }) {
       ${isThere
         ? html`
             <p class="report-period">
-              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${answer.hours ? `, ${answer.hours}` : ""}${progress === null ? "" : `, calculating… ${progress} %`}
+              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${answer.hours ? `, ${answer.hours}` : ""}${answer.calendar ? `, calendar ${answer.calendar}` : ""}${progress === null ? "" : `, calculating… ${progress} %`}
             </p>
             ${answer.count ? html`<${Pages} answer=${answer} parts=${parts.answer} worst=${worst.answer} kind=${kind} />` : html`<p class="empty">${empty(group, by)}</p>`}
           `

@@ -6,6 +6,7 @@ import { setQuery } from "../router.js";
 import { html } from "../ui.js";
 import { Account } from "./account.js";
 import { Audit } from "./audit.js";
+import { Calendars } from "./calendars.js";
 import { Mail } from "./mail.js";
 import { Sites } from "./sites.js";
 import { Tokens } from "./tokens.js";
@@ -15,6 +16,7 @@ import { Users } from "./users.js";
 const PARTS = [
   { name: "account", label: "Your account", role: "viewer", view: Account },
   { name: "sites", label: "Sites", role: "viewer", view: Sites },
+  { name: "calendars", label: "Calendars", role: "operator", view: Calendars },
   { name: "users", label: "Users", role: "admin", view: Users },
   { name: "tokens", label: "Tokens", role: "admin", view: Tokens },
   { name: "mail", label: "Mail", role: "admin", view: Mail },
