@@ -250,11 +250,44 @@ class Target(Retained, kw_only=True, frozen=True):
         ),
         _option(_JUDGED, "nearest"),
     ] = 20
+    degraded_loss_clear_pct: Annotated[
+        Percent | None,
+        Meta(
+            title="Degraded until loss",
+            description="one that is DEGRADED for its loss is so until that is below this; null: below what it began at",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = None
     degraded_rtt_ms: Annotated[
         RttMs | None,
         Meta(
             title="Degraded from RTT",
             description="median RTT over the last five cycles from which it is DEGRADED; null: never",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = None
+    degraded_rtt_clear_ms: Annotated[
+        RttMs | None,
+        Meta(
+            title="Degraded until RTT",
+            description="one that is DEGRADED for its RTT is so until that is below this; null: below what it began at",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = None
+    degraded_jitter_ms: Annotated[
+        RttMs | None,
+        Meta(
+            title="Degraded from jitter",
+            description="jitter over the last five cycles (by how much the 95th percentile of the RTT exceeds its median) "
+            "from which it is DEGRADED; null: never",
+        ),
+        _option(_JUDGED, "nearest"),
+    ] = None
+    degraded_jitter_clear_ms: Annotated[
+        RttMs | None,
+        Meta(
+            title="Degraded until jitter",
+            description="one that is DEGRADED for its jitter is so until that is below this; null: below what it began at",
         ),
         _option(_JUDGED, "nearest"),
     ] = None
@@ -314,6 +347,29 @@ class Target(Retained, kw_only=True, frozen=True):
     critical: Annotated[
         bool, Meta(title="Critical", description="mailed at once, whatever grouping says"), _option(_TOLD, "nearest")
     ] = False
+    mail_only_critical: Annotated[
+        bool,
+        Meta(title="Mail only critical", description="true: nobody is mailed about it unless it is critical"),
+        _option(_TOLD, "nearest"),
+    ] = False
+    mail_partial: Annotated[
+        bool,
+        Meta(title="Mail PARTIAL", description="true: PARTIAL, too, opens an incident and is mailed"),
+        _option(_TOLD, "nearest"),
+    ] = False
+    mail_degraded: Annotated[
+        bool,
+        Meta(title="Mail DEGRADED", description="true: DEGRADED, too, opens an incident and is mailed"),
+        _option(_TOLD, "nearest"),
+    ] = False
+    mail_flapping: Annotated[
+        bool,
+        Meta(
+            title="Mail flapping",
+            description="false: that it starts and stops flapping is kept and shown, but not mailed; that it stays DOWN is",
+        ),
+        _option(_TOLD, "nearest"),
+    ] = True
     contacts: Annotated[
         list[Recipient],
         Meta(
@@ -602,6 +658,7 @@ class Incident(Retained, kw_only=True, frozen=True):
         Kind,
         Meta(
             description="target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, "
+            "target-partial, target-degraded, "
             "site-blind, duplicate or broker-lost; new kinds may come"
         ),
     ]

@@ -34,6 +34,8 @@ class Why(StrEnum):
     """What happened to an incident."""
 
     TARGET_WENT_DOWN = "target-went-down"
+    TARGET_WENT_PARTIAL = "target-went-partial"
+    TARGET_WENT_DEGRADED = "target-went-degraded"
     NAME_UNRESOLVED = "name-unresolved"
     SITE_WENT_BLIND = "site-went-blind"
     DUPLICATE_APPEARED = "duplicate-appeared"
@@ -57,6 +59,7 @@ class Why(StrEnum):
     NOBODY_TOLD = "nobody-told"
 
     TARGET_RECOVERED = "target-recovered"
+    TARGET_CHANGED = "target-changed"
     TARGET_REMOVED = "target-removed"
     TARGET_PAUSED = "target-paused"
     NAME_RESOLVED = "name-resolved"
@@ -70,7 +73,15 @@ class Why(StrEnum):
 
 
 OPENING: Final = frozenset(
-    {Why.TARGET_WENT_DOWN, Why.NAME_UNRESOLVED, Why.SITE_WENT_BLIND, Why.DUPLICATE_APPEARED, Why.BROKER_WENT_AWAY}
+    {
+        Why.TARGET_WENT_DOWN,
+        Why.TARGET_WENT_PARTIAL,
+        Why.TARGET_WENT_DEGRADED,
+        Why.NAME_UNRESOLVED,
+        Why.SITE_WENT_BLIND,
+        Why.DUPLICATE_APPEARED,
+        Why.BROKER_WENT_AWAY,
+    }
 )
 # Who deleted the site knows; who runs an older version cannot do anything about it.
 _QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.SITE_REMOVED, Why.UNKNOWN_KIND})

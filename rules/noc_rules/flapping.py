@@ -32,6 +32,8 @@ class Flap:
     """Between its checks."""
     is_limited: bool = True
     """False: each of its changes is mailed, as its option says."""
+    is_mailed: bool = True
+    """False: that it flaps is not mailed, as its option says; that it is DOWN is."""
     is_flapping: bool = False
     is_told: bool = False
     """Whether people were mailed that it flaps."""
@@ -47,11 +49,16 @@ class Flap:
 NEVER: Final = Flap()
 
 
-def changed(flap: Flap, flap_after: int | None, interval_s: float, now_s: float) -> Flap:
+def changed(flap: Flap, flap_after: int | None, interval_s: float, now_s: float, *, is_mailed: bool = True) -> Flap:
     """It went down or came back. `flap_after`: so many changes are flapping; None: it never flaps."""
     changes_s = (*flap.changes_s, now_s)[-_MAX_CHANGES:]
     flap = replace(
-        flap, changes_s=changes_s, interval_s=interval_s, is_limited=flap_after is not None, is_told_down=False
+        flap,
+        changes_s=changes_s,
+        interval_s=interval_s,
+        is_limited=flap_after is not None,
+        is_mailed=is_mailed,
+        is_told_down=False,
     )
     if flap.is_flapping or flap_after is None:
         return flap
@@ -108,6 +115,11 @@ def mailed(flap: Flap, now_s: float, *, is_down: bool = False) -> Flap:
     """`is_down`: the mail says that it is DOWN."""
     mails_s = (*flap.mails_s, now_s)[-MAX_STEADY_MAILS:]
     return replace(flap, mails_s=mails_s, is_told=flap.is_flapping, is_told_down=flap.is_told_down or is_down)
+
+
+def unlimited(flap: Flap) -> Flap:
+    """Its option says that each of its changes is mailed."""
+    return replace(flap, is_limited=False)
 
 
 def calmed(flap: Flap) -> Flap:

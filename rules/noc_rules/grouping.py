@@ -31,7 +31,7 @@ from noc_rules.cases import (
 )
 from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
 from noc_rules.flapping import Flap
-from noc_rules.incident import CauseCode, IncidentKind, of_target
+from noc_rules.incident import APART, LESSER, CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
 from noc_rules.muting import LOUD, Quiet
 from noc_rules.verdict import VerdictCode
@@ -136,7 +136,11 @@ def _calms(draft: Draft, case: Case, target: str, flap: Flap, now: Time, now_s: 
     case.note(Why.STOPPED_FLAPPING, text, target)
     if member.state not in BLOCKED:
         left = replace(member, left_at=now)
-        _left(draft, case, left, Why.TARGET_RECOVERED, now, now_s, f"{member.state}: {text}", member.state)
+        # Whose flapping is not mailed has nothing to be told of, unless people know that it was DOWN.
+        _left(
+            draft, case, left, Why.TARGET_RECOVERED, now, now_s, f"{member.state}: {text}", member.state,
+            is_mailed=flap.is_mailed,
+        )  # fmt: skip
         return
     draft.put(case, member)
     if not flap.is_told_down:
@@ -150,7 +154,11 @@ def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s:
     due_s = None
     if is_down and not flap.is_told_down:
         due_s = flapping.tells_down_s(flap, changed_s)
-    if not flap.is_told and (is_down or found.is_told or now_s - changed_s < flapping.steady_s(flap.interval_s)):
+    if (
+        flap.is_mailed
+        and not flap.is_told
+        and (is_down or found.is_told or now_s - changed_s < flapping.steady_s(flap.interval_s))
+    ):
         may_s = flapping.may_mail_s(flap, now_s)
         due_s = may_s if due_s is None else min(may_s, due_s)
     if (
@@ -216,8 +224,10 @@ def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, no
         return
     before = draft.flap(change.target)
     if _turns(change) and change.definition is not None:
-        flap_after, interval_s = change.definition.flap_after, change.definition.interval_s
-        draft.flaps[change.target] = flapping.changed(before, flap_after, interval_s, now_s)
+        options = change.definition
+        draft.flaps[change.target] = flapping.changed(
+            before, options.flap_after, options.interval_s, now_s, is_mailed=options.mail_flapping
+        )
     _judged(draft, change, verdict, world, now, now_s)
     if draft.flap(change.target).is_flapping and not before.is_flapping:
         _flaps(draft, change.target, now_s)
@@ -231,12 +241,17 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
             return
         _leave(draft, found, change, Why.NAME_RESOLVED, now, now_s, text)
         found = None
+    if found is not None and found.incident.kind in LESSER.values():
+        if not _outgrows(draft, found, change, verdict, now_s):
+            return
+        found = None
     if verdict.state in REACHED and found is not None and draft.flap(change.target).is_flapping:
         case = draft.edit(found)
         draft.put(case, replace(case.members[change.target], state=verdict.state, behind=None, flapping=True))
     elif verdict.state in REACHED:
         ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
         _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
+        _lesser(draft, change, verdict, world, now, now_s)
     elif verdict.state is VerdictState.UNKNOWN and found is not None and not found.is_told:
         case = draft.edit(found)
         draft.put(case, replace(case.members[change.target], state=verdict.state))
@@ -244,6 +259,43 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
         _behind(draft, found, change, change.definition, now, now_s)
     elif verdict.state is VerdictState.DOWN and change.definition is not None:
         _down(draft, found, change, change.definition, world, now, now_s)
+
+
+def _outgrows(draft: Draft, found: Case, change: VerdictChange, verdict: Verdict, now_s: float) -> bool:
+    """Whether it is better or worse now than the state that its incident is about, which is over then."""
+    if verdict.state in (VerdictState.UNKNOWN, VerdictState.MAINTENANCE, found.members[change.target].state):
+        return False
+    why = Why.TARGET_RECOVERED if verdict.state is VerdictState.UP else Why.TARGET_CHANGED
+    _leave(draft, found, change, why, verdict.since, now_s, f"{verdict.state}: {verdict.reason}"[:500])
+    return True
+
+
+def _lesser(draft: Draft, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float) -> None:
+    """A state less than DOWN is an incident where the target's options ask for it; those of one group are one."""
+    definition = change.definition
+    if definition is None or verdict.state not in LESSER:
+        return
+    is_partial = verdict.state is VerdictState.PARTIAL
+    if not (definition.mail_partial if is_partial else definition.mail_degraded):
+        return
+    kind, key = LESSER[verdict.state], Key(verdict.state, definition.group)
+    member, home = make.member_of(definition, verdict), draft.forming(key)
+    if home is None or (member.critical and home.is_told):
+        code, why = (
+            (CauseCode.PARTLY_DOWN, Why.TARGET_WENT_PARTIAL)
+            if is_partial
+            else (CauseCode.DEGRADED, Why.TARGET_WENT_DEGRADED)
+        )
+        incident = make.about_target(kind, code, definition, verdict, change.states, now)
+        case = draft.open(Case(incident, keys={key}, why=why))
+        case.note(why, verdict.reason, change.target)
+    else:
+        case = draft.edit(home)
+        case.note(Why.MEMBER_JOINED, verdict.reason, change.target)
+    draft.put(case, member)
+    if definition.flap_after is None:
+        draft.flaps[change.target] = flapping.unlimited(draft.flap(change.target))
+    _await_others(draft, case, member, world, now_s)
 
 
 def _turns(change: VerdictChange) -> bool:
@@ -359,12 +411,12 @@ def _home(draft: Draft, target: str, member: Member, keys: list[Key], world: Wor
     A critical target joins none that people know of already: it has a mail of its own.
     """
     former = draft.former(target)
-    is_one = former is not None and former.incident.kind != IncidentKind.TARGET_UNRESOLVABLE
+    is_one = former is not None and former.incident.kind not in APART
     if is_one and former is not None and not (member.critical and former.is_told):
         return former
     for child in world.children(target):
         behind = draft.find(of_target(child))
-        if behind is not None and not behind.is_told and behind.incident.kind != IncidentKind.TARGET_UNRESOLVABLE:
+        if behind is not None and not behind.is_told and behind.incident.kind not in APART:
             return behind
     for key in keys:
         found = draft.forming(key)
@@ -385,7 +437,7 @@ def _others(draft: Draft, case: Case, keys: list[Key], world: World) -> list[Cas
                 one = draft.find(of_target(target))
                 if one is not None:
                     found[one.id] = one
-    return [one for one in found.values() if one.id != case.id and not one.is_told]
+    return [one for one in found.values() if one.id != case.id and not one.is_told and one.incident.kind not in APART]
 
 
 def _seen_from(case: Case, sites: Iterable[str]) -> None:
@@ -436,7 +488,16 @@ def _leave(
 
 
 def _left(
-    draft: Draft, case: Case, left: Member, why: Why, at: Time, now_s: float, text: str, state: VerdictState | None
+    draft: Draft,
+    case: Case,
+    left: Member,
+    why: Why,
+    at: Time,
+    now_s: float,
+    text: str,
+    state: VerdictState | None,
+    *,
+    is_mailed: bool = True,
 ) -> None:
     """The last that leaves ends it."""
     was_unseen = case.is_unseen
@@ -452,7 +513,14 @@ def _left(
     was_muted = not case.is_told and muting.was_never_loud(case)
     if was_muted:
         case.note(Why.NOT_MAILED, "over while nobody was mailed of it")
-    draft.end(case, why, text, now_s, state, is_mailed=case.is_told or not (was_unseen or was_held or was_muted))
+    draft.end(
+        case,
+        why,
+        text,
+        now_s,
+        state,
+        is_mailed=case.is_told or (is_mailed and not (was_unseen or was_held or was_muted)),
+    )
 
 
 def _merged(draft: Draft, left: Case, home: Case, now: Time, now_s: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from noc_bus.messages import Incident, Member, SiteState, State, Target, Verdict
+from noc_bus.messages import Incident, Member, SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules.verdict import NO_ADDRESS
 
@@ -25,6 +25,8 @@ class IncidentKind(StrEnum):
     DUPLICATE = "duplicate"
     BROKER_LOST = "broker-lost"
     MASS_OUTAGE = "mass-outage"
+    TARGET_PARTIAL = "target-partial"
+    TARGET_DEGRADED = "target-degraded"
 
 
 class Severity(StrEnum):
@@ -35,10 +37,21 @@ class Severity(StrEnum):
     MINOR = "minor"
 
 
+LESSER: Final = {
+    VerdictState.PARTIAL: IncidentKind.TARGET_PARTIAL,
+    VerdictState.DEGRADED: IncidentKind.TARGET_DEGRADED,
+}
+"""What a state less than DOWN is, where the target's options ask for an incident."""
+APART: Final = frozenset({IncidentKind.TARGET_UNRESOLVABLE, *LESSER.values()})
+"""Of these kinds no target that goes DOWN becomes part."""
+
+
 class CauseCode(StrEnum):
     """Why an incident opened."""
 
     DOWN = "down"
+    PARTLY_DOWN = "partly-down"
+    DEGRADED = "degraded"
     NO_ADDRESS = NO_ADDRESS
     NO_PROBER = "no-prober"
     OFFLINE = "offline"
@@ -117,7 +130,9 @@ def ordered(member: Member, roots: Collection[str]) -> tuple[object, ...]:
 def severity(incident: Incident) -> Severity:
     if incident.kind == IncidentKind.BROKER_LOST or any(one.critical for one in incident.members):
         return Severity.CRITICAL
-    return Severity.MAJOR
+    still = [one for one in incident.members if one.left_at is None]
+    is_lesser = incident.kind in LESSER.values() or (bool(still) and all(one.flapping for one in still))
+    return Severity.MINOR if is_lesser else Severity.MAJOR
 
 
 def incident_id(subject: str, at: Time) -> str:

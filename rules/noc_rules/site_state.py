@@ -10,6 +10,7 @@ happened first comes first, whatever was done to the wall clock meanwhile.
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -42,6 +43,7 @@ class StateCode(StrEnum):
     ANSWERS_AGAIN = "answers-again"
     LOSS = "loss"
     RTT = "rtt"
+    JITTER = "jitter"
     WITHIN_LIMITS = "within-limits"
 
 
@@ -243,19 +245,32 @@ def _degradation(view: SiteView, target: Target) -> Reason | None:
     if not view.window:
         return None
     loss_pct = _window_loss_pct(view)
-    if target.degraded_loss_pct is not None and loss_pct and loss_pct >= target.degraded_loss_pct:
+    limit = _limit(view, StateCode.LOSS, target.degraded_loss_pct, target.degraded_loss_clear_pct)
+    if limit is not None and loss_pct and loss_pct >= limit:
         return Reason(
-            StateCode.LOSS,
-            f"loss {loss_pct:.0f} % over the last {WINDOW_CYCLES} cycles, the limit is {target.degraded_loss_pct:g} %",
+            StateCode.LOSS, f"loss {loss_pct:.0f} % over the last {WINDOW_CYCLES} cycles, the limit is {limit:g} %"
         )
-    median = _window_rtt_ms(view)
-    if target.degraded_rtt_ms is not None and median is not None and median >= target.degraded_rtt_ms:
+    rtt_ms = _window_rtt_ms(view)
+    limit = _limit(view, StateCode.RTT, target.degraded_rtt_ms, target.degraded_rtt_clear_ms)
+    if limit is not None and rtt_ms is not None and rtt_ms >= limit:
         return Reason(
             StateCode.RTT,
-            f"median RTT {median:.1f} ms over the last {WINDOW_CYCLES} cycles, "
-            f"the limit is {target.degraded_rtt_ms:g} ms",
+            f"median RTT {rtt_ms:.1f} ms over the last {WINDOW_CYCLES} cycles, the limit is {limit:g} ms",
+        )
+    jitter_ms = _window_jitter_ms(view)
+    limit = _limit(view, StateCode.JITTER, target.degraded_jitter_ms, target.degraded_jitter_clear_ms)
+    if limit is not None and jitter_ms is not None and jitter_ms >= limit:
+        return Reason(
+            StateCode.JITTER,
+            f"jitter {jitter_ms:.1f} ms over the last {WINDOW_CYCLES} cycles, the limit is {limit:g} ms",
         )
     return None
+
+
+def _limit(view: SiteView, code: StateCode, begins: float | None, ends: float | None) -> float | None:
+    """What a figure must reach for DEGRADED: one that is so for it already stays so down to where it ends."""
+    is_so = view.state is State.DEGRADED and view.reason.code == code
+    return begins if begins is None or ends is None or not is_so else min(begins, ends)
 
 
 def _window_loss_pct(view: SiteView) -> float:
@@ -268,6 +283,14 @@ def _window_loss_pct(view: SiteView) -> float:
 def _window_rtt_ms(view: SiteView) -> float | None:
     rtts_ms = [rtt for cycle in view.window for rtt in cycle.rtts_ms]
     return statistics.median(rtts_ms) if len(view.window) >= RTT_CYCLES and rtts_ms else None
+
+
+def _window_jitter_ms(view: SiteView) -> float | None:
+    """By how much the 95th percentile exceeds the median."""
+    rtts_ms = sorted(rtt for cycle in view.window for rtt in cycle.rtts_ms)
+    if len(view.window) < RTT_CYCLES or not rtts_ms:
+        return None
+    return rtts_ms[math.ceil(0.95 * len(rtts_ms)) - 1] - statistics.median(rtts_ms)
 
 
 def _windowed(view: SiteView, outcome: Outcome) -> tuple[Outcome, ...]:

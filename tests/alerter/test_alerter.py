@@ -859,6 +859,17 @@ def test_one_that_flaps_is_mailed_as_that_and_once_more_when_it_is_calm(rig: Rig
     assert [one for one in codes if "flapping" in one] == ["started-flapping", "stopped-flapping"]
 
 
+def test_one_switch_has_only_critical_targets_mailed_and_the_incident_says_why_not(rig: Rig) -> None:
+    for is_critical in (False, True):
+        rig.target(mail_only_critical=True, critical=is_critical, flap_after=None)
+        go_down(rig)
+        (incident,) = rig.open
+        come_up(rig)
+        not_mailed = [one.text for one in rig.asks(incident.id).timeline if one.code == "nobody-told"]
+        assert bool(not_mailed) == (not is_critical)
+    assert rig.words == ["DOWN", "UP"]
+
+
 def test_all_that_is_kept_of_an_incident_can_be_asked_for_open_or_over(waiting: Rig) -> None:
     rig = waiting
     rig.target("child-7", parents=["router"], critical=True)

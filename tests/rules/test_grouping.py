@@ -697,6 +697,66 @@ def test_how_many_changes_are_flapping_is_an_option_of_the_target(flap_after: in
     assert len(plant.open) == is_flapping
 
 
+@pytest.mark.parametrize(
+    ("states", "options", "kind"),
+    [
+        ([State.DEGRADED] * 3, {}, None),
+        ([State.DEGRADED] * 3, {"mail_degraded": True}, "target-degraded"),
+        ([State.DOWN, State.UP, State.UP], {}, None),
+        ([State.DOWN, State.UP, State.UP], {"mail_partial": True}, "target-partial"),
+        ([State.DEGRADED] * 3, {"mail_partial": True}, None),
+    ],
+)
+def test_a_state_less_than_down_is_a_minor_incident_where_its_options_ask_for_it(
+    states: list[State], options: dict[str, bool], kind: str | None
+) -> None:
+    sites = ("north", "south", "west")
+    plant = Plant(sites=sites)
+    plant.have("one", "two", **options)
+    for site, state in zip(sites, states, strict=True):
+        plant.see(state, "one", "two", sites=[site])
+    plant.passes(30)
+    assert [(one.kind, one.severity) for one in plant.open] == [(kind, "minor")] * (kind is not None)
+    plant.see(State.UP, "one", "two")
+    plant.passes(30)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED, Notice.RESOLVED] * (kind is not None)
+    assert plant.open == []
+
+
+def test_what_gets_worse_or_better_has_one_incident_at_a_time_and_each_that_was_mailed_is_closed() -> None:
+    plant = Plant(sites=("north", "south", "west"))
+    plant.have("shop", mail_degraded=True, mail_partial=True, flap_after=None)
+    kinds = []
+    for north, others in ((State.DEGRADED, State.UP), (State.DOWN, State.UP), (State.DOWN, State.DOWN), (State.UP, State.DEGRADED), (State.UP, State.UP)):  # fmt: skip
+        plant.see(north, "shop", sites=["north"])
+        plant.see(others, "shop", sites=["south", "west"])
+        plant.passes(30)
+        kinds.append([(one.kind, one.severity) for one in plant.open])
+    assert kinds == [
+        [("target-degraded", "minor")], [("target-partial", "minor")], [("target-down", "major")],
+        [("target-degraded", "minor")], [],
+    ]  # fmt: skip
+    assert [one.notice for one in plant.mails] == [Notice.OPENED] + [Notice.RESOLVED, Notice.OPENED] * 3 + [
+        Notice.RESOLVED
+    ]
+
+
+def test_a_target_whose_flapping_is_not_mailed_is_mailed_only_where_it_stays_down() -> None:
+    plant = Plant()
+    plant.have("shop", mail_flapping=False)
+    for pause_s in [20] * 4 + [100] * 30:
+        plant.see(State.DOWN if plant.verdicts["shop"].state == V.UP else State.UP, "shop")
+        plant.passes(pause_s)
+    (incident,) = plant.open
+    assert (incident.severity, incident.members[0].flapping) == ("minor", True)
+    assert all(one.state == "DOWN" for mail in plant.mails[2:] for one in mail.incident.members)
+    silent = Plant()
+    silent.have("shop", mail_flapping=False)
+    changes_every(silent, "shop", [1] * 10, State.UP)
+    assert {one.notice for one in silent.mails} == {Notice.RESOLVED}
+    assert len(silent.mails) == 1, "the first outage, and no more"
+
+
 def test_names_that_nobody_can_resolve_any_more_are_one_incident() -> None:
     plant = Plant()
     names = ["a", "b", "c"]

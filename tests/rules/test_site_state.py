@@ -35,7 +35,7 @@ UP, DEGRADED, DOWN, UNKNOWN = State.UP, State.DEGRADED, State.DOWN, State.UNKNOW
 
 
 def check(letter: str, at: int) -> Outcome:
-    """o answered cycle, x lost cycle, digits: so many of ten lost, s slow, r/n answered/lost re-check, ! invalid,
+    """o answered cycle, x lost cycle, digits: so many of ten lost, s slow, j with jitter, r/n answered/lost re-check, ! invalid,
     l lost and invalid, - nothing sent."""
     match letter:
         case "o":
@@ -44,6 +44,8 @@ def check(letter: str, at: int) -> Outcome:
             return Outcome(at, 5, (), True)
         case "s":
             return Outcome(at, 5, (200.0,) * 5, True)
+        case "j":
+            return Outcome(at, 5, (10.0, 10.0, 100.0, 10.0, 10.0), True)
         case "r":
             return Outcome(at, 1, (10.0,), False)
         case "n":
@@ -125,6 +127,39 @@ def test_a_script_of_checks_ends_in_its_state(script: str, state: State) -> None
 )
 def test_degraded_is_what_its_limits_say(script: str, limits: dict[str, float | None], state: State) -> None:
     assert run(script, target=replace(TARGET, **limits)).state is state
+
+
+LOSS = {"degraded_loss_pct": 30}
+RTT = {"degraded_rtt_ms": 150, "degraded_loss_pct": None}
+JITTER = {"degraded_jitter_ms": 80, "degraded_loss_pct": None, "degraded_rtt_ms": None}
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "state", "code"),
+    [
+        pytest.param("o4444", LOSS, DEGRADED, "loss", id="loss above its limit"),
+        pytest.param("o444400", LOSS, UP, "within-limits", id="loss below it"),
+        pytest.param("o444400", {**LOSS, "degraded_loss_clear_pct": 20}, DEGRADED, "loss", id="loss between its limits"),
+        pytest.param("o4444000", {**LOSS, "degraded_loss_clear_pct": 20}, UP, "within-limits", id="loss below both"),
+        pytest.param("o4400", {**LOSS, "degraded_loss_clear_pct": 5}, UP, "answers", id="what was not degraded is not so by the lower limit"),
+        pytest.param("o444400", {**LOSS, "degraded_loss_clear_pct": 90}, UP, "within-limits", id="a higher limit to end than to begin is none"),
+        pytest.param("sssoo", RTT, DEGRADED, "rtt", id="RTT above its limit"),
+        pytest.param("sssooo", RTT, UP, "within-limits", id="RTT below it"),
+        pytest.param("sssooo", {**RTT, "degraded_rtt_clear_ms": 9}, DEGRADED, "rtt", id="RTT between its limits"),
+        pytest.param("jjj", JITTER, DEGRADED, "jitter", id="jitter above its limit"),
+        pytest.param("jj", JITTER, UP, "answers", id="jitter of two cycles says nothing"),
+        pytest.param("jjj", {**JITTER, "degraded_jitter_ms": 91}, UP, "answers", id="jitter below its limit"),
+        pytest.param("jjjooo", JITTER, DEGRADED, "jitter", id="jitter of two of five cycles"),
+        pytest.param("jjjoooo", JITTER, UP, "within-limits", id="jitter of one of five cycles"),
+        pytest.param("jjjoooo", {**JITTER, "degraded_jitter_clear_ms": 0}, DEGRADED, "jitter", id="jitter between its limits"),
+        pytest.param("jjj44", {**JITTER, **LOSS, "degraded_jitter_clear_ms": 20}, DEGRADED, "jitter", id="it is degraded for the first that applies"),
+    ],
+)  # fmt: skip
+def test_degraded_begins_and_ends_at_limits_of_their_own(
+    script: str, limits: dict[str, float | None], state: State, code: str
+) -> None:
+    view = run(script, target=replace(TARGET, **limits))
+    assert (view.state, view.reason.code) == (state, code)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
@@ -17,6 +18,8 @@ from noc_rules import grouping
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
 from noc_rules.incident import About, abouts, members_of, of_target
+
+_ONLY_CRITICAL: Final = "only critical targets are mailed, as its options say"
 
 
 class Incidents:
@@ -134,7 +137,8 @@ class Incidents:
     def _letters(self, case: Case, notice: Notice, now: Time) -> tuple[Letter, ...]:
         if not case.stem:
             case.stem = letter.stem(case.incident)
-        present = self._recipients.of(case.incident, self._definitions(case))
+        wanted = self._wanted(case)
+        present = self._present(case, wanted)
         if case.why is Why.MERGED:
             told = dict.fromkeys(self._ledger.recipients(case.id, were_sent=True), "")
             return self._written(case, notice, told, now)
@@ -143,7 +147,8 @@ class Incidents:
             return self._written(case, notice, told, now)
         added = {to: why for to, why in present.items() if to not in told}
         if not told and not added:
-            case.note(Why.NOBODY_TOLD, self._recipients.why_nobody())
+            why = _ONLY_CRITICAL if wanted == [] else self._recipients.why_nobody()
+            case.note(Why.NOBODY_TOLD, why)
             return ()
         # Whoever is told only now is told that it is open.
         first = notice if notice is Notice.RESOLVED else Notice.OPENED
@@ -162,13 +167,22 @@ class Incidents:
         for case in self._board.cases.values():
             if case.is_told:
                 told = self._ledger.told(case.id)
-                present = self._recipients.of(case.incident, self._definitions(case))
+                present = self._present(case, self._wanted(case))
                 added = {to: why for to, why in present.items() if to not in told}
                 if added:
                     letters = self._written(case, Notice.OPENED, added, now)
                     entries.append(Entry(case, case.incident, letters))
         self._ledger.keep(entries, now)
         return bool(entries)
+
+    def _present(self, case: Case, wanted: list[Target] | None) -> dict[str, str]:
+        """Who is to be told as things are now."""
+        return {} if wanted == [] else self._recipients.of(case.incident, wanted or [])
+
+    def _wanted(self, case: Case) -> list[Target] | None:
+        """Those that take part and whose options let them be mailed; None: nothing is known that takes part."""
+        definitions = self._definitions(case)
+        return [one for one in definitions if one.critical or not one.mail_only_critical] if definitions else None
 
     def _definitions(self, case: Case) -> list[Target]:
         """Of those that take part and are not muted; of all that ever did, where none does any more."""

@@ -57,6 +57,8 @@ _POLICY: Final = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 _STATES: Final = {
     IncidentKind.TARGET_DOWN: "DOWN",
     IncidentKind.MASS_OUTAGE: "MASS OUTAGE",
+    IncidentKind.TARGET_PARTIAL: "PARTIAL",
+    IncidentKind.TARGET_DEGRADED: "DEGRADED",
     IncidentKind.TARGET_UNRESOLVABLE: "UNRESOLVABLE",
     IncidentKind.SITE_BLIND: "BLIND",
     IncidentKind.DUPLICATE: "DUPLICATE",

@@ -64,7 +64,7 @@ export interface Incident {
   rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
-  /** target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, site-blind, duplicate or broker-lost; new kinds may come */
+  /** target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, target-partial, target-degraded, site-blind, duplicate or broker-lost; new kinds may come */
   kind: string;
   /** critical, major or minor; null: an older alerter's */
   severity: string | null;
@@ -525,8 +525,16 @@ export interface Target {
   flap_after: number | null;
   /** loss over the last five cycles from which the target is DEGRADED; null: never */
   degraded_loss_pct: number | null;
+  /** one that is DEGRADED for its loss is so until that is below this; null: below what it began at */
+  degraded_loss_clear_pct: number | null;
   /** median RTT over the last five cycles from which it is DEGRADED; null: never */
   degraded_rtt_ms: number | null;
+  /** one that is DEGRADED for its RTT is so until that is below this; null: below what it began at */
+  degraded_rtt_clear_ms: number | null;
+  /** jitter over the last five cycles (by how much the 95th percentile of the RTT exceeds its median) from which it is DEGRADED; null: never */
+  degraded_jitter_ms: number | null;
+  /** one that is DEGRADED for its jitter is so until that is below this; null: below what it began at */
+  degraded_jitter_clear_ms: number | null;
   /** how much of the time that counts is to be uptime, shown with what is left of it in reports; null: no goal */
   uptime_goal_pct: number | null;
   /** the sites that ping it; null: all sites */
@@ -543,6 +551,14 @@ export interface Target {
   replace_tags: boolean;
   /** mailed at once, whatever grouping says */
   critical: boolean;
+  /** true: nobody is mailed about it unless it is critical */
+  mail_only_critical: boolean;
+  /** true: PARTIAL, too, opens an incident and is mailed */
+  mail_partial: boolean;
+  /** true: DEGRADED, too, opens an incident and is mailed */
+  mail_degraded: boolean;
+  /** false: that it starts and stops flapping is kept and shown, but not mailed; that it stays DOWN is */
+  mail_flapping: boolean;
   /** who is told of its incidents, mail addresses or ids of contacts, those of its groups added; routes add to them; where nobody is told: those of NOC_MAIL_TO */
   contacts: string[];
   /** true: without the contacts of the groups above */

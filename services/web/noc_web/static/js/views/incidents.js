@@ -61,7 +61,7 @@ export function IncidentTable({ incidents, onChanged, brief = false, acknowledgi
           ${incidents.map(
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
-                <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}</td>
+                <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}${one.severity ? html` <small>${one.severity}</small>` : null}</td>
                 <td data-label="Since"><a href=${`/incidents/${encodeURIComponent(one.id)}`} aria-label=${`All about ${subject(one, rows)}, since ${exact(one.opened_at)}`}><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></a></td>
                 <td data-label="Lasted" class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
