@@ -874,6 +874,14 @@ class Contact(Message, kw_only=True, frozen=True):
         Meta(max_length=60, description="time zone, like Europe/Paris"),
         _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
     ] = "UTC"
+    webhook_url: Annotated[
+        str, Meta(max_length=1000, description="gets every notice as a signed POST; empty: none"), _form(LINE_PATTERN)
+    ] = ""
+    webhook_secret: Annotated[
+        str,
+        Meta(max_length=100, description="signs what is posted: whsec_ and base64, as Standard Webhooks says"),
+        _form(LINE_PATTERN),
+    ] = ""
 
 
 class NotificationRoute(Message, kw_only=True, frozen=True):

@@ -1,8 +1,8 @@
 """Who is told of an incident, and why: the contacts of its targets, the routes that match, and else everybody.
 
 Each target that takes part is looked at by itself: its contacts are told, every route that matches adds to them, and
-where that names nobody those are told who are told when nobody else is. A mail address is told once, for all the
-reasons there are.
+where that names nobody those are told who are told when nobody else is. A recipient, a mail address or a
+contact's webhook, is told once, for all the reasons there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from noc_bus.messages import Contact, NotificationRoute, Target
@@ -18,6 +18,9 @@ from noc_bus.time import Time
 from noc_rules.calendar import Calendar, parsed_hours
 from noc_rules.inheritance import is_below
 from noc_rules.mail_address import is_mail_address
+
+WEBHOOK: Final = "webhook:"
+"""What a recipient begins with that is the webhook of a contact; its id follows. All others are mail addresses."""
 
 
 class Because(StrEnum):
@@ -63,6 +66,15 @@ class Book:
     everybody: tuple[str, ...] = ()
     """Mail addresses of those who are told when nobody else is."""
 
+    def receiver(self, recipient: str) -> Contact | None:
+        """The contact whose webhook a recipient is; None: it is none, or there is none any more."""
+        found = self.contacts.get(recipient.removeprefix(WEBHOOK)) if recipient.startswith(WEBHOOK) else None
+        return found if found is not None and found.webhook_url else None
+
+    def zone(self, mail: str) -> str | None:
+        """The time zone of the contact with this mail address; None: it is nobody's."""
+        return next((one.zone for one in self.contacts.values() if mail in one.mails), None)
+
 
 @dataclass(frozen=True)
 class Occasion:
@@ -77,7 +89,7 @@ class Occasion:
 @dataclass(frozen=True)
 class Told:
     recipients: Mapping[str, tuple[Reason, ...]]
-    """By mail address, in the order in which they were named."""
+    """By recipient, in the order in which they were named."""
     unknown: tuple[str, ...] = ()
     """Entries that are neither a mail address nor a contact."""
 
@@ -118,7 +130,7 @@ def is_known(entry: str, book: Book) -> bool:
 def addresses(entry: str, book: Book) -> tuple[str, ...]:
     """By what an entry, a mail address or the id of a contact, is told."""
     if contact := book.contacts.get(entry):
-        return tuple(contact.mails)
+        return (*contact.mails, *((f"{WEBHOOK}{contact.id}",) if contact.webhook_url else ()))
     return (entry,) if is_mail_address(entry) else ()
 
 

@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from collections.abc import Iterator
+from datetime import UTC
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +17,8 @@ from msgspec.structs import replace
 from noc_alerter.alerter import Alerter
 from noc_alerter.config import Config
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
+from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.letter import letters, stem
-from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
@@ -60,6 +61,7 @@ from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
 from noc_rules.incident import abouts, members_of
+from noc_rules.telling import WEBHOOK
 
 T0: Final = Time.parse("2026-11-24T12:00:00.000Z")
 FROM: Final = "noc@noc.test"
@@ -101,15 +103,16 @@ class Rig:
         self.bus = FakeBus(self.hub, f"alerter-{self.clock_s}")
         self.ledger = Ledger(self.folder / "alerter.sqlite")
         self.outbox = Outbox(self.ledger.database)
-        self.sender = Sender(
-            self.outbox,
-            Mailer(FROM, "https://noc.test").write,
-            self._deliver,
-            lambda to: "the mail server mail.test:25",
-        )
         mail = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO": ",".join(self.mail_to)}
         config = Config.read({"NOC_DATA": str(self.folder), **(mail if mailing else {})})
         self.settings = Settings.load(config)
+        self.channels = Channels(self.settings, "https://noc.test", UTC)
+        self.sender = Sender(
+            self.outbox,
+            self.channels.write,
+            self._deliver,
+            lambda to: f"the mail server mail.test:25 did not take a mail to {to}",
+        )
         post = Post(self.sender)
         self.alerter = Alerter(
             self.bus, self.ledger, post, self.settings, "mqtt://broker.test", self.wait_s, self.clock
@@ -294,6 +297,8 @@ class Rig:
         return next(one for one in self.hub.now(SERVICES) if one.service == "alerter")
 
     def _deliver(self, recipient: str, content: bytes) -> str:
+        if recipient.startswith(WEBHOOK):
+            return self.channels.deliver(recipient, content)
         if self.server_trouble:
             raise self.server_trouble
         mail = parse(content)

@@ -95,7 +95,7 @@ def running(sender: Sender) -> Iterator[Sender]:
 
 
 def new_sender(outbox: Outbox, deliver: Callable[[str, bytes], str]) -> Sender:
-    return Sender(outbox, write, deliver, lambda to: "the mail server mail.test:25")
+    return Sender(outbox, write, deliver, lambda to: f"the mail server mail.test:25 did not take a mail to {to}")
 
 
 def write(one: Letter, queued_at: Time) -> bytes:
@@ -455,7 +455,9 @@ def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_som
         return "250 taken"
 
     mailer = Mailer(FROM, "https://noc.test")
-    sender = Sender(outbox, mailer.write, deliver, lambda to: "the mail server mail.test:25")
+    sender = Sender(
+        outbox, mailer.write, deliver, lambda to: f"the mail server mail.test:25 did not take a mail to {to}"
+    )
 
     def down(name: str, at: Time, *, critical: bool = False) -> None:
         one = incident(name, critical=critical)

@@ -272,7 +272,12 @@ def sender(ledger: Ledger, smtp_sink: SmtpSink) -> Sender:
     def to_sink(recipient: str, content: bytes) -> str:
         return deliver(server(smtp_sink), recipient, content)
 
-    return Sender(Outbox(ledger.database), Mailer(FROM, "").write, to_sink, lambda to: "the mail server sink")
+    return Sender(
+        Outbox(ledger.database),
+        Mailer(FROM, "").write,
+        to_sink,
+        lambda to: f"the mail server sink did not take a mail to {to}",
+    )
 
 
 def down(ledger: Ledger, *recipients: str, now: Time = T0) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from noc_bus.channels import SEALED, SERVICES
 from noc_bus.codec import decode
-from noc_bus.messages import NotificationSettings, ServicePresence
+from noc_bus.messages import Contact, NotificationSettings, ServicePresence
 from noc_bus.sealed import SealingKey
+from noc_rules.webhook import secret_bytes
 from tests.web.conftest import Service
 
 ANNA = {"name": "Anna", "mails": ["anna@noc.test"], "zone": "Europe/Paris"}
@@ -98,6 +99,8 @@ def test_a_contact_that_somebody_names_is_not_deleted(furnished: Service) -> Non
         ("contacts/x", {"mails": []}, "name", "name is missing; use"),
         ("contacts/x", {"name": "X", "mails": ["bob"]}, "mails", 'use a list of at most 20, each a mail address'),
         ("contacts/x", {"name": "X", "zone": "Mars/Crater"}, "zone", "use the name of a time zone, like Europe/Paris"),
+        ("contacts/x", {"name": "X", "webhook_url": "ftp://x.test"}, "webhook_url", "not http or https"),
+        ("contacts/x", {"name": "X", "webhook_url": "https://x.test", "webhook_secret": "x"}, "webhook_secret", "whsec_"),
         ("contacts/X", {"name": "X"}, "id", "lower-case letters"),
         ("contacts/x", {"name": "X", "colour": "red"}, "colour", "is not an option"),
         ("notification-routes/x", {"name": "X", "contacts": []}, "contacts", "contacts is missing"),
@@ -120,3 +123,31 @@ def test_what_is_not_accepted_is_one_sentence_about_its_field(
 def test_what_was_sent_cannot_be_told_without_the_alerter(service: Service) -> None:
     assert "alerter" in service.by("viewer").get("notifications/sent", status=409)["detail"]
     assert service.by("admin").api("POST", "mail/tests", {"contact": "nobody"}, status=404)
+
+
+def test_a_webhook_s_secret_is_made_and_shown_once_and_its_address_is_for_administrators(
+    service: Service, tmp_path: Path
+) -> None:
+    key = SealingKey(tmp_path / "alerter.key")
+    service.others.publish(SERVICES, ServicePresence(service="alerter", online=True, sealing_key=key.public))
+    service.let_pass(1)
+    admin, url = service.by("admin"), "https://hooks.test/in?token=t0ken"
+
+    def taken() -> Contact:
+        (sealed,) = service.hub.now(SEALED)
+        (contact,) = decode(key.opened(sealed.content), NotificationSettings).contacts
+        return contact
+
+    made = admin.api("PUT", "contacts/desk", {"name": "Desk", "webhook_url": url})
+    secret_bytes(made["webhook_secret"])
+    assert taken().webhook_secret == made["webhook_secret"]
+    again = admin.api("PUT", "contacts/desk", {"name": "Service desk", "webhook_url": url})
+    assert (again["webhook_secret"], taken().webhook_secret) == ("", made["webhook_secret"])
+    (shown,) = service.by("viewer").get("contacts")["contacts"]
+    assert (shown["webhook_url"], shown["webhook_host"]) == ("", "hooks.test")
+    (shown,) = admin.get("contacts")["contacts"]
+    assert shown["webhook_url"] == url
+    assert "t0ken" not in str(admin.get("audit"))
+    assert made["webhook_secret"] not in str(admin.get("contacts")) + str(admin.get("audit"))
+    admin.api("PUT", "contacts/desk", {"name": "Desk", "mails": ["desk@noc.test"]})
+    assert (taken().webhook_url, taken().webhook_secret) == ("", "")

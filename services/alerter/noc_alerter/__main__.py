@@ -37,7 +37,7 @@ def run(config: Config, stop: threading.Event) -> None:
         raise SettingError(f"NOC_DATA: {fault}.") from None
     settings = Settings.load(config)
     channels = Channels(settings, config.public_url, config.mail_zone)
-    sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.name)
+    sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.refusal)
     post, senders = Post(sender), sender.start(stop)
     if why := settings.means.why_no_mail:
         log.get("noc.alerter").info(f"incidents are kept and shown, but nobody is mailed: {why}")

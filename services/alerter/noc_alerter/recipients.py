@@ -10,7 +10,7 @@ from noc_bus.messages import Incident, Target
 from noc_bus.presence import NO_MAIL
 from noc_frame import log
 from noc_rules.incident import severity
-from noc_rules.telling import Occasion, told
+from noc_rules.telling import WEBHOOK, Occasion, told
 
 NO_RECIPIENTS: Final = "no-recipients"
 NO_RECIPIENTS_SENTENCE: Final = "nobody is told of targets without contacts: add a route, enter recipients in Settings, or set NOC_MAIL_TO for the alerter"
@@ -27,11 +27,9 @@ class Recipients:
         """Whom to mail about it, and why in words. `targets`: those that take part, as they are defined now.
 
         The hours of routes are those in which it opened: who was asleep then is not told of it later in the day.
-        Nobody, where nothing is there to mail by.
+        No mail address, where nothing is there to mail by.
         """
         means = self._means()
-        if means.why_no_mail:
-            return {}
         occasion = Occasion(incident.kind, incident.severity or severity(incident), targets, incident.opened_at)
         found = told(occasion, means.book)
         for entry in set(found.unknown) - self._named:
@@ -39,7 +37,11 @@ class Recipients:
             log.get("noc.alerter").error(
                 f"{entry[:80]!r} is neither a mail address nor a contact: nobody is told by it"
             )
-        return {to: ", ".join(map(str, reasons))[:500] for to, reasons in found.recipients.items()}
+        return {
+            to: ", ".join(map(str, reasons))[:500]
+            for to, reasons in found.recipients.items()
+            if to.startswith(WEBHOOK) or not means.why_no_mail
+        }
 
     def why_nobody(self) -> str:
         """For an incident of which nobody is told."""
@@ -52,5 +54,7 @@ def why_nobody(means: Means) -> tuple[str, str | None] | None:
     """A code and a sentence, where somebody would not be told. No sentence: nothing is set up, which needs no mending."""
     if means.why_no_mail:
         is_begun = means.smtp or means.sender or means.mail_to
+        if not is_begun and any(one.webhook_url for one in means.book.contacts.values()):
+            return None
         return NO_MAIL, f"nobody is mailed: {means.why_no_mail}" if is_begun else None
     return None if means.mail_to or means.book.routes else (NO_RECIPIENTS, NO_RECIPIENTS_SENTENCE)

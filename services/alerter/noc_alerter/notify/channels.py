@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from noc_alerter.ledger import Letter
-from noc_alerter.notify import smtp, try_mail
+from noc_alerter.notify import posted, smtp, try_mail, webhook
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.smtp import NotDelivered
-from noc_alerter.settings import Settings
+from noc_alerter.notify.webhook import Receiver
+from noc_alerter.settings import NO_SERVER, Settings
 from noc_bus.time import Time
+from noc_rules.mail_server import Smtp
+from noc_rules.maintenance import zone_of
+from noc_rules.telling import WEBHOOK
 
 
 class Channels:
@@ -21,22 +25,45 @@ class Channels:
         self._zone = zone
 
     def write(self, one: Letter, queued_at: Time) -> bytes:
-        return Mailer(self._settings.means.sender, self._public_url, self._zone).write(one, queued_at)
+        if one.recipient.startswith(WEBHOOK):
+            return posted.written(one, queued_at, self._public_url)
+        means = self._settings.means
+        zone = means.book.zone(one.recipient)
+        found = zone_of(zone) if zone else None
+        return Mailer(means.sender, self._public_url, found or self._zone).write(one, queued_at)
 
     def deliver(self, recipient: str, content: bytes) -> str:
         """The other side's own words on taking it. Raises NotDelivered."""
-        means = self._settings.means
-        if means.smtp is None or means.why_no_mail:
-            raise NotDelivered(means.why_no_mail or "", can_retry=True, is_for_all=True)
-        return smtp.deliver(means.smtp, recipient, content)
+        if recipient.startswith(WEBHOOK):
+            return webhook.deliver(self._receiver(recipient), posted.read(content), int(Time.now()) // 1000)
+        server, _ = self._mail()
+        return smtp.deliver(server, recipient, content)
 
     def try_one(self, recipient: str) -> str:
         """The same of a message that says it is a test."""
+        if recipient.startswith(WEBHOOK):
+            now = Time.now()
+            return webhook.deliver(self._receiver(recipient), posted.test(now), int(now) // 1000)
+        return try_mail(*self._mail(), recipient)
+
+    def refusal(self, recipient: str) -> str:
+        """Who did not take something, for a sentence that goes on with why."""
+        book = self._settings.means.book
+        if contact := book.receiver(recipient):
+            return f"the webhook of {contact.name} did not take a message"
+        if recipient.startswith(WEBHOOK):
+            return f"a message to {recipient} was not taken"
+        server = f"the mail server {self._settings.means.smtp or ''}".rstrip()
+        return f"{server} did not take a mail to {recipient}"
+
+    def _mail(self) -> tuple[Smtp, str]:
         means = self._settings.means
         if means.smtp is None or means.why_no_mail:
-            raise NotDelivered(means.why_no_mail or "", can_retry=True, is_for_all=True)
-        return try_mail(means.smtp, means.sender, recipient)
+            raise NotDelivered(means.why_no_mail or NO_SERVER, can_retry=True, is_for_all=True)
+        return means.smtp, means.sender
 
-    def name(self, recipient: str) -> str:
-        """Who takes what goes to this recipient, for sentences."""
-        return f"the mail server {self._settings.means.smtp or ''}".rstrip()
+    def _receiver(self, recipient: str) -> Receiver:
+        contact = self._settings.means.book.receiver(recipient)
+        if contact is None:
+            raise NotDelivered("there is no such contact any more, or it has no webhook", can_retry=False)
+        return Receiver(contact.webhook_url, contact.webhook_secret)

@@ -14,6 +14,7 @@ from noc_bus.codec import decode
 from noc_bus.messages import Incident
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
+from noc_rules.telling import WEBHOOK
 
 MAX_PER_HOUR: Final = 60
 """Mails to one recipient, not counting those about critical targets that go down, which nothing holds back."""
@@ -26,16 +27,18 @@ _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 
 # Of a critical target that goes down.
 _URGENT: Final = "(is_critical AND transition <> 'resolved')"
+# Programs bear any number of messages.
+_IS_MAIL: Final = f"(recipient NOT LIKE '{WEBHOOK}%')"
 # What lies further ahead than any pause is due too: the clock was put back.
 _IS_DUE: Final = "state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
 # The mail that says what is held back counts for nothing, and waits for nothing.
 _USED: Final = f"""
 SELECT recipient, COUNT(*) FROM outbox
-WHERE incident <> '{HELD_BACK}' AND NOT {_URGENT} AND sent_at > :now - :hour AND sent_at < :now + :hour GROUP BY 1
+WHERE incident <> '{HELD_BACK}' AND NOT {_URGENT} AND {_IS_MAIL} AND sent_at > :now - :hour AND sent_at < :now + :hour GROUP BY 1
 """  # noqa: S608  # constants
 _NEXT: Final = f"""
-SELECT id, incident, transition, recipient, letter, mail, is_critical, created_at, attempts FROM outbox
-WHERE {_IS_DUE} AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
+SELECT id, incident, transition, recipient, letter, mail, is_critical, because, created_at, attempts FROM outbox
+WHERE {_IS_DUE} AND (:with_mails OR NOT {_IS_MAIL}) AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
 AND recipient NOT IN (SELECT value FROM json_each(:busy))
 AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
 ORDER BY NOT {_URGENT}, incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
@@ -78,7 +81,7 @@ class Outbox:
         # What is being sent is remembered here only: after a kill it is sent again, with the same Message-ID.
         self._in_flight: dict[int, Letter] = {}
 
-    def claim(self, now: Time) -> Row | None:
+    def claim(self, now: Time, *, with_mails: bool = True) -> Row | None:
         """The next mail that is due, now being sent. None: nothing to do, or its recipients have had enough.
 
         Critical outages come first, then other outages that go on, then what is over; of each the oldest.
@@ -90,6 +93,7 @@ class Outbox:
             per_recipient = Counter(one.recipient for one in flying)
             values = {
                 "now": now,
+                "with_mails": with_mails,
                 "longest": LONGEST_PAUSE_MS,
                 "exhausted": self._exhausted(now),
                 "busy": json.dumps([one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT]),
@@ -98,8 +102,8 @@ class Outbox:
             found = self._database.read("read", _NEXT, values)
             if not found:
                 return None
-            number, incident, transition, recipient, facts, mail, is_critical, created_at, attempts = found[0]
-            one = self._in_flight[number] = Letter(incident, transition, recipient, facts, bool(is_critical))
+            number, incident, transition, recipient, facts, mail, is_critical, because, created_at, attempts = found[0]
+            one = self._in_flight[number] = Letter(incident, transition, recipient, facts, bool(is_critical), because)
         return Row(number, one, mail, Time(created_at), attempts)
 
     def sent(self, row: Row, now: Time) -> None:

@@ -14,6 +14,7 @@ from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
+from noc_rules.telling import WEBHOOK
 
 Deliver = Callable[[str, bytes], str]
 """Called with a recipient and a mail: the server's words. Raises NotDelivered."""
@@ -44,13 +45,13 @@ class Sender:
         outbox: Outbox,
         write: Callable[[Letter, Time], bytes],
         deliver: Deliver,
-        name: Callable[[str], str],
+        refusal: Callable[[str], str],
     ) -> None:
-        """`name` says who takes what goes to a recipient."""
+        """`refusal` says who did not take what, of what goes to a recipient."""
         self.outbox = outbox
         self._write = write
         self._deliver = deliver
-        self._name = name
+        self._refusal = refusal
         self._work = threading.Condition()
         self._lock = threading.Lock()
         self._refused: dict[str, str] = {}
@@ -115,9 +116,8 @@ class Sender:
         while unnoted:
             unnoted[0]()
             unnoted.pop(0)
-        if self._rests(now):
-            return False
-        row = self.outbox.claim(now)
+        # While the mail server is given time, webhooks are not.
+        row = self.outbox.claim(now, with_mails=not self._rests(now))
         if row is None:
             return False
         with self._work:
@@ -130,11 +130,12 @@ class Sender:
             unnoted.append(self._outcome_of(row, error, now))
         else:
             self._log.info(
-                f"mailed {row.letter.recipient}: {row.letter.incident} {row.letter.transition}",
+                f"told {row.letter.recipient}: {row.letter.incident} {row.letter.transition}",
                 extra=log.values(server=words[:200]),
             )
             self._forget(row.letter.recipient)
-            self._failures = 0
+            if not row.letter.recipient.startswith(WEBHOOK):
+                self._failures = 0
             at = Time.now()
             unnoted.append(lambda: self.outbox.sent(row, at))
         unnoted[0]()
@@ -156,7 +157,7 @@ class Sender:
 
     def _outcome_of(self, row: Row, error: NotDelivered, now: Time) -> Callable[[], None]:
         recipient = row.letter.recipient
-        sentence = f"{self._name(recipient)} did not take a mail to {recipient}: {error}"
+        sentence = f"{self._refusal(recipient)}: {error}"
         is_hopeless = now - row.created_at > _GIVE_UP_MS and row.attempts >= _FEWEST_TRIES
         if not error.can_retry or is_hopeless:
             self._log.error(f"{sentence}; it is given up", extra=log.values(incident=row.letter.incident))

@@ -7,7 +7,6 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from msgspec import Meta
 
 from noc_bus.messages import (
-    Contact,
     Incident,
     MailTestAnswer,
     Maintenance,
@@ -342,8 +341,24 @@ class MailTest(TypedDict):
     mails: Annotated[list[MailTestAnswer], Meta(description="one for each recipient")]
 
 
+class ShownContact(TypedDict):
+    id: str
+    name: str
+    mails: list[str]
+    zone: str
+    webhook_url: Annotated[str, Meta(description="empty: none, or whoever asks is no administrator")]
+    webhook_host: Annotated[str, Meta(description="where its webhook is; empty: it has none")]
+
+
+class SavedContact(ShownContact):
+    webhook_secret: Annotated[
+        str,
+        Meta(description="what signs, shown this once where it is new; empty: it stays as it was, or none is needed"),
+    ]
+
+
 class Contacts(TypedDict):
-    contacts: list[Contact]
+    contacts: list[ShownContact]
 
 
 class NotificationRoutes(TypedDict):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, ServicePresence
 from noc_bus.time import Time
 from noc_rules.incident import IncidentKind, Severity
 from noc_rules.mail_server import parse_addresses
-from noc_rules.telling import Book, Occasion, match, told
+from noc_rules.telling import Book, Occasion, addresses, match, told
 from noc_web.api import answers
 from noc_web.api.bodies import ContactFields, RouteFields
 from noc_web.api.route import MOMENT, SLUG, Ask, Query, Route
+from noc_web.auth.actor import Actor
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.live.incidentqueries import IncidentQueries
@@ -27,14 +29,32 @@ _MOST_SENT: Final = 200
 
 
 def list_contacts(ask: Ask, notifications: Notifications) -> object:
-    return {"contacts": notifications.read().contacts}
+    return {"contacts": [_shown(one, ask.actor) for one in notifications.read().contacts]}
 
 
 def put_contact(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
-    body = ask.body
+    body, secret = ask.body, {one.id: one.webhook_secret for one in notifications.read().contacts}
     saved = notifications.put_contact(lambda before: book.contact(ask["contact"], body, before))
-    catalog.note(ask.actor.signature, "change contact", saved.id, {"name": saved.name, "mails": saved.mails})
-    return saved
+    detail = {"name": saved.name, "mails": saved.mails, "webhook": _host(saved)}
+    catalog.note(ask.actor.signature, "change contact", saved.id, detail)
+    is_new = saved.webhook_secret != secret.get(saved.id, "")
+    return _shown(saved, ask.actor) | {"webhook_secret": saved.webhook_secret if is_new else ""}
+
+
+def _shown(contact: Contact, actor: Actor) -> Row:
+    """Without the secret; where its webhook is, which may tell a secret too, is for administrators."""
+    return {
+        "id": contact.id,
+        "name": contact.name,
+        "mails": contact.mails,
+        "zone": contact.zone,
+        "webhook_url": contact.webhook_url if actor.may("admin") else "",
+        "webhook_host": _host(contact),
+    }
+
+
+def _host(contact: Contact) -> str:
+    return urlsplit(contact.webhook_url).hostname or ""
 
 
 def delete_contact(ask: Ask, catalog: Catalog, notifications: Notifications, publisher: Publisher) -> object:
@@ -77,7 +97,7 @@ def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, pu
     occasion = Occasion(kind, severity, (target,) if target else (), at)
     pages = _book(settings, alerter)
     found = told(occasion, pages)
-    names = {to: one.name for one in settings.contacts for to in one.mails}
+    names = {to: one.name for one in settings.contacts for to in addresses(one.id, pages)}
     return {
         "at": at,
         "kind": kind,
@@ -129,7 +149,7 @@ ROUTES = (
         "Add or replace a contact.",
         put_contact,
         body=ContactFields,
-        answer=Contact,
+        answer=answers.SavedContact,
     ),
     Route(
         "DELETE",

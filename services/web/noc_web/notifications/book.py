@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -12,18 +13,34 @@ from noc_rules.calendar import parsed_hours
 from noc_rules.incident import IncidentKind, Severity
 from noc_rules.maintenance import zone_of
 from noc_rules.telling import Book, is_known
+from noc_rules.webhook import SIGNED_BY, URL_ACCEPTS, parsed_url, secret_bytes, secret_of
 from noc_web.catalog import options
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 CONTACT: Final = options.fields(Contact)
 ROUTE: Final = options.fields(NotificationRoute)
 _MOST: Final = 1000
+_SECRET_BYTES: Final = 24
 
 
 def contact(name: str, body: object, before: NotificationSettings) -> Contact:
-    """Raises ProblemError 422."""
+    """Its webhook's secret is the one that is kept where the body has none, and made where there is none.
+
+    Raises ProblemError 422.
+    """
     given = options.checked(_with_id(body, name), CONTACT)
-    _raise_for(_missing(given, "name", CONTACT), _wrong_zone(given), _too_many(name, before.contacts))
+    _raise_for(
+        _missing(given, "name", CONTACT),
+        _wrong_zone(given),
+        _wrong_url(given),
+        _wrong_secret(given),
+        _too_many(name, before.contacts),
+    )
+    if not given.get("webhook_url"):
+        given["webhook_secret"] = ""
+    elif not given.get("webhook_secret"):
+        kept = next((one.webhook_secret for one in before.contacts if one.id == name), "")
+        given["webhook_secret"] = kept or secret_of(secrets.token_bytes(_SECRET_BYTES))
     return msgspec.convert(given, Contact)
 
 
@@ -83,6 +100,25 @@ def _wrong_zone(given: Mapping[str, Any]) -> FieldError | None:
     if zone is None or zone_of(zone):
         return None
     return FieldError("zone", f"zone: {zone[:80]!r} is not accepted; use the name of a time zone, like Europe/Paris.")
+
+
+def _wrong_url(given: Mapping[str, Any]) -> FieldError | None:
+    url = given.get("webhook_url", "")
+    try:
+        if url:
+            parsed_url(url)
+    except ValueError as error:
+        return FieldError("webhook_url", f"webhook_url: {url[:80]!r} is not accepted ({error}); use {URL_ACCEPTS}.")
+    return None
+
+
+def _wrong_secret(given: Mapping[str, Any]) -> FieldError | None:
+    try:
+        if given.get("webhook_secret"):
+            secret_bytes(given["webhook_secret"])
+    except ValueError as error:
+        return FieldError("webhook_secret", f"webhook_secret: it is not accepted ({error}); use {SIGNED_BY}.")
+    return None
 
 
 def _wrong_hours(given: Mapping[str, Any]) -> FieldError | None:

@@ -96,6 +96,6 @@ export function TestMails({ contact = null }) {
 /** @param {{mail: import("../messages.d.ts").MailTestAnswer}} given */
 function Outcome({ mail }) {
   if (mail.error !== null) return html`<span class="wrong">Not sent: ${mail.error}</span>`;
-  if (mail.answer !== null) return html`<span class="good">The mail server took it: ${mail.answer}</span>`;
-  return "The mail server has not answered yet; some take minutes.";
+  if (mail.answer !== null) return html`<span class="good">${mail.to.startsWith("webhook:") ? "The receiver" : "The mail server"} took it: ${mail.answer}</span>`;
+  return "No answer yet; some mail servers take minutes.";
 }

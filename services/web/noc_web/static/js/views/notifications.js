@@ -187,19 +187,19 @@ function Contacts({ loaded }) {
       <div class="tools">
         <h2>Contacts</h2>
         <span class="spring"></span>
-        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE })}>Add a contact</button>` : null}
+        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE, webhook_url: "" })}>Add a contact</button>` : null}
       </div>
       <p class="help">A person or a team. Targets and routes name a contact by its id.</p>
       <${Trouble} error=${error} />
       ${answer?.contacts.length
         ? html`<div class="scroll"><table class="list as-cards" data-testid="contacts">
-            <thead><tr><th>Name</th><th>Id</th><th>Mail</th><th>Time zone</th><th><span class="unseen">Actions</span></th></tr></thead>
+            <thead><tr><th>Name</th><th>Id</th><th>Told by</th><th>Time zone</th><th><span class="unseen">Actions</span></th></tr></thead>
             <tbody>
               ${answer.contacts.map(
                 (/** @type {any} */ one) => html`<tr key=${one.id}>
                   <td class="what">${one.name}</td>
                   <td data-label="Id"><code>${one.id}</code></td>
-                  <td class="cause">${one.mails.join(", ") || "none"}</td>
+                  <td class="cause">${[...one.mails, ...(one.webhook_host ? [`webhook at ${one.webhook_host}`] : [])].join(", ") || "none"}</td>
                   <td data-label="Time zone">${one.zone}</td>
                   <td class="acts">
                     ${may("admin")
@@ -224,22 +224,39 @@ function Contacts({ loaded }) {
 
 /** @param {{contact: any, onClose: () => void, onSaved: () => void}} given */
 function ContactForm({ contact, onClose, onSaved }) {
-  const [typed, setTyped] = useState(contact);
+  const [typed, setTyped] = useState({ webhook_secret: "", ...contact });
+  const [secret, setSecret] = useState("");
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const { run, busy, error } = useAction(async () => {
-    const { isNew, id, ...fields } = typed;
-    await api.put(`/contacts/${isNew ? slug(typed.name) || "contact" : id}`, fields);
-    onSaved();
+    const { name, mails, zone, webhook_url, webhook_secret } = typed;
+    const id = contact.isNew ? slug(name) || "contact" : contact.id;
+    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, webhook_url, webhook_secret: webhook_secret || null });
+    if (saved.webhook_secret && !webhook_secret) setSecret(saved.webhook_secret);
+    else onSaved();
   });
+  if (secret) {
+    return html`
+      <${Dialog} title=${`Contact ${typed.name}`} onClose=${onSaved}>
+        <div class="dialog-body">
+          <div class="once" role="status"><p>The secret that signs its webhook. Copy it now: it is not shown again.</p><code data-testid="webhook-secret">${secret}</code></div>
+        </div>
+        <footer><button class="primary" onClick=${onSaved}>Done</button></footer>
+      <//>
+    `;
+  }
   return html`
     <${Dialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} onClose=${onClose} testid="contact-form">
       <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "mails", "zone"]} />
+          <${Trouble} error=${error} fields=${["name", "mails", "zone", "webhook_url", "webhook_secret"]} />
           <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
           <${Field} name="mails" label="Mail addresses" error=${error}>
             ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
           <//>
+          <${Text} name="webhook_url" label="Webhook" hint="https://hooks.example.org/noc; blank: none" typed=${typed} put=${put} error=${error} />
+          ${typed.webhook_url
+            ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${error} />`
+            : null}
           <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${error} />
         </div>
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
