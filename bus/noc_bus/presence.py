@@ -187,9 +187,12 @@ def _sent(message: Presence) -> Time | None:
     return message.clock if isinstance(message, ProberPresence) else getattr(message, "at", None)
 
 
-def service_health(service: str, broker: Broker) -> int:
-    """0 where the broker's retained presence of a central service is online and fresh, 1 with a sentence otherwise."""
-    return _health(service, broker, (SERVICES, {"service": service}))
+def service_health(service: str, broker: Broker, *, is_ill_with_trouble: bool = False) -> int:
+    """0 where the broker's retained presence of a central service is online and fresh, 1 with a sentence otherwise.
+
+    `is_ill_with_trouble`: what it calls trouble keeps it from all of its work.
+    """
+    return _health(service, broker, (SERVICES, {"service": service}), is_ill_with_trouble=is_ill_with_trouble)
 
 
 def prober_health(site: str, broker: Broker) -> int:
@@ -197,7 +200,7 @@ def prober_health(site: str, broker: Broker) -> int:
     return _health("prober", broker, (PROBERS, {"site": site}))
 
 
-def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]]) -> int:
+def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]], *, is_ill_with_trouble: bool = False) -> int:
     """Raises SettingError where the broker's certificate authority cannot be read."""
     heard: list[ServicePresence | ProberPresence] = []
     done = threading.Event()
@@ -221,5 +224,8 @@ def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]]) -> int
     sent = last.clock if isinstance(last, ProberPresence) else last.at
     if not last.online or sent is None or Time.now() - sent > 6 * PRESENCE_EVERY_S * 1000:
         print(f"noc-{name}: its last presence on the broker is offline or more than a minute old", file=sys.stderr)
+        return 1
+    if is_ill_with_trouble and isinstance(last, ServicePresence) and last.trouble:
+        print(f"noc-{name}: {last.trouble}", file=sys.stderr)
         return 1
     return 0

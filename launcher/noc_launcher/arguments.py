@@ -25,7 +25,7 @@ in the terminal
 more sites (with noc up --listen ADDRESS)
   noc site add NAME          prints the line that starts its prober there
   noc site rotate|disable|enable|remove NAME
-  noc prober --join TOKEN    the prober of a site
+  noc prober --join TOKEN    the prober of a site; with --systemd as a service of its machine
 
 administration (beside a running system, or without one)
   noc user add NAME --role ROLE
@@ -45,11 +45,12 @@ one service alone (noc prober --help shows its settings)
 for developers
   noc test [PYTEST ARGUMENTS]
   noc lock                   rewrite requirements.lock
+  noc sbom                   what this version is made of, as CycloneDX
 
 `noc COMMAND --help` says more. Settings are environment variables, NOC_...; arguments win over them.
 """
 _DATA_HELP: Final = "the data folder (NOC_DATA, else ~/.local/share/noc)"
-COMMANDS: Final = ("up", "doctor", "backup", "restore", "secrets", "lock")
+COMMANDS: Final = ("up", "doctor", "backup", "restore", "secrets", "sbom", "lock")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     secret.add_argument("folder", metavar="FOLDER")
     secret.add_argument("--site", type=_site, default="local", help="the site whose prober gets a password (local)")
 
+    _add(known, "sbom", commands.sbom, "Print what this version is made of (CycloneDX), alone on standard output.")
     _add(known, "lock", commands.lock, "Rewrite requirements.lock from the pyproject.toml files; needs uv.")
     return top
 

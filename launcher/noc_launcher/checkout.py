@@ -25,7 +25,7 @@ _HEADER: Final = """\
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Become pytest, in the repository's root; in several processes, unless the arguments say in how many (`-n0`)."""
-    os.chdir(_checkout())
+    os.chdir(checkout())
     # Tests wait more than they work: more processes than processors.
     parallel = [f"-n{min(8, 3 + 2 * len(os.sched_getaffinity(0)))}", "--dist=loadgroup", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel, *arguments])  # noqa: S606  # the developer's own arguments
@@ -40,7 +40,7 @@ def run_demo(arguments: Sequence[str]) -> int:
 
 def write_lock() -> Path:
     """Rewrite the lock from the members' pyproject.toml files. Versions already locked stay where they fit."""
-    root = _checkout()
+    root = checkout()
     if shutil.which("uv") is None:
         raise CommandError(
             "`noc lock` needs uv on PATH, and only it does; install uv (pip install uv) and run it again."
@@ -71,9 +71,9 @@ def versioned(root: Path) -> dict[Path, str]:
             r'^version = ".*"$', f'version = "{version}"', path.read_text(encoding="utf-8"), flags=re.MULTILINE
         )
         files[path] = re.sub(r'"(noc-[a-z]+)(==[^"]*)?"(?=[,\]])', rf'"\1=={version}"', text)
-    compose = root / "docker-compose.yml"
-    text = compose.read_text(encoding="utf-8")
-    files[compose] = re.sub(r"^(    image: noc-[a-z]+):.*$", rf"\1:{version}", text, flags=re.MULTILINE)
+    for compose in (root / "docker-compose.yml", root / "compose.site.yml"):
+        text = compose.read_text(encoding="utf-8")
+        files[compose] = re.sub(r"^(    image: noc-[a-z]+):.*$", rf"\1:{version}", text, flags=re.MULTILINE)
     return files
 
 
@@ -114,7 +114,8 @@ def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -
     return to.read_text(encoding="utf-8")
 
 
-def _checkout() -> Path:
+def checkout() -> Path:
+    """The root of the repository. Raises CommandError where this is none."""
     if not (REPOSITORY / "requirements.lock").exists() and not (REPOSITORY / "noc").exists():
         raise CommandError("This command works in a checkout of the repository only: run ./noc there.")
     return REPOSITORY

@@ -135,6 +135,13 @@ def secrets(arguments: Arguments) -> int:
     return 0
 
 
+def sbom(arguments: Arguments) -> int:
+    from noc_launcher import sbom
+
+    print(sbom.text())
+    return 0
+
+
 def lock(arguments: Arguments) -> int:
     from noc_launcher.checkout import write_lock
 

@@ -181,13 +181,21 @@ def test_a_history_file_that_is_something_else_stops_it_and_is_left_as_it_is(tmp
     assert other.read_text() == before
 
 
-def test_a_history_folder_that_is_missing_is_named_and_waited_for(noc_processes: Processes, tmp_path: Path) -> None:
+def test_a_history_folder_that_is_missing_is_named_and_waited_for(
+    mosquitto: Mosquitto, noc_processes: Processes, tmp_path: Path
+) -> None:
+    """And the recorder is called ill until then: what it cannot store is why it is there."""
     folder = tmp_path / "later"
     history = f"sqlite://{folder}/history.sqlite"
-    noc_processes.service("recorder", {"NOC_DATA": str(tmp_path), "NOC_HISTORY_URL": history})
+    environment = {"NOC_DATA": str(tmp_path), "NOC_HISTORY_URL": history, "NOC_MQTT_URL": mosquitto.url()}
+    noc_processes.service("recorder", environment)
     wait_until(lambda: f"cannot read {folder}/history.sqlite" in noc_processes.log("recorder"), 15, "the folder named")
+    sentence = f"noc-recorder: cannot read {folder}/history.sqlite"
+    wait_until(lambda: run_to_the_end(environment, "--health")[1][-1].startswith(sentence), 20, "an ill recorder")
+    assert run_to_the_end(environment, "--health")[0] == 1
     folder.mkdir()
     wait_until(lambda: "the store works again" in noc_processes.log("recorder"), 15, "the store opened")
+    wait_until(lambda: run_to_the_end(environment, "--health")[0] == 0, 20, "a healthy recorder")
     assert noc_processes.stop("recorder")[0] == 0
 
 

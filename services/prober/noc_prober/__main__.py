@@ -18,6 +18,7 @@ from noc_bus.time import Time
 from noc_frame import log, process
 from noc_frame.settings import SettingError
 from noc_frame.sqlite import DatabaseFault
+from noc_prober import unit
 from noc_prober.config import SETTINGS, Config
 from noc_prober.database import open_database
 from noc_prober.journal import Journal
@@ -26,7 +27,10 @@ from noc_prober.presence import last_will
 from noc_prober.prober import Prober
 from noc_prober.sockets import NoIcmp, open_all
 
-ABOUT = "Pings every target of one site and publishes what it sees."
+ABOUT = (
+    "Pings every target of one site and publishes what it sees. "
+    "`noc-prober --systemd --join TOKEN` installs it as a service of this machine."
+)
 
 
 def health(config: Config) -> int:
@@ -34,6 +38,9 @@ def health(config: Config) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    if unit.FLAG in words:
+        return unit.main(words)
     return process.main("prober", ABOUT, SETTINGS, Config.read, run, health, argv, options={"--join": JOIN})
 
 

@@ -64,7 +64,8 @@ def run(config: Config, stop: threading.Event) -> None:
 
 
 def health(config: Config) -> int:
-    return presence.service_health("recorder", config.broker)
+    # What it cannot store is why it is there.
+    return presence.service_health("recorder", config.broker, is_ill_with_trouble=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

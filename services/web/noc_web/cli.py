@@ -238,8 +238,18 @@ def _give_key(
         f"Start the prober of {key.site} there with one of these lines. Their token is the site's key: "
         f"used for the first time by {str(key.expires_at)[:10]}, it is good until it is replaced."
     )
-    print(f"./noc prober --join {key.token}")
-    print(f"pip install ./frame ./bus ./rules ./services/prober && noc-prober --join {key.token}")
+    for line in start_lines(key.token):
+        print(line)
+
+
+def start_lines(token: str) -> list[str]:
+    """One line for each way of running a prober: a checkout, a service of systemd from it, pip, Docker."""
+    return [
+        f"./noc prober --join {token}",
+        f"sudo ./noc prober --systemd --join {token}",
+        f"pip install ./frame ./bus ./rules ./services/prober && noc-prober --join {token}",
+        f"NOC_JOIN={token} docker compose --file compose.site.yml up --build --detach",
+    ]
 
 
 def _disable_site(folder: Path, arguments: argparse.Namespace) -> None:

@@ -91,6 +91,12 @@ function Line({ made }) {
       <p>Start the prober of <strong>${made.site}</strong> there with this line. Copy it now: it is not shown again. A key that the site had before is worth nothing any more.</p>
       <code data-testid="join" ref=${line}>./noc prober --join ${made.join}</code>
       <p><button type="button" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></p>
+      <details>
+        <summary>As a service, with pip, or with Docker</summary>
+        <p>As a service of systemd, from a checkout: <code>sudo ./noc prober --systemd --join ${made.join}</code></p>
+        <p>With pip: <code>pip install ./frame ./bus ./rules ./services/prober && noc-prober --join ${made.join}</code></p>
+        <p>With Docker: <code>NOC_JOIN=${made.join} docker compose --file compose.site.yml up --build --detach</code></p>
+      </details>
     </div>
   `;
 }
