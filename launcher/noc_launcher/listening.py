@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from noc_frame.settings import Setting, SettingError
-from noc_web.broker.authority import LISTENER_FILES
+from noc_web.broker.authority import LISTENER_FILES, TLS_CERTIFICATE
 
 PORT: Final = 8883
 _SIOCGIFADDR: Final = 0x8915
@@ -41,13 +41,6 @@ LISTEN: Final = Setting(
     _parse,
     "an address of this machine, or 0.0.0.0 for all, with :PORT where it is not 8883",
     "where probers of other sites connect to the broker of `noc up`, over TLS; empty: nowhere",
-    default="",
-)
-TLS_CERTIFICATE: Final = Setting(
-    "NOC_TLS_CERT",
-    str,
-    "the path of a PEM file",
-    "the certificate for NOC_LISTEN, with those between it and its authority; empty: one of the NOC's own",
     default="",
 )
 TLS_KEY: Final = Setting(

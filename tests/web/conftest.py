@@ -152,6 +152,7 @@ class Service:
             KeyUse(self.bus, self.broker_accounts),
             Renewal(self.config.data, self.clock_s),
             self.sealed,
+            self.accounts,
         )
         self._browsers: dict[str, Browser] = {}
 

@@ -19,10 +19,11 @@ from noc_bus.time import Time
 from noc_web.broker import authority, names
 from noc_web.broker.__main__ import prepare, renew
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.expiry import Expiring, warning
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
-from tests.web.conftest import Service
+from tests.web.conftest import Browser, Service
 from tests.web.facts import presence, state
 
 URL = "wss://192.0.2.9:8883"
@@ -243,6 +244,68 @@ def test_what_the_table_knows_of_no_site_is_not_changed(listening: Service) -> N
         listening.broker_accounts.set_site_disabled("rome", is_disabled=True)
     assert not listening.broker_accounts.remove_site("here")
     assert users(listening) == {"web", "here"}
+
+
+@pytest.mark.parametrize(
+    ("left_days", "life_days", "code"),
+    [
+        (31, None, None),
+        (30, None, "expires-in-30-days"),
+        (8, None, "expires-in-30-days"),
+        (7, None, "expires-in-7-days"),
+        (1, None, "expires-in-1-day"),
+        (0.5, 1, None),
+        (0, None, "expired"),
+        (-5, None, "expired"),
+        (6, 90, "expires-in-7-days"),
+        (6, 30, "expires-in-7-days"),
+        (6, 7, None),
+        (0.9, 7, "expires-in-1-day"),
+    ],
+)
+def test_what_expires_is_told_30_7_and_1_days_before(
+    left_days: float, life_days: float | None, code: str | None
+) -> None:
+    now = Time.now()
+    found = warning([Expiring("the pass", Time(now + int(left_days * DAY_MS)), "renew it", life_days)], now)
+    assert (found[1] if found else None) == code
+    assert found is None or found[0].startswith("the pass ")
+
+
+def test_the_most_urgent_of_several_is_told_first() -> None:
+    now = Time.now()
+    month, day = (Expiring(name, Time(now + days * DAY_MS), "renew it") for name, days in (("a", 20), ("b", 1)))
+    assert warning([month, day], now) == (
+        "b expires within a day: renew it; a expires within 30 days: renew it",
+        "expires-in-1-day",
+    )
+
+
+def test_a_certificate_of_somebody_s_own_and_a_token_in_use_are_told_of(
+    new_service: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, folder, own = new_service(), tmp_path / "broker", tmp_path / "own"
+    for one in (folder, own):
+        one.mkdir()
+    long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=391)
+    made = authority.certify(own, own, ["noc.example"], long_ago)
+    prepare(service.config.data, Arrangement(str(folder), urls=(URL,)), {"web": "w"})
+    service.start()
+    assert renew(service.config.data) is None
+    monkeypatch.setenv("NOC_TLS_CERT", str(made.certificate))
+    service.let_pass(61)
+    assert service.keeper.expiring == (
+        "the certificate for sites expires within 7 days: replace the file that NOC_TLS_CERT names",
+        "expires-in-7-days",
+    )
+    machine = Browser(service, service.accounts.create_token("grafana", "viewer", days=90))
+    machine.get("targets")
+    with service.database.begin() as connection:
+        long_ago, soon = int(Time.now()) - 89 * DAY_MS, int(Time.now()) + DAY_MS // 2
+        connection.execute("UPDATE token SET created_at = ?, expires_at = ?", (long_ago, soon))
+    service.let_pass(1)
+    assert service.keeper.expiring
+    assert service.keeper.expiring[0].startswith("the API token grafana expires within a day: create another one")
 
 
 def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listening: Service) -> None:

@@ -24,6 +24,7 @@ from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
+from noc_web.broker.expiry import Expiring, ExpiryCode, warning
 from noc_web.broker.files import BrokerFiles
 from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
@@ -111,7 +112,14 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         public_url=config.public_url,
     )
     keeper = Keeper(
-        catalog, publisher, picture, broker_files, KeyUse(session, broker_accounts), Renewal(config.data), sealed
+        catalog,
+        publisher,
+        picture,
+        broker_files,
+        KeyUse(session, broker_accounts),
+        Renewal(config.data),
+        sealed,
+        accounts,
     )
     keeper.follow_database()
     since = Time.now()
@@ -123,7 +131,8 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
             "revision": revisions.revision,
             **session.counters,
         }
-        return presence.presence("web", since, figures)
+        trouble, code = keeper.expiring or (None, None)
+        return presence.presence("web", since, figures, trouble, code)
 
     announcer = presence.Announcer(session, SERVICES, said, (*publisher.published, sealed.published), service="web")
     session.start()
@@ -178,6 +187,7 @@ class Keeper:
         key_use: KeyUse,
         renewal: Renewal,
         sealed: Sealed,
+        accounts: Accounts,
     ) -> None:
         self._catalog = catalog
         self._publisher = publisher
@@ -185,6 +195,9 @@ class Keeper:
         self._broker_files = broker_files
         self._key_use = key_use
         self._renewal = renewal
+        self._accounts = accounts
+        self.expiring: tuple[str, ExpiryCode] | None = None
+        """What is about to expire, in a sentence."""
         self._sealed = sealed
 
     def run(self) -> None:
@@ -203,8 +216,16 @@ class Keeper:
         self._picture.tick()
         with self._while_the_database_is_whole():
             self._key_use.tick()
+            self.expiring = self._look_at_expiry(Time.now())
             self._sealed.tick()
         self._renewal.tick()
+
+    def _look_at_expiry(self, now: Time) -> tuple[str, ExpiryCode] | None:
+        found = self._accounts.expiring_tokens()
+        if self._renewal.valid_until is not None:
+            cure = "replace the file that NOC_TLS_CERT names"
+            found.append(Expiring("the certificate for sites", self._renewal.valid_until, cure))
+        return warning(found, now)
 
     def follow_database(self) -> None:
         """Raises RestartNeeded where the database is not what it was."""

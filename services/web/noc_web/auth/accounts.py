@@ -16,6 +16,7 @@ from noc_bus.time import DAY_MS, Time
 from noc_frame.sqlite import DatabaseFault
 from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
+from noc_web.broker.expiry import Expiring
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
@@ -264,6 +265,22 @@ class Accounts:
                 "areas": json.loads(areas),
             }
             for name, role, prefix, created_at, used_at, expires_at, areas in rows
+        ]
+
+    def expiring_tokens(self) -> list[Expiring]:
+        """Those that somebody uses and that will expire."""
+        asked = (
+            "SELECT name, created_at, expires_at FROM token "
+            "WHERE used_at IS NOT NULL AND expires_at > ? ORDER BY expires_at"
+        )
+        return [
+            Expiring(
+                f"the API token {name}",
+                Time(expires_at),
+                "create another one in Settings",
+                (expires_at - created_at) / DAY_MS,
+            )
+            for name, created_at, expires_at in self._database.rows(asked, int(Time.now()))
         ]
 
     def create_token(self, name: str, role: str, days: int | None = None, areas: Sequence[str] = ()) -> str:

@@ -7,6 +7,7 @@ needs no database and no cryptography.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -16,10 +17,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from noc_bus.time import Time
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import SettingError
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
-from noc_web.broker.authority import LISTENER_FILES, AuthorityFault, certify
+from noc_web.broker.authority import LISTENER_FILES, TLS_CERTIFICATE, AuthorityFault, certify, valid_until
 from noc_web.broker.files import BrokerFiles, tell_broker
 from noc_web.database.opening import Database
 
@@ -44,18 +46,25 @@ def prepare(data: Path, arrangement: Arrangement, own: Mapping[str, str], certif
         BrokerFiles(accounts).write()
 
 
-def renew(data: Path) -> None:
-    """Raises SettingError, DatabaseFault, AuthorityFault, OSError."""
+def renew(data: Path, given: str = "") -> Time | None:
+    """Until when the listener's certificate is valid from now on; None: there is no listener.
+
+    `given`: the file of a certificate of the user's own, which is only looked at. Raises SettingError, DatabaseFault,
+    AuthorityFault, OSError.
+    """
     with closing(Database(data)) as database:
         arrangement = BrokerAccounts(database).arrangement()
     folder = Path(arrangement.folder)
-    if not arrangement.authority or not folder.is_dir():
-        return
+    if not arrangement.urls or not folder.is_dir():
+        return None
+    if not arrangement.authority:
+        return valid_until(Path(given)) if given else None
     hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
     before = [_content(folder / name) for name in LISTENER_FILES]
     certify(data, folder, hosts)
     if [_content(folder / name) for name in LISTENER_FILES] != before:
         tell_broker(folder)
+    return valid_until(folder / LISTENER_FILES[0])
 
 
 def _content(file: Path) -> bytes:
@@ -64,9 +73,15 @@ def _content(file: Path) -> bytes:
 
 def main(argv: Sequence[str]) -> int:
     if argv[0] == "--renew":
-        return _told(lambda: renew(Path(argv[1])))
+        return _told(lambda: _say(renew(Path(argv[1]), TLS_CERTIFICATE.read(os.environ))))
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified))
+
+
+def _say(until: Time | None) -> None:
+    """For whoever has started this process, and needs no cryptography."""
+    if until is not None:
+        print(int(until))
 
 
 def _told(act: Callable[[], None]) -> int:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from noc_bus.time import Time
 from noc_frame.files import write_private
+from noc_frame.settings import Setting
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -24,6 +26,13 @@ CERTIFICATE: Final = "noc-authority.pem"
 KEY: Final = "noc-authority.key"
 LISTENER_FILES: Final = ("listener.pem", "listener.key")
 """Certificate and key, in the broker's folder."""
+TLS_CERTIFICATE: Final = Setting(
+    "NOC_TLS_CERT",
+    str,
+    "the path of a PEM file",
+    "the certificate for NOC_LISTEN, with those between it and its authority; empty: one of the NOC's own",
+    default="",
+)
 _AUTHORITY_LIFE: Final = dt.timedelta(days=30 * 365)
 _LIFE: Final = dt.timedelta(days=397)
 RENEWED_BEFORE: Final = dt.timedelta(days=60)
@@ -58,6 +67,17 @@ def certify(data: Path, folder: Path, names: Sequence[str], now: dt.datetime | N
     if not _will_do(listener, authority, names, now):
         _sign(listener, authority, signing, names, now)
     return listener
+
+
+def valid_until(certificate: Path) -> Time:
+    """When the first certificate of a PEM file expires. Raises AuthorityFault, OSError."""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError as error:
+        raise AuthorityFault(f"{certificate} is no certificate ({error}); name a PEM file") from None
+    return Time(int(found.not_valid_after_utc.timestamp() * 1000))
 
 
 def _authority(data: Path, now: dt.datetime) -> tuple[Certificate, EllipticCurvePrivateKey]:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from noc_bus.time import Time
 from noc_frame import log
 
 _EVERY_S: Final = 24 * 3600.0
+# The service has better things to do while it starts.
+_FIRST_S: Final = 60.0
 _LONGEST_S: Final = 60.0
 _log = log.get("noc.web")
 
@@ -22,8 +25,9 @@ class Renewal:
     def __init__(self, data: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._data = data
         self._clock = clock
-        # Whoever has started the broker has seen to it just before.
-        self._next_s = clock() + _EVERY_S
+        self._next_s = clock() + _FIRST_S
+        self.valid_until: Time | None = None
+        """When the listener's certificate expires, as it was seen last; None: not known, or there is none."""
 
     def tick(self) -> None:
         if self._clock() < self._next_s:
@@ -37,3 +41,6 @@ class Renewal:
             return
         if done.returncode:
             _log.error(f"the certificate for sites is not renewed: {done.stderr.strip().rpartition(chr(10))[2]}")
+            return
+        said = done.stdout.strip()
+        self.valid_until = Time(int(said)) if said.isdecimal() else None
