@@ -41,6 +41,7 @@ from noc_history.influx_server import InfluxServer, LinesRefused, between, chose
 from noc_history.influx_sums import InfluxSums, read_layout, unsummed
 from noc_history.packing import result_of
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged, merged_to, roll_up
+from noc_history.room import Room
 from noc_history.store import (
     KEEP_5MIN_DAYS,
     KEEP_HOURLY_DAYS,
@@ -179,6 +180,9 @@ class InfluxStore:
     # -- how the bucket is set up
     def trouble(self) -> str | None:
         return self._server.retention_trouble() or next(filter(None, map(self._server.type_trouble, TYPES)), None)
+
+    def room(self) -> Room | None:
+        return None
 
     def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         return self._sums.work(before, time.monotonic() + budget_s)

@@ -1,4 +1,4 @@
-"""Looks into a SQLite history: whether it is whole, and what is in it."""
+"""Looks into a SQLite history: whether it is whole, what is in it, and how fast it grows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from noc_bus.time import HOUR_MS, Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import SHIFT, slots
 from noc_history.packing import AT, Row, UnknownPackingError, key, unpack
 from noc_history.rollups import FIVE_MINUTES_MS, roll_up, unpack_rollups
+from noc_history.room import Growth
 from noc_history.sums import DAYS, HOURS, MINUTES, UNIT_MS, Tier, sums_of
 
 _IN_ORDER: Final = "SELECT id, data FROM {table} WHERE id > ? ORDER BY id LIMIT 200"
@@ -138,6 +139,52 @@ def parts(file: Database) -> list[Part]:
         ]
 
 
+def growths(file: Database, keep_days: int, keep_5min_days: int, keep_hourly_days: int, now: Time) -> list[Growth]:
+    """What each kind of thing has added in a day lately, and how long it will grow."""
+    with file.reading("read") as connection:
+        cycles = _growth(connection, ["block"], HOUR_MS, 7, keep_days, now)
+        return [
+            cycles,
+            _growth(connection, [MINUTES.fresh, MINUTES.packed], MINUTES.packed_ms, 7, keep_5min_days, now),
+            _growth(
+                connection, [HOURS.fresh, HOURS.packed, "packed_quarters"], HOURS.packed_ms, 16, keep_hourly_days, now
+            ),
+            _growth(connection, [DAYS.fresh, DAYS.packed], DAYS.packed_ms, 128, keep_hourly_days, now),
+            *(Growth(size / max(1.0, (now - first) / DAY_MS)) for size, first in _kept_for_good(connection) if first),
+        ]
+
+
+def _growth(
+    connection: sqlite3.Connection, tables: Sequence[str], unit_ms: int, lately_days: int, keep_days: int, now: Time
+) -> Growth:
+    size, first, oldest = 0, int(now), int(now)
+    for table in tables:
+        table_ms = UNIT_MS.get(table, unit_ms)
+        since = (now - lately_days * DAY_MS) // table_ms
+        of_lately, start, very_first = connection.execute(_LATELY[table], (since,)).fetchone()
+        size += of_lately
+        if very_first is not None:
+            first, oldest = min(first, (start or very_first) * table_ms), min(oldest, very_first * table_ms)
+    # Of a day at least: an hour says little of the others.
+    days = max(1.0, (now - first) / DAY_MS)
+    return Growth(size / days, keep_days - (now - oldest) / DAY_MS)
+
+
+def _kept_for_good(connection: sqlite3.Connection) -> list[tuple[int, int | None]]:
+    return [connection.execute(query).fetchone() for query in _FOR_GOOD]
+
+
+_LATELY: Final = {
+    table: (
+        "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (SELECT MIN(id) >> 32 FROM {table}) FROM {table} "
+        "WHERE id >= ? << 32"
+    ).replace("{table}", table)
+    for table in ("block", *UNIT_MS)
+}
+_FOR_GOOD: Final = (
+    "SELECT COALESCE(SUM(length(state) + length(reason) + 40), 0), MIN(since) FROM state",
+    "SELECT COALESCE(SUM(length(message)), 0), MIN(opened_at) FROM incident",
+)
 _OF_CYCLES: Final = "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM {table}"
 _OF_SUMS: Final = "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM {table}"
 _SIZES: Final = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import sqlite3
 import threading
 import time
@@ -23,6 +24,7 @@ from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
 from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of, oldest
 from noc_history.housekeeping import Housekeeping
+from noc_history.inspection import growths
 from noc_history.packing import (
     AT,
     Row,
@@ -35,6 +37,7 @@ from noc_history.packing import (
     without_repeats,
 )
 from noc_history.rollups import Rollup, merged
+from noc_history.room import Room, room
 from noc_history.store import (
     KEEP_5MIN_DAYS,
     KEEP_HOURLY_DAYS,
@@ -201,11 +204,16 @@ class SqliteStore:
     """Implements `noc_history.store.Store`. Safe to use from several threads."""
 
     def __init__(
-        self, path: Path, *, keep_5min_days: int = KEEP_5MIN_DAYS, keep_hourly_days: int = KEEP_HOURLY_DAYS
+        self,
+        path: Path,
+        *,
+        keep_days: int | None = None,
+        keep_5min_days: int = KEEP_5MIN_DAYS,
+        keep_hourly_days: int = KEEP_HOURLY_DAYS,
     ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
-        `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
+        `keep_days`: what `maintain` will be told; None: nothing. `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
         """
         self.path = path
         # Not read through when it is opened: it may be large.
@@ -213,6 +221,7 @@ class SqliteStore:
         self._writing = threading.Lock()
         self._known = _Known()
         self._checkpoint_at_s = 0.0
+        self._keep_days, self._keep_5min_days, self._keep_hourly_days = keep_days, keep_5min_days, keep_hourly_days
         self._housekeeping = Housekeeping(self._file, keep_5min_days, keep_hourly_days)
 
     def prepare(self) -> None:
@@ -265,6 +274,16 @@ class SqliteStore:
         """What `look` finds in the file; for `noc_history.inspection`. Raises StoreError."""
         with _as_store_error():
             return look(self._file)
+
+    def room(self) -> Room | None:
+        now = Time.now()
+        ((kept_days,),) = self._read("SELECT days FROM keep")
+        days = self._keep_days if self._keep_days is not None else kept_days
+        found = self.inspected(lambda file: growths(file, days, self._keep_5min_days, self._keep_hourly_days, now))
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        disk = shutil.disk_usage(self.path.parent)
+        # What nobody but root may take is nobody's.
+        return room(sum(one.stat().st_size for one in files if one.exists()), found, disk.used + disk.free, disk.free)
 
     def trouble(self) -> str | None:
         return None

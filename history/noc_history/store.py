@@ -16,6 +16,7 @@ from msgspec import Struct
 from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, Time
 from noc_history.rollups import Rollup
+from noc_history.room import Room
 
 KEEP_5MIN_DAYS: Final = 90
 KEEP_HOURLY_DAYS: Final = 1826
@@ -307,6 +308,9 @@ class Store(Protocol):
         old as the store itself keeps them. Never keeps a `write` of another thread waiting for long. States, silences, definitions and
         incidents are kept for good. Call it again and again, from one thread of its own.
         """
+
+    def room(self) -> Room | None:
+        """How much room there is for it. None: the disk is that of a server, which alone knows."""
 
     def trouble(self) -> str | None:
         """What keeps the store, as it is set up, from its promises, with the cure. None: nothing it can know of."""

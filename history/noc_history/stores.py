@@ -68,7 +68,8 @@ def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[
         raise ValueError("it needs three slashes and the path of a file")
     path = Path(unquote(parts.path))
     fives, hours = _kept(keep)
-    return f"SQLite in {path}", lambda: SqliteStore(path, keep_5min_days=fives, keep_hourly_days=hours)
+    days = keep.get("keep_days")
+    return f"SQLite in {path}", lambda: SqliteStore(path, keep_days=days, keep_5min_days=fives, keep_hourly_days=hours)
 
 
 def _kept(keep: Mapping[str, int]) -> tuple[int, int]:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { counted, duration, local, ms, percent, share, uptime } = await load("format.js");
+const { bytes, counted, duration, local, ms, percent, share, uptime } = await load("format.js");
 const { between, named, PRESETS } = await load("period.js");
 const { runs } = await load("strip.js");
 
@@ -12,6 +12,12 @@ test("a duration has its two largest units", () => {
   assert.equal(duration(3 * 86_400 + 4 * 3600 + 59), "3 d 4 h");
   assert.equal(duration(86_400 + 59), "1 d");
   assert.equal(duration(null), "–");
+});
+
+test("a size is in the unit that leaves few digits", () => {
+  assert.deepEqual([0, 999, 1000, 12_345, 99_940, 99_960, 999_400, 999_600, 5e9, 3e15, 9e18].map(bytes), [
+    "0 B", "999 B", "1.0 kB", "12.3 kB", "99.9 kB", "100 kB", "999 kB", "1.0 MB", "5.0 GB", "3.0 PB", "9000 PB",
+  ]);
 });
 
 test("uptime is never rounded up to a hundred that was not reached", () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -87,6 +88,8 @@ def test_it_says_what_there_is_and_what_it_takes(run: Run, capsys: pytest.Captur
     assert "raw cycles in blocks of hours" in out
     assert "cycles, " in out
     assert "sums over five minutes" in out
+    assert re.search(r"^added in a day +\d+\.\d MB$", out, re.MULTILINE)
+    assert re.search(r"^the disk will be full +(in [\d,]+ days|not within ten years)$", out, re.MULTILINE)
 
 
 def test_what_was_left_unpacked_is_packed_and_the_room_given_back(run: Run, folder: Path) -> None:

@@ -77,6 +77,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /history/top": ("history/top?by=jitter&order=change", None),
     "GET /history/groups": ("history/groups?group=core", None),
     "GET /history/usual": ("history/usual", None),
+    "GET /history/room": ("history/room", None),
     "POST /targets/{target}/check": ("targets/a/check", {}),
     "POST /targets/{target}/trace": ("targets/a/trace", {"site": "here"}),
     "GET /targets/{target}/traces": ("targets/a/traces", None),

@@ -32,6 +32,7 @@ MAY: Final = {
     "GET /history/top": VIEWER,
     "GET /history/groups": VIEWER,
     "GET /history/usual": VIEWER,
+    "GET /history/room": VIEWER,
     "POST /targets/{target}/check": OPERATOR,
     "POST /targets/{target}/trace": OPERATOR,
     "GET /targets/{target}/traces": VIEWER,

@@ -128,7 +128,19 @@ def _check(store: SqliteStore, url: HistoryUrl) -> int:
 def _stats(store: SqliteStore, url: HistoryUrl) -> int:
     for part in store.inspected(parts):
         print(_line(part))
-    print(f"{'the file':40} {store.path.stat().st_size / 1e6:10,.1f} MB")
+    room = store.room()
+    assert room is not None
+    print(f"{'the file':40} {room.size_bytes / 1e6:10,.1f} MB")
+    print(f"{'added in a day':40} {room.growth_bytes_a_day / 1e6:10,.1f} MB")
+    print(f"{'free on its disk':40} {room.free_bytes / 1e6:10,.1f} MB  {room.used:.0%} used")
+    left = "not within ten years" if room.days_left is None else f"in {room.days_left:,} days"
+    print(f"{'the disk will be full':40} {left:>13}")
+    if room.is_tight:
+        print(
+            f"noc: The disk of {store.path} is {room.used:.0%} full: give it more room, or keep less "
+            "(keep_days in NOC_HISTORY_URL).",
+            file=sys.stderr,
+        )
     return 0
 
 

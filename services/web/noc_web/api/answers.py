@@ -334,6 +334,20 @@ GroupSums = TypedDict("GroupSums", {"from": At, "to": At, "rows": list[GroupRow]
 Unusual = TypedDict("Unusual", {"from": At, "to": At, "rows": list[UsualRow]})
 
 
+class Room(TypedDict):
+    size_bytes: int
+    growth_bytes_a_day: Annotated[int, Meta(description="what a day adds now, without what goes for its age")]
+    disk_bytes: int
+    free_bytes: int
+    used_pct: Annotated[float, Meta(description="share of the disk that is taken, by whatever")]
+    is_tight: Annotated[bool, Meta(description="four fifths of the disk are taken")]
+    days_left: Annotated[int | None, Meta(description="until the disk is full; null: not within ten years")]
+
+
+class HistoryRoom(TypedDict):
+    room: Annotated[Room | None, Meta(description="null: the history is with a server, which alone knows its disk")]
+
+
 class MailTest(TypedDict):
     request: Annotated[str, Meta(description="names these mails")]
     at: At

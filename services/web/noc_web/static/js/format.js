@@ -105,3 +105,12 @@ export function local(at) {
   const shifted = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 19);
 }
+
+/** A size in the unit that gives it one to three digits before the point. @param {number} value */
+export function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let power = 0;
+  while (power < units.length - 1 && value >= 1000 ** (power + 1) * 0.9995) power += 1;
+  const scaled = value / 1000 ** power;
+  return `${power && scaled < 99.95 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`;
+}

@@ -1,5 +1,5 @@
 // @ts-check
-// Settings, in parts: what concerns oneself, the sites, and for administrators users, tokens, mail and the audit.
+// Settings, in parts: what concerns oneself, the sites, the history, and for administrators users, tokens, mail and the audit.
 
 import { may } from "../me.js";
 import { setQuery } from "../router.js";
@@ -7,6 +7,7 @@ import { html } from "../ui.js";
 import { Account } from "./account.js";
 import { Audit } from "./audit.js";
 import { Calendars } from "./calendars.js";
+import { HistoryRoom } from "./historyroom.js";
 import { Mail } from "./mail.js";
 import { Sites } from "./sites.js";
 import { Tokens } from "./tokens.js";
@@ -17,6 +18,7 @@ const PARTS = [
   { name: "account", label: "Your account", role: "viewer", view: Account },
   { name: "sites", label: "Sites", role: "viewer", view: Sites },
   { name: "calendars", label: "Calendars", role: "operator", view: Calendars },
+  { name: "history", label: "History", role: "viewer", view: HistoryRoom },
   { name: "users", label: "Users", role: "admin", view: Users },
   { name: "tokens", label: "Tokens", role: "admin", view: Tokens },
   { name: "mail", label: "Mail", role: "admin", view: Mail },

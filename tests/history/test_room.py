@@ -1,0 +1,65 @@
+"""How long a disk will do for a history, by what is added and what is kept for how long."""
+
+from __future__ import annotations
+
+import random
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from noc_bus.messages import State
+from noc_bus.time import DAY_MS, Time
+from noc_history.inspection import parts
+from noc_history.room import Growth, room
+from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch
+from tests.history.files import days_ago, pack, some_cycles, write
+from tests.history.records import state
+
+GB = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("growths", "free_gb", "days"),
+    [
+        pytest.param([], 1, None, id="nothing grows"),
+        pytest.param([Growth(GB)], 100, 100, id="what is kept for good fills any disk"),
+        pytest.param([Growth(GB, 10)], 100, None, id="what is old makes room for what comes"),
+        pytest.param([Growth(GB, 10)], 9.5, 9, id="the disk is full before anything is old enough"),
+        pytest.param([Growth(GB, -3)], 1, None, id="it is as old as it is kept already"),
+        pytest.param([Growth(9 * GB, 10), Growth(GB)], 110, 20, id="the raw cycles first, then their sums alone"),
+        pytest.param([Growth(9 * GB, 10), Growth(GB, 15)], 110, None, id="each is kept for a time of its own"),
+        pytest.param([Growth(GB, inf)], 0, 0, id="there is no room at all"),
+        pytest.param([Growth(GB / 5000)], 1, None, id="in more than ten years"),
+    ],
+)
+def test_days_until_the_disk_is_full(growths: list[Growth], free_gb: float, days: int | None) -> None:
+    assert room(0, growths, 1000 * GB, round(free_gb * GB)).days_left == days
+
+
+@pytest.mark.parametrize(("free", "is_tight"), [(21, False), (20, True), (0, True)])
+def test_a_disk_is_tight_from_four_fifths_on(free: int, is_tight: bool) -> None:
+    assert room(0, [], 100, free).is_tight is is_tight
+
+
+def test_what_a_history_adds_in_a_day_is_what_it_added_lately(tmp_path: Path) -> None:
+    """Four days of which two are packed: what a second file of the same days takes is what the first says it will."""
+    path = tmp_path / "history.sqlite"
+    cycles, start = days_ago(some_cycles(random.Random(41), 4 * 24, every_s=600), 4)
+    store = SqliteStore(path, keep_days=14)
+    write(store, cycles, 2000)
+    store.write(Batch(states=[state((start - state(0, State.UP).since) / 1000, State.UP)]))
+    pack(path)
+    found = store.room()
+    assert found is not None
+    with_data = sum(part.size for part in store.inspected(parts))
+    assert found.growth_bytes_a_day * 4 == pytest.approx(with_data, rel=0.3)
+    assert found.size_bytes >= path.stat().st_size > with_data
+    assert 0 < found.free_bytes < found.disk_bytes
+    # Raw cycles are four days old and kept for fourteen.
+    pack(path, Time(start + 2 * DAY_MS))
+    again = store.room()
+    assert again is not None
+    assert again.growth_bytes_a_day == pytest.approx(found.growth_bytes_a_day, rel=0.3)
+    store.close()
