@@ -882,6 +882,15 @@ class Contact(Message, kw_only=True, frozen=True):
         Meta(max_length=100, description="signs what is posted: whsec_ and base64, as Standard Webhooks says"),
         _form(LINE_PATTERN),
     ] = ""
+    quiet_hours: Annotated[
+        str,
+        Meta(
+            max_length=300,
+            description="days and hours by the clock of `zone`, like Mon-Sun 00:00-07:00, in which only critical incidents "
+            "are told at once, all others at their end; empty: none",
+        ),
+        _form(LINE_PATTERN),
+    ] = ""
 
 
 class NotificationRoute(Message, kw_only=True, frozen=True):
@@ -909,6 +918,23 @@ class NotificationRoute(Message, kw_only=True, frozen=True):
         Meta(max_length=60, description="time zone of `hours`, like Europe/Paris"),
         _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
     ] = "UTC"
+    after_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_080,
+            description="how many minutes it is open and told before this route tells of it, those not counted in which it "
+            "is acknowledged or muted; 0: at once",
+        ),
+    ] = 0
+    remind_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_080,
+            description="every so many minutes of the same clock it is told again while it is open; 0: never",
+        ),
+    ] = 0
 
 
 class NotificationSettings(Message, kw_only=True, frozen=True):

@@ -86,6 +86,8 @@ class Case:
     """When the next mail about it is due; None: there is nothing to say."""
     unsettled_s: float | None = None
     changed_s: float | None = None
+    waited_s: float = 0.0
+    """For how long people have been told of it, while it was neither acknowledged nor muted."""
 
     # Of one draft.
     joined: list[str] = field(default_factory=list)

@@ -57,6 +57,9 @@ class Why(StrEnum):
     MAILED_OPENING = "mailed-opening"
     MAILED_CHANGE = "mailed-change"
     NOBODY_TOLD = "nobody-told"
+    TOLD_ADDED = "told-added"
+    ESCALATED = "escalated"
+    REMINDED = "reminded"
 
     TARGET_RECOVERED = "target-recovered"
     TARGET_CHANGED = "target-changed"

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from noc_bus.messages import Contact, NotificationRoute, Target
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
 from noc_rules.calendar import Calendar, parsed_hours
 from noc_rules.inheritance import is_below
 from noc_rules.mail_address import is_mail_address
@@ -40,6 +40,8 @@ class Match(StrEnum):
     OTHER_HOURS = "other-hours"
     OTHER_GROUP = "other-group"
     OTHER_TAGS = "other-tags"
+    LATER = "later"
+    """It tells only of what has been open for longer."""
 
 
 class Reason(NamedTuple):
@@ -84,6 +86,8 @@ class Occasion:
     severity: str
     targets: Sequence[Target]
     at: Time
+    waited_s: float = 0.0
+    """For how long it has been told, neither acknowledged nor muted."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,44 @@ def told(occasion: Occasion, book: Book) -> Told:
     return Told({to: tuple(reasons) for to, reasons in recipients.items()}, tuple(unknown))
 
 
+def reminded(occasion: Occasion, book: Book) -> dict[str, dict[int, Reason]]:
+    """Who is told again that it is open: by recipient, the number of the reminder and the route it comes from."""
+    found: dict[str, dict[int, Reason]] = {}
+    for route in book.routes:
+        if route.remind_min and match(route, occasion) is Match.MATCHES:
+            number = int((occasion.waited_s - route.after_min * 60) // (route.remind_min * 60))
+            if number > 0:
+                for entry in route.contacts:
+                    for to in addresses(entry, book):
+                        found.setdefault(to, {})[number] = Reason(Because.ROUTE, route.id)
+    return found
+
+
+def is_time(book: Book, before_s: float, after_s: float) -> bool:
+    """Whether some route begins to tell of an incident, or tells of it again, between these two ages of it."""
+    for route in book.routes:
+        starts_s, each_s = route.after_min * 60, route.remind_min * 60
+        if before_s < starts_s <= after_s:
+            return True
+        if each_s and after_s > starts_s and (after_s - starts_s) // each_s > max(0.0, before_s - starts_s) // each_s:
+            return True
+    return False
+
+
+def quiet_until(recipient: str, book: Book, now: Time) -> Time | None:
+    """When the quiet hours of the contact end that a recipient is of; None: it has none now."""
+    owner = book.receiver(recipient) or next((one for one in book.contacts.values() if recipient in one.mails), None)
+    if owner is None or not owner.quiet_hours:
+        return None
+    try:
+        calendar = Calendar(ZoneInfo(owner.zone), parsed_hours(owner.quiet_hours))
+    except (ValueError, OSError, KeyError):
+        return None
+    # Hours that never end keep nobody from everything for ever.
+    spans = calendar.spans(now, now + DAY_MS)
+    return Time(spans[0].end) if spans and spans[0].start <= now else None
+
+
 def match(route: NotificationRoute, occasion: Occasion) -> Match:
     """Whether a route adds to who is told."""
     if (kept_off := _keeps_off(route, occasion)) is not None:
@@ -140,6 +182,8 @@ def _keeps_off(route: NotificationRoute, occasion: Occasion) -> Match | None:
         return Match.OTHER_KIND
     if route.severities and occasion.severity not in route.severities:
         return Match.OTHER_SEVERITY
+    if occasion.waited_s < route.after_min * 60:
+        return Match.LATER
     if route.hours and not within(route.hours, route.zone, occasion.at):
         return Match.OTHER_HOURS
     return None

@@ -140,4 +140,4 @@ def test_a_mail_of_an_incident_says_which_of_its_targets_are_in_maintenance(work
     text = mail.get_body(("plain",))
     assert text is not None
     assert "A (192.0.2.1), core, in maintenance" in text.get_content()
-    assert mail["Subject"].startswith("[NOC DOWN] B and 1 more")
+    assert mail["Subject"].startswith("[DOWN] B and 1 more")

@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from noc_alerter.notify.smtp import NotDelivered
-from noc_bus.channels import SEALED, SENT_ANSWERS, SENT_QUERIES
+from noc_bus.channels import ACKNOWLEDGEMENTS, SEALED, SENT_ANSWERS, SENT_QUERIES
 from noc_bus.codec import encode
-from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, SealedSettings, SentQuery, State
+from noc_bus.messages import (
+    Acknowledgement,
+    Contact,
+    Covered,
+    Maintenance,
+    NotificationRoute,
+    NotificationSettings,
+    SealedSettings,
+    SentQuery,
+    State,
+)
 from noc_bus.sealed import seal
+from noc_bus.time import Time
 from tests.alerter.conftest import FROM, OPS, Rig
 
 ALL = ("north", "south", "west")
@@ -192,3 +203,84 @@ def test_what_was_sent_to_whom_is_told_in_pages_the_latest_first(rig: Rig) -> No
         answer = rig.hub.messages(SENT_ANSWERS)[-1]
         assert [(one.about, one.to, one.state) for one in answer.mails] == [(about, "nights@noc.test", "sent")]
         assert answer.total == 2
+
+
+# -- escalation, reminders, quiet hours
+
+BOSS = Contact(id="boss", name="Boss", mails=["boss@noc.test"])
+
+
+def test_who_is_told_only_later_is_told_when_nobody_acknowledged_and_reminded_until_somebody_does(rig: Rig) -> None:
+    steps = [TO_NIGHTS, NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=10, remind_min=5)]
+    put(rig, contacts=[NIGHTS, BOSS], routes=steps)
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(580)
+    assert recipients(rig) == [("nights@noc.test", "DOWN")]
+    rig.stays(30)
+    assert recipients(rig)[1:] == [("boss@noc.test", "DOWN")]
+    rig.restart()
+    rig.stays(300)
+    reminders = [one for one in rig.asks(rig.open[0].id).mails if one.about == "reminded"]
+    assert [(one.to, one.state) for one in reminders] == [("boss@noc.test", "sent")]
+    codes = [entry.code for entry in rig.asks(rig.open[0].id).timeline]
+    assert (codes.count("escalated"), codes.count("reminded")) == (1, 1)
+    taken = Acknowledgement(incident=rig.open[0].id, by="ada", at=rig.now)
+    rig.others.publish(ACKNOWLEDGEMENTS, taken)
+    before = len(rig.mails)
+    rig.stays(900)
+    assert len(rig.mails) == before
+    rig.sees(State.UP, *ALL)
+    rig.passes(3)
+    assert [to for to, word in recipients(rig) if word == "UP"] == ["nights@noc.test", "boss@noc.test"]
+
+
+def test_an_acknowledged_incident_does_not_escalate(rig: Rig) -> None:
+    put(rig, contacts=[BOSS], routes=[NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=1)])
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(30)
+    rig.others.publish(ACKNOWLEDGEMENTS, Acknowledgement(incident=rig.open[0].id, by="ada", at=rig.now))
+    rig.stays(600)
+    assert recipients(rig) == [(OPS, "DOWN")]
+
+
+def test_in_quiet_hours_only_what_is_critical_is_told_and_the_rest_at_their_end(rig: Rig) -> None:
+    # It is noon, a Tuesday.
+    sleeper = Contact(id="s", name="S", mails=["s@noc.test"], quiet_hours="Tue 11:00-12:10")
+    put(rig, contacts=[sleeper], routes=[NotificationRoute(id="r", name="R", contacts=["s"])])
+    rig.target("switch", critical=True)
+    rig.sees(State.UP, *ALL, target="switch")
+    rig.passes(3)
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(60)
+    assert rig.mails == []
+    rig.sees(State.DOWN, *ALL, target="switch")
+    rig.stays(60)
+    assert [str(one["To"]) for one in rig.mails] == ["s@noc.test"]
+    assert "Switch" in rig.subjects[0]
+    rig.stays(600)
+    assert len(rig.mails) == 2
+    assert "Router" in rig.subjects[1]
+
+
+def test_the_clock_of_an_escalation_stands_still_while_it_is_muted(rig: Rig) -> None:
+    put(rig, contacts=[BOSS], routes=[NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=10)])
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(300)
+    works = Maintenance(
+        id="works",
+        title="Works",
+        covers=[Covered(kind="everything")],
+        starts_at=rig.now,
+        ends_at=Time(rig.now + 3_600_000),
+        at=rig.now,
+    )
+    rig.maintenance(works)
+    rig.stays(1200)
+    assert recipients(rig) == [(OPS, "DOWN")]
+    rig.no_maintenance("works")
+    rig.stays(10)
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(200)
+    assert "boss@noc.test" not in [to for to, _ in recipients(rig)]
+    rig.stays(200)
+    assert "boss@noc.test" in [to for to, _ in recipients(rig)]

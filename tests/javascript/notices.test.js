@@ -4,13 +4,17 @@ import { load } from "./static.js";
 
 const { matchOf, slug, whenOf } = await load("notices.js");
 
-const NOTHING = { severities: [], kinds: [], groups: [], tags: [], hours: "", zone: "UTC" };
+const NOTHING = { severities: [], kinds: [], groups: [], tags: [], hours: "", zone: "UTC", after_min: 0, remind_min: 0 };
 
 test("a route that narrows nothing is for every incident", () => assert.equal(whenOf(NOTHING), "every incident"));
 
 test("what a route is for reads as a part of a sentence", () => {
-  const route = { severities: ["critical", "major"], kinds: ["site-blind"], groups: ["core", ""], tags: ["a", "b", "c"], hours: "Mon-Fri 08:00-18:00", zone: "Europe/Paris" };
+  const route = { severities: ["critical", "major"], kinds: ["site-blind"], groups: ["core", ""], tags: ["a", "b", "c"], hours: "Mon-Fri 08:00-18:00", zone: "Europe/Paris", after_min: 0, remind_min: 0 };
   assert.equal(whenOf(route), "critical or major, site blind, in core or all targets, with the tag a, b or c, Mon-Fri 08:00-18:00 (Europe/Paris)");
+});
+
+test("a step of escalation says when it comes, and what it repeats", () => {
+  assert.equal(whenOf({ ...NOTHING, after_min: 30, remind_min: 60 }), "every incident; after 30 min unacknowledged; again every 60 min");
 });
 
 test("a reason that this page does not know is shown as it is", () => {

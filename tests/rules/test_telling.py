@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from noc_bus.messages import Contact, NotificationRoute, Target
-from noc_bus.time import Time
-from noc_rules.telling import Because, Book, Match, Occasion, match, told, within
+from noc_bus.time import DAY_MS, Time
+from noc_rules.telling import Because, Book, Match, Occasion, is_time, match, quiet_until, reminded, told, within
 
 # A Tuesday.
 NOON = Time.parse("2026-11-24T12:00:00.000Z")
@@ -177,3 +179,46 @@ def test_nobody_is_forgotten_and_more_targets_or_routes_tell_no_fewer_but_for_ev
     named = {reason.name for reasons in found.values() for reason in reasons if reason.code is Because.ROUTE}
     assert named <= matching
     assert told(occasion(*targets), book(*routes, everybody=())).recipients.keys() <= found.keys()
+
+
+# -- escalation, reminders, quiet hours
+
+
+def test_a_route_with_a_delay_matches_only_what_has_waited_so_long() -> None:
+    step = route("boss", after_min=30, contacts=["anna"])
+    for waited_s, expected in ((0, Match.LATER), (1799, Match.LATER), (1800, Match.MATCHES)):
+        assert match(step, replace(occasion(CORE), waited_s=waited_s)) is expected
+    assert list(told(occasion(CORE), book(step)).recipients) == [ALL], "until then nobody else is told"
+
+
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "expected"),
+    [(0, 1, False), (1799, 1800, True), (1800, 1801, False), (5399, 5400, True), (5400, 5401, False), (8999, 9001, True)],
+)  # fmt: skip
+def test_when_it_is_time_to_tell_somebody_more_or_again(before_s: float, after_s: float, expected: bool) -> None:
+    assert is_time(book(route(after_min=30, remind_min=60)), before_s, after_s) is expected
+
+
+@given(
+    st.integers(0, 5), st.integers(0, 5), st.lists(st.floats(0.1, 200), max_size=30)
+)  # fmt: skip
+def test_however_the_time_passes_no_reminder_is_left_out(after_min: int, remind_min: int, steps: list[float]) -> None:
+    pages, age_s, seen = book(route(after_min=after_min, remind_min=remind_min)), 0.0, 0
+    for step_s in steps:
+        due = is_time(pages, age_s, age_s + step_s)
+        age_s += step_s
+        found = reminded(replace(occasion(CORE), waited_s=age_s), pages)
+        number = max(found.get("nights@noc.test", {0: None}))
+        assert due or number == seen
+        seen = number
+
+
+def test_quiet_hours_end_by_the_clock_of_the_contact() -> None:
+    sleeper = Contact(id="s", name="S", mails=["s@noc.test"], zone="Europe/Paris", quiet_hours="Mon-Sun 00:00-07:00")
+    pages = Book({"s": sleeper})
+    night = Time.parse("2026-11-24T03:00:00Z")
+    assert quiet_until("s@noc.test", pages, night) == Time.parse("2026-11-24T06:00:00Z")
+    assert quiet_until("s@noc.test", pages, NOON) is None
+    assert quiet_until("other@noc.test", pages, night) is None
+    always = Book({"s": structs.replace(sleeper, quiet_hours="Mon-Sun 00:00-24:00")})
+    assert quiet_until("s@noc.test", always, night) == Time(night + DAY_MS), "nobody is kept from everything for ever"

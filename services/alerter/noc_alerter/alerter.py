@@ -126,7 +126,7 @@ class Alerter:
         self._since = Time.now()
         self._connected_s: float | None = None
         self._lost: tuple[Time, float] | None = None
-        self._ticked_s = self._each_s = clock()
+        self._ticked_s = self._each_s = self._aged_s = clock()
         self._retry_at_s = 0.0
         self._fault: str | None = None
         self._recorder = _Recorder()
@@ -224,6 +224,7 @@ class Alerter:
             if self._incidents.tell_added(now):
                 self._mail.wake()
             self._is_book_changed = False
+        self._age(now)
         draft = self._incidents.draft()
         changes = self._judge_slice(now, draft)
         now_s = self._clock()
@@ -242,6 +243,17 @@ class Alerter:
             self._tell(change, now)
         if self._recorder.take():
             self._incidents.resend_resolved(Time(now - _RESENT_MS))
+
+    def _age(self, now: Time) -> None:
+        """Incidents grow older; before anything is drafted, for a draft has copies of them."""
+        now_s = self._clock()
+        passed_s = now_s - self._aged_s
+        if passed_s < _EACH_S:
+            return
+        self._aged_s = now_s
+        # In a longer pause nobody was told of anything: it is no time in which people could have looked.
+        if self._incidents.pass_time(min(passed_s, _PAUSE_S), now):
+            self._mail.wake()
 
     def _watch_broker(self, now: Time) -> None:
         """It is our own eye and ear: nobody else can say that it is gone, and a mail needs no broker."""
@@ -279,7 +291,7 @@ class Alerter:
         while self._adopted:
             incident = self._adopted[0]
             known = [target for one in incident.targets if (target := self._targets.get(one))]
-            if self._incidents.adopt(incident, tuple(self._recipients.of(incident, known)), now):
+            if self._incidents.adopt(incident, tuple(self._recipients.of(incident, known, 0.0)), now):
                 self._verdicts.judge_known(incident.targets)
             self._adopted.popleft()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
@@ -14,11 +15,13 @@ from noc_bus.messages import Event, Incident, Target
 from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
-from noc_rules import grouping
+from noc_rules import grouping, muting
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
 from noc_rules.incident import About, abouts, members_of, of_target
+from noc_rules.telling import is_time
 
+_KEEP_WAITS_EVERY_S: Final = 10.0
 _ONLY_CRITICAL: Final = "only critical targets are mailed, as its options say"
 
 
@@ -41,6 +44,7 @@ class Incidents:
         self._target = target
         self._log = log.get("noc.alerter")
         self._board = Board()
+        self._unkept_s = 0.0
         for case in ledger.open_cases():
             self._board.put(case)
             published.put(case.incident)
@@ -156,28 +160,74 @@ class Incidents:
 
     def _written(self, case: Case, notice: Notice, recipients: Mapping[str, str], now: Time) -> tuple[Letter, ...]:
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
-        return letter.letters(case, notice, recipients, head.note if head else "", now)
+        written = letter.letters(case, notice, recipients, head.note if head else "", now)
+        return tuple(
+            replace(one, not_before=self._recipients.not_before(one.recipient, case.incident, now)) for one in written
+        )
 
     def tell_added(self, now: Time) -> bool:
         """Who is told of what, or who there is, has changed: who was not told yet is told of what is open.
 
         Whether anybody is. Raises DatabaseFault.
         """
-        entries = []
-        for case in self._board.cases.values():
-            if case.is_told:
-                told = self._ledger.told(case.id)
-                present = self._present(case, self._wanted(case))
-                added = {to: why for to, why in present.items() if to not in told}
-                if added:
-                    letters = self._written(case, Notice.OPENED, added, now)
-                    entries.append(Entry(case, case.incident, letters))
-        self._ledger.keep(entries, now)
+        cases = [one for one in self._board.cases.values() if one.is_told and not muting.is_muted(one)]
+        return self._keep_more([(one, self._added(one, Why.TOLD_ADDED, now)) for one in cases], now)
+
+    def pass_time(self, seconds: float, now: Time) -> bool:
+        """So much has passed: who is told of what has been open for long enough, and who again. Whether anybody is.
+
+        What is acknowledged or muted does not grow older. Raises DatabaseFault.
+        """
+        book = self._recipients.book
+        is_timed = any(one.after_min or one.remind_min for one in book.routes)
+        due = []
+        ageing = [
+            one
+            for one in self._board.cases.values()
+            if one.is_told and one.incident.acknowledged is None and not muting.is_muted(one)
+        ]
+        for case in ageing:
+            before_s, case.waited_s = case.waited_s, case.waited_s + seconds
+            if is_timed and is_time(book, before_s, case.waited_s):
+                due.append(case)
+        self._unkept_s += seconds
+        if is_timed and ageing and self._unkept_s >= _KEEP_WAITS_EVERY_S:
+            self._unkept_s = 0.0
+            self._ledger.keep_waits(ageing)
+        letters = [(one, (*self._added(one, Why.ESCALATED, now), *self._reminders(one, now))) for one in due]
+        return self._keep_more(letters, now)
+
+    def _added(self, case: Case, why: Why, now: Time) -> tuple[Letter, ...]:
+        told = self._ledger.told(case.id)
+        added = {to: because for to, because in self._present(case, self._wanted(case)).items() if to not in told}
+        if added:
+            case.note(why, ", ".join(f"{to} ({because})" for to, because in added.items()))
+        return self._written(case, Notice.OPENED, added, now)
+
+    def _reminders(self, case: Case, now: Time) -> tuple[Letter, ...]:
+        """Of those who were told already; each number once, also over a restart."""
+        told = self._ledger.told(case.id)
+        wanted = self._wanted(case)
+        found = {} if wanted == [] else self._recipients.reminded(case.incident, wanted or [], case.waited_s)
+        found = {to: one for to, one in found.items() if to in told}
+        if found:
+            case.note(Why.REMINDED, ", ".join(found))
+        written = self._written(case, Notice.CHANGED, {to: because for to, (_, because) in found.items()}, now)
+        return tuple(replace(one, transition=f"{letter.REMINDED}-{found[one.recipient][0]}") for one in written)
+
+    def _keep_more(self, letters: Sequence[tuple[Case, tuple[Letter, ...]]], now: Time) -> bool:
+        """Letters about incidents that stay as they are. Whether there are any. Raises DatabaseFault."""
+        entries = [Entry(case, case.incident, written) for case, written in letters if written]
+        try:
+            self._ledger.keep(entries, now)
+        finally:
+            for case, _ in letters:
+                case.entries.clear()
         return bool(entries)
 
     def _present(self, case: Case, wanted: list[Target] | None) -> dict[str, str]:
         """Who is to be told as things are now."""
-        return {} if wanted == [] else self._recipients.of(case.incident, wanted or [])
+        return {} if wanted == [] else self._recipients.of(case.incident, wanted or [], case.waited_s)
 
     def _wanted(self, case: Case) -> list[Target] | None:
         """Those that take part and whose options let them be mailed; None: nothing is known that takes part."""

@@ -45,6 +45,8 @@ class Letter:
     is_critical: bool = False
     because: str = ""
     """Why this recipient, for people."""
+    not_before: int = 0
+    """In the recipient's quiet hours: when these end."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,21 @@ class Ledger:
             "SELECT incident, message, is_told FROM member WHERE incident IN (SELECT id FROM incident WHERE is_open)",
         ):
             members.setdefault(incident, []).append((decode(message.encode(), Member), bool(is_told)))
-        rows = self.database.read("read", "SELECT id, message, is_told, stem FROM incident WHERE is_open")
-        return [
-            case_of(
-                decode(message, Incident), tuple(abouts.get(number, ())), members.get(number, []), bool(is_told), stem
+        rows = self.database.read("read", "SELECT id, message, is_told, stem, waited_s FROM incident WHERE is_open")
+        cases = []
+        for number, message, is_told, stem, waited_s in rows:
+            incident, about = decode(message, Incident), tuple(abouts.get(number, ()))
+            case = case_of(incident, about, members.get(number, []), bool(is_told), stem)
+            case.waited_s = waited_s
+            cases.append(case)
+        return cases
+
+    def keep_waits(self, cases: Iterable[Case]) -> None:
+        """For how long each has been told, neither acknowledged nor muted."""
+        with self.database.transaction("write") as connection:
+            connection.executemany(
+                "UPDATE incident SET waited_s = ? WHERE id = ?", [(one.waited_s, one.id) for one in cases]
             )
-            for number, message, is_told, stem in rows
-        ]
 
     def flaps(self, now: Time, now_s: float) -> dict[str, Flap]:
         """How often targets changed lately, and were mailed about. `now_s`: the steady clock's time of `now`."""
@@ -268,10 +278,11 @@ def _forget_parts(connection: sqlite3.Connection, case: Case) -> None:
 def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
     case, incident = entry.case, entry.incident
     connection.execute(
-        "INSERT INTO incident (id, is_open, resolved_at, message, is_told, stem) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO incident (id, is_open, resolved_at, message, is_told, stem, waited_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET is_open = excluded.is_open, resolved_at = excluded.resolved_at, "
-        "message = excluded.message, is_told = excluded.is_told, stem = excluded.stem",
-        (case.id, not case.is_over, incident.resolved_at, encode(incident), case.is_told, case.stem),
+        "message = excluded.message, is_told = excluded.is_told, stem = excluded.stem, waited_s = excluded.waited_s",
+        (case.id, not case.is_over, incident.resolved_at, encode(incident), case.is_told, case.stem, case.waited_s),
     )
     if not case.is_over:
         connection.executemany(
@@ -295,10 +306,20 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
         [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],
     )
     connection.executemany(
-        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, because, created_at, next_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
+        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, because, not_before, created_at, next_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
         [
-            (one.incident, one.transition, one.recipient, one.facts, one.is_critical, one.because, now, now)
+            (
+                one.incident,
+                one.transition,
+                one.recipient,
+                one.facts,
+                one.is_critical,
+                one.because,
+                one.not_before,
+                now,
+                now,
+            )
             for one in entry.letters
         ],
     )

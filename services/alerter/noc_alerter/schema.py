@@ -127,7 +127,13 @@ CREATE TABLE flap (
 # Why a recipient is told, for people.
 _BECAUSE: Final = "ALTER TABLE outbox ADD COLUMN because TEXT NOT NULL DEFAULT '';"
 
+# For how long an incident has been told, neither acknowledged nor muted; and before when a recipient wants nothing.
+_WAITS: Final = """
+ALTER TABLE incident ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+"""
+
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE)],
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE), sql(_WAITS)],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

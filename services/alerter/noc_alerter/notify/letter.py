@@ -42,6 +42,7 @@ class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
 MAX_NAMED: Final = 20
 OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
+REMINDED: Final = "reminded"
 HELD_BACK: Final = "held-back"
 
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, Facts, HeldBack
+from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, REMINDED, Facts, HeldBack
 from noc_bus.messages import Incident, Member
 from noc_bus.time import Time
 from noc_rules.correlate import Why
@@ -96,7 +96,13 @@ class Mailer:
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
         facts = letters.decode_facts(one.facts)
         words = _words(facts, self.public_url, self.zone)
-        template = OPENED if one.transition == OPENED else CHANGED if one.transition.startswith(CHANGED) else "resolved"
+        template = (
+            OPENED
+            if one.transition == OPENED
+            else CHANGED
+            if one.transition.startswith((CHANGED, REMINDED))
+            else "resolved"
+        )
         # What stands in brackets is not part of what mail programs thread by.
         subject = (
             f"[{words[_BRACKETS[template]]}] {words['stem']}{_where(facts.incident)} since {_clock(facts, self.zone)}"

@@ -30,7 +30,7 @@ _URGENT: Final = "(is_critical AND transition <> 'resolved')"
 # Programs bear any number of messages.
 _IS_MAIL: Final = f"(recipient NOT LIKE '{WEBHOOK}%')"
 # What lies further ahead than any pause is due too: the clock was put back.
-_IS_DUE: Final = "state = 'queued' AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
+_IS_DUE: Final = "state = 'queued' AND (not_before <= :now OR not_before > :now + :day) AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
 # The mail that says what is held back counts for nothing, and waits for nothing.
 _USED: Final = f"""
 SELECT recipient, COUNT(*) FROM outbox
@@ -95,6 +95,7 @@ class Outbox:
                 "now": now,
                 "with_mails": with_mails,
                 "longest": LONGEST_PAUSE_MS,
+                "day": DAY_MS,
                 "exhausted": self._exhausted(now),
                 "busy": json.dumps([one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT]),
                 "threads": json.dumps([f"{one.incident} {one.recipient}" for one in flying]),

@@ -360,6 +360,7 @@ class ShownContact(TypedDict):
     name: str
     mails: list[str]
     zone: str
+    quiet_hours: str
     webhook_url: Annotated[str, Meta(description="empty: none, or whoever asks is no administrator")]
     webhook_host: Annotated[str, Meta(description="where its webhook is; empty: it has none")]
 
@@ -397,7 +398,7 @@ class RouteMatch(TypedDict):
     match: Annotated[
         str,
         Meta(
-            description="matches, or what keeps it off: other-kind, other-severity, other-hours, other-group, other-tags"
+            description="matches, or what keeps it off: other-kind, other-severity, other-hours, other-group, other-tags, later"
         ),
     ]
 

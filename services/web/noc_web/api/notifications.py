@@ -26,6 +26,7 @@ from noc_web.publisher import Publisher
 _KINDS: Final = tuple(IncidentKind)
 _SEVERITIES: Final = tuple(Severity)
 _MOST_SENT: Final = 200
+_LONGEST_MIN: Final = 10_080
 
 
 def list_contacts(ask: Ask, notifications: Notifications) -> object:
@@ -48,6 +49,7 @@ def _shown(contact: Contact, actor: Actor) -> Row:
         "name": contact.name,
         "mails": contact.mails,
         "zone": contact.zone,
+        "quiet_hours": contact.quiet_hours,
         "webhook_url": contact.webhook_url if actor.may("admin") else "",
         "webhook_host": _host(contact),
     }
@@ -94,7 +96,8 @@ def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, pu
     usual = Severity.CRITICAL if target and target.critical else Severity.MAJOR
     kind = ask.choice("kind", IncidentKind.TARGET_DOWN if target else IncidentKind.SITE_BLIND, _KINDS)
     severity = ask.choice("severity", usual, _SEVERITIES)
-    occasion = Occasion(kind, severity, (target,) if target else (), at)
+    waited_s = 60.0 * ask.int_param("after_min", 0, 0, _LONGEST_MIN)
+    occasion = Occasion(kind, severity, (target,) if target else (), at, waited_s)
     pages = _book(settings, alerter)
     found = told(occasion, pages)
     names = {to: one.name for one in settings.contacts for to in addresses(one.id, pages)}
@@ -188,6 +191,11 @@ ROUTES = (
             Query("target", "the target; left out: an incident that is about none", SLUG),
             Query("at", "the moment, now where it is left out", MOMENT),
             Query("kind", "kind of the incident", {"type": "string", "enum": list(_KINDS)}),
+            Query(
+                "after_min",
+                "for how many minutes it has been open, neither acknowledged nor muted",
+                {"type": "integer", "minimum": 0, "maximum": _LONGEST_MIN},
+            ),
             Query("severity", "left out: as the target is", {"type": "string", "enum": list(_SEVERITIES)}),
         ),
     ),

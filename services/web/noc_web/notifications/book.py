@@ -31,6 +31,7 @@ def contact(name: str, body: object, before: NotificationSettings) -> Contact:
     given = options.checked(_with_id(body, name), CONTACT)
     _raise_for(
         _missing(given, "name", CONTACT),
+        _wrong_hours(given, "quiet_hours"),
         _wrong_zone(given),
         _wrong_url(given),
         _wrong_secret(given),
@@ -58,7 +59,7 @@ def route(name: str, body: object, before: NotificationSettings) -> Notification
         ),
         _not_of(given, "severities", tuple(Severity)),
         _not_of(given, "kinds", tuple(IncidentKind)),
-        _wrong_hours(given),
+        _wrong_hours(given, "hours"),
         _wrong_zone(given),
         _too_many(name, before.routes),
     )
@@ -121,13 +122,12 @@ def _wrong_secret(given: Mapping[str, Any]) -> FieldError | None:
     return None
 
 
-def _wrong_hours(given: Mapping[str, Any]) -> FieldError | None:
-    hours = given.get("hours")
+def _wrong_hours(given: Mapping[str, Any], name: str) -> FieldError | None:
     try:
-        if hours:
-            parsed_hours(hours)
+        if given.get(name):
+            parsed_hours(given[name])
     except ValueError as error:
-        return FieldError("hours", f"hours: {error}.")
+        return FieldError(name, f"{name}: {error}.")
     return None
 
 

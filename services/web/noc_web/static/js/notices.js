@@ -9,7 +9,9 @@ export function whenOf(route) {
   if (route.groups.length) parts.push(`in ${either(route.groups.map((/** @type {string} */ one) => one || "all targets"))}`);
   if (route.tags.length) parts.push(`with the tag ${either(route.tags)}`);
   if (route.hours) parts.push(`${route.hours} (${route.zone})`);
-  return parts.length ? parts.join(", ") : "every incident";
+  const what = parts.length ? parts.join(", ") : "every incident";
+  const later = route.after_min ? `; after ${route.after_min} min unacknowledged` : "";
+  return `${what}${later}${route.remind_min ? `; again every ${route.remind_min} min` : ""}`;
 }
 
 /** @param {readonly string[]} words */
@@ -23,6 +25,7 @@ const KEPT_OFF = {
   "other-hours": "no: at other hours",
   "other-group": "no: for other groups",
   "other-tags": "no: for other tags",
+  later: "not yet: only once it has been open and unacknowledged for longer",
 };
 
 /** @param {string} code */

@@ -87,7 +87,7 @@ function Routes({ loaded, contacts }) {
   const { answer, error, again } = loaded;
   const editing = useEditing((route) => api.delete(`/notification-routes/${route.id}`), again);
   const names = new Map(contacts.map((one) => [one.id, one.name]));
-  const fresh = { isNew: true, id: "", name: "", contacts: [], groups: [], tags: [], severities: [], kinds: [], hours: "", zone: HERE };
+  const fresh = { isNew: true, id: "", name: "", contacts: [], groups: [], tags: [], severities: [], kinds: [], hours: "", zone: HERE, after_min: 0, remind_min: 0 };
   return html`
     <section class="panel" aria-label="Routes">
       <div class="tools">
@@ -138,7 +138,8 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
   const rows = useStore((state) => state.rows);
   const { run, busy, error } = useAction(async () => {
     const { isNew, id, ...fields } = typed;
-    await api.put(`/notification-routes/${isNew ? slug(typed.name) || "route" : id}`, fields);
+    const minutes = { after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
+    await api.put(`/notification-routes/${isNew ? slug(typed.name) || "route" : id}`, { ...fields, ...minutes });
     onSaved();
   });
   const known = [...rows.values()];
@@ -154,7 +155,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     <${Dialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} onClose=${onClose} testid="route-form">
       <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "hours", "zone", ...LISTS.map(([name]) => name)]} />
+          <${Trouble} error=${error} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} />
           <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
           ${LISTS.map(
             ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${error}>
@@ -163,6 +164,8 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
           )}
           <${Text} name="hours" label="Hours" hint="Mon-Fri 08:00-18:00; blank: always" typed=${typed} put=${put} error=${error} />
           <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${error} />
+          <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${error} />
+          <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${error} />
         </div>
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
       </form>
@@ -187,7 +190,7 @@ function Contacts({ loaded }) {
       <div class="tools">
         <h2>Contacts</h2>
         <span class="spring"></span>
-        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE, webhook_url: "" })}>Add a contact</button>` : null}
+        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE, quiet_hours: "", webhook_url: "" })}>Add a contact</button>` : null}
       </div>
       <p class="help">A person or a team. Targets and routes name a contact by its id.</p>
       <${Trouble} error=${error} />
@@ -200,7 +203,7 @@ function Contacts({ loaded }) {
                   <td class="what">${one.name}</td>
                   <td data-label="Id"><code>${one.id}</code></td>
                   <td class="cause">${[...one.mails, ...(one.webhook_host ? [`webhook at ${one.webhook_host}`] : [])].join(", ") || "none"}</td>
-                  <td data-label="Time zone">${one.zone}</td>
+                  <td data-label="Time zone">${one.zone}${one.quiet_hours ? html`<br /><small>quiet ${one.quiet_hours}</small>` : null}</td>
                   <td class="acts">
                     ${may("admin")
                       ? html`<button aria-label=${`Test ${one.name}`} onClick=${() => test(one)}>Test</button>
@@ -228,9 +231,9 @@ function ContactForm({ contact, onClose, onSaved }) {
   const [secret, setSecret] = useState("");
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const { run, busy, error } = useAction(async () => {
-    const { name, mails, zone, webhook_url, webhook_secret } = typed;
+    const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
     const id = contact.isNew ? slug(name) || "contact" : contact.id;
-    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, webhook_url, webhook_secret: webhook_secret || null });
+    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null });
     if (saved.webhook_secret && !webhook_secret) setSecret(saved.webhook_secret);
     else onSaved();
   });
@@ -248,7 +251,7 @@ function ContactForm({ contact, onClose, onSaved }) {
     <${Dialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} onClose=${onClose} testid="contact-form">
       <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "mails", "zone", "webhook_url", "webhook_secret"]} />
+          <${Trouble} error=${error} fields=${["name", "mails", "zone", "quiet_hours", "webhook_url", "webhook_secret"]} />
           <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
           <${Field} name="mails" label="Mail addresses" error=${error}>
             ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
@@ -257,6 +260,7 @@ function ContactForm({ contact, onClose, onSaved }) {
           ${typed.webhook_url
             ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${error} />`
             : null}
+          <${Text} name="quiet_hours" label="Quiet hours" hint="Mon-Sun 00:00-07:00; only critical incidents are told in them" typed=${typed} put=${put} error=${error} />
           <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${error} />
         </div>
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
