@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -150,6 +152,31 @@ def test_killed_in_an_open_incident_it_goes_on_with_it_and_mails_nobody_twice(
     assert noc_processes.stop("alerter")[0] == 0
     wait_until(lambda: world.is_told(online=False), 10, "its goodbye")
     assert len(smtp_sink.mails) == 2
+
+
+def test_of_two_alerters_on_one_folder_the_other_takes_over_and_goes_on_with_what_is_open(
+    world: World, settings: dict[str, str], smtp_sink: SmtpSink, noc_processes: Processes, is_long: bool
+) -> None:
+    """The first is killed; in the long form it hangs, and wakes up when the other acts."""
+    noc_processes.service("alerter", settings, called="first")
+    world.wait_for("UP")
+    noc_processes.service("alerter", settings, called="second")
+    wait_until(lambda: "stands by" in noc_processes.log("second"), 10, "the second one, standing by")
+    world.sees(State.DOWN)
+    smtp_sink.wait(1, 10)
+    wait_until(lambda: noted(settings) == 1, 10, "the mail noted as sent")
+    if is_long:
+        os.kill(noc_processes.pid("first"), signal.SIGSTOP)
+    else:
+        noc_processes.kill("first")
+    world.sees(State.UP)
+    opened, resolved = smtp_sink.wait(2, 60)
+    assert resolved.references == [opened.message_id]
+    if is_long:
+        os.kill(noc_processes.pid("first"), signal.SIGCONT)
+        assert noc_processes.wait("first", 10) != 0
+        holds_for(lambda: len(smtp_sink.mails) == 2, 2, "two mails")
+    assert noc_processes.stop("second")[0] == 0
 
 
 class Mute(SmtpSink):

@@ -196,7 +196,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("tags", ["a"] * 101),
     ("critical", "true"),
     ("critical", 1),
-    ("contacts", ["noc"]),
+    ("contacts", ["no c"]),
     ("contacts", ["a@b, c@d"]),
     ("contacts", ["a@b\nBcc: x@y"]),
     ("contacts", ["<a@b>"]),

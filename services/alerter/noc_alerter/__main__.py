@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import Final
 
 from noc_alerter.alerter import Alerter
 from noc_alerter.config import SETTINGS, Config
+from noc_alerter.lease import RENEWED_EVERY_S, Lease
 from noc_alerter.ledger import Ledger
 from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.outbox import Outbox
@@ -35,6 +37,11 @@ def run(config: Config, stop: threading.Event) -> None:
         ledger = Ledger(config.data / "alerter.sqlite")
     except DatabaseFault as fault:
         raise SettingError(f"NOC_DATA: {fault}.") from None
+    lease = Lease(ledger.database, config.data)
+    if not _stand_by(lease, stop):
+        lease.close()
+        ledger.close()
+        return
     settings = Settings.load(config)
     channels = Channels(settings, config.public_url, config.mail_zone)
     sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.refusal)
@@ -48,20 +55,50 @@ def run(config: Config, stop: threading.Event) -> None:
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
-        alerter.tick(Time.now())
-        queries.tick()
         now_s = time.monotonic()
         if now_s >= check_at_s:
-            check_at_s = now_s + 1.0
+            check_at_s = now_s + RENEWED_EVERY_S
+            _renew(lease)
             session.check()
             if not all(thread.is_alive() for thread in senders):
                 raise RuntimeError("a thread that sends mails has ended by itself")
+        alerter.tick(Time.now())
+        queries.tick()
     alerter.say_goodbye()
     session.stop()
     post.wake()
     for thread in senders:
         thread.join(timeout=0.5)
+    with contextlib.suppress(DatabaseFault):
+        lease.release()
     ledger.close()
+
+
+def _stand_by(lease: Lease, stop: threading.Event) -> bool:
+    """Wait until no other alerter acts on this data folder. False: stopped before."""
+    is_said = False
+    while True:
+        try:
+            if lease.take():
+                return True
+            if not is_said:
+                is_said = True
+                log.get("noc.alerter").warning(
+                    f"another alerter, on {lease.holder()}, acts on this data folder; this one stands by until it is gone"
+                )
+        except DatabaseFault as fault:
+            raise SettingError(f"NOC_DATA: {fault}.") from None
+        if stop.wait(RENEWED_EVERY_S):
+            return False
+
+
+def _renew(lease: Lease) -> None:
+    """Raises lease.Lost: this process ends, and stands by when it is started again."""
+    try:
+        lease.renew()
+    except DatabaseFault:
+        # Nobody else can take it while the disk is full; the ledger says what is wrong with it.
+        return
 
 
 def health(config: Config) -> int:

@@ -133,7 +133,17 @@ ALTER TABLE incident ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
 """
 
+# Which alerter acts, of those that share this folder; it counts `beat` up for as long as it does.
+_LEASE: Final = """
+CREATE TABLE lease (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    holder TEXT NOT NULL,
+    host TEXT NOT NULL,
+    beat INTEGER NOT NULL
+);
+"""
+
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE), sql(_WAITS)],
+    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE), sql(_WAITS), sql(_LEASE)],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )
