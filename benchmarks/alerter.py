@@ -155,6 +155,9 @@ class Everybody:
 
     def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
         if incident is None or incident.resolved_at is not None:
+            # One that turned out to be part of another is not acknowledged any more.
+            self.incidents.pop(variables["incident"], None)
+            self.given_s.pop(variables["incident"], None)
             return
         now_s = time.monotonic()
         if incident.acknowledged is not None and incident.id in self.given_s:

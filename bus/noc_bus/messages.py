@@ -589,18 +589,27 @@ class Maintenance(Retained, kw_only=True, frozen=True):
     ] = None
     weekdays: Annotated[
         list[Weekday],
-        Meta(max_length=7, description="on which it starts: weekly, or monthly in `weeks`"),
+        Meta(
+            max_length=7,
+            description="on which it starts: weekly, or monthly in `weeks`",
+            extra_json_schema={"uniqueItems": True},
+        ),
     ] = []
     days: Annotated[
-        list[Annotated[int, Meta(ge=-1, le=31)]],
+        list[Annotated[int, Meta(ge=-1, le=31, extra_json_schema={"not": {"const": 0}})]],
         Meta(
             max_length=32,
             description="of the month, on which it starts; -1: the last; a day that a month lacks: not in that month",
+            extra_json_schema={"uniqueItems": True},
         ),
     ] = []
     weeks: Annotated[
-        list[Annotated[int, Meta(ge=-1, le=5)]],
-        Meta(max_length=6, description="of the month, for `weekdays`: 1 is the first such weekday, -1 the last"),
+        list[Annotated[int, Meta(ge=-1, le=5, extra_json_schema={"not": {"const": 0}})]],
+        Meta(
+            max_length=6,
+            description="of the month, for `weekdays`: 1 is the first such weekday, -1 the last",
+            extra_json_schema={"uniqueItems": True},
+        ),
     ] = []
     skipped_from: Annotated[
         Time | None,
@@ -898,7 +907,7 @@ class NotificationRoute(Message, kw_only=True, frozen=True):
 
     id: Slug
     name: Annotated[Line, Meta(max_length=120, description="what it is for")]
-    contacts: Annotated[list[Recipient], Meta(max_length=100, description="who is told")]
+    contacts: Annotated[list[Recipient], Meta(min_length=1, max_length=100, description="who is told")]
     groups: Annotated[
         list[GroupPath], Meta(max_length=100, description="of targets in one of these groups or below them")
     ] = []

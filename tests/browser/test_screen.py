@@ -331,6 +331,7 @@ def test_where_a_chart_was_moved_to_is_in_the_address_and_back_undoes_it(page: P
     page.wait(lambda: "from=" in page.driver.current_url, "scaled by the wheel")
     page.click("zoom-back")
     page.wait(lambda: "from=" not in page.driver.current_url, "live again")
+    page.wait(lambda: page.find(".u-over"), "the chart")
     page.the("history-chart").send_keys("-")
     page.wait(lambda: "last=" in page.driver.current_url, "longer by a key, and live as it reaches now")
     page.click("log-axis")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -38,6 +39,11 @@ CHECKS: Final[list[Any]] = [
     content_type_conformance,
     response_schema_conformance,
 ]
+# No document can say that our times begin in 2000.
+schemathesis.openapi.format(
+    "date-time",
+    strategies.integers(946_771_200, 7_258_032_000).map(lambda one: datetime.fromtimestamp(one, UTC).isoformat()),
+)
 ENOUGH: Final = 12
 """Requests made up for a route and mode."""
 

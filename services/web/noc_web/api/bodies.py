@@ -6,7 +6,18 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 
-from noc_bus.messages import GROUP_PATTERN, Contact, Maintenance, NotificationRoute, Site, Slug, Target, fields_of
+from noc_bus.messages import (
+    GROUP_PATTERN,
+    MAIL_PATTERN,
+    Contact,
+    MailAddress,
+    Maintenance,
+    NotificationRoute,
+    Site,
+    Slug,
+    Target,
+    fields_of,
+)
 from noc_rules.inheritance import OPTIONS
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
@@ -15,6 +26,12 @@ from noc_web.calendars import HOLIDAY, HOURS, MOST_HOLIDAYS, ZONE
 from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
 from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
+
+# What people's documents say; `noc_web.notifications` says what is wrong with what they send.
+_ASCII: Final = r"^[ -~]*$"
+_MAIL_SERVER: Final = (
+    r"^$|^smtps?://(?:[\w.~+-]+(?::[\w.~+-]+)?@)?[A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?(?:\?starttls=[01])?$"
+)
 
 
 def _optional(name: str, of: type[Struct], fields: tuple[str, ...], required: tuple[str, ...] = ()) -> type[Struct]:
@@ -142,14 +159,6 @@ class KeyRequest(Body):
             description="where the site reaches the broker, before the addresses that this machine knows of",
         ),
     ] = ()
-    through: Annotated[
-        str,
-        Meta(
-            max_length=300,
-            description="the https:// address of a proxy by which alone the site reaches the broker; it passes "
-            "WebSockets on to the path /mqtt of the listener for sites; empty: none",
-        ),
-    ] = ""
 
 
 class KeyChange(Body):
@@ -163,17 +172,25 @@ class MailChanges(Body):
             Meta(
                 max_length=500,
                 description="smtp://host:587 or smtps://host:465, as NOC_SMTP_URL; a user and password in it are kept apart",
+                extra_json_schema={"pattern": _MAIL_SERVER},
             ),
         ]
         | None
     ) = None
-    mail_user: Annotated[str, Meta(max_length=200)] | None = None
+    mail_user: Annotated[str, Meta(max_length=200, extra_json_schema={"pattern": _ASCII})] | None = None
     mail_password: (
-        Annotated[str, Meta(max_length=500, description="never shown again", extra_json_schema={"format": "password"})]
+        Annotated[
+            str,
+            Meta(
+                max_length=500,
+                description="never shown again",
+                extra_json_schema={"format": "password", "pattern": _ASCII},
+            ),
+        ]
         | None
     ) = None
-    mail_from: Annotated[str, Meta(max_length=254)] | None = None
-    mail_to: list[Annotated[str, Meta(max_length=254)]] | None = None
+    mail_from: Annotated[str, Meta(max_length=254, extra_json_schema={"pattern": rf"^$|{MAIL_PATTERN}"})] | None = None
+    mail_to: Annotated[list[MailAddress], Meta(max_length=100)] | None = None
 
 
 class MailTestRequest(Body):

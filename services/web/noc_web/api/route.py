@@ -12,6 +12,7 @@ import msgspec
 from noc_bus.messages import SLUG_PATTERN
 from noc_bus.time import Time
 from noc_web.auth.actor import Actor, Role
+from noc_web.json import decode
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 _LONGEST_NUMBER: Final = 12
@@ -45,14 +46,14 @@ class Ask:
     def body(self) -> object:
         """The body's JSON, of any shape. Raises ProblemError 422."""
         try:
-            return msgspec.json.decode(self.raw)
+            return decode(self.raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise invalid([FieldError("", f"The body is not JSON: {error}.")]) from None
 
     def read(self, body: type[B]) -> B:
         """The body as its declaration says. Raises ProblemError 422."""
         try:
-            return msgspec.json.decode(self.raw, type=body)
+            return msgspec.convert(decode(self.raw), body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             what, _, where = str(error).partition(" - at `$.")
             field = where.rstrip("`")

@@ -10,7 +10,7 @@ from noc_web.api.route import Ask, Route
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import area_of
 from noc_web.catalog.catalog import Catalog
-from noc_web.problem import FieldError, invalid
+from noc_web.problem import FieldError, ProblemCode, invalid
 
 
 def list_tokens(ask: Ask, accounts: Accounts) -> object:
@@ -50,7 +50,7 @@ def check_areas(wanted: tuple[str, ...]) -> None:
     for one in wanted:
         if one not in areas():
             sentence = f"areas: {one[:40]!r} is not accepted; use {', '.join(areas())}."
-            raise invalid([FieldError("areas", sentence)])
+            raise invalid([FieldError("areas", sentence, ProblemCode.DOES_NOT_FIT)])
 
 
 ROUTES = (

@@ -94,7 +94,8 @@ def target_body(body: object) -> dict[str, Any]:
         sentence = f"id: {own['id']!r} is the name of a route of the API; choose another."
         raise invalid([FieldError("id", sentence, ProblemCode.EXISTS)])
     if not own["id"]:
-        raise invalid([FieldError("id", f"No id can be made of the name and address; use {TARGET['id'].accepts}.")])
+        sentence = f"No id can be made of the name and address; use {TARGET['id'].accepts}."
+        raise invalid([FieldError("id", sentence, ProblemCode.DOES_NOT_FIT)])
     return own
 
 
@@ -168,9 +169,6 @@ def checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
 
 def _value(field: Field, value: Any) -> Any:
     """The value in its usual form. Raises ValueError with the reason, msgspec.ValidationError without one."""
-    if field.kind == "integer" and isinstance(value, float) and value.is_integer():
-        # To JSON, 5 and 5.0 are the same number.
-        value = int(value)
     value = msgspec.convert(value, field.type)
     schema = _not_null(field.schema)
     if isinstance(value, list):

@@ -16,7 +16,7 @@ import msgspec
 
 from noc_bus.messages import Site
 from noc_web.catalog.options import SITE, TARGET
-from noc_web.json import plain
+from noc_web.json import decode, plain
 from noc_web.problem import ProblemCode, ProblemError
 
 COLUMNS: Final = tuple(TARGET)
@@ -119,8 +119,7 @@ def _decoded(data: bytes) -> str:
 def _read_json(text: str) -> Listing:
     _check_size_of_json(text)
     try:
-        # Stricter than Python's own: no NaN, and no half characters that could not be written again.
-        found = msgspec.json.decode(text)
+        found = decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _refused(f"This is not JSON: {error}.") from None
     if isinstance(found, list):

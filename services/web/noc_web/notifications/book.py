@@ -54,7 +54,11 @@ def route(name: str, body: object, before: NotificationSettings) -> Notification
         _missing(given, "name", ROUTE),
         _missing(given, "contacts", ROUTE),
         *(
-            FieldError("contacts", f"contacts: {one[:80]!r} is no contact; add it first, or use a mail address.")
+            FieldError(
+                "contacts",
+                f"contacts: {one[:80]!r} is no contact; add it first, or use a mail address.",
+                ProblemCode.DOES_NOT_FIT,
+            )
             for one in unknown[:5]
         ),
         _not_of(given, "severities", tuple(Severity)),
@@ -93,14 +97,19 @@ def _not_of(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> Fiel
     wrong = next((one for one in given.get(name, ()) if one not in known), None)
     if wrong is None:
         return None
-    return FieldError(name, f"{name}: {wrong[:80]!r} is not accepted; use {', '.join(known[:-1])} or {known[-1]}.")
+    sentence = f"{name}: {wrong[:80]!r} is not accepted; use {', '.join(known[:-1])} or {known[-1]}."
+    # Kinds and severities are open to new ones: the description of a message names none.
+    return FieldError(name, sentence, ProblemCode.DOES_NOT_FIT)
 
 
 def _wrong_zone(given: Mapping[str, Any]) -> FieldError | None:
     zone = given.get("zone")
     if zone is None or zone_of(zone):
         return None
-    return FieldError("zone", f"zone: {zone[:80]!r} is not accepted; use the name of a time zone, like Europe/Paris.")
+    sentence = (
+        f"zone: {zone[:80]!r} is not accepted; use the name of a time zone that is known here, like Europe/Paris."
+    )
+    return FieldError("zone", sentence, ProblemCode.DOES_NOT_FIT)
 
 
 def _wrong_url(given: Mapping[str, Any]) -> FieldError | None:
@@ -109,7 +118,8 @@ def _wrong_url(given: Mapping[str, Any]) -> FieldError | None:
         if url:
             parsed_url(url)
     except ValueError as error:
-        return FieldError("webhook_url", f"webhook_url: {url[:80]!r} is not accepted ({error}); use {URL_ACCEPTS}.")
+        sentence = f"webhook_url: {url[:80]!r} is not accepted ({error}); use {URL_ACCEPTS}."
+        return FieldError("webhook_url", sentence, ProblemCode.DOES_NOT_FIT)
     return None
 
 
@@ -118,7 +128,8 @@ def _wrong_secret(given: Mapping[str, Any]) -> FieldError | None:
         if given.get("webhook_secret"):
             secret_bytes(given["webhook_secret"])
     except ValueError as error:
-        return FieldError("webhook_secret", f"webhook_secret: it is not accepted ({error}); use {SIGNED_BY}.")
+        sentence = f"webhook_secret: it is not accepted ({error}); use {SIGNED_BY}."
+        return FieldError("webhook_secret", sentence, ProblemCode.DOES_NOT_FIT)
     return None
 
 
@@ -127,7 +138,8 @@ def _wrong_hours(given: Mapping[str, Any], name: str) -> FieldError | None:
         if given.get(name):
             parsed_hours(given[name])
     except ValueError as error:
-        return FieldError(name, f"{name}: {error}.")
+        # What they may be is more than the pattern of a text can say.
+        return FieldError(name, f"{name}: {error}.", ProblemCode.DOES_NOT_FIT)
     return None
 
 
