@@ -25,6 +25,7 @@ in the terminal
 more sites (with noc up --listen ADDRESS)
   noc site add NAME          prints the line that starts its prober there
   noc site rotate|disable|enable|remove NAME
+  noc site bundle FOLDER     all that its prober needs, for a network without an index
   noc prober --join TOKEN    the prober of a site; with --systemd as a service of its machine
 
 administration (beside a running system, or without one)

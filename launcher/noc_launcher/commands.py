@@ -51,6 +51,14 @@ def _web_command(name: str) -> Callable[[list[str]], int]:
     return run
 
 
+def _site(words: list[str]) -> int:
+    if words[:1] == ["bundle"]:
+        from noc_launcher import bundle
+
+        return bundle.main(words[1:])
+    return _web_command("site")(words)
+
+
 def _history(words: list[str]) -> int:
     from noc_launcher.plan import data_folder
     from noc_recorder import cli
@@ -67,7 +75,8 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     "demo": _demo,
     "ping": _prober("ping"),
     "trace": _prober("trace"),
-    **{name: _web_command(name) for name in ("user", "token", "site", "account", "targets")},
+    **{name: _web_command(name) for name in ("user", "token", "account", "targets")},
+    "site": _site,
     "history": _history,
     **{name: _service(name) for name in services.SERVICES},
 }

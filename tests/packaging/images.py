@@ -18,7 +18,9 @@ from tests.packaging.repository import ROOT
 
 Outside = Callable[..., subprocess.CompletedProcess[str]]
 INSTALLED: Final = "/opt/noc"
-_OFFLINE = re.compile(r"Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeoutError")
+OFFLINE: Final = re.compile(
+    r"Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeoutError"
+)
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
 
 
@@ -82,7 +84,7 @@ class Workshop:
         done = self._outside(command, cwd=cwd)
         if done.returncode:
             said = f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-            if _OFFLINE.search(said):
+            if OFFLINE.search(said):
                 pytest.skip("needs the package index, which cannot be reached")
             raise AssertionError(f"{command[-1]}\nended with {done.returncode}:\n{said}")
         return done.stdout
