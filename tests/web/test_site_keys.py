@@ -301,8 +301,8 @@ def test_a_certificate_of_somebody_s_own_and_a_token_in_use_are_told_of(
     machine = Browser(service, service.accounts.create_token("grafana", "viewer", days=90))
     machine.get("targets")
     with service.database.begin() as connection:
-        long_ago, soon = int(Time.now()) - 89 * DAY_MS, int(Time.now()) + DAY_MS // 2
-        connection.execute("UPDATE token SET created_at = ?, expires_at = ?", (long_ago, soon))
+        made_at, soon = int(Time.now()) - 89 * DAY_MS, int(Time.now()) + DAY_MS // 2
+        connection.execute("UPDATE token SET created_at = ?, expires_at = ?", (made_at, soon))
     service.let_pass(1)
     assert service.keeper.expiring
     assert service.keeper.expiring[0].startswith("the API token grafana expires within a day: create another one")
