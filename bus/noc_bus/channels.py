@@ -161,6 +161,14 @@ MAIL_TEST_RESULTS: Final = Channel(
     "mail-test-results", "mail-test-results/{request}", m.MailTestResult, ("alerter",), ("web",), False, 1,
     "What has come of test mails so far.",
 )  # fmt: skip
+REPORT_MAILS: Final = Channel(
+    "report-mails", "report-mails/{report}", m.ReportMail, ("web",), ("alerter",), False, 1,
+    "A report to be mailed, again and again until it is answered.",
+)  # fmt: skip
+REPORT_MAIL_ANSWERS: Final = Channel(
+    "report-mail-answers", "report-mail-answers/{report}", m.ReportMailAnswer, ("alerter",), ("web",), False, 1,
+    "A report is in the outbox.",
+)  # fmt: skip
 INCIDENT_QUERIES: Final = Channel(
     "incident-queries", "incident-queries/{request}", m.IncidentQuery, ("web",), ("alerter",), False, 1,
     "A request for all that is kept of an incident.",
@@ -194,6 +202,6 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, MAINTENANCES, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, INCIDENT_QUERIES,
+    ACKNOWLEDGEMENTS, MAINTENANCES, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, INCIDENT_QUERIES,
     INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -807,6 +807,24 @@ class MailTestResult(Message, kw_only=True, frozen=True):
     code: Annotated[Code | None, Meta(description="of `error`: no-mail or busy; new ones may come")] = None
 
 
+class ReportMail(Message, kw_only=True, frozen=True):
+    """Mail a report to these people. It is sent again until the alerter answers that it is in its outbox, which takes each report once."""
+
+    report: Annotated[Slug, Meta(description="names this report of this period; the answer carries it")]
+    at: Time
+    to: Annotated[list[Annotated[str, Meta(max_length=320)]], Meta(min_length=1, max_length=50)]
+    subject: Annotated[str, Meta(max_length=200)]
+    text: Annotated[str, Meta(max_length=100_000)]
+    html: Annotated[str, Meta(max_length=200_000)]
+
+
+class ReportMailAnswer(Message, kw_only=True, frozen=True):
+    """A report is in the outbox: from now on the alerter sees to it."""
+
+    report: Slug
+    at: Time
+
+
 class IncidentQuery(Message, kw_only=True, frozen=True):
     """Tell all that is kept of an incident, open or over."""
 

@@ -25,6 +25,7 @@ from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.trials import Deliver, Trials
 from noc_alerter.queries import Queries
+from noc_alerter.reportmails import ReportMails
 from noc_alerter.settings import Settings
 from noc_bus.channels import (
     EVENTS,
@@ -119,6 +120,7 @@ class Rig:
         )
         Trials(self.bus, self.try_one, lambda: self.settings.means, lambda: self.alerter.is_silenced)
         self.queries = Queries(self.bus, self.ledger, lambda: self.alerter.is_silenced)
+        self.report_mails = ReportMails(self.bus, self.outbox, post.wake, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)
 

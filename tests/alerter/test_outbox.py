@@ -21,7 +21,7 @@ from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender, retry_delay_s
 from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.codec import encode
-from noc_bus.messages import Incident, Member
+from noc_bus.messages import Incident, Member, ReportMail
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
@@ -638,3 +638,32 @@ def test_a_damaged_database_is_set_aside_and_a_new_one_made(tmp_path: Path) -> N
     assert ledger.open_cases() == []
     assert len(list(tmp_path.glob("alerter.sqlite.damaged-*"))) == 1
     ledger.close()
+
+
+def test_a_report_is_queued_once_for_each_recipient_and_mailed_as_it_was_written(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    report = ReportMail(
+        report="board-20261101-0",
+        at=T0,
+        to=[OPS, "board@noc.test", OPS],
+        subject="October",
+        text="99.999 %\n",
+        html="<p>99.999 %</p>\n",
+    )
+    for _ in range(2):
+        outbox.queue_report(report, T0)
+    begin(ledger, now=Time(T0 + 1))
+    rows = []
+    while row := outbox.claim(Time(T0 + 2)):
+        outbox.sent(row, Time(T0 + 2))
+        rows.append(row)
+    # An outage goes first, however late it came.
+    assert [row.letter.transition for row in rows] == ["opened", "report", "report"]
+    assert {row.letter.recipient for row in rows[1:]} == {OPS, "board@noc.test"}
+    mail = parse(Mailer(FROM, "https://noc.test").write(rows[1].letter, T0))
+    assert (mail["Subject"], mail["X-NOC-Report"]) == ("October", "board-20261101-0")
+    assert part(mail, "plain").strip() == "99.999 %"
+    assert "<p>99.999 %</p>" in part(mail, "html")
+    outbox.queue_report(report, Time(T0 + HOUR_MS))
+    assert outbox.claim(Time(T0 + HOUR_MS)) is None

@@ -17,8 +17,18 @@ from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
 
 from noc_bus.broker import Broker
-from noc_bus.channels import INCIDENTS, PROBERS, SERVICES, STATES, TARGETS, VERDICTS
-from noc_bus.messages import Incident, ProberPresence, ServicePresence, SiteState, State, Summary, Target, Verdict
+from noc_bus.channels import INCIDENTS, PROBERS, REPORT_MAIL_ANSWERS, REPORT_MAILS, SERVICES, STATES, TARGETS, VERDICTS
+from noc_bus.messages import (
+    Incident,
+    ProberPresence,
+    ReportMail,
+    ServicePresence,
+    SiteState,
+    State,
+    Summary,
+    Target,
+    Verdict,
+)
 from noc_bus.retained import Published, RevCounter
 from noc_bus.session import Session
 from noc_bus.time import Time
@@ -149,9 +159,39 @@ def test_killed_in_an_open_incident_it_goes_on_with_it_and_mails_nobody_twice(
     assert resolved.subject.startswith("Re: [UP after")
     assert resolved.references == [opened.message_id]
     wait_until(lambda: world.incidents == {}, 10, "the incident closed on the broker")
+    _says_a_report_again_and_again(world, settings, smtp_sink, noc_processes)
     assert noc_processes.stop("alerter")[0] == 0
     wait_until(lambda: world.is_told(online=False), 10, "its goodbye")
-    assert len(smtp_sink.mails) == 2
+    assert len(smtp_sink.mails) == 3
+
+
+def _says_a_report_again_and_again(
+    world: World, settings: dict[str, str], smtp_sink: SmtpSink, noc_processes: Processes
+) -> None:
+    """It is mailed once, though the alerter is killed meanwhile and told of it many times."""
+    answers: list[str] = []
+    world.session.subscribe(REPORT_MAIL_ANSWERS, lambda one, _: answers.append(one.report) if one else None)
+    report = ReportMail(
+        report="board-20261101-0",
+        at=Time.now(),
+        to=["board@noc.test"],
+        subject="October",
+        text="99.999 %\n",
+        html="<p>",
+    )
+
+    def say() -> bool:
+        return world.session.publish(REPORT_MAILS, report) and bool(answers)
+
+    wait_until(say, 20, "its answer")
+    mail = smtp_sink.wait(3, 10)[-1]
+    assert (mail.subject, mail.recipients) == ("October", ["board@noc.test"])
+    wait_until(lambda: noted(settings) == 3, 10, "the mail noted as sent")
+    noc_processes.kill("alerter")
+    noc_processes.restart("alerter")
+    answers.clear()
+    wait_until(say, 20, "its answer after it was killed")
+    assert {*answers} == {report.report}
 
 
 def test_of_two_alerters_on_one_folder_the_other_takes_over_and_goes_on_with_what_is_open(

@@ -20,7 +20,7 @@ PAGES = (
     *("/", "/targets/server?with=router", "/incidents?show=all", "/reports", "/groups", "/notifications"),
     *(f"/history?view={view}" for view in ("days", "worst", "groups", "unusual")),
 )
-PARTS = ("account", "calendars", "sites", "users", "tokens", "mail", "audit")
+PARTS = ("account", "calendars", "reports", "sites", "users", "tokens", "mail", "audit")
 DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
     "import targets": ("/", '[data-testid="import-targets"]'),
@@ -29,6 +29,7 @@ DIALOGS = {
     "options of a group": ("/groups", '[data-testid="add-group"]'),
     "set up a site": ("/settings?part=sites", "main .primary"),
     "add a calendar": ("/settings?part=calendars", "main .primary"),
+    "add a report by mail": ("/settings?part=reports", "main .primary"),
     "add a user": ("/settings?part=users", "main .primary"),
 }
 

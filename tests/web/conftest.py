@@ -38,6 +38,7 @@ from noc_web.live.socket import LiveSocket
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
 from noc_web.report import Reports
+from noc_web.reportmails import ReportMails
 
 PASSWORD: Final = "correct horse battery"
 ROLES: Final = ("viewer", "operator", "admin")
@@ -115,6 +116,16 @@ class Service:
         notifications = Notifications(self.database)
         self.sealed = Sealed(self.bus, notifications, clock=self.clock_s)
         self.reports = Reports(self.store, lambda: self.publisher.targets, self.catalog.maintenance_past)
+        calendars = Calendars(self.database)
+        self.report_mails = ReportMails(
+            self.database,
+            self.bus,
+            self.reports,
+            calendars,
+            title="Uptime report",
+            public_url="https://noc.test",
+            clock=self.clock_s,
+        )
         add_routes(
             self.app,
             config=self.config,
@@ -122,7 +133,7 @@ class Service:
             accounts=self.accounts,
             guard=guard,
             catalog=self.catalog,
-            calendars=Calendars(self.database),
+            calendars=calendars,
             site_keys=SiteKeys(self.catalog, self.broker_accounts, self.broker_files),
             publisher=self.publisher,
             picture=self.picture,
@@ -134,6 +145,7 @@ class Service:
             incident_queries=IncidentQueries(self.bus, answer_within_s=0.2),
             store=self.store,
             reports=self.reports,
+            report_mails=self.report_mails,
         )
         self.live = LiveSocket(
             self.app,

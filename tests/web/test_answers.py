@@ -135,6 +135,13 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /notification-routes/{route}": ("notification-routes/old", None),
     "GET /notifications/who": ("notifications/who?target=a&at=2026-11-24T03:00:00Z", None),
     "GET /notifications/sent": ("notifications/sent?limit=5", None),
+    "GET /report-mails": ("report-mails", None),
+    "PUT /report-mails/{report}": (
+        "report-mails/board",
+        {"every": "month", "recipients": [{"address": "board@noc.test", "zone": "Europe/Berlin"}]},
+    ),
+    "DELETE /report-mails/{report}": ("report-mails/old", None),
+    "POST /report-mails/{report}/send": ("report-mails/kept/send", None),
     "GET /calendars": ("calendars", None),
     "PUT /calendars/{calendar}": ("calendars/office", {"hours": "Mon-Fri 08:00-18:00", "goal_pct": 99.9}),
     "DELETE /calendars/{calendar}": ("calendars/old", None),
@@ -183,6 +190,9 @@ def furnished(shared_service: Service) -> Service:
         service.by("admin").api("PUT", f"contacts/{name}", {"name": name, "mails": [f"{name}@noc.test"]})
         service.by("admin").api("PUT", f"notification-routes/{name}", {"name": name, "contacts": ["night"]})
     Calendars(service.database).put(StoredCalendar("old"))
+    for name in ("kept", "old"):
+        weekly = {"every": "week", "recipients": [{"address": "ops@noc.test"}]}
+        service.by("admin").api("PUT", f"report-mails/{name}", weekly)
     for title in ("works", "cancelled"):
         window = {"title": title, "covers": [{"kind": "target", "name": "a"}], "minutes": 60}
         IDS[title] = catalog.add_maintenance(window, "test").id

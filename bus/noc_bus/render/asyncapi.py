@@ -19,6 +19,7 @@ _VARIABLES = {
     "kind": "kind of the event, in the past tense",
     "verb": "check or trace",
     "request": "id chosen by whoever asked",
+    "report": "a report of one period, for those in one time zone",
 }
 
 

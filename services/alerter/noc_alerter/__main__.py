@@ -20,6 +20,7 @@ from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
 from noc_alerter.notify.trials import Trials
 from noc_alerter.queries import Queries
+from noc_alerter.reportmails import ReportMails
 from noc_alerter.settings import Settings
 from noc_bus.presence import offline, service_health
 from noc_bus.session import Session
@@ -52,6 +53,7 @@ def run(config: Config, stop: threading.Event) -> None:
     alerter = Alerter(session, ledger, post, settings, str(config.broker), config.group_wait_s)
     Trials(session, channels.try_one, lambda: settings.means, lambda: alerter.is_silenced)
     queries = Queries(session, ledger, lambda: alerter.is_silenced)
+    report_mails = ReportMails(session, sender.outbox, post.wake, lambda: alerter.is_silenced)
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
@@ -64,6 +66,7 @@ def run(config: Config, stop: threading.Event) -> None:
                 raise RuntimeError("a thread that sends mails has ended by itself")
         alerter.tick(Time.now())
         queries.tick()
+        report_mails.tick()
     alerter.say_goodbye()
     session.stop()
     post.wake()

@@ -43,6 +43,7 @@ from noc_web.live.socket import LiveSocket
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
 from noc_web.report import Reports
+from noc_web.reportmails import ReportMails
 from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descriptors
 
 _CHECK_S: Final = 0.5
@@ -81,6 +82,10 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     guard = Guard(accounts, csrf, config.trusted_proxies)
     store = config.history.open()
     reports = Reports(store, lambda: publisher.targets, catalog.maintenance_past)
+    calendars = Calendars(database)
+    report_mails = ReportMails(
+        database, session, reports, calendars, title=config.report_title, public_url=config.public_url
+    )
     add_routes(
         app,
         config=config,
@@ -88,7 +93,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         accounts=accounts,
         guard=guard,
         catalog=catalog,
-        calendars=Calendars(database),
+        calendars=calendars,
         site_keys=SiteKeys(catalog, broker_accounts, broker_files),
         publisher=publisher,
         picture=picture,
@@ -100,6 +105,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         incident_queries=IncidentQueries(session),
         store=store,
         reports=reports,
+        report_mails=report_mails,
         extensions=extensions,
     )
     live = LiveSocket(
@@ -136,6 +142,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
 
     announcer = presence.Announcer(session, SERVICES, said, (*publisher.published, sealed.published), service="web")
     session.start()
+    report_mails.start()
     # Behind a proxy everybody comes from its address.
     is_behind_proxy = bool(config.public_url or config.trusted_proxies)
     one_address = descriptors if is_behind_proxy else STRANGERS_OF_ONE_ADDRESS
@@ -156,6 +163,8 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
                 if greenlet.dead:
                     greenlet.get()
                     raise RuntimeError("a part of the web service has ended by itself")
+            if not report_mails.is_running:
+                raise RuntimeError("the thread of reports by mail has ended by itself")
             gevent.sleep(_CHECK_S)
     finally:
         gevent.killall(running)
@@ -163,7 +172,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         server.drain(_DRAIN_S)
         announcer.say_goodbye(ServicePresence(service="web", online=False))
         session.stop()
+        report_mails.stop()
         reports.close()
+        report_mails.join()
         store.close()
         database.close()
 

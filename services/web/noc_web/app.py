@@ -39,6 +39,7 @@ from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
 from noc_web.report import Reports
+from noc_web.reportmails import ReportMails
 from noc_web.static_files import StaticFiles
 
 _POLICY: Final = (
@@ -145,6 +146,7 @@ def add_routes(
     incident_queries: IncidentQueries,
     store: Store,
     reports: Reports,
+    report_mails: ReportMails,
     extensions: Sequence[Extension] = (),
 ) -> None:
     app.guard = guard
@@ -166,6 +168,7 @@ def add_routes(
         "incident_queries": incident_queries,
         "store": store,
         "reports": reports,
+        "report_mails": report_mails,
     }
     app.register_blueprint(serving.blueprint(guard, for_handlers))
     app.register_blueprint(auth_pages.blueprint(config, guard, accounts, catalog))

@@ -109,7 +109,13 @@ class Calendars:
             )
 
     def delete(self, name: str) -> None:
-        """Raises ProblemError 404."""
+        """Raises ProblemError 404, 409 where a report by mail names it."""
         with self._database.begin() as connection:
+            user = connection.execute(
+                "SELECT name FROM report_schedule WHERE fields ->> 'calendar' = ? ORDER BY name", (name,)
+            ).fetchone()
+            if user:
+                sentence = f"The report by mail {user[0]} names this calendar; change that first."
+                raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
             if not connection.execute("DELETE FROM calendar WHERE name = ?", (name,)).rowcount:
                 raise ProblemError(404, f"There is no calendar {name[:80]!r}.")

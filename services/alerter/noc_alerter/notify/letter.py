@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from noc_alerter.ledger import Letter
+from noc_bus import codec
 from noc_bus.codec import decode_other
-from noc_bus.messages import Incident, VerdictState
+from noc_bus.messages import Incident, ReportMail, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.incident import IncidentKind
@@ -44,6 +45,8 @@ OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
 REMINDED: Final = "reminded"
 HELD_BACK: Final = "held-back"
+REPORT: Final = "report"
+"""Of a letter about no incident: its facts are the report's own message."""
 
 
 def letters(case: Case, notice: Notice, recipients: Mapping[str, str], note: str, now: Time) -> tuple[Letter, ...]:
@@ -98,6 +101,14 @@ def decode_facts(content: bytes) -> Facts:
 
 def decode_held_back(content: bytes) -> HeldBack:
     return _held_back.decode(content)
+
+
+def encode_report(report: ReportMail) -> bytes:
+    return codec.encode(report)
+
+
+def decode_report(content: bytes) -> ReportMail:
+    return codec.decode(content, ReportMail)
 
 
 def _as_text(value: object) -> str:

@@ -17,8 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, REMINDED, Facts, HeldBack
-from noc_bus.messages import Incident, Member
+from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, REMINDED, REPORT, Facts, HeldBack
+from noc_bus.messages import Incident, Member, ReportMail
 from noc_bus.time import Time
 from noc_rules.correlate import Why
 from noc_rules.incident import IncidentKind
@@ -94,6 +94,8 @@ class Mailer:
         """The mail as it is sent: the same bytes for every try, but for its boundary."""
         if one.transition.startswith(HELD_BACK):
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
+        if one.transition == REPORT:
+            return self._report(one, letters.decode_report(one.facts), queued_at)
         facts = letters.decode_facts(one.facts)
         words = _words(facts, self.public_url, self.zone)
         template = (
@@ -129,6 +131,14 @@ class Mailer:
             "link": f"{self.public_url}/incidents" if self.public_url else "",
         }
         return _filled(self._message(one, subject, queued_at), "held_back", words)
+
+    def _report(self, one: Letter, report: ReportMail, queued_at: Time) -> bytes:
+        """As the web service wrote it."""
+        message = self._message(one, report.subject, queued_at)
+        message["X-NOC-Report"] = report.report
+        message.set_content(report.text)
+        message.add_alternative(report.html, subtype="html")
+        return message.as_bytes()
 
     def _message(self, one: Letter, subject: str, queued_at: Time) -> EmailMessage:
         message = EmailMessage(policy=_POLICY)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from noc_alerter.ledger import WITHDRAW, Letter
-from noc_alerter.notify.letter import HELD_BACK, MAX_NAMED, HeldBack, encode
+from noc_alerter.notify.letter import HELD_BACK, MAX_NAMED, REPORT, HeldBack, encode, encode_report
 from noc_bus.codec import decode
-from noc_bus.messages import Incident
+from noc_bus.messages import Incident, ReportMail
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_rules.telling import WEBHOOK
@@ -199,6 +199,16 @@ class Outbox:
             connection.execute(
                 "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",
                 (HELD_BACK, f"{HELD_BACK}-{int(now)}", recipient, encode(held), now, now),
+            )
+
+    def queue_report(self, report: ReportMail, now: Time) -> None:
+        """One mail to each recipient; what was queued before is not queued again."""
+        letter = encode_report(report)
+        with self._database.transaction("write") as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO outbox (incident, transition, recipient, letter, created_at, next_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(f"{REPORT}-{report.report}", REPORT, to, letter, now, now) for to in dict.fromkeys(report.to)],
             )
 
     def tidy(self, now: Time) -> None:

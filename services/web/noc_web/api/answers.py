@@ -18,8 +18,10 @@ from noc_bus.messages import (
     Trace,
     VerdictState,
 )
+from noc_rules.periods import Every
 from noc_web.broker.accounts import SiteKey
 from noc_web.live.rows import SiteRow
+from noc_web.reportmails import Recipient
 
 At = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})]
 
@@ -281,6 +283,25 @@ class CalendarAnswer(TypedDict):
 
 class Calendars(TypedDict):
     calendars: list[CalendarAnswer]
+
+
+class ReportMailAnswer(TypedDict):
+    name: str
+    every: Every
+    recipients: list[Recipient]
+    title: str
+    hour: int
+    zone: str
+    group: str
+    tag: str
+    profile: str
+    calendar: str
+    next_at: Annotated[At, Meta(description="when it is due next")]
+    waiting: Annotated[int, Meta(description="mails that the alerter has not taken over yet")]
+
+
+class ReportMails(TypedDict):
+    report_mails: list[ReportMailAnswer]
 
 
 class Figures(TypedDict):

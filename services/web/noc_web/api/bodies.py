@@ -19,6 +19,7 @@ from noc_bus.messages import (
     fields_of,
 )
 from noc_rules.inheritance import OPTIONS
+from noc_rules.periods import Every
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
@@ -26,6 +27,7 @@ from noc_web.calendars import HOLIDAY, HOURS, MOST_HOLIDAYS, ZONE
 from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
 from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from noc_web.reportmails import Recipient
 
 # What people's documents say; `noc_web.notifications` says what is wrong with what they send.
 _ASCII: Final = r"^[ -~]*$"
@@ -149,6 +151,18 @@ class CalendarFields(Body):
         Meta(max_length=MOST_HOLIDAYS, description="days that do not count"),
     ] = ()
     goal_pct: Annotated[float, Meta(ge=0, le=100, description="so much of the hours is to be uptime")] | None = None
+
+
+class ReportMailFields(Body):
+    every: Every
+    recipients: Annotated[tuple[Recipient, ...], Meta(min_length=1, max_length=50)]
+    title: Annotated[str, Meta(max_length=120, description="empty: NOC_REPORT_TITLE")] = ""
+    hour: Annotated[int, Meta(ge=0, le=23, description="of the recipient's clock, on the day after the period")] = 7
+    zone: Annotated[str, Meta(max_length=64, description="of recipients that have none of their own")] = "UTC"
+    group: Annotated[str, Meta(max_length=250, description="only targets in this group and below; empty: all")] = ""
+    tag: Annotated[str, Meta(max_length=63, description="only targets with this tag; empty: all")] = ""
+    profile: Annotated[str, Meta(max_length=40, description="what counts as downtime")] = "standard"
+    calendar: Annotated[str, Meta(max_length=63, description="whose hours and goal count; empty: none")] = ""
 
 
 class KeyRequest(Body):

@@ -15,6 +15,7 @@ from noc_bus.time import Time
 from noc_web.api.route import ROOT, SLUG, Ask, Route, Text
 from noc_web.auth.accounts import NAME_PATTERN
 from noc_web.problem import ProblemCode
+from noc_web.reportmails import NAME
 
 # What stands in a path, by its name there.
 _VARIABLES: Final = {
@@ -25,6 +26,7 @@ _VARIABLES: Final = {
     "incident": SLUG,
     "maintenance": SLUG,
     "calendar": SLUG,
+    "report": {"type": "string", "pattern": f"^{NAME}$"},
     "request": SLUG,
     "name": {"type": "string", "pattern": NAME_PATTERN},
     "path": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": GROUP_PATTERN},

@@ -154,6 +154,24 @@ ALTER TABLE token ADD COLUMN expires_at INTEGER;
 ALTER TABLE token ADD COLUMN areas TEXT NOT NULL DEFAULT '[]';
 """
 
+# `report_schedule`: a report by mail, as JSON. `report_due`: when it is due next for those in one time zone; below 0:
+# at once, because somebody asked. `report_letter`: written, and not yet taken over by the alerter.
+_REPORT_MAILS: Final = """
+CREATE TABLE report_schedule (name TEXT NOT NULL PRIMARY KEY, fields TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE report_due (
+    name TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    next_at INTEGER NOT NULL,
+    PRIMARY KEY (name, zone)
+) WITHOUT ROWID;
+CREATE TABLE report_letter (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    message BLOB NOT NULL
+);
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -206,6 +224,7 @@ LADDER: Final = Ladder(
         sql(_MAINTENANCE),
         sql(_WHENCE),
         sql(_CALENDARS),
+        sql(_REPORT_MAILS),
     ),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

@@ -345,6 +345,24 @@ export interface Reply {
   trace: Trace | null;
 }
 
+/** Mail a report to these people. It is sent again until the alerter answers that it is in its outbox, which takes each report once. */
+export interface ReportMail {
+  /** names this report of this period; the answer carries it */
+  report: string;
+  at: string;
+  to: string[];
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** A report is in the outbox: from now on the alerter sees to it. */
+export interface ReportMailAnswer {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  report: string;
+  at: string;
+}
+
 /** One of those who answered at a step of the way. */
 export interface Router {
   address: string;

@@ -13,7 +13,7 @@ import { Pager, Trouble } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 
 /** What counts as downtime, as the API calls it and in words. */
-const PROFILES = /** @type {const} */ ([
+export const PROFILES = /** @type {const} */ ([
   ["standard", "Down"],
   ["partial-is-down", "Down and Partial"],
   ["unreachable-is-down", "Down and Unreachable"],

@@ -9,6 +9,7 @@ import { Audit } from "./audit.js";
 import { Calendars } from "./calendars.js";
 import { HistoryRoom } from "./historyroom.js";
 import { Mail } from "./mail.js";
+import { ReportMails } from "./reportmails.js";
 import { Sites } from "./sites.js";
 import { Tokens } from "./tokens.js";
 import { Users } from "./users.js";
@@ -19,6 +20,7 @@ const PARTS = [
   { name: "sites", label: "Sites", role: "viewer", view: Sites },
   { name: "calendars", label: "Calendars", role: "operator", view: Calendars },
   { name: "history", label: "History", role: "viewer", view: HistoryRoom },
+  { name: "reports", label: "Reports by mail", role: "operator", view: ReportMails },
   { name: "users", label: "Users", role: "admin", view: Users },
   { name: "tokens", label: "Tokens", role: "admin", view: Tokens },
   { name: "mail", label: "Mail", role: "admin", view: Mail },

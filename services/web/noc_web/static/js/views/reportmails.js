@@ -1,0 +1,110 @@
+// @ts-check
+// Reports by mail: what each is of, how often it comes, and who gets it.
+
+import { api } from "../api.js";
+import { counted, exact, moment } from "../format.js";
+import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
+import { groups } from "../tablerows.js";
+import { html, useMemo, useState } from "../ui.js";
+import { Dialog, Field, Removal, Trouble } from "./bits.js";
+import { PROFILES } from "./reports.js";
+
+const EVERY = /** @type {const} */ ([
+  ["day", "daily"],
+  ["week", "weekly, on Monday"],
+  ["month", "monthly, on the 1st"],
+]);
+const NEW = { isNew: true, name: "", every: "month", title: "", hour: 7, zone: new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC", group: "", profile: "standard", calendar: "", tag: "", recipients: [] };
+
+/** Addresses with the zones of those who have one of their own: anna@example.org Europe/Paris. @param {{address: string, zone: string}[]} recipients */
+const asLines = (recipients) => recipients.map(({ address, zone }) => `${address} ${zone}`.trim()).join("\n");
+
+/** @param {string} text */
+const fromLines = (text) =>
+  text.split("\n").map((line) => line.trim().split(/\s+/)).filter(([address]) => address).map(([address, zone = ""]) => ({ address, zone }));
+
+export function ReportMails() {
+  const { answer, error, again } = useLoaded("/report-mails");
+  const editing = useEditing((one) => api.delete(`/report-mails/${one.name}`), again);
+  const [sent, setSent] = useState("");
+  const sending = useAction(async (/** @type {string} */ name) => {
+    await api.post(`/report-mails/${name}/send`, {});
+    setSent(name);
+  });
+  const reports = answer?.report_mails ?? [];
+  return html`
+    <p class="help">A report of the last whole day, week or month, by the clock of each recipient. It waits where mail is down, and comes once.</p>
+    <p><button class="primary" data-testid="add-report-mail" onClick=${() => editing.edit(NEW)}>Add a report</button></p>
+    <${Trouble} error=${error ?? sending.error} />
+    ${sent ? html`<p class="good" role="status">The report ${sent} is on its way.</p>` : null}
+    ${reports.length
+      ? html`<div class="scroll">
+          <table class="list as-cards" data-testid="report-mails">
+            <thead><tr><th>Name</th><th>Comes</th><th>Of</th><th>To</th><th>Next</th><th><span class="unseen">Actions</span></th></tr></thead>
+            <tbody>
+              ${reports.map(
+                (/** @type {any} */ one) => html`
+                  <tr key=${one.name}>
+                    <td class="what">${one.name}${one.title ? html` <small>${one.title}</small>` : null}</td>
+                    <td data-label="Comes">${EVERY.find(([name]) => name === one.every)?.[1]}, ${one.hour}:00</td>
+                    <td data-label="Of">${[one.group || "all targets", one.tag, one.calendar].filter(Boolean).join(", ")}</td>
+                    <td data-label="To" title=${asLines(one.recipients)}>${one.recipients.length === 1 ? one.recipients[0].address : counted(one.recipients.length, "recipient")}</td>
+                    <td data-label="Next"><time title=${exact(one.next_at)}>${moment(one.next_at)}</time>${one.waiting ? html` <small class="wrong">${one.waiting} waiting for the alerter</small>` : null}</td>
+                    <td class="acts">
+                      <button disabled=${sending.busy} aria-label=${`Send ${one.name} now`} onClick=${() => sending.run(one.name)}>Send now</button>
+                      <button aria-label=${`Edit ${one.name}`} onClick=${() => editing.edit(one)}>Edit</button>
+                      <button class="danger" aria-label=${`Delete ${one.name}`} onClick=${() => editing.askToRemove(one)}>Delete</button>
+                    </td>
+                  </tr>
+                `,
+              )}
+            </tbody>
+          </table>
+        </div>`
+      : error ? null : html`<p class="empty">${answer ? "No report is mailed yet." : "Loading…"}</p>`}
+    ${editing.editing ? html`<${ReportForm} report=${editing.editing} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+    <${Removal} of=${editing} title=${(/** @type {any} */ one) => `Delete the report ${one.name}?`}><p>It is mailed to nobody any more.</p><//>
+  `;
+}
+
+const FIELDS = ["report", "title", "every", "hour", "zone", "group", "profile", "calendar", "recipients"];
+
+/** @param {{report: any, onClose: () => void, onSaved: () => void}} given */
+function ReportForm({ report, onClose, onSaved }) {
+  const rows = useStore((state) => state.rows);
+  const paths = useMemo(() => groups(rows.values()), [rows.size]);
+  const calendars = useLoaded("/calendars").answer?.calendars ?? [];
+  const [text, setText] = useState({ ...report, hour: String(report.hour), recipients: asLines(report.recipients) });
+  const { run, busy, error } = useAction(async () => {
+    const { every, title, zone, group, tag, profile, calendar } = text;
+    await api.put(`/report-mails/${encodeURIComponent(text.name.trim())}`, { every, title: title.trim(), zone: zone.trim(), group, tag, profile, calendar, hour: Number(text.hour), recipients: fromLines(text.recipients) });
+    onSaved();
+  });
+  const change = (/** @type {string} */ name) => (/** @type {any} */ event) => setText((/** @type {any} */ before) => ({ ...before, [name]: event.target.value }));
+  const input = (/** @type {string} */ name, /** @type {string} */ placeholder = "", isFixed = false) => (/** @type {any} */ given) =>
+    html`<input ...${given} value=${text[name]} placeholder=${placeholder} disabled=${isFixed} autocomplete="off" onInput=${change(name)} />`;
+  const select = (/** @type {string} */ name, /** @type {readonly (readonly string[])[]} */ choices) => (/** @type {any} */ given) =>
+    html`<select ...${given} value=${text[name]} onChange=${change(name)}>${choices.map(([value, words]) => html`<option value=${value}>${words ?? value}</option>`)}</select>`;
+  const all = (/** @type {string} */ words, /** @type {readonly string[]} */ values, /** @type {string} */ own) => [["", words], ...[...new Set([...values, ...(own ? [own] : [])])].map((one) => [one, one])];
+  return html`
+    <${Dialog} title=${report.isNew ? "Add a report by mail" : `Report ${report.name}`} onClose=${onClose} testid="report-mail-form">
+      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+        <div class="dialog-body">
+          <${Trouble} error=${error} fields=${FIELDS} />
+          <${Field} name="report" label="Name" error=${error}>${input("name", "board", !report.isNew)}<//>
+          <${Field} name="title" label="Title" error=${error}>${input("title", "that of the printed report")}<//>
+          <${Field} name="recipients" label="Recipients, one a line, each with a time zone where it differs" error=${error}>
+            ${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${text.recipients} placeholder="anna@example.org Europe/Paris" onInput=${change("recipients")}></textarea>`}
+          <//>
+          <${Field} name="every" label="Comes" error=${error}>${select("every", EVERY)}<//>
+          <${Field} name="hour" label="Hour" error=${error}>${select("hour", [...Array(24).keys()].map((hour) => [String(hour), `${hour}:00`]))}<//>
+          <${Field} name="zone" label="Time zone" error=${error}>${input("zone", "Europe/Berlin")}<//>
+          <${Field} name="group" label="Group" error=${error}>${select("group", all("All targets", paths, report.group))}<//>
+          <${Field} name="profile" label="Counts as downtime" error=${error}>${select("profile", PROFILES)}<//>
+          <${Field} name="calendar" label="Calendar" error=${error}>${select("calendar", all("none", calendars.map((/** @type {any} */ one) => one.name), report.calendar))}<//>
+        </div>
+        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !text.name.trim() || !text.recipients.trim()}>Save</button></footer>
+      </form>
+    <//>
+  `;
+}

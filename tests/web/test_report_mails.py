@@ -1,0 +1,147 @@
+"""Reports by mail: due once in each recipient's time zone, kept until the alerter has them, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
+from noc_bus.messages import ReportMail, ReportMailAnswer, State
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.store import Batch
+from noc_web.reportmails import ReportMails, Schedule
+from tests.web.conftest import Service
+from tests.web.facts import result, state
+
+MIDNIGHT: Final = Time(Time.now() // DAY_MS * DAY_MS)
+NOON: Final = Time(MIDNIGHT + 12 * HOUR_MS)
+YESTERDAY: Final = Time(MIDNIGHT - DAY_MS)
+DAILY: Final = {"every": "day", "recipients": [{"address": "ops@noc.test"}], "group": "core"}
+
+
+@pytest.fixture
+def told(service: Service) -> tuple[Service, list[ReportMail]]:
+    """Yesterday at noon a was down for 40 ms; what is asked of the alerter."""
+    service.catalog.add_target({"id": "a", "name": "Core <router>", "address": "10.0.0.1", "group": "core"}, "test")
+    service.follow()
+    noon = YESTERDAY + 12 * HOUR_MS
+    service.store.write(
+        Batch(
+            states=[
+                state(at=YESTERDAY - HOUR_MS, seq=1),
+                state(kind=State.DOWN, at=noon, seq=2, reason="no answer", code="unanswered"),
+                state(at=noon + 40, seq=3),
+            ],
+            results=[result("a", at=MIDNIGHT - 1000, seq=99)],
+        )
+    )
+    asked: list[ReportMail] = []
+    service.others.subscribe(REPORT_MAILS, lambda report, _: asked.append(report) if report else None)
+    return service, asked
+
+
+def answer(service: Service, report: ReportMail) -> None:
+    service.others.publish(REPORT_MAIL_ANSWERS, ReportMailAnswer(report=report.report, at=Time.now()))
+
+
+def test_a_report_that_is_due_is_written_once_and_said_until_it_is_answered(
+    told: tuple[Service, list[ReportMail]],
+) -> None:
+    service, asked = told
+    mails = service.report_mails
+    mails.put("daily", msgspec.convert(DAILY, Schedule), NOON)
+    due = Time(MIDNIGHT + DAY_MS + 7 * HOUR_MS)
+    mails.tick(Time(due - 1))
+    assert asked == []
+    mails.tick(due)
+    mails.tick(due)
+    assert [one.to for one in asked] == [["ops@noc.test"]]
+    service.passed_s += 31
+    mails.tick(due)
+    assert [one.report for one in asked] == [asked[0].report] * 2
+    # Another process, on the same database: nothing of it is lost, and nothing written again.
+    again = ReportMails(service.database, service.bus, service.reports, mails._calendars, title="", public_url="")
+    again.tick(due)
+    assert asked[2] == asked[0]
+    answer(service, asked[0])
+    service.passed_s += 31
+    for one in (mails, again):
+        one.tick(due)
+    assert len(asked) == 3
+    mails.tick(Time(due + DAY_MS))
+    assert len({one.report for one in asked}) == 2
+
+
+def test_each_time_zone_has_its_own_period_and_its_own_mail(told: tuple[Service, list[ReportMail]]) -> None:
+    service, asked = told
+    there = [{"address": f"{name}@noc.test", "zone": "Pacific/Auckland"} for name in ("kiri", "tane")]
+    both = DAILY | {"recipients": [{"address": "ops@noc.test"}, *there], "hour": 0}
+    service.report_mails.put("both", msgspec.convert(both, Schedule), NOON)
+    hours: dict[tuple[str, ...], list[int]] = {}
+    for hour in range(49):
+        before = len(asked)
+        service.report_mails.tick(Time(NOON + hour * HOUR_MS))
+        for one in asked[before:]:
+            hours.setdefault(tuple(one.to), []).append(hour)
+    assert hours["ops@noc.test",] == [12, 36]
+    assert not {12, 36} & {*hours["kiri@noc.test", "tane@noc.test"]}
+    assert len(hours["kiri@noc.test", "tane@noc.test"]) == 2
+    assert len(asked) == len({one.report for one in asked}) == 4
+
+
+def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundred(
+    told: tuple[Service, list[ReportMail]],
+) -> None:
+    service, asked = told
+    operator = service.by("operator")
+    operator.api("PUT", "calendars/always", {"goal_pct": 99.9})
+    operator.api("PUT", "report-mails/daily", DAILY | {"title": "Board", "calendar": "always"})
+    operator.api("POST", "report-mails/daily/send", status=204)
+    service.report_mails.tick(Time.now())
+    (mail,) = asked
+    day = f"{YESTERDAY.datetime():%A, %Y-%m-%d}"
+    assert mail.subject == f"Board: {day}"
+    for part in (mail.text, mail.html):
+        for said in ("99.999 %", "Error budget left", "goal 99.900 %", "1 min 26 s", "calendar always", day):
+            assert said in part
+    assert "Core <router>" in mail.text
+    assert "Core &lt;router&gt;" in mail.html
+    assert f"https://noc.test/reports?from={int(YESTERDAY)}&to={int(MIDNIGHT)}&group=core&calendar=always" in mail.text
+    kept = operator.api("GET", "report-mails")["report_mails"]
+    assert [(one["name"], one["waiting"]) for one in kept] == [("daily", 1)]
+    refused = operator.api("DELETE", "calendars/always", status=409)
+    assert "The report by mail daily names this calendar; change that first." in str(refused)
+    operator.api("DELETE", "report-mails/daily", status=204)
+    operator.api("DELETE", "calendars/always", status=204)
+    assert operator.api("GET", "report-mails") == {"report_mails": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "sentence"),
+    [
+        (
+            "report-mails/daily",
+            {"recipients": [{"address": "nobody"}]},
+            "recipients: 'nobody' is not accepted; use a mail",
+        ),
+        ("report-mails/daily", {"recipients": []}, "recipients"),
+        ("report-mails/daily", {"zone": "Mars/Base"}, "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
+        ("report-mails/daily", {"calendar": "office"}, "calendar: there is no 'office'; use none"),
+        ("report-mails/daily", {"every": "year"}, "every"),
+        ("report-mails/daily", {"hour": 24}, "hour"),
+        ("report-mails/daily", {"profile": "kind"}, "profile: 'kind' is not accepted; use standard or"),
+        ("report-mails/A%20day", {}, "report: 'A day' is not accepted; use lower-case letters"),
+    ],
+)
+def test_what_is_no_report_by_mail_is_refused_in_a_sentence(
+    service: Service, path: str, changes: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in str(service.by("operator").api("PUT", path, DAILY | changes, status=422))
+
+
+def test_a_report_by_mail_that_nobody_has_set_is_not_found(service: Service) -> None:
+    operator = service.by("operator")
+    operator.api("DELETE", "report-mails/daily", status=404)
+    operator.api("POST", "report-mails/daily/send", status=404)
