@@ -1,7 +1,8 @@
-"""What the SQLite store costs: bytes a cycle, bytes written to the disk, seconds to write and to read.
+"""What the stores cost: bytes a cycle, bytes written to the disk, seconds to write and to read.
 
 `python benchmarks/history.py [--quick] [--json] [--folder FOLDER]` prints a table; exit status 1 when a
-figure is missed. Beside it, in the same run, stands a plain file with a row for each cycle, as NOC 0.1 kept it.
+figure is missed. Beside it, in the same run, stand a plain file with a row for each cycle, as NOC 0.1 kept it, and
+InfluxDB, where NOC_TEST_INFLUXDB_URL names one: its bucket is filled. RRD is not compared.
 Bytes written are those that Linux counts for this process: the folder must be on a real disk.
 """
 
@@ -33,7 +34,8 @@ from noc_history.cycles import SHIFT, packed_portions
 from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
 from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Bucket, Definition, Silence
+from noc_history.store import Batch, Bucket, Definition, Silence, Store
+from noc_history.stores import HistoryUrl, parse
 from noc_history.sums import (
     BY_START,
     DAYS,
@@ -51,6 +53,7 @@ from noc_web.uptime import timelines
 SEED: Final = 8
 SITES: Final = ("berlin", "paris", "vienna")
 TARGETS: Final = 1000
+PEER_TARGETS: Final = 10
 INTERVAL_MS: Final = 10_000
 # Whole hours in the past, so that they can be packed at once.
 START: Final = (int(Time.now()) // HOUR_MS - 48) * HOUR_MS
@@ -84,13 +87,13 @@ class _Cycle(NamedTuple):
 class Load:
     """1,000 targets from 3 sites every 10 s: RTTs of 1 to 200 ms with log-normal jitter of 1 to 10 %, 0.5 % lost."""
 
-    def __init__(self, start: int = START) -> None:
+    def __init__(self, start: int = START, targets: int = TARGETS) -> None:
         rng = random.Random(SEED)
         self._rng, self._start = rng, start
         self._seqs = dict.fromkeys(SITES, 0)
         self._lines = sorted(
             (rng.randrange(INTERVAL_MS), site, f"host-{number}", rng.uniform(1, 200), rng.uniform(0.01, 0.1))
-            for number in range(TARGETS)
+            for number in range(targets)
             for site in SITES
         )
 
@@ -130,6 +133,12 @@ CREATE TABLE cycle (
 """
 
 
+_ROWS_CHART: Final = """
+SELECT at / ? AS bucket, COUNT(*), SUM(sent), SUM(received), MIN(min_us), SUM(sum_us), MAX(max_us)
+FROM cycle WHERE series = ? AND at >= ? AND at < ? GROUP BY bucket
+"""
+
+
 class Rows:
     """The peer: a row for each cycle, clustered by series and time, as the file of NOC 0.1's successor had it."""
 
@@ -161,6 +170,16 @@ class Rows:
             [(mark.site, mark.epoch, mark.seq, mark.at) for mark in batch.marks],
         )
         self._db.execute("COMMIT")
+
+    def chart(self, target: str, start: Time, end: Time) -> int:
+        """Without percentiles, which SQL has none of; how many cycles are in it."""
+        width_ms = -(-(end - start) // 600)
+        found = 0
+        for (name, _), number in self._series.items():
+            if name == target:
+                for _, cycles, *_ in self._db.execute(_ROWS_CHART, (width_ms, number, start, end)).fetchall():
+                    found += cycles
+        return found
 
     def close(self) -> None:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -541,11 +560,75 @@ def _p95_of(one: Bucket) -> float:
     return one.percentiles_ms[4] if one.percentiles_ms else 0.0
 
 
+def peers(folder: Path, quick: bool) -> Iterator[Figure]:
+    """The same cycles and questions in InfluxDB, by the store's own points and questions, and in rows of SQLite.
+
+    They hold a hundredth of the targets for a day, with --quick a sixth of that: a tenth would take them hours to write.
+    """
+    targets, hours = PEER_TARGETS, 4 if quick else 24
+    start = Time((int(Time.now()) // HOUR_MS - hours) * HOUR_MS)
+    batches = list(Load(start=start, targets=targets).slices(hours * 3600, 600))
+    rows, ours = Rows(folder / "peer-rows.sqlite"), SqliteStore(folder / "peer-ours.sqlite")
+    for results in batches:
+        rows.write(Batch(results=results))
+        ours.write(Batch(results=results))
+    pack(ours.path)
+    name = f"24 h of {targets} targets" if hours == 24 else f"{hours} h of {targets} targets"
+    yield from _asked(f"SQLite store, {name}", lambda target: _figures_of(ours, target, start))
+    yield from _asked(f"rows of SQLite, {name}", lambda target: rows.chart(target, start, Time.now()))
+    rows.close()
+    url = os.environ.get("NOC_TEST_INFLUXDB_URL")
+    if url:
+        yield from _in_influxdb(parsed(url).open(), batches, name, start)
+    else:
+        print("  InfluxDB is left out: NOC_TEST_INFLUXDB_URL names none", file=sys.stderr)
+    ours.close()
+
+
+def parsed(url: str) -> HistoryUrl:
+    found = parse(url)
+    assert found is not None
+    return found
+
+
+def _in_influxdb(store: Store, batches: list[list[ProbeResult]], name: str, start: Time) -> Iterator[Figure]:
+    store.prepare()
+    cost, upkeep = Cost(), Cost()
+    for results in batches:
+        with cost.measured():
+            store.write(Batch(results=results))
+        cost.cycles += len(results)
+    yield Figure("InfluxDB: write alone, by the clock", cost.cycles / cost.wall_s, "cycles/s", ">= 5000")
+    yield Figure("InfluxDB: write alone", cost.cycles / cost.cpu_s, "cycles/s of CPU")
+    with upkeep.measured():
+        while store.maintain(Time(0), 10.0).backlog_rows:
+            pass
+    yield Figure("InfluxDB: summed up, by the clock", cost.cycles / upkeep.wall_s, "cycles/s")
+    yield from _asked(f"InfluxDB, {name}", lambda target: _figures_of(store, target, start))
+    store.close()
+
+
+def _figures_of(store: Store, target: str, start: Time) -> int:
+    return sum(one.cycles for one in store.chart([target], None, start, Time.now(), 600)[target].merged)
+
+
+def _asked(what: str, ask: Callable[[str], int]) -> Iterator[Figure]:
+    """A chart of each of the targets, with percentiles where there are any."""
+    took = []
+    for number in range(PEER_TARGETS):
+        wall_s, cpu_s = time.perf_counter(), time.thread_time()
+        assert ask(f"host-{number}") > 0, what
+        took.append((time.thread_time() - cpu_s, time.perf_counter() - wall_s))
+    yield Figure(f"chart from {what}", 1000 * max(one[0] for one in took), "ms of CPU")
+    yield Figure(f"chart from {what}, by the clock", 1000 * sorted(one[1] for one in took)[PEER_TARGETS // 2], "ms")
+
+
 PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {
     "writing": writing,
     "reading": reading,
     "reporting": reporting,
     "overviews": overviews,
+    "peers": peers,
 }
 
 
@@ -574,7 +657,7 @@ def main() -> int:
 
 def described(figure: Figure) -> str:
     wanted = "" if figure.wanted is None else f"{figure.wanted}: {'yes' if figure.is_met else 'NO'}"
-    return f"  {figure.name:42} {figure.value:12,.1f} {figure.unit:18} {wanted}"
+    return f"  {figure.name:52} {figure.value:12,.1f} {figure.unit:18} {wanted}"
 
 
 if __name__ == "__main__":
