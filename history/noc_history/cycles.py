@@ -311,17 +311,19 @@ def newest(connection: sqlite3.Connection, now: int) -> Mapping[int, int]:
     return found.last
 
 
-def oldest(connection: sqlite3.Connection, default: int) -> int:
-    """No cycle is from before it; of versions 1 and 2 nobody knows quickly. Within one snapshot of the file."""
+def extent(connection: sqlite3.Connection, start: int, end: int) -> tuple[int, int]:
+    """Of a period, the part outside of which there is no cycle. Within one snapshot of the file."""
     if has_rows(connection):
-        return 0
-    (block,), (run,) = (connection.execute(query).fetchone() for query in _OLDEST)
-    starts = [slot.low_at for slot in slots(connection)]
-    starts += [one for one in (None if block is None else (block >> SHIFT) * HOUR_MS, run) if one is not None]
-    return min(starts, default=default)
-
-
-_OLDEST: Final = ("SELECT MIN(id) FROM block", "SELECT MIN(low_at) FROM tail")
+        # Of versions 1 and 2 nobody knows quickly.
+        return start, end
+    first, last = connection.execute("SELECT MIN(id) >> 32, MAX(id) >> 32 FROM block").fetchone()
+    found = [(slot.low_at, slot.high_at) for slot in slots(connection)]
+    found += [] if first is None else [(first * HOUR_MS, (last + 1) * HOUR_MS)]
+    low, high = connection.execute("SELECT MIN(low_at), MAX(high_at) FROM tail").fetchone()
+    found += [] if low is None else [(low, high)]
+    if not found:
+        return start, start
+    return max(start, min(low for low, _ in found)), min(end, max(high for _, high in found) + 1)
 
 
 def unsettled(connection: sqlite3.Connection, settled: int) -> list[tuple[int, bytes]]:

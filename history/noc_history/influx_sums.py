@@ -88,7 +88,8 @@ class InfluxSums:
         self._layout: Layout | None = None
         self._steps: Iterator[None] | None = None
         self._before: Time | None = None
-        self._left = 0
+        # Until it is known, there is something.
+        self._left = 1
         self._sum_at_s = self._delete_at_s = 0.0
         self._deleted: dict[str, Time] = {}
 

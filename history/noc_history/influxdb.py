@@ -285,17 +285,22 @@ class InfluxStore:
 
     def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
         where = f"target = {quoted(target)} AND {between(start, end)}"
-        begins = {
-            tags["site"]: rows[0]["time"]
-            for tags, rows in self._server.series(f"SELECT FIRST(sent) FROM cycle WHERE {where} GROUP BY site")
-        }
         fields = "sent, received, invalid, rtts_us, invalid_code, error_codes"
-        for site, first in sorted(begins.items()):
-            for begin in range(first, end, DAY_MS):
-                period = between(Time(begin), Time(min(begin + DAY_MS, end)))
+        for site, (first, last) in sorted(self._extents("cycle", "sent", where).items()):
+            for begin in range(first, last + 1, DAY_MS):
+                period = between(begin, min(begin + DAY_MS, last + 1))
                 of_day = f"target = {quoted(target)} AND site = {quoted(site)} AND {period}"
                 for _, rows in self._server.series(f"SELECT {fields} FROM cycle WHERE {of_day}", epoch="ns"):
                     yield from (result_of(whole_row(row), site, target) for row in rows)
+
+    def _extents(self, table: str, field: str, where: str) -> dict[str, tuple[int, int]]:
+        """By site, when its first and its last point are."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for which in ("FIRST", "LAST"):
+            query = f"SELECT {which}({field}) FROM {table} WHERE {where} GROUP BY site"
+            for tags, rows in self._server.series(query):
+                found[tags["site"]].append(rows[0]["time"])
+        return {site: (min(both), max(both)) for site, both in found.items()}
 
     def targets(self) -> Sequence[str]:
         return sorted({row["value"] for _, rows in self._server.series(_TARGETS) for row in rows})
@@ -303,14 +308,12 @@ class InfluxStore:
     def sums(self, target: str, start: Time, end: Time) -> Iterator[Sum]:
         where = f"target = {quoted(target)} AND "
         for tier in TIERS:
-            for begin in range(max(start, self._first_of(tier, where)), end, _SUMS_AT_ONCE * tier.width_ms):
-                until = min(end, begin + _SUMS_AT_ONCE * tier.width_ms)
+            extents = self._extents(tier.measurement, "cycles", where + between(start, end)).values()
+            first, last = min((one for one, _ in extents), default=0), max((one for _, one in extents), default=-1)
+            for begin in range(first, last + 1, _SUMS_AT_ONCE * tier.width_ms):
+                until = min(last + 1, begin + _SUMS_AT_ONCE * tier.width_ms)
                 for site, rollups in self._summed(where, tier, begin, until, tier.width_ms).items():
                     yield from (Sum(target, site, tier.width_ms, one) for one in rollups)
-
-    def _first_of(self, tier: Tier, where: str) -> int:
-        query = f"SELECT FIRST(cycles) FROM {tier.measurement} WHERE {where}time > 0"
-        return min((row["time"] for _, rows in self._server.series(query) for row in rows), default=Time.now())
 
     def write_sums(self, sums: Sequence[Sum]) -> None:
         for tier in TIERS:

@@ -22,7 +22,7 @@ from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
-from noc_history.cycles import SCHEMA, commit, cycles_of, has_rows, newest, noted_cycles_of, oldest
+from noc_history.cycles import SCHEMA, commit, cycles_of, extent, has_rows, newest, noted_cycles_of
 from noc_history.housekeeping import Housekeeping
 from noc_history.inspection import growths
 from noc_history.packing import (
@@ -349,11 +349,11 @@ class SqliteStore:
 
     def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
         with _as_store_error(), self._file.reading("read") as connection:
-            first = max(start, oldest(connection, end))
+            first, last = extent(connection, start, end)
         for number, _, site in self._read(_SERIES, {"targets": _wanted([target])}):
-            for begin in range(first, end, DAY_MS):
+            for begin in range(first, last, DAY_MS):
                 with _as_store_error(), self._file.reading("read") as connection:
-                    rows = cycles_of(connection, [number], begin, min(begin + DAY_MS, end))[number]
+                    rows = cycles_of(connection, [number], begin, min(begin + DAY_MS, last))[number]
                 yield from (result_of(row, site, target) for row in rows)
 
     def targets(self) -> Sequence[str]:

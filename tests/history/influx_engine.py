@@ -56,6 +56,8 @@ class InfluxEngine:
         self.folder = folder
         self.refuse_with: int | None = None
         """An HTTP status the front answers everything with, while set."""
+        self.refuse_after: int | None = None
+        """So many more requests are answered, and none after them, while set."""
         self.is_version_1 = False
         """While set, the front has of version 2 only the writing, as version 1.8 does."""
         self._port = free_port()
@@ -164,6 +166,10 @@ class _Forward(BaseHTTPRequestHandler):
         engine = self.server.engine
         parts = urlsplit(self.path)
         options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if engine.refuse_after is not None:
+            engine.refuse_after -= 1
+        if engine.refuse_after is not None and engine.refuse_after < 0:
+            return 503, b'{"error": "away for now"}'
         if engine.refuse_with:
             return engine.refuse_with, b'{"error": "refused by the test"}'
         if self.headers.get("Authorization") != f"Token {TOKEN}":

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from noc_bus.codec import encode
 from noc_bus.messages import State, Target
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Definition, Silence, Store, StoreError, Written
 from tests.history.conftest import open_store
+from tests.history.files import charts, days_ago, pack, some_cycles, write
 from tests.history.influx_engine import InfluxEngine
 from tests.history.records import at, cycle, incident, state
 
@@ -227,6 +231,42 @@ def test_what_version_0_1_stored_is_summed_up_and_its_incidents_are_there_once(
     assert store.chart(["router"], None, at(0), at(7200), 2) == before
     # They were to be kept for 30 days.
     assert [one["keep_days"] for one in rows(engine, bucket, "SELECT keep_days FROM layout")] == [30]
+
+
+def test_a_server_that_goes_away_at_any_moment_loses_and_doubles_nothing(
+    engine: InfluxEngine, bucket: str, tmp_path: Path
+) -> None:
+    """While it is written to, summed up and deleted from: each time a new recorder goes on, as after a crash."""
+    rng = random.Random(51)
+    cycles, start = days_ago(some_cycles(rng, 5, every_s=600), 3)
+    end, widths, url = Time(start + DAY_MS), (300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS), engine.make_bucket(bucket)
+    expected = SqliteStore(tmp_path / "history.sqlite")
+    write(expected, cycles)
+    pack(expected.path)
+    batches = [cycles[first : first + 40] for first in range(0, len(cycles), 40)]
+    crashes, is_done = 0, False
+    while not is_done:
+        store = open_store(url)
+        engine.refuse_after = rng.randrange(2, 40)
+        try:
+            while batches:
+                # What no mark has passed is sent again, and now and then what one has.
+                store.write(Batch(results=[*batches[0], *rng.sample(cycles[: cycles.index(batches[0][0]) + 1], 1)]))
+                del batches[0]
+            is_done = not store.maintain(Time(0), 60.0).backlog_rows
+        except StoreError:
+            crashes += 1
+        finally:
+            engine.refuse_after = None
+            store.close()
+    assert crashes > 5
+    store = open_store(url)
+    for gone in (Time(0), end):
+        store.maintain(gone, 5.0)
+        assert charts(store, start, end, *widths) == charts(expected, start, end, *widths)
+        assert store.totals(None, start, end) == expected.totals(None, start, end)
+    store.close()
+    expected.close()
 
 
 def test_version_1_8_is_written_read_and_deleted_from(engine: InfluxEngine, store: Store) -> None:
