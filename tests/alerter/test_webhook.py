@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -70,6 +71,15 @@ def test_a_refusal_says_whether_to_try_again(sink: WebhookSink, mode: str, can_r
     assert (caught.value.can_retry, caught.value.is_for_all) == (can_retry, False)
     assert words in str(caught.value)
     assert len(sink.posted) == 1, "no redirect is followed"
+
+
+def test_a_receiver_that_never_ends_its_handshake_is_left_in_time_too() -> None:
+    # It takes connections, and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began_s = time.monotonic()
+        with pytest.raises(NotDelivered, match=r"no .*127\.0\.0\.1"):
+            deliver(Receiver(f"https://127.0.0.1:{server.getsockname()[1]}/", SECRET), MESSAGE, NOW_S, longest_s=0.3)
+        assert time.monotonic() - began_s < 10, "the limit of a single step is 15 s"
 
 
 def test_a_receiver_that_hangs_is_left_and_one_that_vanished_is_said(sink: WebhookSink) -> None:

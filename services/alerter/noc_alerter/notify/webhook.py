@@ -102,15 +102,17 @@ def _connected(parts: SplitResult, longest_s: float) -> Iterator[http.client.HTT
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     connection = http.client.HTTPConnection(host, port, timeout=_STEP_S)
-    sock = _socket(host, port)
-    watchdog = threading.Timer(longest_s, _cut, [sock])
+    connection.sock = sock = _socket(host, port)
+    watchdog = threading.Timer(longest_s, _cut, [connection])
     watchdog.daemon = True
     watchdog.start()
     try:
         sock.settimeout(_STEP_S)
         if parts.scheme == "https":
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
-        connection.sock = sock
+            # Wrapping leaves nothing of the plain one to be cut, so the handshake comes after the exchange.
+            context = ssl.create_default_context()
+            connection.sock = sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+            sock.do_handshake()
         yield connection
     finally:
         watchdog.cancel()
@@ -157,6 +159,9 @@ def _says_loopback(host: str) -> bool:
         return False
 
 
-def _cut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+def _cut(connection: http.client.HTTPConnection) -> None:
+    sock: socket.socket | None = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            # Not by TLS, which would wait for the other side.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
