@@ -68,7 +68,7 @@ class Stranger:
         return verdicts, states
 
 
-@pytest.mark.alone
+@pytest.mark.alone(only="long")
 @pytest.mark.timeout(3600)
 def test_every_row_is_up_in_time_and_agrees_with_the_broker_whatever_happens(
     noc: Noc, netlab: Netlab, is_long: bool, figure: Figures
