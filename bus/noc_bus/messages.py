@@ -854,7 +854,8 @@ class SentMail(Message, kw_only=True, frozen=True):
     state: Annotated[
         Code,
         Meta(
-            description="queued, sent, given-up, withdrawn (it was over before it could be sent) or told-before (by an "
+            description="queued, sent, given-up, withdrawn (it was over before it could be sent), digested (part of the one "
+            "mail that told of all after the mail server was away) or told-before (by an "
             "alerter whose database was lost); new ones may come"
         ),
     ]

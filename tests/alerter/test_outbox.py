@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sqlite3
 import threading
 import time
@@ -21,10 +22,11 @@ from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender, retry_delay_s
 from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.codec import encode
-from noc_bus.messages import Incident, Member, ReportMail
+from noc_bus.messages import Incident, Member, ReportMail, VerdictState
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
+from noc_rules.correlate import Why
 from noc_rules.incident import of_site, of_target
 from tests.alerter.conftest import FROM, OPS, T0, entry, letter, parse, part
 from tests.parts.waiting import wait_until
@@ -483,6 +485,65 @@ def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_som
     assert "61 more incidents" in text
     down("later", Time(now + 1_001_000))
     assert passes(Time(now + 1_001_000)) == []
+
+
+def test_a_mail_server_that_was_away_for_six_hours_gets_one_mail_for_each_recipient_that_tells_all_in_order(
+    ledger: Ledger, outbox: Outbox, is_long: bool
+) -> None:
+    """Half of the incidents are over by then, and a critical one is not, which has a mail of its own."""
+    incidents = 500 if is_long else 100
+    every_ms = 21_500_000 // incidents
+    critical = incidents // 2
+    mails: list[EmailMessage] = []
+    trouble: NotDelivered | None = NotDelivered("connection refused", can_retry=True, is_for_all=True)
+
+    def deliver(recipient: str, content: bytes) -> str:
+        if trouble:
+            raise trouble
+        mails.append(parse(content))
+        return "250 taken"
+
+    sender = Sender(outbox, Mailer(FROM, "https://noc.test").write, deliver, "the mail server".format)
+    readers = ("ada@noc.test", "bob@noc.test")
+    for number in range(incidents):
+        now = Time(T0 + number * every_ms)
+        opened = replace(incident(f"n{number}", critical=number == critical), opened_at=now)
+        ledger.keep([entry(opened, *[letter(opened, one) for one in readers])], now)
+        if number % 2:
+            over = replace(opened, resolved_at=Time(now + 30_000))
+            end = [letter(over, one, why=Why.TARGET_RECOVERED, state=VerdictState.UP) for one in readers]
+            ledger.keep([entry(over, *end)], Time(now + 30_000))
+        send_all(sender, Time(now + 40_000))
+    assert mails == []
+    trouble = None
+    back = Time(T0 + 6 * HOUR_MS + 700_000)
+    send_all(sender, back)
+    for reader in readers:
+        mine = [one for one in mails if one["To"] == reader]
+        digests = [one for one in mine if "mails in one" in one["Subject"]]
+        assert len(digests) == 1
+        assert len(mine) <= 3, [one["Subject"] for one in mine]
+        assert [one["Subject"] for one in mine if f"n{critical} " in one["Subject"]] == [
+            f"[DOWN] n{critical} since 14:59"
+        ]
+        (total,) = [int(one["Subject"].split()[1]) for one in digests]
+        assert total + len(mine) - 1 == incidents
+        text = part(digests[0], "plain")
+        times = re.findall(r"- (2026-11-24 \S+) UTC: ", text)
+        assert len(times) == 50
+        assert times == sorted(times)
+        assert "UTC: UP after 30 s: n1" in text
+        assert "UTC: DOWN: n2" in text
+        assert f"- and {total - 50} more" in text
+    assert outbox.counts() == {"sent": len(mails), "withdrawn": incidents, "digested": 2 * incidents - len(mails) + 2}
+    send_all(sender, Time(back + HOUR_MS))
+    later = incident("later")
+    for number in range(4):
+        late = replace(later, id=f"later{number}")
+        ledger.keep([entry(replace(late, targets=[], members=[]), letter(late))], back)
+    before = len(mails)
+    send_all(sender, Time(back + 1000))
+    assert len(mails) == before + 4, "what waits for nothing has a mail of its own"
 
 
 def test_who_has_had_enough_mails_is_told_of_a_new_outage_before_what_is_over(

@@ -40,6 +40,27 @@ class HeldBack(msgspec.Struct, kw_only=True, frozen=True):
     until: Time
 
 
+class Late(msgspec.Struct, kw_only=True, frozen=True):
+    """One of the mails that a digest stands for."""
+
+    at: Time
+    """When it was queued."""
+    transition: str
+    facts: Facts
+
+
+class Digest(msgspec.Struct, kw_only=True, frozen=True):
+    """Of the mail that stands for all that a mail server did not take while it was away."""
+
+    total: int
+    first: list[Late]
+    """At most MAX_DIGESTED of them, the oldest first."""
+    until: Time
+    """When the latest of them was queued."""
+
+
+MAX_DIGESTED: Final = 50
+DIGEST: Final = "digest"
 MAX_NAMED: Final = 20
 OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
@@ -91,12 +112,16 @@ def plain(text: str) -> str:
     return "".join(one for one in text if one.isprintable())[:120]
 
 
-def encode(facts: Facts | HeldBack) -> bytes:
+def encode(facts: Facts | HeldBack | Digest) -> bytes:
     return _encoder.encode(facts)
 
 
 def decode_facts(content: bytes) -> Facts:
     return _facts.decode(content)
+
+
+def decode_digest(content: bytes) -> Digest:
+    return _digest.decode(content)
 
 
 def decode_held_back(content: bytes) -> HeldBack:
@@ -119,4 +144,5 @@ def _as_text(value: object) -> str:
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=_as_text)
 _facts: Final = msgspec.json.Decoder(Facts, dec_hook=decode_other)
+_digest: Final = msgspec.json.Decoder(Digest, dec_hook=decode_other)
 _held_back: Final = msgspec.json.Decoder(HeldBack, dec_hook=decode_other)

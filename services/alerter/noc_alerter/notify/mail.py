@@ -17,7 +17,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import CHANGED, HELD_BACK, OPENED, REMINDED, REPORT, Facts, HeldBack
+from noc_alerter.notify.letter import (
+    CHANGED,
+    DIGEST,
+    HELD_BACK,
+    OPENED,
+    REMINDED,
+    REPORT,
+    Digest,
+    Facts,
+    HeldBack,
+    Late,
+)
 from noc_bus.messages import Incident, Member, ReportMail
 from noc_bus.time import Time
 from noc_rules.correlate import Why
@@ -92,6 +103,8 @@ class Mailer:
 
     def write(self, one: Letter, queued_at: Time) -> bytes:
         """The mail as it is sent: the same bytes for every try, but for its boundary."""
+        if one.transition.startswith(DIGEST):
+            return self._digest(one, letters.decode_digest(one.facts), queued_at)
         if one.transition.startswith(HELD_BACK):
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
         if one.transition == REPORT:
@@ -117,6 +130,19 @@ class Mailer:
         message["X-NOC-Incident"] = one.incident
         message["X-NOC-Severity"] = facts.incident.severity or "major"
         return _filled(message, template, words)
+
+    def _digest(self, one: Letter, digest: Digest, queued_at: Time) -> bytes:
+        subject = f"[NOC] {digest.total:,} mails in one: the mail server did not take them"
+        words = {
+            "name": f"{digest.total:,} mails in one",
+            "address": "",
+            "since": at(digest.first[0].at, self.zone),
+            "until": at(digest.until, self.zone),
+            "first": [_late(late, self.zone) for late in digest.first],
+            "more": digest.total - len(digest.first),
+            "link": f"{self.public_url}/incidents?show=all" if self.public_url else "",
+        }
+        return _filled(self._message(one, subject, queued_at), "digest", words)
 
     def _held_back(self, one: Letter, held: HeldBack, queued_at: Time) -> bytes:
         subject = f"[NOC] {held.total} more {'outage' if held.total == 1 else 'outages'}: their mails are held back"
@@ -228,6 +254,14 @@ def _words(facts: Facts, public_url: str, zone: tzinfo) -> dict[str, Any]:
         "link": f"{public_url}/{_path(incident)}" if public_url else "",
         "acknowledge": f"{public_url}/incidents/{incident.id}?acknowledge" if public_url and ended is None else "",
     }
+
+
+def _late(late: Late, zone: tzinfo) -> str:
+    """A line of a digest: when it happened, and what stands in the subject of the mail that was not taken."""
+    incident, kind = late.facts.incident, late.transition.partition("-")[0]
+    happened = {OPENED: incident.opened_at, "resolved": incident.resolved_at}.get(kind) or late.at
+    words = _words(late.facts, "", zone)
+    return _short(f"{at(happened, zone)}: {words[_BRACKETS.get(kind, 'still')]}: {words['stem']}{_where(incident)}")
 
 
 def _state(incident: Incident) -> str:

@@ -8,8 +8,23 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from noc_alerter.ledger import WITHDRAW, Letter
-from noc_alerter.notify.letter import HELD_BACK, MAX_NAMED, REPORT, HeldBack, encode, encode_report
+from noc_alerter.notify.letter import (
+    DIGEST,
+    HELD_BACK,
+    MAX_DIGESTED,
+    MAX_NAMED,
+    REPORT,
+    Digest,
+    Facts,
+    HeldBack,
+    Late,
+    decode_facts,
+    encode,
+    encode_report,
+)
 from noc_bus.codec import decode
 from noc_bus.messages import Incident, ReportMail
 from noc_bus.time import DAY_MS, HOUR_MS, Time
@@ -51,6 +66,15 @@ AND NOT {_URGENT} AND recipient IN (SELECT value FROM json_each(?)) GROUP BY rec
 
 
 _TIDY_ROWS: Final = 500
+_LATE_MS: Final = 600_000
+_DIGEST_FROM: Final = 3
+"""So many mails of one recipient, each so late, are one."""
+_LATE: Final = f"""
+SELECT id, recipient, transition, created_at, letter FROM outbox
+WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition <> '{REPORT}' AND mail IS NULL AND created_at <= :late
+AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying))
+AND NOT ({_URGENT} AND incident IN (SELECT id FROM incident WHERE is_open)) ORDER BY created_at, id
+"""  # noqa: S608  # constants
 
 
 @dataclass(frozen=True)
@@ -211,6 +235,34 @@ class Outbox:
                 [(f"{REPORT}-{report.report}", REPORT, to, letter, now, now) for to in dict.fromkeys(report.to)],
             )
 
+    def digest(self, now: Time) -> None:
+        """The mail server takes mails again: what has waited for it for long becomes one mail for each recipient.
+
+        A critical target that is still DOWN keeps a mail of its own.
+        """
+        with self._lock:
+            flying = json.dumps(list(self._in_flight))
+            waiting = self._database.read("read", _LATE, {"late": now - _LATE_MS, "now": now, "flying": flying})
+            by_recipient: dict[str, list[tuple[int, Late]]] = {}
+            for number, recipient, transition, created_at, facts in waiting:
+                late = Late(at=Time(created_at), transition=transition, facts=_shortened(decode_facts(facts)))
+                by_recipient.setdefault(recipient, []).append((number, late))
+            for recipient, rows in by_recipient.items():
+                if len(rows) >= _DIGEST_FROM:
+                    self._digest(recipient, rows, now)
+
+    def _digest(self, recipient: str, rows: list[tuple[int, Late]], now: Time) -> None:
+        late = [one for _, one in rows]
+        digest = Digest(total=len(late), first=late[:MAX_DIGESTED], until=late[-1].at)
+        with self._database.transaction("write") as connection:
+            connection.executemany(
+                "UPDATE outbox SET state = 'digested', sent_at = NULL WHERE id = ?", [(number,) for number, _ in rows]
+            )
+            connection.execute(
+                "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (HELD_BACK, f"{DIGEST}-{int(now)}", recipient, encode(digest), now, now),
+            )
+
     def tidy(self, now: Time) -> None:
         with self._database.transaction("write") as connection:
             # Those of an open incident say who is to be told of its end.
@@ -239,3 +291,8 @@ class Outbox:
             if one.incident != HELD_BACK and not (one.is_critical and one.transition != "resolved")
         )
         return json.dumps([recipient for recipient, count in used.items() if count >= MAX_PER_HOUR])
+
+
+def _shortened(facts: Facts) -> Facts:
+    """With as many members as a line of a digest needs."""
+    return replace(facts, incident=replace(facts.incident, members=facts.incident.members[:1], evidence=[]))

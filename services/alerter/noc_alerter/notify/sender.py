@@ -59,6 +59,7 @@ class Sender:
         self._house_s = self._tidy_s = 0.0
         self._rest: tuple[Time, Time] | None = None
         self._failures = 0
+        self._was_away = True
         self._log = log.get("noc.alerter")
 
     @property
@@ -134,13 +135,21 @@ class Sender:
                 extra=log.values(server=words[:200]),
             )
             self._forget(row.letter.recipient)
-            if not row.letter.recipient.startswith(WEBHOOK):
-                self._failures = 0
             at = Time.now()
             unnoted.append(lambda: self.outbox.sent(row, at))
+            if not row.letter.recipient.startswith(WEBHOOK):
+                self._failures = 0
+                self._is_back(now)
         unnoted[0]()
         unnoted.clear()
         return True
+
+    def _is_back(self, now: Time) -> None:
+        """The mail server has taken a mail: the first one after it was away, or after our start?"""
+        with self._lock:
+            was_away, self._was_away = self._was_away, False
+        if was_away:
+            self.outbox.digest(now)
 
     def _rests(self, now: Time) -> bool:
         """Whether the server is given time; a clock that was put back ends that."""
@@ -153,6 +162,7 @@ class Sender:
         with self._lock:
             delay_s = min(_LONGEST_REST_S, retry_delay_s(self._failures, random.random()))
             self._failures += 1
+            self._was_away = True
             self._rest = now, Time(now + round(delay_s * 1000))
 
     def _outcome_of(self, row: Row, error: NotDelivered, now: Time) -> Callable[[], None]:

@@ -404,7 +404,7 @@ export interface SentMail {
   because: string;
   /** null: an older alerter's, or of no single incident */
   incident: string | null;
-  /** queued, sent, given-up, withdrawn (it was over before it could be sent) or told-before (by an alerter whose database was lost); new ones may come */
+  /** queued, sent, given-up, withdrawn (it was over before it could be sent), digested (part of the one mail that told of all after the mail server was away) or told-before (by an alerter whose database was lost); new ones may come */
   state: string;
   queued_at: string;
   sent_at: string | null;
