@@ -6,6 +6,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from noc_bus.messages import SiteState, Target, Verdict, VerdictState
 from noc_bus.time import Time
@@ -13,6 +14,9 @@ from noc_rules.verdict import Decision, Standing, decide, sites_of, vote
 
 # These follow from the views of sites; of the others only the judge knows since when they hold.
 _RESTS_ON_VIEWS = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.DOWN)
+
+# Of what is not defined any more.
+_UNKNOWN: Final = (True, 0)
 
 
 @dataclass(frozen=True)
@@ -54,28 +58,33 @@ class VerdictChange:
 
 
 class Agenda:
-    """Which targets are to be judged, parents before what is behind them, whatever order they came in."""
+    """Which targets are to be judged, parents before what is behind them, whatever order they came in.
+
+    Critical ones, and what they lie behind, come before all others: nobody has to wait for them until thousands are judged.
+    """
 
     def __init__(self) -> None:
-        self._ranks: dict[str, int] = {}
+        self._ranks: dict[str, tuple[bool, int]] = {}
         self._children: Mapping[str, list[str]] = {}
         self._waiting: set[str] = set()
-        self._heap: list[tuple[int, str]] = []
+        self._heap: list[tuple[tuple[bool, int], str]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def arrange(self, targets: Mapping[str, Target]) -> None:
         """Order by these definitions from now on."""
-        self._ranks, self._children = ranks(targets), children(targets)
-        self._heap = [(self._ranks.get(name, 0), name) for name in self._waiting]
+        first = _with_parents(targets, [one.id for one in targets.values() if one.critical])
+        self._ranks = {name: (name not in first, rank) for name, rank in ranks(targets).items()}
+        self._children = children(targets)
+        self._heap = [(self._ranks.get(name, _UNKNOWN), name) for name in self._waiting]
         heapq.heapify(self._heap)
 
     def add(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self._waiting:
                 self._waiting.add(name)
-                heapq.heappush(self._heap, (self._ranks.get(name, 0), name))
+                heapq.heappush(self._heap, (self._ranks.get(name, _UNKNOWN), name))
 
     def add_children(self, name: str) -> None:
         self.add(self.children(name))
@@ -91,6 +100,18 @@ class Agenda:
         _, name = heapq.heappop(self._heap)
         self._waiting.discard(name)
         return name
+
+
+def _with_parents(targets: Mapping[str, Target], names: Iterable[str]) -> set[str]:
+    """These, and whatever lies above them."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += targets[name].parents if name in targets else []
+    return found
 
 
 def ranks(targets: Mapping[str, Target]) -> dict[str, int]:

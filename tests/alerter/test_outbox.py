@@ -596,6 +596,24 @@ def test_one_slow_mail_holds_up_no_other(ledger: Ledger, running: Sender, post: 
     assert len(set(post.taken)) == 11
 
 
+def test_slow_mails_to_many_leave_room_for_a_critical_target_that_goes_down(
+    ledger: Ledger, running: Sender, post: PostOffice
+) -> None:
+    gate = threading.Event()
+    slow = [f"slow{number}@noc.test" for number in range(4)]
+    post.slow |= dict.fromkeys(slow, gate)
+    now = Time.now()
+    for number in range(4):
+        begin(ledger, f"n{number}", *slow, now=now)
+    running.wake()
+    wait_until(lambda: running.outbox.sending == 6, 10, "six slow ones under way")
+    begin(ledger, "urgent", OPS, now=now, critical=True)
+    running.wake()
+    wait_until(lambda: post.taken == [f"urgent opened {OPS}"], 10, "the critical one", seen=lambda: post.taken)
+    gate.set()
+    wait_until(lambda: running.outbox.counts() == {"sent": 17}, 20, "all of them", seen=running.outbox.counts)
+
+
 def test_the_end_of_an_incident_is_not_sent_while_its_opening_is(
     ledger: Ledger, running: Sender, post: PostOffice
 ) -> None:

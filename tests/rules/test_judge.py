@@ -49,6 +49,17 @@ def work_off(
     return order, verdicts
 
 
+def test_critical_targets_and_what_they_lie_behind_are_judged_before_all_others_parents_first() -> None:
+    others = [target(f"a-{n:03}", "a-000") if n else target("a-000") for n in range(500)]
+    mine = [target("z-core"), target("z-switch", "z-core"), target("z-shop", "z-switch", critical=True)]
+    targets = network(*others, *mine)
+    states = {(site, name): view(State.DOWN, 1, site, name) for site in SITES for name in targets}
+    order, verdicts = work_off(targets, states, sorted(targets))
+    assert order[:3] == ["z-core", "z-switch", "z-shop"]
+    assert order[3] == "a-000"
+    assert [verdicts[one.id].state for one in mine] == [VerdictState.DOWN, *[VerdictState.UNREACHABLE] * 2]
+
+
 def test_children_are_judged_after_their_parents_whatever_their_number_of_parents() -> None:
     """30 chains of a core, a switch and a host, all down at once: only the cores are outages."""
     chains = [

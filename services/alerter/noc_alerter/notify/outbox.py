@@ -38,6 +38,9 @@ LONGEST_PAUSE_MS: Final = 900_000
 _KEPT_DAYS: Final = 90
 _SHOWN_DAYS: Final = 7
 _IN_FLIGHT_PER_RECIPIENT: Final = 4
+# The sender has more threads: however slow other mails are, critical targets that go down wait for none of them.
+_IN_FLIGHT_NOT_URGENT: Final = 6
+_IN_FLIGHT_PER_RECIPIENT_URGENT: Final = 6
 _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 
 # Of a critical target that goes down.
@@ -54,7 +57,8 @@ WHERE incident <> '{HELD_BACK}' AND NOT {_URGENT} AND {_IS_MAIL} AND sent_at > :
 _NEXT: Final = f"""
 SELECT id, incident, transition, recipient, letter, mail, is_critical, because, created_at, attempts FROM outbox
 WHERE {_IS_DUE} AND (:with_mails OR NOT {_IS_MAIL}) AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
-AND recipient NOT IN (SELECT value FROM json_each(:busy))
+AND (CASE WHEN {_URGENT} THEN recipient NOT IN (SELECT value FROM json_each(:stuck))
+ELSE :has_room AND recipient NOT IN (SELECT value FROM json_each(:busy)) END)
 AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
 ORDER BY NOT {_URGENT}, incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
 LIMIT 1
@@ -122,6 +126,10 @@ class Outbox:
                 "day": DAY_MS,
                 "exhausted": self._exhausted(now),
                 "busy": json.dumps([one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT]),
+                "stuck": json.dumps(
+                    [one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT_URGENT]
+                ),
+                "has_room": len(flying) < _IN_FLIGHT_NOT_URGENT,
                 "threads": json.dumps([f"{one.incident} {one.recipient}" for one in flying]),
             }
             found = self._database.read("read", _NEXT, values)
