@@ -668,7 +668,7 @@ class Incident(Retained, kw_only=True, frozen=True):
         Meta(
             description="target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, "
             "target-partial, target-degraded, "
-            "site-blind, duplicate or broker-lost; new kinds may come"
+            "site-blind, duplicate, broker-lost or service-trouble; new kinds may come"
         ),
     ]
     severity: Annotated[Code | None, Meta(description="critical, major or minor; null: an older alerter's")] = None
@@ -977,6 +977,10 @@ class NotificationSettings(Message, kw_only=True, frozen=True):
     mail_to: Annotated[
         list[MailAddress], Meta(max_length=100, description="who is told of an incident when nobody else is")
     ] = []
+    heartbeat_url: Annotated[
+        str, Meta(max_length=1000, description="is asked for while the alerter can notice an outage; empty: none is")
+    ] = ""
+    heartbeat_s: Annotated[int, Meta(ge=10, le=3600, description="seconds between two heartbeats")] = 60
     contacts: Annotated[list[Contact], Meta(max_length=1000)] = []
     routes: Annotated[list[NotificationRoute], Meta(max_length=1000)] = []
 

@@ -24,6 +24,7 @@ class IncidentKind(StrEnum):
     SITE_BLIND = "site-blind"
     DUPLICATE = "duplicate"
     BROKER_LOST = "broker-lost"
+    SERVICE_TROUBLE = "service-trouble"
     MASS_OUTAGE = "mass-outage"
     TARGET_PARTIAL = "target-partial"
     TARGET_DEGRADED = "target-degraded"
@@ -61,13 +62,14 @@ class CauseCode(StrEnum):
     DUPLICATE_SITE = "duplicate-site"
     DUPLICATE_SERVICE = "duplicate-service"
     NO_BROKER = "no-broker"
+    SERVICE_TROUBLE = "service-trouble"
 
 
 class About(NamedTuple):
     """A thing that has at most one open incident at a time."""
 
     kind: str
-    """target, site, duplicate, broker, or other for what this version does not know."""
+    """target, site, duplicate, broker, service, or other for what this version does not know."""
     name: str
 
 
@@ -87,6 +89,10 @@ def of_duplicate(role: str, name: str) -> About:
     return About("duplicate", f"{role} {name}")
 
 
+def of_service(name: str) -> About:
+    return About("service", name)
+
+
 def abouts(incident: Incident) -> tuple[About, ...]:
     """What an incident is about. One of an unknown kind is about its targets or its site, as those known are."""
     match incident.kind:
@@ -94,7 +100,7 @@ def abouts(incident: Incident) -> tuple[About, ...]:
             return (BROKER,)
         case IncidentKind.DUPLICATE if incident.site:
             return (of_duplicate("prober", incident.site),)
-        case IncidentKind.DUPLICATE:
+        case IncidentKind.DUPLICATE | IncidentKind.SERVICE_TROUBLE:
             return (About("other", incident.id),)
     if members := open_members(incident):
         return tuple(of_target(one) for one in members)

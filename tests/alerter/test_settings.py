@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from noc_alerter.notify.smtp import NotDelivered
-from noc_bus.channels import ACKNOWLEDGEMENTS, SEALED, SENT_ANSWERS, SENT_QUERIES
+from noc_bus.channels import ACKNOWLEDGEMENTS, SEALED, SENT_ANSWERS, SENT_QUERIES, SERVICES
 from noc_bus.codec import encode
 from noc_bus.messages import (
     Acknowledgement,
@@ -20,6 +20,7 @@ from noc_bus.messages import (
     NotificationSettings,
     SealedSettings,
     SentQuery,
+    ServicePresence,
     State,
 )
 from noc_bus.sealed import seal
@@ -284,3 +285,28 @@ def test_the_clock_of_an_escalation_stands_still_while_it_is_muted(rig: Rig) -> 
     assert "boss@noc.test" not in [to for to, _ in recipients(rig)]
     rig.stays(200)
     assert "boss@noc.test" in [to for to, _ in recipients(rig)]
+
+
+# -- the NOC's own troubles
+
+
+def test_a_store_that_stays_away_is_an_incident_of_its_own_kind_that_a_route_can_tell_somebody_of(rig: Rig) -> None:
+    route = NotificationRoute(id="noc", name="NOC", contacts=["nights"], kinds=["service-trouble"])
+    put(rig, contacts=[NIGHTS], routes=[route])
+
+    def says(trouble: str | None) -> None:
+        at = Time(rig.now)
+        one = ServicePresence(service="recorder", online=True, since=rig.now, instance="r", at=at, trouble=trouble)
+        rig.others.publish(SERVICES, one)
+
+    for _ in range(15):
+        says("the store refuses: no space left")
+        rig.stays(10)
+    (one,) = rig.open
+    assert (one.kind, one.code) == ("service-trouble", "service-trouble")
+    assert recipients(rig) == [("nights@noc.test", "NOC PROBLEM")]
+    rig.restart()
+    says(None)
+    rig.stays(10)
+    assert rig.open == []
+    assert recipients(rig)[1:] == [("nights@noc.test", "RECOVERED")]

@@ -49,8 +49,11 @@ class WebhookSink:
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
+                length = int(self.headers["Content-Length"] or 0)
                 sink.posted.append(Posted(self.path, dict(self.headers), self.rfile.read(length)))
                 if sink.mode == "hang":
                     sink.released.wait(60)

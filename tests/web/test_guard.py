@@ -71,6 +71,8 @@ MAY: Final = {
     "GET /notification-routes": VIEWER,
     "PUT /notification-routes/{route}": ADMIN,
     "DELETE /notification-routes/{route}": ADMIN,
+    "GET /notifications/heartbeat": ADMIN,
+    "PUT /notifications/heartbeat": ADMIN,
     "GET /notifications/who": VIEWER,
     "GET /notifications/sent": VIEWER,
     "GET /report-mails": VIEWER,

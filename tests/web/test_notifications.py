@@ -98,12 +98,12 @@ def test_a_contact_that_somebody_names_is_not_deleted(furnished: Service) -> Non
     [
         ("contacts/x", {"mails": []}, "name", "name is missing; use"),
         ("contacts/x", {"name": "X", "mails": ["bob"]}, "mails", 'use a list of at most 20, each a mail address'),
-        ("contacts/x", {"name": "X", "zone": "Mars/Crater"}, "zone", "use the name of a time zone, like Europe/Paris"),
+        ("contacts/x", {"name": "X", "zone": "Mars/Crater"}, "zone", "use the name of a time zone that is known here"),
         ("contacts/x", {"name": "X", "webhook_url": "ftp://x.test"}, "webhook_url", "not http or https"),
         ("contacts/x", {"name": "X", "webhook_url": "https://x.test", "webhook_secret": "x"}, "webhook_secret", "whsec_"),
         ("contacts/X", {"name": "X"}, "id", "lower-case letters"),
         ("contacts/x", {"name": "X", "colour": "red"}, "colour", "is not an option"),
-        ("notification-routes/x", {"name": "X", "contacts": []}, "contacts", "contacts is missing"),
+        ("notification-routes/x", {"name": "X", "contacts": []}, "contacts", "contacts: [] is not accepted"),
         ("notification-routes/x", {"name": "X", "contacts": ["gone"]}, "contacts", "'gone' is no contact; add it first"),
         ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "hours": "at dusk"}, "hours", "use days and hours like"),
         ("notification-routes/x", {"name": "X", "contacts": ["a@b"], "zone": "../x"}, "zone", "the name of a time zone"),
@@ -151,3 +151,19 @@ def test_a_webhook_s_secret_is_made_and_shown_once_and_its_address_is_for_admini
     assert made["webhook_secret"] not in str(admin.get("contacts")) + str(admin.get("audit"))
     admin.api("PUT", "contacts/desk", {"name": "Desk", "mails": ["desk@noc.test"]})
     assert (taken().webhook_url, taken().webhook_secret) == ("", "")
+
+
+def test_the_alerter_gets_the_heartbeat_sealed_beside_all_the_rest(furnished: Service, tmp_path: Path) -> None:
+    key = SealingKey(tmp_path / "alerter.key")
+    furnished.others.publish(SERVICES, ServicePresence(service="alerter", online=True, sealing_key=key.public))
+    furnished.let_pass(1)
+    admin = furnished.by("admin")
+    admin.api("PUT", "notifications/heartbeat", {"url": "https://ping.test/t0ken", "every_s": 30})
+    (sealed,) = furnished.hub.now(SEALED)
+    found = decode(key.opened(sealed.content), NotificationSettings)
+    assert (found.heartbeat_url, found.heartbeat_s, found.mail_to) == ("https://ping.test/t0ken", 30, ["ops@noc.test"])
+    assert admin.get("notifications/heartbeat") == {"url": "https://ping.test/t0ken", "every_s": 30}
+    assert "t0ken" not in str(admin.get("audit"))
+    refused = admin.api("PUT", "notifications/heartbeat", {"url": "ping.test"}, status=422)
+    assert [one["field"] for one in refused["errors"]] == ["url"]
+    admin.api("PUT", "notifications/heartbeat", {"url": "x", "every_s": 1}, status=422)

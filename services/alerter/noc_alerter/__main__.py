@@ -15,6 +15,7 @@ from noc_alerter.config import SETTINGS, Config
 from noc_alerter.lease import RENEWED_EVERY_S, Lease
 from noc_alerter.ledger import Ledger
 from noc_alerter.notify.channels import Channels
+from noc_alerter.notify.heartbeat import Heartbeat
 from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
 from noc_alerter.notify.sender import Sender
@@ -54,6 +55,9 @@ def run(config: Config, stop: threading.Event) -> None:
     Trials(session, channels.try_one, lambda: settings.means, lambda: alerter.is_silenced)
     queries = Queries(session, ledger, lambda: alerter.is_silenced)
     report_mails = ReportMails(session, sender.outbox, post.wake, lambda: alerter.is_silenced)
+    heartbeat = Heartbeat(lambda: settings.means, lambda: alerter.is_well)
+    alerter.heartbeat = heartbeat
+    senders.append(heartbeat.start(stop))
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
@@ -63,7 +67,7 @@ def run(config: Config, stop: threading.Event) -> None:
             _renew(lease)
             session.check()
             if not all(thread.is_alive() for thread in senders):
-                raise RuntimeError("a thread that sends mails has ended by itself")
+                raise RuntimeError("a thread that tells people has ended by itself")
         alerter.tick(Time.now())
         queries.tick()
         report_mails.tick()

@@ -49,7 +49,7 @@ from noc_rules import correlate, grouping, muting
 from noc_rules.cases import Draft
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.grouping import Falls, World
-from noc_rules.incident import BROKER, About, of_duplicate, of_site
+from noc_rules.incident import BROKER, About, of_duplicate, of_service, of_site
 from noc_rules.judge import VerdictChange
 from noc_rules.maintenance import Schedule
 from noc_rules.muting import Quiet
@@ -64,6 +64,7 @@ _SETTLED_AT_THE_LATEST_S: Final = PRESENCE_EVERY_S + 2.0
 _RESENT_MS: Final = 72 * 3_600_000
 _ENDED: Final = (VerdictState.UP, VerdictState.DEGRADED)
 _PAUSE_S: Final = 5.0
+_STUCK_S: Final = 30.0
 
 
 class Mail(Protocol):
@@ -73,6 +74,15 @@ class Mail(Protocol):
     def seen(self, incident: str, now: Time) -> None: ...
     def figures(self, now: Time) -> dict[str, float]: ...
     def trouble(self, now: Time) -> tuple[str, str] | None: ...
+
+
+class Heart(Protocol):
+    """What the alerter needs to know of its sign of life to somebody outside."""
+
+    @property
+    def beats(self) -> int: ...
+    @property
+    def trouble(self) -> str | None: ...
 
 
 class Alerter:
@@ -129,6 +139,8 @@ class Alerter:
         self._ticked_s = self._each_s = self._aged_s = clock()
         self._retry_at_s = 0.0
         self._fault: str | None = None
+        self._troubled: dict[str, tuple[Time, float]] = {}
+        self.heartbeat: Heart | None = None
         self._recorder = _Recorder()
         bus.subscribe(INCIDENTS, self._on_own_incident)
         bus.subscribe(SERVICES, self._recorder.on_presence, service="recorder")
@@ -161,6 +173,12 @@ class Alerter:
     def is_silenced(self) -> bool:
         """Whether another alerter was there first: nobody must hear of this one's work."""
         return self._announcer.is_silenced
+
+    @property
+    def is_well(self) -> bool:
+        """Whether an outage would be noticed and kept now. From any thread."""
+        is_alive = self._clock() - self._ticked_s < _STUCK_S
+        return is_alive and self.is_settled and self._fault is None and not self.is_silenced
 
     @property
     def is_settled(self) -> bool:
@@ -231,7 +249,12 @@ class Alerter:
         if now_s - self._each_s >= _EACH_S:
             self._each_s = now_s
             self._verdicts.judge_removed(about.name for about in self._incidents.open if about.kind == "target")
-            for step in (*self._watch_sites(now), *self._watch_doubles(now), *self._let_unknown_go(now)):
+            for step in (
+                *self._watch_sites(now),
+                *self._watch_doubles(now),
+                *self._watch_services(now),
+                *self._let_unknown_go(now),
+            ):
                 draft.take(step, now_s)
             self._watch_names(draft, now)
             grouping.of_flapping(draft, now, now_s)
@@ -344,6 +367,28 @@ class Alerter:
         ]
         return [step for step in steps if step]
 
+    def _watch_services(self, now: Time) -> list[IncidentChange]:
+        """What the others say keeps them from their work. What keeps us from telling people is on every page."""
+        now_s = self._clock()
+        troubles = {
+            name: one.trouble
+            for name, one in self._services.items().items()
+            if name != "alerter" and one.online and one.trouble
+        }
+        for name in self._troubled.keys() - troubles.keys():
+            del self._troubled[name]
+        steps = []
+        open_ones = {about.name for about in self._incidents.open if about.kind == "service"}
+        for name in sorted(troubles.keys() | open_ones):
+            one = self._services.get(name)
+            if name not in troubles and (one is None or not one.online):
+                # Who is gone has not recovered.
+                continue
+            since, since_s = self._troubled.setdefault(name, (now, now_s)) if name in troubles else (None, now_s)
+            found = self._found(of_service(name))
+            steps.append(correlate.of_service_trouble(name, troubles.get(name), since, now_s - since_s, found, now))
+        return [step for step in steps if step]
+
     def _watch_names(self, draft: Draft, now: Time) -> None:
         world = self._world()
         for change, for_s in self._verdicts.unresolvable():
@@ -410,6 +455,8 @@ class Alerter:
                 code, trouble = self._mail.trouble(now) or (None, None)
             except DatabaseFault as fault:
                 code, trouble = "ledger-fault", str(fault)
+        if trouble is None and self.heartbeat and self.heartbeat.trouble:
+            code, trouble = "heartbeat-refused", self.heartbeat.trouble
         if trouble is None:
             code, trouble = why_nobody(self._settings.means) or (None, None)
         said = presence("alerter", self._since, figures, trouble[:500] if trouble else None, code)

@@ -38,6 +38,8 @@ class Means:
     sender: str = ""
     book: Book = field(default_factory=Book)
     """Who there is to be told."""
+    heartbeat_url: str = field(default="", repr=False)
+    heartbeat_s: int = 60
 
     @property
     def mail_to(self) -> tuple[str, ...]:
@@ -129,6 +131,8 @@ def _means(config: Config, found: NotificationSettings) -> Means:
             routes=tuple(found.routes),
             everybody=config.mail_to or tuple(found.mail_to),
         ),
+        heartbeat_url=found.heartbeat_url,
+        heartbeat_s=found.heartbeat_s,
     )
 
 

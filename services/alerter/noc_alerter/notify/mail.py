@@ -74,12 +74,14 @@ _STATES: Final = {
     IncidentKind.SITE_BLIND: "BLIND",
     IncidentKind.DUPLICATE: "DUPLICATE",
     IncidentKind.BROKER_LOST: "NO BROKER",
+    IncidentKind.SERVICE_TROUBLE: "NOC PROBLEM",
 }
 # What stands where the state stood, for endings that are no new state of a target.
 _ENDS: Final = {
     Why.SITE_RECOVERED: "RECOVERED",
     Why.DUPLICATE_GONE: "RECOVERED",
     Why.BROKER_CAME_BACK: "RECOVERED",
+    Why.SERVICE_RECOVERED: "RECOVERED",
     Why.MERGED: "MERGED",
 }
 # What of the words a subject has in its brackets, by template.

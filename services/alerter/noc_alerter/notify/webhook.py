@@ -17,7 +17,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult
@@ -53,14 +53,22 @@ def deliver(receiver: Receiver, message: Message, now_s: int, longest_s: float =
     `now_s`: seconds since 1970, for the signature. `longest_s`: after this it is left, whatever it does.
     """
     try:
-        parts = parsed_url(receiver.url)
         headers = _headers(receiver, message, now_s)
     except ValueError as error:
         raise NotDelivered(f"the webhook cannot be used: {error}", can_retry=True) from None
+    return ask("POST", receiver.url, message.body, headers, longest_s)
+
+
+def ask(method: str, url: str, body: bytes | None, headers: Mapping[str, str], longest_s: float = _LONGEST_S) -> str:
+    """The words of whoever answers at this address, where it is not a refusal. Raises NotDelivered."""
+    try:
+        parts = parsed_url(url)
+    except ValueError as error:
+        raise NotDelivered(f"the address cannot be used: {error}", can_retry=True) from None
     where = parts.hostname or ""
     try:
         with _connected(parts, longest_s) as connection:
-            connection.request("POST", _path(parts), message.body, headers)
+            connection.request(method, _path(parts), body, {"User-Agent": _USER_AGENT, **headers})
             answer = connection.getresponse()
             words = answer.read(4 * _MOST_WORDS).decode(errors="replace")
     except ssl.SSLError as error:
@@ -85,7 +93,6 @@ def signature(secret: str, message: Message, now_s: int) -> str:
 def _headers(receiver: Receiver, message: Message, now_s: int) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
-        "User-Agent": _USER_AGENT,
         "webhook-id": message.id,
         "webhook-timestamp": str(now_s),
         "webhook-signature": signature(receiver.secret, message, now_s),

@@ -434,6 +434,11 @@ class WouldBeTold(TypedDict):
     is_mail_set_up: Annotated[bool, Meta(description="false: nobody is mailed before there is a mail server")]
 
 
+class Heartbeat(TypedDict):
+    url: Annotated[str, Meta(description="empty: none is set")]
+    every_s: int
+
+
 class Sent(TypedDict):
     mails: list[SentMail]
     total: int

@@ -207,6 +207,11 @@ class MailChanges(Body):
     mail_to: Annotated[list[MailAddress], Meta(max_length=100)] | None = None
 
 
+class HeartbeatFields(Body):
+    url: Annotated[str, Meta(max_length=1000, description="https://host/path; empty: none")]
+    every_s: Annotated[int, Meta(ge=10, le=3600)] = 60
+
+
 class MailTestRequest(Body):
     """Left out: to whoever is told when nobody else is."""
 

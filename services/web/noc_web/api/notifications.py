@@ -11,7 +11,7 @@ from noc_rules.incident import IncidentKind, Severity
 from noc_rules.mail_server import parse_addresses
 from noc_rules.telling import Book, Occasion, addresses, match, told
 from noc_web.api import answers
-from noc_web.api.bodies import ContactFields, RouteFields
+from noc_web.api.bodies import ContactFields, HeartbeatFields, RouteFields
 from noc_web.api.route import MOMENT, SLUG, Ask, Query, Route
 from noc_web.auth.actor import Actor
 from noc_web.catalog.catalog import Catalog
@@ -115,6 +115,20 @@ def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, pu
     }
 
 
+def get_heartbeat(ask: Ask, notifications: Notifications) -> object:
+    settings = notifications.read()
+    return {"url": settings.heartbeat_url, "every_s": settings.heartbeat_s}
+
+
+def put_heartbeat(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    body = ask.read(HeartbeatFields)
+    book.check_url("url", body.url)
+    notifications.put_heartbeat(body.url, body.every_s)
+    host = urlsplit(body.url).hostname or ""
+    catalog.note(ask.actor.signature, "change heartbeat", host, {"every_s": body.every_s})
+    return {"url": body.url, "every_s": body.every_s}
+
+
 def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> object:
     if not picture.services().get("alerter"):
         raise ProblemError(
@@ -180,6 +194,24 @@ ROUTES = (
         answer=NotificationRoute,
     ),
     Route("DELETE", "/notification-routes/{route}", "admin", "Delete a route.", delete_route, status=204),
+    Route(
+        "GET",
+        "/notifications/heartbeat",
+        "admin",
+        "Where the alerter gives a sign of life, and how often.",
+        get_heartbeat,
+        answer=answers.Heartbeat,
+    ),
+    Route(
+        "PUT",
+        "/notifications/heartbeat",
+        "admin",
+        "Have the alerter ask for an address every so often while it can notice an outage, so that whoever answers there "
+        "can raise the alarm once it no longer does.",
+        put_heartbeat,
+        body=HeartbeatFields,
+        answer=answers.Heartbeat,
+    ),
     Route(
         "GET",
         "/notifications/who",

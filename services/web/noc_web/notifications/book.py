@@ -33,7 +33,7 @@ def contact(name: str, body: object, before: NotificationSettings) -> Contact:
         _missing(given, "name", CONTACT),
         _wrong_hours(given, "quiet_hours"),
         _wrong_zone(given),
-        _wrong_url(given),
+        _wrong_url("webhook_url", given.get("webhook_url", "")),
         _wrong_secret(given),
         _too_many(name, before.contacts),
     )
@@ -112,14 +112,18 @@ def _wrong_zone(given: Mapping[str, Any]) -> FieldError | None:
     return FieldError("zone", sentence, ProblemCode.DOES_NOT_FIT)
 
 
-def _wrong_url(given: Mapping[str, Any]) -> FieldError | None:
-    url = given.get("webhook_url", "")
+def check_url(name: str, url: str) -> None:
+    """Raises ProblemError 422 for what is no address to connect to; none at all is one."""
+    _raise_for(_wrong_url(name, url))
+
+
+def _wrong_url(name: str, url: str) -> FieldError | None:
     try:
         if url:
             parsed_url(url)
     except ValueError as error:
-        sentence = f"webhook_url: {url[:80]!r} is not accepted ({error}); use {URL_ACCEPTS}."
-        return FieldError("webhook_url", sentence, ProblemCode.DOES_NOT_FIT)
+        sentence = f"{name}: {url[:80]!r} is not accepted ({error}); use {URL_ACCEPTS}."
+        return FieldError(name, sentence, ProblemCode.DOES_NOT_FIT)
     return None
 
 

@@ -24,6 +24,7 @@ from noc_web.database.opening import Database
 
 _READER: Final = "alerter"
 _MAIL: Final = "mail"
+_HEARTBEAT: Final = "heartbeat"
 _CONTACT: Final = "contact"
 _ROUTE: Final = "route"
 
@@ -41,8 +42,8 @@ class Notifications:
         found: dict[str, Any] = {}
         parts: dict[str, list[Any]] = {_CONTACT: [], _ROUTE: []}
         for kind, value in self._database.rows("SELECT kind, value FROM notification ORDER BY kind, id"):
-            if kind == _MAIL:
-                found = json.loads(value)
+            if kind in (_MAIL, _HEARTBEAT):
+                found |= json.loads(value)
             else:
                 parts[kind].append(json.loads(value))
         whole = found | {"contacts": parts[_CONTACT], "routes": parts[_ROUTE]}
@@ -56,6 +57,11 @@ class Notifications:
             _put(connection, _MAIL, "", new)
         differing = {name: new[name] for name in new if new[name] != old[name]}
         return differing | ({"mail_password": "changed"} if "mail_password" in differing else {})
+
+    def put_heartbeat(self, url: str, every_s: int) -> None:
+        """`url` empty: none."""
+        with self._changing() as connection:
+            _put(connection, _HEARTBEAT, "", {"heartbeat_url": url, "heartbeat_s": every_s})
 
     def put_contact(self, change: Callable[[NotificationSettings], Contact]) -> Contact:
         """Add or replace what `change` makes, seeing all there is."""

@@ -21,6 +21,7 @@ export default function Notifications() {
     <${Question} of=${[contacts.answer, routes.answer]} />
     <${Routes} loaded=${routes} contacts=${contacts.answer?.contacts ?? []} />
     <${Contacts} loaded=${contacts} />
+    ${may("admin") ? html`<${Heartbeat} />` : null}
     <${Sent} />
   `;
 }
@@ -149,7 +150,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     groups: [...new Set(known.map((row) => row.group).filter(Boolean))].slice(0, 200),
     tags: [...new Set(known.flatMap((row) => row.tags))].slice(0, 200),
     severities: SEVERITIES,
-    kinds: ["target-down", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost"],
+    kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble"],
   };
   return html`
     <${Dialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} onClose=${onClose} testid="route-form">
@@ -266,6 +267,36 @@ function ContactForm({ contact, onClose, onSaved }) {
         <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
       </form>
     <//>
+  `;
+}
+
+function Heartbeat() {
+  const { answer, error, again } = useLoaded("/notifications/heartbeat");
+  return html`
+    <section class="panel" aria-label="Heartbeat">
+      <h2>Heartbeat</h2>
+      <p class="help">While the alerter can notice an outage it asks for this address every so often. A service that raises the alarm when nobody asks any more tells you that NOC itself is gone.</p>
+      <${Trouble} error=${error} />
+      ${answer ? html`<${HeartbeatForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />` : error ? null : html`<p class="empty">Loading…</p>`}
+    </section>
+  `;
+}
+
+/** @param {{kept: {url: string, every_s: number}, onSaved: () => void}} given */
+function HeartbeatForm({ kept, onSaved }) {
+  const [typed, setTyped] = useState({ url: kept.url, every_s: String(kept.every_s) });
+  const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((before) => ({ ...before, [name]: value }));
+  const { run, busy, error } = useAction(async () => {
+    await api.put("/notifications/heartbeat", { url: typed.url.trim(), every_s: Number(typed.every_s) });
+    onSaved();
+  });
+  return html`
+    <form class="options mail-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+      <${Trouble} error=${error} fields=${["url", "every_s"]} />
+      <${Text} name="url" label="Address" hint="https://example.org/ping/…; blank: none" typed=${typed} put=${put} error=${error} />
+      <${Text} name="every_s" label="Every so many seconds" typed=${typed} put=${put} error=${error} />
+      <p><button class="primary" disabled=${busy}>Save</button></p>
+    </form>
   `;
 }
 
