@@ -45,6 +45,8 @@ export function Audit() {
 function change({ before, after, detail }) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   const said = (/** @type {any} */ value) => (value === undefined ? "–" : JSON.stringify(value));
-  if (names.length) return names.map((name) => `${name}: ${said(before[name])} → ${said(after[name])}`).join(", ");
+  const isNew = !Object.keys(before).length;
+  const one = (/** @type {string} */ name) => (isNew ? `${name}: ${said(after[name])}` : `${name}: ${said(before[name])} → ${said(after[name])}`);
+  if (names.length) return names.map(one).join(", ");
   return Object.keys(detail ?? {}).length ? JSON.stringify(detail) : "";
 }

@@ -31,7 +31,7 @@ export function Tokens() {
       <input name="token-name" aria-label="Name of the token" placeholder="what it is for" value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} />
       <select aria-label="Role" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
       <select aria-label="How long it counts" value=${days} onChange=${(/** @type {any} */ event) => setDays(event.currentTarget.value)}>${DAYS.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
-      <input name="token-areas" aria-label="What it may reach" placeholder="reports, metrics (blank: all)" value=${areas} onInput=${(/** @type {any} */ event) => setAreas(event.currentTarget.value)} />
+      <input name="token-areas" aria-label="What it may reach" placeholder="areas (blank: all)" title="first words of the API's paths, such as reports or metrics" value=${areas} onInput=${(/** @type {any} */ event) => setAreas(event.currentTarget.value)} />
       <button class="primary" disabled=${creation.busy || !name.trim()}>Create a token</button>
     </form>
     <${Trouble} error=${creation.error ?? error} />
