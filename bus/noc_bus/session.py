@@ -364,10 +364,16 @@ def why_unreachable(error: OSError, broker: Broker) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _NOT_NOW:
             return f"its certificate is not valid now ({error.verify_message}); check the clock of this machine"
+        if broker.joined and broker.authority is None:
+            return (
+                f"its certificate is not one that this machine trusts ({error.verify_message}); "
+                "check the address, and whether another proxy in between opens TLS"
+            )
         if broker.joined:
             return (
                 f"its certificate is not one of the NOC that made this token ({error.verify_message}); "
-                f"check the address, or get another token with `noc site rotate {broker.joined}`"
+                "check the address, and whether a proxy in between opens TLS, "
+                f"or get another token with `noc site rotate {broker.joined}`"
             )
         return (
             f"its certificate is not accepted ({error.verify_message}); "
@@ -376,6 +382,9 @@ def why_unreachable(error: OSError, broker: Broker) -> str:
     if isinstance(error, ssl.SSLError):
         return f"it does not speak TLS there ({error.reason or error}); check the address"
     reason = error.strerror or str(error)
+    if isinstance(error, mqtt.WebsocketConnectionError) and broker.joined and broker.authority is None:
+        where = f"at {broker.path}, to the path /mqtt of the listener"
+        return f"{reason}; check that its proxy passes WebSockets on {where}"
     if broker.joined:
         return f"{reason}; check that NOC runs there with --listen, and that port {broker.port} is open on the way"
     return reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from noc_web.broker.accounts import Arrangement
 from tests.launcher.conftest import Noc
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
+from tests.parts.tls_proxy import TlsProxy
 from tests.parts.waiting import wait_until
 
 
@@ -87,7 +89,9 @@ def test_a_token_of_another_noc_is_known_by_its_authority(middle: Middle, tmp_pa
     found = failed(replace(middle.key, authority=other))
     assert found.name == "tls"
     assert "its certificate is not one of the NOC that made this token (" in found.text
-    assert found.text.endswith("check the address, or get another token with `noc site rotate paris`")
+    assert found.text.endswith(
+        "check the address, and whether a proxy in between opens TLS, or get another token with `noc site rotate paris`"
+    )
 
 
 def test_where_nothing_listens_the_listener_and_the_way_are_to_be_checked(middle: Middle) -> None:
@@ -110,6 +114,36 @@ def test_a_name_that_is_none_is_to_be_checked(middle: Middle, own_network: None)
     found = failed(replace(middle.key, urls=("wss://noc.invalid:8883",)))
     assert found.name == "name"
     assert found.text.startswith("noc.invalid cannot be resolved (")
+
+
+def test_a_site_joins_through_the_proxy_of_browsers_at_any_path(
+    middle: Middle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Port 443 alone is open: the proxy's own certificate is one that the site's system trusts."""
+    made = authority.certify(tmp_path, tmp_path, ["127.0.0.1"])
+    with TlsProxy(made.certificate, made.key, "/from/sites", middle.port, "/mqtt") as proxy:
+        key = replace(middle.key, urls=(f"wss://127.0.0.1:{proxy.port}/from/sites",), authority=b"")
+        assert failed(key).name == "tls"
+        assert "is not one that this machine trusts" in failed(key).text
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / authority.CERTIFICATE))
+        assert [one.level for one in walk(key.broker())] == ["ok"] * 4
+
+
+# Where the upgrade is refused, paho leaves its socket to Python's collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_proxy_that_passes_no_websocket_on_is_told(
+    middle: Middle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = authority.certify(tmp_path, tmp_path, ["127.0.0.1"])
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / authority.CERTIFICATE))
+    with TlsProxy(made.certificate, made.key, "/from/sites", middle.port, "/mqtt") as proxy:
+        key = replace(middle.key, urls=(f"wss://127.0.0.1:{proxy.port}/elsewhere",), authority=b"")
+        found = failed(key)
+        gc.collect()
+    assert found.name == "login"
+    assert found.text.endswith(
+        "check that its proxy passes WebSockets on at /elsewhere, to the path /mqtt of the listener"
+    )
 
 
 def test_the_doctor_of_a_site_walks_the_chain(middle: Middle, noc: Noc, tmp_path: Path) -> None:

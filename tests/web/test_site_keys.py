@@ -139,6 +139,18 @@ def test_an_address_that_cannot_be_one_is_refused(listening: Service) -> None:
         assert refused["errors"][0]["field"] == "addresses", address
 
 
+def test_a_site_behind_a_proxy_of_browsers_gets_its_address_alone_and_trusts_what_its_system_does(
+    listening: Service,
+) -> None:
+    admin = listening.by("admin")
+    key = join.parse(admin.api("POST", "site-keys/paris", {"through": "https://noc.example/sites"})["join"])
+    assert (key.urls, key.authority) == (("wss://noc.example/sites",), b"")
+    assert (key.broker().port, key.broker().path) == (443, "/sites")
+    for wrong in ("noc.example", "http://noc.example", "https://", "https://a@b/", "https://x:99999/", "https://x/?a"):
+        refused = admin.api("PUT", "site-keys/paris", {"through": wrong}, status=422)
+        assert refused["errors"][0]["field"] == "through", wrong
+
+
 def test_a_name_that_cannot_be_a_site_s_gets_no_key(listening: Service) -> None:
     admin = listening.by("admin")
     for site in ("web", "reader", "-x", "UPPER"):

@@ -29,7 +29,7 @@ from noc_web.auth.actor import ROLES
 from noc_web.auth.author import Author
 from noc_web.broker.accounts import BrokerAccounts, SiteKey
 from noc_web.broker.files import BrokerFiles
-from noc_web.broker.sites import NewKey, SiteKeys
+from noc_web.broker.sites import NewKey, SiteKeys, Way
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from noc_web.database.opening import Database
@@ -130,6 +130,13 @@ def _add_site_commands(known: Any) -> None:
             help="where the site reaches this machine, before the addresses that this machine knows of; may be repeated",
         )
         command.add_argument(
+            "--through",
+            metavar="URL",
+            default="",
+            help="the https:// address of a proxy by which alone the site reaches this machine, such as "
+            "https://noc.example/sites; it passes WebSockets on to https://THIS-MACHINE:8883/mqtt",
+        )
+        command.add_argument(
             "--json", action="store_true", help='{"site": NAME, "join": TOKEN} alone on standard output'
         )
     for name, act, text in (
@@ -226,11 +233,9 @@ def _site_keys(folder: Path) -> Iterator[SiteKeys]:
         yield SiteKeys(Catalog(database), accounts, BrokerFiles(accounts))
 
 
-def _give_key(
-    make: Callable[[SiteKeys, str, Sequence[str], str], NewKey], folder: Path, arguments: argparse.Namespace
-) -> None:
+def _give_key(make: Callable[[SiteKeys, str, Way, str], NewKey], folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
-        key = make(keys, arguments.site, arguments.address, _who())
+        key = make(keys, arguments.site, Way(arguments.address, arguments.through), _who())
     if arguments.json:
         print(json.dumps({"site": key.site, "join": key.token}))
         return

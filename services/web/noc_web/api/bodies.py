@@ -173,6 +173,14 @@ class KeyRequest(Body):
             description="where the site reaches the broker, before the addresses that this machine knows of",
         ),
     ] = ()
+    through: Annotated[
+        str,
+        Meta(
+            max_length=300,
+            description="the https:// address of a proxy by which alone the site reaches the broker; it passes "
+            "WebSockets on to the path /mqtt of the listener for sites; empty: none",
+        ),
+    ] = ""
 
 
 class KeyChange(Body):

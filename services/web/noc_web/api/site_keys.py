@@ -5,7 +5,7 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import KeyChange, KeyRequest
 from noc_web.api.route import Ask, Route
-from noc_web.broker.sites import SiteKeys
+from noc_web.broker.sites import SiteKeys, Way
 
 
 def list_keys(ask: Ask, site_keys: SiteKeys) -> object:
@@ -13,13 +13,17 @@ def list_keys(ask: Ask, site_keys: SiteKeys) -> object:
 
 
 def add_key(ask: Ask, site_keys: SiteKeys) -> object:
-    key = site_keys.add(ask["site"], ask.read(KeyRequest).addresses, ask.actor.signature)
+    key = site_keys.add(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature)
     return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
 
 
 def rotate_key(ask: Ask, site_keys: SiteKeys) -> object:
-    key = site_keys.rotate(ask["site"], ask.read(KeyRequest).addresses, ask.actor.signature)
+    key = site_keys.rotate(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature)
     return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
+
+
+def _way(wanted: KeyRequest) -> Way:
+    return Way(wanted.addresses, wanted.through)
 
 
 def change_key(ask: Ask, site_keys: SiteKeys) -> object:

@@ -20,6 +20,7 @@ from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 _ADDRESS: Final = re.compile(
     r"(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
 )
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class NewKey:
     site: str
     token: str
     expires_at: Time
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a site is to reach the broker. `addresses` come before those that the listener has; `through`: only by that
+    https:// address of a proxy, which passes WebSockets on to the listener's path /mqtt."""
+
+    addresses: Sequence[str] = ()
+    through: str = ""
 
 
 class SiteKeys:
@@ -43,25 +53,25 @@ class SiteKeys:
     def has_key(self, site: str) -> bool:
         return any(key.site == site for key in self.listed())
 
-    def add(self, site: str, addresses: Sequence[str], who: str) -> NewKey:
+    def add(self, site: str, way: Way, who: str) -> NewKey:
         """Set a site up, and give it a key. One that is set up and has none gets one. Raises ProblemError 409, 422."""
-        urls = _urls(self._accounts.arrangement(), addresses)
+        urls = _urls(self._accounts.arrangement(), way)
         if self.has_key(site):
             sentence = f"The site {site} has a key already; `noc site rotate {site}` replaces it."
             raise ProblemError(409, sentence, code=ProblemCode.EXISTS)
         if site not in self._catalog.contents().sites:
             self._catalog.add_site({"id": site, "label": site}, who)
-        return self._new_key(site, urls, who, "create site key")
+        return self._new_key(site, urls, way, who, "create site key")
 
-    def rotate(self, site: str, addresses: Sequence[str], who: str) -> NewKey:
+    def rotate(self, site: str, way: Way, who: str) -> NewKey:
         """Another key for a site that is set up; an earlier one is worth nothing from now on.
 
         Raises ProblemError 404, 409, 422.
         """
         if site not in self._catalog.contents().sites:
             raise ProblemError(404, f"No site {site[:80]!r} is set up.")
-        urls = _urls(self._accounts.arrangement(), addresses)
-        return self._new_key(site, urls, who, "rotate site key")
+        urls = _urls(self._accounts.arrangement(), way)
+        return self._new_key(site, urls, way, who, "rotate site key")
 
     def set_disabled(self, site: str, *, is_disabled: bool, who: str) -> None:
         """Raises ProblemError 404, 409."""
@@ -88,17 +98,18 @@ class SiteKeys:
         else:
             raise ProblemError(404, f"No site {site[:80]!r} is set up.")
 
-    def _new_key(self, site: str, urls: Sequence[str], who: str, act: str) -> NewKey:
+    def _new_key(self, site: str, urls: Sequence[str], way: Way, who: str, act: str) -> NewKey:
         secret, expires_at = self._accounts.new_site_key(site)
-        authority = self._accounts.arrangement().authority
+        # A proxy has a certificate that every system trusts.
+        authority = b"" if way.through else self._accounts.arrangement().authority
         join = Join(urls=tuple(urls), site=site, secret=secret, authority=authority, expires_at=int(expires_at))
         self._catalog.note(who, act, site)
         self._files.write_now()
         return NewKey(site, join.token(), expires_at)
 
 
-def _urls(arrangement: Arrangement, addresses: Sequence[str]) -> list[str]:
-    """Where the site is to connect: the addresses given, then what the listener has. Raises ProblemError 409, 422."""
+def _urls(arrangement: Arrangement, way: Way) -> list[str]:
+    """Where the site is to connect, best first. Raises ProblemError 409, 422."""
     if not arrangement.urls:
         sentence = (
             "The broker listens on this machine only: start NOC with --listen ADDRESS (or NOC_LISTEN), "
@@ -106,8 +117,32 @@ def _urls(arrangement: Arrangement, addresses: Sequence[str]) -> list[str]:
         )
         raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
     first = urlsplit(arrangement.urls[0])
-    urls = [f"{first.scheme}://{_host_and_port(one, first.port)}" for one in addresses]
+    if way.through:
+        return [_through(way.through, first.scheme)]
+    urls = [f"{first.scheme}://{_host_and_port(one, first.port)}" for one in way.addresses]
     return list(dict.fromkeys([*urls, *arrangement.urls]))
+
+
+def _through(address: str, scheme: str) -> str:
+    """Raises ProblemError 409, 422."""
+    if scheme != "wss":
+        sentence = "Only the bundled broker speaks MQTT over WebSocket: start NOC without --broker mosquitto."
+        raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
+    url = f"wss://{address.removeprefix('https://')}"
+    if not address.startswith("https://") or not _is_proxy(url):
+        sentence = f"through: {address[:80]!r} is not accepted; use an address like https://noc.example/sites."
+        raise invalid([FieldError("through", sentence)])
+    return url
+
+
+def _is_proxy(url: str) -> bool:
+    """Host, perhaps a port, perhaps a path, and nothing else."""
+    try:
+        parts = urlsplit(url)
+        Broker.parse(url)
+    except ValueError:
+        return False
+    return not (parts.username or parts.query or parts.fragment) and bool(_PATH.fullmatch(parts.path))
 
 
 def _host_and_port(address: str, usual_port: int | None) -> str:
