@@ -130,6 +130,8 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
         ("report-mails/daily", {"zone": "Mars/Base"}, "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
         ("report-mails/daily", {"calendar": "office"}, "calendar: there is no 'office'; use none"),
         ("report-mails/daily", {"every": "year"}, "every"),
+        ("report-mails/daily", {"group": "core//x"}, "group: 'core//x' is not accepted; use a path of names"),
+        ("report-mails/daily", {"tag": "Edge"}, "tag: 'Edge' is not accepted; use lower-case letters"),
         ("report-mails/daily", {"hour": 24}, "hour"),
         ("report-mails/daily", {"profile": "kind"}, "profile: 'kind' is not accepted; use standard or"),
         ("report-mails/A%20day", {}, "report: 'A day' is not accepted; use lower-case letters"),

@@ -21,7 +21,7 @@ from msgspec import Meta
 from noc_bus.bus import Bus
 from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
 from noc_bus.codec import decode, encode
-from noc_bus.messages import ReportMail, ReportMailAnswer
+from noc_bus.messages import GROUP_PATTERN, MAIL_PATTERN, SLUG_PATTERN, ReportMail, ReportMailAnswer
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
@@ -31,9 +31,9 @@ from noc_rules.mail_address import is_mail_address
 from noc_rules.periods import Every, last_whole, next_due
 from noc_rules.uptime import PROFILES
 from noc_web import reportletter
-from noc_web.calendars import Calendars, read_zone
+from noc_web.calendars import ZONE, Calendars, read_zone
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemError, invalid
 from noc_web.report import Reports, Wanted
 
 NAME: Final = "[a-z0-9][a-z0-9-]{0,39}"
@@ -48,22 +48,22 @@ _log = log.get("noc.web")
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`zone` "": that of the report."""
 
-    address: Annotated[str, Meta(max_length=320)]
-    zone: Annotated[str, Meta(max_length=64)] = ""
+    address: Annotated[str, Meta(max_length=320, extra_json_schema={"pattern": MAIL_PATTERN})]
+    zone: Annotated[str, Meta(extra_json_schema={"pattern": f"^({ZONE})?$"})] = ""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a regular report is of, and who gets it: of the last whole day, week or month of their time zone, at that hour."""
 
     every: Every
-    recipients: Annotated[tuple[Recipient, ...], Meta(min_length=1, max_length=50)]
-    title: Annotated[str, Meta(max_length=120, description="empty: NOC_REPORT_TITLE")] = ""
-    hour: Annotated[int, Meta(ge=0, le=23, description="of the recipient's clock")] = 7
-    zone: Annotated[str, Meta(max_length=64)] = "UTC"
-    group: Annotated[str, Meta(max_length=250)] = ""
-    tag: Annotated[str, Meta(max_length=63)] = ""
-    profile: Annotated[str, Meta(max_length=40)] = "standard"
-    calendar: Annotated[str, Meta(max_length=63)] = ""
+    recipients: tuple[Recipient, ...]
+    title: str = ""
+    hour: int = 7
+    zone: str = "UTC"
+    group: str = ""
+    tag: str = ""
+    profile: str = "standard"
+    calendar: str = ""
 
     @property
     def by_zone(self) -> dict[str, list[str]]:
@@ -222,9 +222,15 @@ class ReportMails:
             if not is_mail_address(one.address):
                 sentence = f"recipients: {one.address[:60]!r} is not accepted; use a mail address like ops@example.org."
                 errors.append(FieldError(f"recipients[{place}]", sentence))
+        if not re.search(GROUP_PATTERN, wanted.group):
+            accepted = "a path of names with slashes between, like core/routers, or nothing for all"
+            errors.append(FieldError("group", f"group: {wanted.group[:60]!r} is not accepted; use {accepted}."))
+        if wanted.tag and not re.search(SLUG_PATTERN, wanted.tag):
+            accepted = "lower-case letters, digits and hyphens, or nothing for all"
+            errors.append(FieldError("tag", f"tag: {wanted.tag[:60]!r} is not accepted; use {accepted}."))
         if wanted.profile not in PROFILES:
             sentence = f"profile: {wanted.profile!r} is not accepted; use {' or '.join(PROFILES)}."
-            errors.append(FieldError("profile", sentence, ProblemCode.DOES_NOT_FIT))
+            errors.append(FieldError("profile", sentence))
         if errors:
             raise invalid(errors)
         for zone in (wanted.zone, *wanted.by_zone):

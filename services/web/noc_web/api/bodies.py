@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 from noc_bus.messages import (
     GROUP_PATTERN,
     MAIL_PATTERN,
+    SLUG,
     Contact,
     MailAddress,
     Maintenance,
@@ -20,6 +21,7 @@ from noc_bus.messages import (
 )
 from noc_rules.inheritance import OPTIONS
 from noc_rules.periods import Every
+from noc_rules.uptime import PROFILES
 from noc_web.api.route import Body
 from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
@@ -78,6 +80,7 @@ SavedTarget: Final = defstruct(
     kw_only=True,
 )
 
+_SlugOrNone = Annotated[str, Meta(extra_json_schema={"pattern": f"^({SLUG})?$"})]
 _Comment = Annotated[str, Meta(max_length=500)]
 # What is wrong with these is said by those who use them, in sentences; the types document them.
 _Name = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
@@ -158,11 +161,15 @@ class ReportMailFields(Body):
     recipients: Annotated[tuple[Recipient, ...], Meta(min_length=1, max_length=50)]
     title: Annotated[str, Meta(max_length=120, description="empty: NOC_REPORT_TITLE")] = ""
     hour: Annotated[int, Meta(ge=0, le=23, description="of the recipient's clock, on the day after the period")] = 7
-    zone: Annotated[str, Meta(max_length=64, description="of recipients that have none of their own")] = "UTC"
-    group: Annotated[str, Meta(max_length=250, description="only targets in this group and below; empty: all")] = ""
-    tag: Annotated[str, Meta(max_length=63, description="only targets with this tag; empty: all")] = ""
-    profile: Annotated[str, Meta(max_length=40, description="what counts as downtime")] = "standard"
-    calendar: Annotated[str, Meta(max_length=63, description="whose hours and goal count; empty: none")] = ""
+    zone: Annotated[
+        str, Meta(extra_json_schema={"pattern": f"^{ZONE}$"}, description="of recipients that have none of their own")
+    ] = "UTC"
+    group: Annotated[_Path, Meta(description="only targets in this group and below; empty: all")] = ""
+    tag: Annotated[_SlugOrNone, Meta(description="only targets with this tag; empty: all")] = ""
+    profile: Annotated[str, Meta(extra_json_schema={"enum": list(PROFILES)}, description="what counts as downtime")] = (
+        "standard"
+    )
+    calendar: Annotated[_SlugOrNone, Meta(description="whose hours and goal count; empty: none")] = ""
 
 
 class KeyRequest(Body):
