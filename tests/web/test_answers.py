@@ -289,6 +289,7 @@ def test_an_answer_has_the_type_and_status_that_are_declared(furnished: Service,
 def test_the_other_form_of_each_answer_is_of_the_declared_media_type(furnished: Service) -> None:
     viewer = furnished.by("viewer")
     assert viewer.ask("GET", f"{ROOT}/targets/export").mimetype == "text/csv"
+    assert viewer.ask("GET", f"{ROOT}/targets/a/history?format=csv").mimetype == "text/csv"
     report = viewer.ask("GET", f"{ROOT}/reports/uptime?format=csv")
     assert report.mimetype == "text/csv"
     assert report.headers["Content-Disposition"].startswith('attachment; filename="noc-uptime-')

@@ -86,3 +86,18 @@ def test_planned_work_counts_as_the_way_of_counting_says_also_after_it_was_delet
     for profile, down_s in (("standard", 100), ("maintenance-counts", 200)):
         report = viewer.get(f"reports/uptime?{period}&profile={profile}")
         assert report["total"]["downtime_s"] == down_s, profile
+
+
+def test_the_csv_has_the_rows_of_the_json_by_site_and_of_all_together(viewer: Browser) -> None:
+    found = viewer.get("targets/a/history?points=100")
+    lines = viewer.api("GET", "targets/a/history?points=100&format=csv").splitlines()
+    assert lines[0].startswith("site,at,min_ms,mean_ms,max_ms,loss_pct,cycles,invalid,p5_ms")
+    rows = [line.split(",") for line in lines[1:]]
+    sites = {"here": found["sites"]["here"], "there": found["sites"]["there"], "": found["merged"]}
+    expected = [
+        [site, str(Time(row[0])), *("" if one is None else str(one) for one in row[1:])]
+        for site, part in sites.items()
+        for row in part
+    ]
+    assert rows == expected
+    assert len(viewer.api("GET", "targets/a/history?points=100&format=csv&site=there").splitlines()) == 2

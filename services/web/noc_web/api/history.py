@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from typing import Final
 
+from flask import Response
+
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_history.store import PERCENTS, Bucket, Store
+from noc_history.store import PERCENTS, Bucket, Chart, Store
 from noc_rules.timeline import Interval
 from noc_rules.uptime import Outage
 from noc_web.api import answers
-from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
+from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route, Text
 from noc_web.api.targets import target_in_force
 from noc_web.catalog.catalog import Catalog
 from noc_web.figures import pct
@@ -20,6 +24,11 @@ from noc_web.uptime import Timeline, timelines
 
 LONGEST_MS: Final = 3660 * DAY_MS
 _MOST_POINTS: Final = 5000
+# Of a row after its time; the browser's own file has the same.
+_COLUMNS: Final = (
+    "min_ms", "mean_ms", "max_ms", "loss_pct", "cycles", "invalid", "p5_ms", "p25_ms", "p50_ms", "p75_ms", "p95_ms",
+    "blind_pct",
+)  # fmt: skip
 
 
 def history(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> object:
@@ -28,7 +37,10 @@ def history(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> o
     points = ask.int_param("points", 600, 1, _MOST_POINTS)
     site = ask.slug("site")
     sites = None if site is None else [site]
+    form = ask.choice("format", "json", ("json", "csv"))
     chart = store.chart([target.id], sites, start, end, points)[target.id]
+    if form == "csv":
+        return _csv(chart, f"noc-{target.id}-{str(start)[:10]}-{str(end)[:10]}.csv")
     answer: Row = {
         "from": start,
         "to": end,
@@ -45,6 +57,20 @@ def history(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> o
         answer["incidents"] = [one for one in store.incidents(start, end) if target.id in one.targets]
         codes = store.codes(target.id, sites, start, end)
         answer["codes"] = {name: {"invalid": one.invalid, "errors": one.errors} for name, one in sorted(codes.items())}
+    return answer
+
+
+def _csv(chart: Chart, name: str) -> Response:
+    """A line for each row of each site, and of all sites together where there are several."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["site", "at", *_COLUMNS])
+    parts = [*sorted(chart.sites.items()), *([("", chart.merged)] if len(chart.sites) > 1 else [])]
+    for site, buckets in parts:
+        for at, *rest in _rows(buckets):
+            writer.writerow([site, str(Time(at or 0)), *("" if one is None else one for one in rest)])
+    answer = Response(out.getvalue(), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
@@ -117,7 +143,7 @@ ROUTES = (
         "viewer",
         "Round-trip times with percentiles, and loss, over a period (one hour where it is left out), by site and of all.",
         history,
-        answer=answers.History,
+        answer=(answers.History, Text(("text/csv",))),
         query=(
             *PERIOD,
             Query("site", "only this site", SLUG),
@@ -125,6 +151,11 @@ ROUTES = (
                 "points",
                 "about so many rows a site; a row sums up all cycles that began in its `width_ms`, which is a usual one",
                 {"type": "integer", "minimum": 1, "maximum": _MOST_POINTS, "default": 600},
+            ),
+            Query(
+                "format",
+                "json, or csv: a line for each row, that of all sites together without a site",
+                {"type": "string", "enum": ["json", "csv"], "default": "json"},
             ),
             Query(
                 "with",

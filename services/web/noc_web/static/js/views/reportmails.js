@@ -51,7 +51,7 @@ export function ReportMails() {
                     <td data-label="To" title=${asLines(one.recipients)}>${one.recipients.length === 1 ? one.recipients[0].address : counted(one.recipients.length, "recipient")}</td>
                     <td data-label="Next"><time title=${exact(one.next_at)}>${moment(one.next_at)}</time>${one.waiting ? html` <small class="wrong">${one.waiting} waiting for the alerter</small>` : null}</td>
                     <td class="acts">
-                      <button disabled=${sending.busy} aria-label=${`Send ${one.name} now`} onClick=${() => sending.run(one.name)}>Send now</button>
+                      <button disabled=${sending.busy} aria-label=${`Send now: ${one.name}`} onClick=${() => sending.run(one.name)}>Send now</button>
                       <button aria-label=${`Edit ${one.name}`} onClick=${() => editing.edit(one)}>Edit</button>
                       <button class="danger" aria-label=${`Delete ${one.name}`} onClick=${() => editing.askToRemove(one)}>Delete</button>
                     </td>
