@@ -150,7 +150,7 @@ def growths(file: Database, keep_days: int, keep_5min_days: int, keep_hourly_day
                 connection, [HOURS.fresh, HOURS.packed, "packed_quarters"], HOURS.packed_ms, 16, keep_hourly_days, now
             ),
             _growth(connection, [DAYS.fresh, DAYS.packed], DAYS.packed_ms, 128, keep_hourly_days, now),
-            *(Growth(size / max(1.0, (now - first) / DAY_MS)) for size, first in _kept_for_good(connection) if first),
+            *(Growth(size * DAY_MS / max(HOUR_MS, now - first)) for size, first in _kept_for_good(connection) if first),
         ]
 
 
@@ -165,8 +165,7 @@ def _growth(
         size += of_lately
         if very_first is not None:
             first, oldest = min(first, (start or very_first) * table_ms), min(oldest, very_first * table_ms)
-    # Of a day at least: an hour says little of the others.
-    days = max(1.0, (now - first) / DAY_MS)
+    days = max(HOUR_MS, now - first) / DAY_MS
     return Growth(size / days, keep_days - (now - oldest) / DAY_MS)
 
 
