@@ -96,8 +96,8 @@ class Schedule:
 
     def define(self, maintenances: Iterable[Maintenance]) -> None:
         """These and no others there are."""
-        self._of = {one.id: one for one in maintenances}
-        self._known = {name: known for name, known in self._known.items() if name in self._of}
+        before, self._of = self._of, {one.id: one for one in maintenances}
+        self._known = {name: known for name, known in self._known.items() if before[name] == self._of.get(name)}
 
     def change(self, name: str, one: Maintenance | None) -> None:
         """None: it was deleted."""

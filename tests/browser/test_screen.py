@@ -18,6 +18,7 @@ from tests.scenarios.whole import Noc
 
 PAGES = (
     *("/", "/targets/server?with=router", "/incidents?show=all", "/reports", "/groups", "/notifications"),
+    *("/maintenance", "/maintenance?show=calendar"),
     *(f"/history?view={view}" for view in ("days", "worst", "groups", "unusual")),
 )
 PARTS = ("account", "calendars", "reports", "sites", "users", "tokens", "mail", "audit")
@@ -30,6 +31,7 @@ DIALOGS = {
     "set up a site": ("/settings?part=sites", "main .primary"),
     "add a calendar": ("/settings?part=calendars", "main .primary"),
     "add a report by mail": ("/settings?part=reports", "main .primary"),
+    "plan maintenance": ("/maintenance", '[data-testid="silence"]'),
     "add a user": ("/settings?part=users", "main .primary"),
 }
 

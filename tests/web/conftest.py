@@ -109,7 +109,7 @@ class Service:
 
         def tell() -> None:
             self.publisher.sync(self.catalog)
-            self.picture.define(self.publisher.targets, self.publisher.sites)
+            self.picture.define(self.publisher.targets, self.publisher.sites, self.publisher.maintenances)
 
         self.catalog = Catalog(self.database, tell, self.config.audit_keep_days)
         self.store = self.config.history.open()

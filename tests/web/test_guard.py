@@ -107,6 +107,7 @@ PAGES: Final[dict[str, tuple[int, int]]] = {
     "GET /incidents": (302, 200),
     "GET /incidents/<id>": (302, 200),
     "GET /history": (302, 200),
+    "GET /maintenance": (302, 200),
     "GET /reports": (302, 200),
     "GET /groups": (302, 200),
     "GET /notifications": (302, 200),

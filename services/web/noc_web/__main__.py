@@ -75,7 +75,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
 
     def tell() -> None:
         publisher.sync(catalog)
-        picture.define(publisher.targets, publisher.sites)
+        picture.define(publisher.targets, publisher.sites, publisher.maintenances)
 
     catalog = Catalog(database, tell, config.audit_keep_days)
     app, csrf = new_app(config)

@@ -31,6 +31,7 @@ PAGES: Final = (
     Page("target", "/targets/<id>", "Target", is_linked=False),
     Page("incidents", "/incidents", "Incidents"),
     Page("incident", "/incidents/<id>", "Incident", is_linked=False),
+    Page("maintenance", "/maintenance", "Maintenance"),
     Page("history", "/history", "History"),
     Page("reports", "/reports", "Reports"),
     Page("groups", "/groups", "Groups"),

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS, Channel
 from noc_bus.messages import (
     Incident,
+    Maintenance,
     Presence,
     ProbeResult,
     ProberPresence,
@@ -27,10 +29,11 @@ from noc_bus.mirror import Change, Mirror
 from noc_bus.presence import NO_MAIL, SILENT_AFTER_S
 from noc_bus.presences import Presences
 from noc_bus.time import Time
+from noc_rules.maintenance import Covers, Schedule
 from noc_rules.verdict import sites_of, vote
 from noc_web.live import clocks, rows
 from noc_web.live.clocks import Clocks
-from noc_web.live.rows import Counted, SiteRow, TargetRow
+from noc_web.live.rows import Counted, RunningMaintenance, SiteRow, TargetRow
 from noc_web.live.standings import Standings
 
 OWN_SERVICE: Final = "web"
@@ -71,6 +74,8 @@ class Picture:
         self._lock = threading.Lock()
         self._targets: Mapping[str, Target] = {}
         self._sites: Mapping[str, Site] = {}
+        self._schedule = Schedule()
+        self._covers = Covers(())
         self._pending = Changes()
         self._probers = Presences(bus, PROBERS, clock=clock)
         self._services = Presences(bus, SERVICES, clock=clock)
@@ -101,9 +106,15 @@ class Picture:
 
     # -- from the database, the bus and the pages
 
-    def define(self, targets: Mapping[str, Target], sites: Mapping[str, Site]) -> None:
-        """The targets and sites that there are, from now on. Of others nothing is kept."""
+    def define(
+        self,
+        targets: Mapping[str, Target],
+        sites: Mapping[str, Site],
+        maintenances: Mapping[str, Maintenance] = MappingProxyType({}),
+    ) -> None:
+        """The targets, sites and maintenances that there are, from now on. Of others nothing is kept."""
         with self._lock:
+            self._schedule.define(maintenances.values())
             before, before_sites = self._targets, self._sites
             self._targets, self._sites = targets, sites
             self._pending.targets |= {
@@ -207,6 +218,7 @@ class Picture:
             changes.incidents.add(name)
             changes.targets |= self._index(name, told.before, told.after)
         self._notice_what_is_old(changes, now_s)
+        self._look_at_windows(changes)
         if changes.sites:
             known = self._sites.keys() | self._probers.items().keys()
             if known != self._known_sites:
@@ -221,6 +233,13 @@ class Picture:
             with self._lock:
                 self._pending.sites.add(site)
                 self._pending.targets |= self._targets_of(site)
+
+    def _look_at_windows(self, changes: Changes) -> None:
+        with self._lock:
+            covers = self._schedule.running(Time.now())
+        if covers is not self._covers:
+            self._covers = covers
+            changes.targets |= self._targets.keys()
 
     def take_results(self) -> list[ProbeResult]:
         """Of the watched targets, those that arrived since this was called last."""
@@ -280,7 +299,16 @@ class Picture:
         verdict: Verdict | Counted | None = self._verdicts.get(name)
         verdict = self._unreliable or verdict
         incidents = self._incidents_of.get(name)
-        return rows.target_row(target, verdict, cells, incidents[-1] if incidents else None)
+        covers = self._covers
+        works = None
+        if covers:
+            works = covers.target(target) or (covers.sites(cells) if covers.has_sites else None)
+        return rows.target_row(target, verdict, cells, incidents[-1] if incidents else None, works)
+
+    def maintenances(self) -> list[RunningMaintenance]:
+        """Those that run now, the first to end first."""
+        found = sorted(self._covers.running, key=lambda one: (one.until is None, one.until or 0, one.maintenance.id))
+        return [rows.running_row(one) for one in found]
 
     def _counted(self, site: str, target: str) -> Counted:
         if self._unreliable is _BLIND_BROKER:

@@ -11,7 +11,7 @@ from noc_bus.messages import Incident, VerdictState
 from noc_bus.time import Time
 from noc_web.live.frames import Event
 from noc_web.live.picture import Picture
-from noc_web.live.rows import Delta, SiteRow, Snapshot, TargetRow
+from noc_web.live.rows import Delta, RunningMaintenance, SiteRow, Snapshot, TargetRow
 
 # Enough for a minute at the highest rate; whoever was away longer gets a new snapshot.
 RING: Final = 240
@@ -34,6 +34,7 @@ class Revisions:
         self._incidents: dict[str, Incident] = {}
         self._trouble: list[str] = []
         self._services: dict[str, bool] = {}
+        self._maintenances: list[RunningMaintenance] = []
         self._all_well = False
         self._nobody_told = False
         self._ring: deque[tuple[int, Event]] = deque(maxlen=RING)
@@ -47,6 +48,7 @@ class Revisions:
             sites, removed_sites = self._look_at_sites(changes.sites)
             incidents, removed_incidents = self._look_at_incidents(changes.incidents)
             trouble, services = self._picture.trouble(), self._picture.services()
+            maintenances = self._picture.maintenances()
             all_well, nobody_told = self._is_all_well(trouble), self._picture.nobody_told
             delta = Delta(
                 revision=self.revision + 1,
@@ -62,15 +64,16 @@ class Revisions:
                 removed_incidents=removed_incidents,
                 trouble=trouble if trouble != self._trouble else None,
                 services=services if services != self._services else None,
+                maintenances=maintenances if maintenances != self._maintenances else None,
             )
             changed = (
                 targets, removed, sites, removed_sites, incidents, removed_incidents, delta.trouble is not None,
-                delta.services is not None, all_well != self._all_well,
+                delta.services is not None, delta.maintenances is not None, all_well != self._all_well,
                 nobody_told != self._nobody_told,
             )  # fmt: skip
             if not any(changed):
                 return None
-            self._trouble, self._services = trouble, services
+            self._trouble, self._services, self._maintenances = trouble, services, maintenances
             self._all_well, self._nobody_told = all_well, nobody_told
             self.revision = delta.revision
             self._ring.append((delta.revision, Event("delta", delta)))
@@ -167,6 +170,7 @@ class Revisions:
                 incidents=sorted(self._incidents.values(), key=lambda one: one.opened_at, reverse=True),
                 trouble=self._trouble,
                 services=self._services,
+                maintenances=self._maintenances,
             )
 
     def shared_snapshot(self, not_before: Time) -> tuple[int, Event]:

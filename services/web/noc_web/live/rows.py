@@ -13,6 +13,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from noc_bus.messages import (
+    Covered,
     Incident,
     ProbeResult,
     ProberPresence,
@@ -24,6 +25,7 @@ from noc_bus.messages import (
     VerdictState,
 )
 from noc_bus.time import Time
+from noc_rules.maintenance import Running
 
 
 class Shown(Struct, kw_only=True, frozen=True):
@@ -67,6 +69,11 @@ class TargetRow(Shown, kw_only=True, frozen=True):
     loss_pct: Annotated[float | None, Meta(description="of the worst site that sees it, `loss_site`")]
     loss_site: str | None
     incident: Annotated[str | None, Meta(description="the open incident it is part of")]
+    maintenance: Annotated[str | None, Meta(description="the maintenance that it is in; null: none")] = None
+    maintenance_until: Annotated[Time | None, Meta(description="its end; null: it is in none, or it has no end")] = None
+    measured: Annotated[
+        VerdictState | None, Meta(description="what it would be called otherwise; null: it is in none")
+    ] = None
 
 
 class SiteRow(Shown, kw_only=True, frozen=True):
@@ -104,6 +111,16 @@ class SiteRow(Shown, kw_only=True, frozen=True):
     address: Annotated[str, Meta(description="of the prober's machine, as that machine has it; empty: not known")]
 
 
+class RunningMaintenance(Shown, kw_only=True, frozen=True):
+    """A maintenance of which a window runs now."""
+
+    id: str
+    title: str
+    covers: list[Covered]
+    since: Time
+    until: Annotated[Time | None, Meta(description="null: nobody knows its end")]
+
+
 class Page(Shown, kw_only=True, frozen=True):
     """What snapshots and deltas have in common."""
 
@@ -126,6 +143,9 @@ class Snapshot(Page, kw_only=True, frozen=True):
     incidents: Annotated[list[Incident], Meta(description="open ones, newest first")]
     trouble: Annotated[list[str], Meta(description="what keeps the system itself from its work now")]
     services: Annotated[dict[str, bool], Meta(description="by central service: is it online")]
+    maintenances: Annotated[
+        list[RunningMaintenance], Meta(description="those that run now, the first to end first")
+    ] = []
 
 
 class Delta(Page, kw_only=True, frozen=True):
@@ -139,6 +159,7 @@ class Delta(Page, kw_only=True, frozen=True):
     removed_incidents: list[str]
     trouble: Annotated[list[str] | None, Meta(description="null: as before")]
     services: Annotated[dict[str, bool] | None, Meta(description="null: as before")]
+    maintenances: Annotated[list[RunningMaintenance] | None, Meta(description="null: as before")] = None
 
 
 class Tick(Shown, kw_only=True, frozen=True):
@@ -186,7 +207,11 @@ def site_cell(counted: Counted, state: SiteState | None, result: ProbeResult | N
 
 
 def target_row(
-    target: Target, verdict: Verdict | Counted | None, cells: Mapping[str, SiteCell], incident: str | None
+    target: Target,
+    verdict: Verdict | Counted | None,
+    cells: Mapping[str, SiteCell],
+    incident: str | None,
+    maintenance: Running | None = None,
 ) -> TargetRow:
     """One target. `Counted` in place of a verdict says why there is none that can be relied on."""
     seeing = {site: cell for site, cell in cells.items() if cell.state is not State.UNKNOWN}
@@ -195,6 +220,10 @@ def target_row(
     rtt_site = max(rtts, key=rtts.__getitem__, default=None)
     loss_site = max(losses, key=losses.__getitem__, default=None)
     state, since, reason, code = _judged(target, verdict)
+    measured = None
+    if maintenance is not None and state is not VerdictState.PAUSED:
+        measured, state, code = state, VerdictState.MAINTENANCE, "maintenance"
+        since, reason = Time(maintenance.start), f"{maintenance.maintenance.title}; measured {measured}: {reason}"
     return TargetRow(
         id=target.id,
         name=target.name,
@@ -216,7 +245,21 @@ def target_row(
         loss_pct=losses[loss_site] if loss_site else None,
         loss_site=loss_site,
         incident=incident,
+        maintenance=maintenance.maintenance.id if maintenance and measured else None,
+        maintenance_until=_until(maintenance) if maintenance and measured else None,
+        measured=measured,
     )
+
+
+def running_row(one: Running) -> RunningMaintenance:
+    made = one.maintenance
+    return RunningMaintenance(
+        id=made.id, title=made.title, covers=made.covers, since=Time(one.start), until=_until(one)
+    )
+
+
+def _until(one: Running) -> Time | None:
+    return Time(one.until) if one.until is not None else None
 
 
 def _judged(target: Target, verdict: Verdict | Counted | None) -> tuple[VerdictState, Time | None, str, str | None]:

@@ -1,5 +1,5 @@
 // Rendered from noc_web.live.rows by `python -m noc_web.live.render`; do not edit.
-import type { Incident, State, VerdictState } from "./messages.d.ts";
+import type { Covered, Incident, State, VerdictState } from "./messages.d.ts";
 
 /** What changed since the revision before. */
 export interface Delta {
@@ -21,6 +21,18 @@ export interface Delta {
   trouble: string[] | null;
   /** null: as before */
   services: Record<string, boolean> | null;
+  /** null: as before */
+  maintenances: RunningMaintenance[] | null;
+}
+
+/** A maintenance of which a window runs now. */
+export interface RunningMaintenance {
+  id: string;
+  title: string;
+  covers: Covered[];
+  since: string;
+  /** null: nobody knows its end */
+  until: string | null;
 }
 
 /** How one site sees one target. */
@@ -95,6 +107,8 @@ export interface Snapshot {
   trouble: string[];
   /** by central service: is it online */
   services: Record<string, boolean>;
+  /** those that run now, the first to end first */
+  maintenances: RunningMaintenance[];
 }
 
 export interface TargetRow {
@@ -124,6 +138,12 @@ export interface TargetRow {
   loss_site: string | null;
   /** the open incident it is part of */
   incident: string | null;
+  /** the maintenance that it is in; null: none */
+  maintenance: string | null;
+  /** its end; null: it is in none, or it has no end */
+  maintenance_until: string | null;
+  /** what it would be called otherwise; null: it is in none */
+  measured: VerdictState | null;
 }
 
 /** A sign of life where nothing changes. */

@@ -9,7 +9,7 @@
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
  *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, nobodyTold: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
- *   services: Record<string, boolean>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
+ *   services: Record<string, boolean>, maintenances: readonly import("./live.d.ts").RunningMaintenance[], refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
  */
 
@@ -29,6 +29,7 @@ export const INITIAL = {
   incidents: [],
   trouble: [],
   services: {},
+  maintenances: [],
   refreshing: false,
   refreshedAt: null,
   refreshFailed: false,
@@ -89,6 +90,7 @@ function snapshot(state, said) {
     incidents: said.incidents,
     trouble: said.trouble ?? [],
     services: said.services ?? {},
+    maintenances: said.maintenances ?? [],
     refreshing: false,
     refreshFailed: false,
     refreshedAt: state.refreshing ? said.at : (state.refreshedAt ?? said.at),
@@ -113,6 +115,7 @@ function delta(state, said) {
   }
   if (said.trouble) next.trouble = said.trouble;
   if (said.services) next.services = said.services;
+  if (said.maintenances) next.maintenances = said.maintenances;
   return next;
 }
 

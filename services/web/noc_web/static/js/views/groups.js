@@ -10,6 +10,7 @@ import { allTyped, fieldsOf, inWords, levels, own } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
+import { SilenceButton } from "./silence.js";
 
 /** Where a group's options are; the root's are the defaults for all targets. @param {string} path */
 const place = (path) => (path ? `/groups/${encoded(path)}` : "/groups");
@@ -43,7 +44,8 @@ export default function Groups() {
                       <td class="cause">${summary(fields, group.options) || "–"}</td>
                       <td class="acts">
                         ${may("operator")
-                          ? html`<button aria-label=${`Edit ${group.path || "all targets"}`} onClick=${() => editing.edit(group)}>Edit</button>
+                          ? html`<${SilenceButton} name=${`Silence ${group.path || "all targets"}`} choices=${[group.path ? { kind: "group", name: group.path } : { kind: "everything", name: "" }]} />
+                              <button aria-label=${`Edit ${group.path || "all targets"}`} onClick=${() => editing.edit(group)}>Edit</button>
                               ${Object.keys(group.options).length ? html`<button class="danger" aria-label=${`Clear ${group.path || "all targets"}`} onClick=${() => editing.askToRemove(group)}>Clear</button>` : null}`
                           : null}
                       </td>

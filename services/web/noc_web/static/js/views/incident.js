@@ -7,7 +7,8 @@ import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
-import { IncidentTable } from "./incidents.js";
+import { IncidentTable, muted } from "./incidents.js";
+import { SilenceButton } from "./silence.js";
 
 /** @typedef {import("../messages.d.ts").Member} Member */
 
@@ -33,7 +34,11 @@ export default function IncidentPage({ id, query }) {
   const isAsked = query.has("acknowledge") && may("operator") && !incident.resolved_at && !incident.acknowledged;
   return html`
     <section class="panel" aria-label="Incident">
-      <div class="tools"><h1>${members.answer?.members[0]?.name ?? incident.site ?? "NOC itself"}${others(incident)}</h1></div>
+      <div class="tools"><h1>${members.answer?.members[0]?.name ?? incident.site ?? "NOC itself"}${others(incident)}</h1>
+        <span class="spring"></span>
+        ${incident.resolved_at ? null : html`<${SilenceButton} label="Snooze" choices=${snoozed(incident)} />`}
+      </div>
+      ${incident.muted && !incident.resolved_at ? html`<p data-testid="muted"><a href="/maintenance">${muted(incident.muted)}</a></p>` : null}
       <${IncidentTable} incidents=${[incident]} acknowledging=${isAsked ? incident : null} onChanged=${() => (kept.again(), members.again())} />
       ${incident.merged_into
         ? html`<p>It turned out to be part of <a href=${`/incidents/${encodeURIComponent(incident.merged_into)}`}>incident ${incident.merged_into}</a>.</p>`
@@ -46,6 +51,13 @@ export default function IncidentPage({ id, query }) {
       <${Mails} mails=${kept.answer?.mails ?? []} />
     </div>
   `;
+}
+
+/** What one may want to silence from an incident: it, what it is about, and where that is. @param {import("../messages.d.ts").Incident} incident */
+function snoozed(incident) {
+  const targets = incident.targets.length === 1 ? incident.targets.map((name) => ({ kind: "target", name })) : [];
+  const groups = [...new Set(incident.members.map((one) => one.group).filter(Boolean))].slice(0, 5).map((name) => ({ kind: "group", name }));
+  return [{ kind: "incident", name: incident.id }, ...targets, ...groups, ...(incident.site ? [{ kind: "site", name: incident.site }] : [])];
 }
 
 /** @param {any} incident */
@@ -91,6 +103,7 @@ function Members({ path, first }) {
 
 /** @param {Member} one */
 function how(one) {
+  if (one.muted) return `${one.state}, muted`;
   if (one.flapping) return `flapping, ${one.state} now`;
   return one.behind ? `${one.state}, behind ${one.behind}` : (one.state ?? "–");
 }

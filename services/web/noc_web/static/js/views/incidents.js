@@ -61,7 +61,7 @@ export function IncidentTable({ incidents, onChanged, brief = false, acknowledgi
           ${incidents.map(
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
-                <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}${one.severity ? html` <small>${one.severity}</small>` : null}</td>
+                <td>${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}${one.muted && !one.resolved_at ? html` <span class="status is-muted" title=${muted(one.muted)}>muted</span>` : null}${one.severity ? html` <small>${one.severity}</small>` : null}</td>
                 <td data-label="Since"><a href=${`/incidents/${encodeURIComponent(one.id)}`} aria-label=${`All about ${subject(one, rows)}, since ${exact(one.opened_at)}`}><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></a></td>
                 <td data-label="Lasted" class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
@@ -95,6 +95,18 @@ export function IncidentTable({ incidents, onChanged, brief = false, acknowledgi
 /** How a target was called when it became part of an incident; it may have been renamed or deleted since.
  * @param {import("../messages.d.ts").Incident} incident @param {string} id @param {ReadonlyMap<string, any>} rows */
 const called = (incident, id, rows) => incident.members?.find((one) => one.target === id)?.name || (rows.get(id)?.name ?? id);
+
+/** @type {Record<string, string>} */
+const MUTED = {
+  maintenance: "maintenance",
+  "site-maintenance": "only sites in maintenance see it DOWN",
+  "parent-maintenance": "it lies behind a target in maintenance",
+  snoozed: "snoozed",
+  confirming: "a fresh check is waited for after",
+};
+
+/** Why nobody is mailed, in words. @param {import("../messages.d.ts").Muting} one */
+export const muted = (one) => `Nobody is mailed: ${MUTED[one.code] ?? one.code} (${one.title})${one.until ? `, until ${moment(one.until)}` : ""}`;
 
 /** What an incident is about, in words. @param {import("../messages.d.ts").Incident} incident @param {ReadonlyMap<string, any>} rows */
 export function subject(incident, rows) {

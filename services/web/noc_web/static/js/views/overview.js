@@ -10,6 +10,7 @@ import { html, useMemo, useState } from "../ui.js";
 import { Distribution } from "./distribution.js";
 import { ImportDialog } from "./importtargets.js";
 import { Kpis } from "./kpis.js";
+import { RunningMaintenance } from "./maintenance.js";
 import { OpenIncidents } from "./openincidents.js";
 import { SitesHealth } from "./siteshealth.js";
 import { TargetForm } from "./targetform.js";
@@ -28,6 +29,7 @@ export default function Overview({ query }) {
       </section>
       <aside class="side" tabindex="0">
         <${Distribution} />
+        <${RunningMaintenance} />
         <${SitesHealth} />
         <${OpenIncidents} />
       </aside>

@@ -7,6 +7,7 @@ import { useAction, useEditing, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
+import { SilenceButton } from "./silence.js";
 import { SiteKeys } from "./sitekeys.js";
 import { presence } from "../siteproblems.js";
 
@@ -42,7 +43,7 @@ export function Sites() {
                     <td data-label="Version">${site.version || "–"}</td>
                     <td class="acts">
                       ${may("operator")
-                        ? html`<button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => editing.askToRemove(site)}>Delete</button>` : null}`
+                        ? html`<${SilenceButton} name=${`Silence ${site.id}`} choices=${[{ kind: "site", name: site.id }]} /><button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => editing.askToRemove(site)}>Delete</button>` : null}`
                         : null}
                     </td>
                   </tr>

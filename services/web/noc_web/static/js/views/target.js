@@ -3,7 +3,7 @@
 
 import { api } from "../api.js";
 import { useDeclared } from "../declared.js";
-import { counted, ms, percent } from "../format.js";
+import { counted, exact, moment, ms, percent } from "../format.js";
 import { useAction, useCommand, useLoaded, useNow, useStore } from "../hooks.js";
 import { live } from "../wiring.js";
 import { may } from "../me.js";
@@ -14,6 +14,7 @@ import { html, useEffect, useState } from "../ui.js";
 import { Confirm, Trouble } from "./bits.js";
 import { IncidentTable } from "./incidents.js";
 import { OptionsList } from "./optionslist.js";
+import { above, SilenceButton } from "./silence.js";
 import { Badge, Shape, Since } from "./state.js";
 import { TargetForm } from "./targetform.js";
 import { History } from "./targethistory.js";
@@ -92,13 +93,14 @@ function Head({ row, onChanged }) {
             <code>${row.address}</code> ${row.group ? html`<a href=${`/?group=${encodeURIComponent(row.group)}`}>${row.group}</a>` : null}
             ${row.tags.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)} ${row.critical ? html`<small class="mark">critical</small>` : null}
           </p>
-          <p>${row.reason}</p>
+          <p>${row.reason}${row.maintenance_until ? html` (<a href="/maintenance">until <time title=${exact(row.maintenance_until)}>${moment(row.maintenance_until)}</time></a>)` : null}</p>
         </div>
         <div class="target-acts">
           <${CheckNow} id=${row.id} />
           ${may("operator")
             ? html`
                 <button disabled=${pausing.busy} onClick=${pausing.run}>${row.paused ? "Resume" : "Pause"}</button>
+                <${SilenceButton} choices=${silenced(row)} />
                 <button data-testid="edit-target" onClick=${() => setShown("edit")}>Edit</button>
                 <button class="danger" data-testid="delete-target" onClick=${() => setShown("delete")}>Delete</button>
               `
@@ -136,6 +138,13 @@ function Head({ row, onChanged }) {
       : null}
   `;
 }
+
+/** What one may want to silence from a target: itself, its groups, its tags. @param {import("../store.js").Row} row */
+const silenced = (row) => [
+  { kind: /** @type {const} */ ("target"), name: row.id },
+  ...above(row.group).map((name) => ({ kind: /** @type {const} */ ("group"), name })),
+  ...row.tags.map((name) => ({ kind: /** @type {const} */ ("tag"), name })),
+];
 
 /** How old a site's figures are, where they are old. @param {{cell: import("../store.js").Cell, row: import("../store.js").Row, now: number}} given */
 function Age({ cell, row, now }) {
