@@ -167,3 +167,10 @@ def test_the_alerter_gets_the_heartbeat_sealed_beside_all_the_rest(furnished: Se
     refused = admin.api("PUT", "notifications/heartbeat", {"url": "ping.test"}, status=422)
     assert [one["field"] for one in refused["errors"]] == ["url"]
     admin.api("PUT", "notifications/heartbeat", {"url": "x", "every_s": 1}, status=422)
+
+
+def test_a_target_that_names_a_contact_there_is_not_is_saved_with_a_warning(furnished: Service) -> None:
+    saved = furnished.by("operator").api("PATCH", "targets/core-sw-1", {"contacts": ["anna", "nobody", "x@noc.test"]})
+    assert saved["warnings"] == ["contacts: there is no contact nobody; nobody is told by it."]
+    saved = furnished.by("operator").api("PATCH", "targets/core-sw-1", {"contacts": ["anna"]})
+    assert saved["warnings"] == []

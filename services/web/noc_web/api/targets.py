@@ -10,6 +10,8 @@ from noc_web.api.bodies import NewTarget, SavedTarget, TargetChanges
 from noc_web.api.route import ROOT, Ask, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode, plain
+from noc_web.notifications import book
+from noc_web.notifications.kept import Notifications
 from noc_web.problem import ProblemError
 from noc_web.publisher import Publisher
 
@@ -27,19 +29,19 @@ def get_target(ask: Ask, catalog: Catalog) -> object:
     return own | {"resolved": contents.resolved[ask["target"]]}
 
 
-def add_target(ask: Ask, catalog: Catalog) -> object:
+def add_target(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
     target = catalog.add_target(ask.body, ask.actor.signature)
-    answer = Response(encode(_saved(catalog, target)), 201, mimetype="application/json")
+    answer = Response(encode(_saved(catalog, notifications, target)), 201, mimetype="application/json")
     answer.headers["Location"] = f"{ROOT}/targets/{target.id}"
     return answer
 
 
-def put_target(ask: Ask, catalog: Catalog) -> object:
-    return _saved(catalog, catalog.put_target(ask["target"], ask.body, ask.actor.signature))
+def put_target(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    return _saved(catalog, notifications, catalog.put_target(ask["target"], ask.body, ask.actor.signature))
 
 
-def patch_target(ask: Ask, catalog: Catalog) -> object:
-    return _saved(catalog, catalog.patch_target(ask["target"], ask.body, ask.actor.signature))
+def patch_target(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+    return _saved(catalog, notifications, catalog.patch_target(ask["target"], ask.body, ask.actor.signature))
 
 
 def delete_target(ask: Ask, catalog: Catalog) -> object:
@@ -47,8 +49,9 @@ def delete_target(ask: Ask, catalog: Catalog) -> object:
     return None
 
 
-def _saved(catalog: Catalog, target: Target) -> object:
-    return plain(target) | {"warnings": catalog.warnings_about(target)}
+def _saved(catalog: Catalog, notifications: Notifications, target: Target) -> object:
+    warnings = catalog.warnings_about(target) + book.warnings_about(target, notifications.read())
+    return plain(target) | {"warnings": warnings}
 
 
 def target_in_force(ask: Ask, publisher: Publisher) -> Target:

@@ -70,6 +70,13 @@ def route(name: str, body: object, before: NotificationSettings) -> Notification
     return msgspec.convert(given, NotificationRoute)
 
 
+def warnings_about(target: Target, settings: NotificationSettings) -> list[str]:
+    """What of its contacts is accepted and tells nobody: a contact may be added after the target that names it."""
+    book = Book({one.id: one for one in settings.contacts})
+    unknown = [one for one in target.contacts if not is_known(one, book)]
+    return [f"contacts: there is no contact {', '.join(unknown[:5])}; nobody is told by it."] if unknown else []
+
+
 def check_unused(name: str, settings: NotificationSettings, targets: Iterable[Target]) -> None:
     """Raises ProblemError 409 while a route or a target names the contact."""
     users = [f"the route {one.id}" for one in settings.routes if name in one.contacts]
