@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -868,6 +869,56 @@ def test_one_switch_has_only_critical_targets_mailed_and_the_incident_says_why_n
         not_mailed = [one.text for one in rig.asks(incident.id).timeline if one.code == "nobody-told"]
         assert bool(not_mailed) == (not is_critical)
     assert rig.words == ["DOWN", "UP"]
+
+
+def story(folder: Path, again: Callable[[Rig], None]) -> list[object]:
+    """Outages of three targets, and what came of them; `again` after each step."""
+    folder.mkdir()
+    rig = Rig(folder)
+    for name in ("router", "shop", "mail"):
+        rig.target(name, group=name, flap_after=None, parents=["router"] if name == "shop" else [])
+    for site in ALL:
+        rig.site(site)
+    for name in ("router", "shop", "mail"):
+        rig.sees(State.UP, *ALL, target=name)
+    rig.prober(*ALL)
+    rig.start()
+    draw = random.Random(11)
+    for _ in range(60):
+        rig.sees(draw.choice([State.UP, State.DOWN]), draw.choice(ALL), target=draw.choice(["router", "shop", "mail"]))
+        again(rig)
+        rig.passes(draw.randint(1, 3))
+        again(rig)
+        for one in list(rig.presences.values()):
+            rig.speaks(one)
+        rig.web()
+    for name in ("router", "shop", "mail"):
+        rig.sees(State.UP, *ALL, target=name)
+    rig.stays(20)
+    assert rig.open == []
+    assert len(rig.mails) > 5
+    told: list[object] = [rig.subjects, [str(one["Message-ID"]) for one in rig.mails]]
+    told += [[(one.id, one.code, one.opened_at, one.resolved_at, one.evidence) for one in rig.ended]]
+    rig.die()
+    return told
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_messages_that_come_twice_and_out_of_order_change_neither_an_incident_nor_a_mail(
+    tmp_path: Path, seed: int
+) -> None:
+    """Three of ten come once more, up to twenty messages late."""
+    draw = random.Random(seed)
+
+    def again(rig: Rig) -> None:
+        late = [
+            (topic, content) for topic, content in rig.hub.sent[-20:] if "/states/" in topic or "/targets/" in topic
+        ]
+        for topic, content in draw.sample(late, round(0.3 * len(late))):
+            rig.bus.receive(topic, content, retained=False)
+
+    clean = story(tmp_path / "clean", lambda rig: None)
+    assert story(tmp_path / "noisy", again) == clean
 
 
 def test_all_that_is_kept_of_an_incident_can_be_asked_for_open_or_over(waiting: Rig) -> None:
