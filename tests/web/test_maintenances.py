@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from noc_bus.channels import MAINTENANCES, SERVICES
-from noc_bus.messages import Maintenance, ServicePresence
+from noc_bus.channels import MAINTENANCES, PROBERS, SERVICES, STATES, VERDICTS
+from noc_bus.messages import Maintenance, ServicePresence, State, VerdictState
 from noc_bus.mirror import Mirror
 from noc_bus.presence import Announcer
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import FILE_NAME, Database
 from tests.web.conftest import Browser, Service
+from tests.web.facts import presence, state, verdict
 
 ALL: list[dict[str, str]] = [{"kind": "everything"}]
 SUNDAYS: dict[str, Any] = {
@@ -232,3 +233,45 @@ def test_a_database_of_the_version_before_keeps_all_and_takes_maintenances(tmp_p
         contents = Catalog(database).contents()
         assert contents.maintenances == {made.id: made}
         assert dict(contents.targets) == before
+
+
+def test_what_is_in_maintenance_is_shown_so_with_what_is_measured_until_its_end(
+    service: Service, operator: Browser
+) -> None:
+    say = service.others.publish
+    say(PROBERS, presence("paris"))
+    say(STATES, state("sw-1", "paris", State.DOWN))
+    say(VERDICTS, verdict("sw-1", VerdictState.DOWN, reason="5 checks unanswered"))
+    service.follow()
+
+    def row() -> dict[str, Any]:
+        found: dict[str, Any] = next(one for one in operator.get("status")["targets"] if one["id"] == "sw-1")
+        return found
+
+    assert (row()["state"], row()["maintenance"], row()["measured"]) == ("DOWN", None, None)
+    covers = [{"kind": "group", "name": "core"}]
+    one = operator.api("POST", "maintenances", {"title": "Firmware", "covers": covers, "minutes": 60})["maintenance"]
+    service.follow()
+    status, shown = operator.get("status"), row()
+    assert (shown["state"], shown["code"], shown["measured"]) == ("MAINTENANCE", "maintenance", "DOWN")
+    assert (shown["maintenance"], shown["maintenance_until"]) == (one["id"], one["ends_at"])
+    assert shown["reason"] == "Firmware; measured DOWN: 5 checks unanswered"
+    assert (status["kpis"]["down"], status["kpis"]["maintenance"]) == (0, 1)
+    assert status["maintenances"] == [
+        {"id": one["id"], "title": "Firmware", "covers": covers, "since": one["starts_at"], "until": one["ends_at"]}
+    ]
+    operator.api("POST", f"maintenances/{one['id']}/end")
+    service.follow()
+    assert (row()["state"], row()["maintenance"], operator.get("status")["maintenances"]) == ("DOWN", None, [])
+
+
+def test_a_target_is_in_maintenance_where_all_of_its_sites_are(service: Service, operator: Browser) -> None:
+    for site in ("paris", "lyon"):
+        service.others.publish(PROBERS, presence(site))
+    service.catalog.add_target({"id": "only-paris", "address": "10.0.0.2", "sites": ["paris"]}, WHO)
+    operator.api(
+        "POST", "maintenances", {"title": "Power", "covers": [{"kind": "site", "name": "paris"}], "minutes": 60}
+    )
+    service.follow()
+    found = {row["id"]: row["maintenance"] is not None for row in operator.get("status")["targets"]}
+    assert found == {"sw-1": False, "only-paris": True}

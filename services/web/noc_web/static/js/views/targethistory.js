@@ -70,7 +70,7 @@ export function History({ id, query, onDrawn }) {
   const marks = useMemo(
     () => ({
       blind: blindTimes(states.answer?.sites ?? {}),
-      maintenance: (states.answer?.overall ?? []).filter((/** @type {any} */ one) => one.state === "MAINTENANCE").map(ends),
+      maintenance: (states.answer?.maintenance ?? []).map(ends),
       limit: own.answer?.resolved.degraded_rtt_ms ?? null,
       before: isCompared ? later(others.length ? { [rows.get(id)?.name ?? id]: earlier.answer?.merged ?? [] } : (earlier.answer?.sites ?? {}), span) : {},
       incidents: (incidents.answer?.incidents ?? []).map((/** @type {any} */ one) => /** @type {[number, number]} */ ([Date.parse(one.opened_at), one.resolved_at ? Date.parse(one.resolved_at) : period.to])),
