@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,9 +124,14 @@ def test_what_cannot_be_done_is_one_sentence(cli: Run, words: list[str], sentenc
 def test_a_damaged_database_is_one_sentence_with_the_cure_and_is_left_as_it_is(cli: Run, tmp_path: Path) -> None:
     path = tmp_path / "data" / FILE_NAME
     Database(path.parent).close()
-    whole = path.read_bytes()
-    # Its first page, with the names of the tables, is as it was.
-    path.write_bytes(whole[:4096] + b"damage" * ((len(whole) - 4096) // 6))
+    with closing(sqlite3.connect(path)) as connection:
+        ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
+        roots = [root for (root,) in connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0")]
+    # The names of the tables are as they were, on however many pages; what is in the tables is not.
+    with path.open("r+b") as file:
+        for root in roots:
+            file.seek((root - 1) * page_bytes)
+            file.write((b"damage" * page_bytes)[:page_bytes])
     damaged = path.read_bytes()
     done = cli("token", "create", "--role", "viewer")
     assert (done.returncode, done.stdout) == (1, "")
