@@ -871,6 +871,31 @@ def test_one_switch_has_only_critical_targets_mailed_and_the_incident_says_why_n
     assert rig.words == ["DOWN", "UP"]
 
 
+@pytest.mark.parametrize("how", [{"online": False}, {"isolated": True}, {"overloaded": True}], ids=str)
+def test_a_prober_that_is_unplugged_isolated_or_overloaded_is_one_mail_about_its_site_and_none_about_its_targets(
+    waiting: Rig, how: dict[str, bool]
+) -> None:
+    """Also where it called many of them DOWN a moment before."""
+    rig = waiting
+    sees_all(rig, State.DOWN, *CHILDREN[:50])
+    rig.passes(3)
+    if how == {"online": False}:
+        rig.cut("north")
+    else:
+        rig.prober("north", **how)
+    rig.stays(120)
+    assert rig.words == ["BLIND"]
+    assert {rig.state(name) for name in CHILDREN} == {"UNKNOWN"}
+    sees_all(rig, State.UP, *CHILDREN[:50])
+    if how == {"online": False}:
+        rig.back("north")
+    else:
+        rig.prober("north")
+    rig.stays(30)
+    assert rig.words == ["BLIND", "RECOVERED"]
+    assert rig.open == []
+
+
 def story(folder: Path, again: Callable[[Rig], None]) -> list[object]:
     """Outages of three targets, and what came of them; `again` after each step."""
     folder.mkdir()
