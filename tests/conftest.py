@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("any machine")
 # Who started us in the background had us ignore Ctrl-C, and all that we start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2", "needs pyarrow")
+MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
 """With NOC_TEST_SKIPS=fail (as in CI) every other skip is a failure: the machine there can do the rest."""
 
 

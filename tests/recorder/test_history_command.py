@@ -125,16 +125,10 @@ def test_its_raw_cycles_are_exported_as_lines_of_json_and_as_csv(
 FORMS = ["jsonl", "csv", "parquet"]
 
 
-def needs(form: str) -> None:
-    if form == "parquet":
-        pytest.importorskip("pyarrow", reason="needs pyarrow")
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_what_was_exported_is_imported_elsewhere_and_again_without_harm(
     run: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str
 ) -> None:
-    needs(form)
     elsewhere, file = tmp_path_factory.mktemp("elsewhere"), folder / "cycles"
     store = SqliteStore(folder / "history.sqlite")
     late = replace(cycle(1), target="c", invalid="late", invalid_code="late-schedule", rtts_ms=[], received=0)
@@ -158,7 +152,6 @@ def test_what_was_exported_is_imported_elsewhere_and_again_without_harm(
 def test_sums_are_exported_and_imported_where_their_cycles_are_not(
     run: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str
 ) -> None:
-    needs(form)
     elsewhere, file = tmp_path_factory.mktemp("elsewhere"), folder / "sums"
     assert run("export", "--sums", "--format", form, "--output", str(file)) == 0
     SqliteStore(elsewhere / "history.sqlite").marks()
@@ -177,7 +170,6 @@ def test_sums_are_exported_and_imported_where_their_cycles_are_not(
 def test_parquet_goes_into_a_file_only(run: Run, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("export", "--format", "parquet") == 1
     assert "name a file with --output" in capsys.readouterr().err
-    needs("parquet")
     (folder / "bad").write_text("no Parquet")
     assert run("import", str(folder / "bad"), "--format", "parquet") == 1
     assert "it is no Parquet that can be read" in capsys.readouterr().err
