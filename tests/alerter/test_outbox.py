@@ -746,3 +746,23 @@ def test_a_report_is_queued_once_for_each_recipient_and_mailed_as_it_was_written
     assert "<p>99.999 %</p>" in part(mail, "html")
     outbox.queue_report(report, Time(T0 + HOUR_MS))
     assert outbox.claim(Time(T0 + HOUR_MS)) is None
+
+
+def test_a_report_that_was_given_up_is_shown_until_its_recipient_gets_another(
+    ledger: Ledger, sender: Sender, post: PostOffice
+) -> None:
+    def report(name: str) -> ReportMail:
+        return ReportMail(report=name, at=T0, to=[OPS], subject="October", text="100 %\n", html="<p>100 %</p>\n")
+
+    sender.outbox.queue_report(report("board-1"), T0)
+    post.refuses[OPS] = NEVER
+    send_all(sender)
+    sentence = "a mail to ops@noc.test about report-board-1 was given up: 550 no such user; send it again in Settings"
+    assert Post(sender).trouble(T0) == ("mail-given-up", sentence)
+    post.refuses.clear()
+    begin(ledger)
+    send_all(sender)
+    assert Post(sender).trouble(T0), "a mail about an outage is no report"
+    sender.outbox.queue_report(report("board-2"), T0)
+    send_all(sender)
+    assert Post(sender).trouble(T0) is None

@@ -119,8 +119,9 @@ class Host:
         found, rtts = self.findings, self.findings.rtts_ms
         figures = "nothing sent"
         if found.sent:
-            lost = 100 * (found.sent - len(rtts)) / found.sent
-            figures = f"{found.sent} sent, {len(rtts)} received, {lost:.0f} % lost"
+            # 99.6 is not all.
+            lost = f"{100 * (found.sent - len(rtts)) / found.sent:.1f}".removesuffix(".0")
+            figures = f"{found.sent} sent, {len(rtts)} received, {lost} % lost"
         parts = [f"{self.name} ({self.to.address}): {figures}"]
         if rtts:
             parts.append(f"min/avg/max {min(rtts):.3f}/{sum(rtts) / len(rtts):.3f}/{max(rtts):.3f} ms")

@@ -98,6 +98,7 @@ class GivenUp:
     recipient: str
     incident: str
     error: str
+    is_report: bool
 
 
 class Outbox:
@@ -173,14 +174,16 @@ class Outbox:
         """Mails that were given up and that nobody has seen yet, the latest first.
 
         Seen: its incident was acknowledged, or its recipient got a later mail of the same incident,
-        which tells of its start too. After a week it is shown no more.
+        which tells of its start too, or a later report. After a week it is shown no more.
         """
         rows = self._database.read(
             "read",
-            "SELECT recipient, incident, error FROM outbox WHERE state = 'dead' AND seen_at IS NULL AND created_at > ? "
-            "AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.incident = outbox.incident "
-            "AND later.recipient = outbox.recipient AND later.state = 'sent' AND later.id > outbox.id) ORDER BY id DESC",
-            (now - _SHOWN_DAYS * DAY_MS,),
+            "SELECT recipient, incident, error, transition = :report FROM outbox "
+            "WHERE state = 'dead' AND seen_at IS NULL AND created_at > :shown_from "
+            "AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.recipient = outbox.recipient "
+            "AND later.state = 'sent' AND later.id > outbox.id AND (later.incident = outbox.incident "
+            "OR (outbox.transition = :report AND later.transition = :report))) ORDER BY id DESC",
+            {"report": REPORT, "shown_from": now - _SHOWN_DAYS * DAY_MS},
         )
         return [GivenUp(*row) for row in rows]
 

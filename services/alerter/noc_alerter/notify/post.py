@@ -41,7 +41,8 @@ class Post:
             first = given_up[0]
             more = f", and {len(given_up) - 1} more mails" if len(given_up) > 1 else ""
             sentence = f"a mail to {first.recipient} about {first.incident} was given up: {first.error}{more}"
-            return "mail-given-up", f"{sentence}; acknowledge the incident to say that you know"
+            cure = "send it again in Settings" if first.is_report else "acknowledge the incident to say that you know"
+            return "mail-given-up", f"{sentence}; {cure}"
         if held_back := self._outbox.held_back(now):
             return "mails-held-back", held_back_sentence(held_back)
         return None
