@@ -17,12 +17,19 @@ const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 export default function Notifications() {
   const contacts = useLoaded("/contacts");
   const routes = useLoaded("/notification-routes");
+  const heartbeat = useLoaded(may("admin") ? "/notifications/heartbeat" : null);
+  // Together, so that none moves what is below it.
+  const isThere = [contacts, routes, ...(may("admin") ? [heartbeat] : [])].every(({ answer, error }) => answer || error);
   return html`
     <${Question} of=${[contacts.answer, routes.answer]} />
-    <${Routes} loaded=${routes} contacts=${contacts.answer?.contacts ?? []} />
-    <${Contacts} loaded=${contacts} />
-    ${may("admin") ? html`<${Heartbeat} />` : null}
-    <${Sent} />
+    ${isThere
+      ? html`
+          <${Routes} loaded=${routes} contacts=${contacts.answer?.contacts ?? []} />
+          <${Contacts} loaded=${contacts} />
+          ${may("admin") ? html`<${Heartbeat} loaded=${heartbeat} />` : null}
+          <${Sent} />
+        `
+      : html`<p class="empty">Loading…</p>`}
   `;
 }
 
@@ -270,14 +277,15 @@ function ContactForm({ contact, onClose, onSaved }) {
   `;
 }
 
-function Heartbeat() {
-  const { answer, error, again } = useLoaded("/notifications/heartbeat");
+/** @param {{loaded: any}} given */
+function Heartbeat({ loaded }) {
+  const { answer, error, again } = loaded;
   return html`
     <section class="panel" aria-label="Heartbeat">
       <h2>Heartbeat</h2>
       <p class="help">While the alerter can notice an outage it asks for this address every so often. A service that raises the alarm when nobody asks any more tells you that NOC itself is gone.</p>
       <${Trouble} error=${error} />
-      ${answer ? html`<${HeartbeatForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />` : error ? null : html`<p class="empty">Loading…</p>`}
+      ${answer ? html`<${HeartbeatForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />` : null}
     </section>
   `;
 }
