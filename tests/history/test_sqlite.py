@@ -22,7 +22,10 @@ def of_another_program(path: Path) -> None:
 
 
 def of_a_later_version(path: Path) -> None:
-    SqliteStore(path).marks()
+    store = SqliteStore(path)
+    store.marks()
+    # Else it writes its log into the file whenever it is collected.
+    store.close()
     with sqlite3.connect(path) as later:
         later.execute("PRAGMA user_version = 99")
     later.close()
