@@ -526,3 +526,57 @@ def test_a_site_gets_its_key_on_the_sites_page_and_loses_it_there(page: Page) ->
             # It may lie under a warning at the lower edge, where a person would scroll.
             page.driver.execute_script("arguments[0].click()", pressed)
             page.wait(functools.partial(reads, state), state)
+
+
+def test_what_is_added_replaces_nothing_that_is_called_the_same(page: Page) -> None:
+    """Ids are made of the names of contacts and routes; calendars and reports by mail have none but their names."""
+    noc = page.noc
+    with page.deleting("contacts/the-night"), page.deleting("contacts/the-night-2"):
+        for address in ("one@example.org", "two@example.org"):
+            _add(page, "/notifications", "Add a contact", {"name": "The Night", "field-mails": address})
+        kept = noc.ask("GET", "contacts")[1]["contacts"]
+        assert {one["id"]: one["mails"] for one in kept if one["name"] == "The Night"} == {
+            "the-night": ["one@example.org"],
+            "the-night-2": ["two@example.org"],
+        }
+    with page.deleting("notification-routes/nightly"), page.deleting("notification-routes/nightly-2"):
+        for to in ("one@example.org", "two@example.org"):
+            _add(page, "/notifications", "Add a route", {"name": "Nightly", "field-contacts": to})
+        kept = noc.ask("GET", "notification-routes")[1]["routes"]
+        assert {one["id"]: one["contacts"] for one in kept} == {
+            "nightly": ["one@example.org"],
+            "nightly-2": ["two@example.org"],
+        }
+    with page.deleting("calendars/nights"):
+        _add(page, "/settings?part=calendars", "Add a calendar", {"calendar": "nights", "hours": "Mon-Fri 22:00-23:00"})
+        _is_refused(
+            page, "/settings?part=calendars", "Add a calendar", {"calendar": "nights", "hours": "Sat 01:00-02:00"}
+        )
+        assert [one["hours"] for one in noc.ask("GET", "calendars")[1]["calendars"]] == ["Mon-Fri 22:00-23:00"]
+    with page.deleting("report-mails/board"):
+        _add(page, "/settings?part=reports", "Add a report", {"report": "board", "recipients": "one@example.org"})
+        _is_refused(
+            page, "/settings?part=reports", "Add a report", {"report": "board", "recipients": "two@example.org"}
+        )
+        (kept,) = noc.ask("GET", "report-mails")[1]["report_mails"]
+        assert [one["address"] for one in kept["recipients"]] == ["one@example.org"]
+
+
+def _fill(page: Page, path: str, button: str, fields: dict[str, str]) -> None:
+    page.open(path)
+    page.press(button)
+    for name, text in fields.items():
+        page.type(name, text)
+    page.find("dialog[open] footer .primary").pop().click()
+
+
+def _add(page: Page, path: str, button: str, fields: dict[str, str]) -> None:
+    _fill(page, path, button, fields)
+    page.wait(lambda: not page.find("dialog[open]"), f"{fields} saved")
+
+
+def _is_refused(page: Page, path: str, button: str, fields: dict[str, str]) -> None:
+    _fill(page, path, button, fields)
+    where, name = next(iter(fields.items()))
+    said = page.wait(lambda: page.find(f"#field-{where}-wrong"), "a sentence beside the field").pop()
+    assert said.text.endswith(f"'{name}' exists already; choose another name.")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { matchOf, slug, whenOf } = await load("notices.js");
+const { freeId, matchOf, slug, whenOf } = await load("notices.js");
 
 const NOTHING = { severities: [], kinds: [], groups: [], tags: [], hours: "", zone: "UTC", after_min: 0, remind_min: 0 };
 
@@ -26,4 +26,18 @@ test("an id is made of a name as the server makes them", () => {
   assert.equal(slug("Núit  Shift (2)"), "nuit-shift-2");
   assert.equal(slug("夜"), "");
   assert.equal(slug(`${"a".repeat(62)} b`), "a".repeat(62));
+});
+
+test("an id that is taken gets a number, so that nothing is replaced", () => {
+  assert.equal(freeId("Ops", "contact", []), "ops");
+  assert.equal(freeId("Ops", "contact", ["ops"]), "ops-2");
+  assert.equal(freeId("OPS!", "contact", ["ops-2", "ops", "ops-4"]), "ops-3");
+  assert.equal(freeId("夜", "contact", ["contact"]), "contact-2");
+});
+
+test("a long id makes room for its number", () => {
+  const long = "a".repeat(63);
+  assert.equal(freeId(long, "route", [long]), `${"a".repeat(61)}-2`);
+  const hyphen = `${"a".repeat(60)}-bc`;
+  assert.equal(freeId(hyphen, "route", [hyphen]), `${"a".repeat(60)}-2`);
 });

@@ -17,6 +17,14 @@ export class ApiError extends Error {
   }
 }
 
+/** Refuses a name that something has already, as the server refuses a field: a PUT would replace that thing.
+ * @param {string} field @param {string} kind what has such names @param {string} name @param {readonly string[]} taken */
+export function refuseTaken(field, kind, name, taken) {
+  if (!taken.includes(name)) return;
+  const sentence = `A ${kind} '${name}' exists already; choose another name.`;
+  throw new ApiError(409, sentence, [{ field, detail: sentence }]);
+}
+
 const token = () => document.querySelector('meta[name="csrf"]')?.getAttribute("content") ?? "";
 
 /** @param {string} method @param {string} path @param {{body?: unknown, text?: string, type?: string, signal?: AbortSignal}} [more]

@@ -31,6 +31,8 @@ const KEPT_OFF = {
 /** @param {string} code */
 export const matchOf = (code) => KEPT_OFF[code] ?? code.replaceAll("-", " ");
 
+const LONGEST_ID = 63;
+
 /** An id made of a name, as the server makes them. @param {string} text */
 export const slug = (text) =>
   text
@@ -39,5 +41,17 @@ export const slug = (text) =>
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "")
-    .slice(0, 63)
+    .slice(0, LONGEST_ID)
     .replace(/-+$/, "");
+
+/** An id made of a name that nothing has yet: ops, ops-2, ops-3.
+ * @param {string} name @param {string} otherwise where the name gives none @param {readonly string[]} taken */
+export function freeId(name, otherwise, taken) {
+  const id = slug(name) || otherwise;
+  let free = id;
+  for (let number = 2; taken.includes(free); number += 1) {
+    const end = `-${number}`;
+    free = `${id.slice(0, LONGEST_ID - end.length).replace(/-+$/, "")}${end}`;
+  }
+  return free;
+}

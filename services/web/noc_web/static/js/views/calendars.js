@@ -1,7 +1,7 @@
 // @ts-check
 // Calendars of reports: which hours count, which days do not, and towards which goal.
 
-import { api } from "../api.js";
+import { api, refuseTaken } from "../api.js";
 import { uptime } from "../format.js";
 import { useAction, useEditing, useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
@@ -53,7 +53,9 @@ function CalendarForm({ calendar, onClose, onSaved }) {
   const [text, setText] = useState({ name: calendar.name, zone: calendar.zone, hours: calendar.hours, holidays: calendar.holidays.join(" "), goal: calendar.goal_pct === null ? "" : String(calendar.goal_pct) });
   const { run, busy, error } = useAction(async () => {
     const body = { zone: text.zone.trim(), hours: text.hours.trim(), holidays: text.holidays.split(/[\s,;]+/).filter(Boolean), goal_pct: text.goal.trim() ? Number(text.goal.replace(",", ".")) : null };
-    await api.put(`/calendars/${encodeURIComponent(text.name.trim())}`, body);
+    const name = text.name.trim();
+    if (calendar.isNew) refuseTaken("calendar", "calendar", name, (await api.get("/calendars")).calendars.map((/** @type {any} */ one) => one.name));
+    await api.put(`/calendars/${encodeURIComponent(name)}`, body);
     onSaved();
   });
   const input = (/** @type {keyof typeof text} */ name, /** @type {string} */ placeholder = "", isFixed = false) => (/** @type {any} */ given) =>

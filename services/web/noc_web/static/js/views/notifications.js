@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { exact, moment } from "../format.js";
 import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
-import { matchOf, slug, whenOf } from "../notices.js";
+import { freeId, matchOf, whenOf } from "../notices.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
 import { TestMails } from "./mail.js";
@@ -145,9 +145,10 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const rows = useStore((state) => state.rows);
   const { run, busy, error } = useAction(async () => {
-    const { isNew, id, ...fields } = typed;
+    const { isNew, id: own, ...fields } = typed;
     const minutes = { after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
-    await api.put(`/notification-routes/${isNew ? slug(typed.name) || "route" : id}`, { ...fields, ...minutes });
+    const id = isNew ? freeId(typed.name, "route", idsOf((await api.get("/notification-routes")).routes)) : own;
+    await api.put(`/notification-routes/${id}`, { ...fields, ...minutes });
     onSaved();
   });
   const known = [...rows.values()];
@@ -180,6 +181,9 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     <//>
   `;
 }
+
+/** Read as one saves: another person may have added some since the page was loaded. @param {{id: string}[]} all */
+const idsOf = (all) => all.map((one) => one.id);
 
 /** @param {{name: string, label: string, hint?: string, typed: any, put: (name: string, text: string) => void, error: any}} given */
 const Text = ({ name, label, hint = "", typed, put, error }) => html`
@@ -240,7 +244,7 @@ function ContactForm({ contact, onClose, onSaved }) {
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const { run, busy, error } = useAction(async () => {
     const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
-    const id = contact.isNew ? slug(name) || "contact" : contact.id;
+    const id = contact.isNew ? freeId(name, "contact", idsOf((await api.get("/contacts")).contacts)) : contact.id;
     const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null });
     if (saved.webhook_secret && !webhook_secret) setSecret(saved.webhook_secret);
     else onSaved();

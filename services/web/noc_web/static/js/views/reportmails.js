@@ -1,7 +1,7 @@
 // @ts-check
 // Reports by mail: what each is of, how often it comes, and who gets it.
 
-import { api } from "../api.js";
+import { api, refuseTaken } from "../api.js";
 import { counted, exact, moment } from "../format.js";
 import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { groups } from "../tablerows.js";
@@ -77,7 +77,9 @@ function ReportForm({ report, onClose, onSaved }) {
   const [text, setText] = useState({ ...report, hour: String(report.hour), recipients: asLines(report.recipients) });
   const { run, busy, error } = useAction(async () => {
     const { every, title, zone, group, tag, profile, calendar } = text;
-    await api.put(`/report-mails/${encodeURIComponent(text.name.trim())}`, { every, title: title.trim(), zone: zone.trim(), group, tag, profile, calendar, hour: Number(text.hour), recipients: fromLines(text.recipients) });
+    const name = text.name.trim();
+    if (report.isNew) refuseTaken("report", "report", name, (await api.get("/report-mails")).report_mails.map((/** @type {any} */ one) => one.name));
+    await api.put(`/report-mails/${encodeURIComponent(name)}`, { every, title: title.trim(), zone: zone.trim(), group, tag, profile, calendar, hour: Number(text.hour), recipients: fromLines(text.recipients) });
     onSaved();
   });
   const change = (/** @type {string} */ name) => (/** @type {any} */ event) => setText((/** @type {any} */ before) => ({ ...before, [name]: event.target.value }));
