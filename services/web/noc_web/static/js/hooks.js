@@ -56,15 +56,15 @@ export function useLoaded(path, query = {}) {
   return { ...found, again };
 }
 
-/** Several GETs of one kind, and their answers in the same order once all are there; the last answers stay meanwhile.
- * @param {readonly string[]} paths @param {Record<string, any>} query @returns {{answers: any[], error: any}} */
+/** Several GETs of one kind, and their answers by path once all are there; the last answers stay meanwhile.
+ * @param {readonly string[]} paths @param {Record<string, any>} query @returns {{answers: Record<string, any>, error: any}} */
 export function useAllLoaded(paths, query) {
   const key = JSON.stringify([paths, query]);
-  const [found, setFound] = useState({ answers: /** @type {any[]} */ ([]), error: /** @type {any} */ (null) });
+  const [found, setFound] = useState({ answers: /** @type {Record<string, any>} */ ({}), error: /** @type {any} */ (null) });
   useEffect(() => {
     const stop = new AbortController();
     Promise.all(paths.map((path) => api.get(path, query, stop.signal))).then(
-      (answers) => setFound({ answers, error: null }),
+      (answers) => setFound({ answers: Object.fromEntries(paths.map((path, place) => [path, answers[place]])), error: null }),
       (error) => error.name !== "AbortError" && setFound((before) => ({ ...before, error })),
     );
     return () => stop.abort();

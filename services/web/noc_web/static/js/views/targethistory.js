@@ -29,19 +29,19 @@ export function History({ id, query, onDrawn }) {
   const [anchor, setAnchor] = useState(store.nowMs());
   const period = fixed ?? { from: anchor - range.ms, to: anchor };
   const isLive = !fixed;
-  const path = `/targets/${encodeURIComponent(id)}`;
+  const path = pathOf(id);
   const points = Math.min(1500, Math.max(400, Math.round(innerWidth * 0.8)));
   const times = { from: Math.round(period.from), to: Math.round(period.to) };
-  const history = useLoaded(`${path}/history`, { ...times, points });
+  const history = useLoaded(historyOf(id), { ...times, points });
   const states = useLoaded(`${path}/states`, times);
   const span = period.to - period.from;
   const isCompared = query.get("before") === "1";
-  const earlier = useLoaded(isCompared ? `${path}/history` : null, { from: Math.round(period.from - span), to: times.from, points });
+  const earlier = useLoaded(isCompared ? historyOf(id) : null, { from: Math.round(period.from - span), to: times.from, points });
   const incidents = useLoaded("/incidents", { target: id, ...times });
   const own = useLoaded(path);
   const rows = useStore((state) => state.rows);
   const others = (query.get("with") ?? "").split(",").filter((one) => one !== id && rows.has(one)).slice(0, MOST_OTHERS);
-  const beside = useAllLoaded(others.map((one) => `/targets/${encodeURIComponent(one)}/history`), { ...times, points });
+  const beside = useAllLoaded(others.map(historyOf), { ...times, points });
   const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
   const [plot, setPlot] = useState({ left: 0, width: 0 });
   const panel = useRef(/** @type {HTMLElement|null} */ (null));
@@ -63,7 +63,7 @@ export function History({ id, query, onDrawn }) {
   const sites = useMemo(() => {
     const answer = history.answer;
     // Beside others each target is one line, as all its sites saw it.
-    if (others.length) return Object.fromEntries([[rows.get(id)?.name ?? id, answer?.merged ?? []], ...others.map((one, place) => [`${rows.get(one)?.name} (${one})`, beside.answers[place]?.merged ?? []])]);
+    if (others.length) return Object.fromEntries([[rows.get(id)?.name ?? id, answer?.merged ?? []], ...others.map((one) => [`${rows.get(one)?.name} (${one})`, beside.answers[historyOf(one)]?.merged ?? []])]);
     const found = Object.fromEntries(Object.entries(answer?.sites ?? {}).sort());
     return appends ? appended(found, heard, answer?.width_ms) : found;
   }, [history.answer, beside.answers, heard, appends, others.join()]);
@@ -77,7 +77,7 @@ export function History({ id, query, onDrawn }) {
     }),
     [states.answer, own.answer, earlier.answer, incidents.answer, isCompared, others.join()],
   );
-  const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (beside.error || beside.answers.length >= others.length));
+  const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (beside.error || others.every((one) => historyOf(one) in beside.answers)));
   useEffect(() => {
     if (isReady) onDrawn();
   }, [isReady]);
@@ -142,6 +142,12 @@ export function History({ id, query, onDrawn }) {
     </section>
   `;
 }
+
+/** @param {string} id */
+const pathOf = (id) => `/targets/${encodeURIComponent(id)}`;
+
+/** @param {string} id */
+const historyOf = (id) => `${pathOf(id)}/history`;
 
 /** What is drawn besides, and how the axis is. @param {{query: URLSearchParams, isCompared: boolean}} given */
 const Choices = ({ query, isCompared }) => html`
