@@ -96,6 +96,7 @@ export function steered({ over, axis, period, now, show, done }) {
     fingers.delete(event.pointerId);
     if (latest) show(start.period);
     latest = null;
+    if (fingers.size) begin();
   });
   return { startsPan, isHeld: () => latest !== null || fingers.size > 0, end: () => (stop.abort(), clearTimeout(timer)) };
 }
