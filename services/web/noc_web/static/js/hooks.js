@@ -36,9 +36,9 @@ export function useNow(everyMs = 1000) {
 }
 
 /** A GET and its answer; the last answer stays while a new one is on its way.
- * @param {string|null} path null: nothing is asked @param {Record<string, any>} [query]
+ * @param {string|null} path null: nothing is asked @param {Record<string, any>} [query] @param {any[]} changes it is asked again when one of these is another
  * @returns {{answer: any, error: any, busy: boolean, again: () => void}} */
-export function useLoaded(path, query = {}) {
+export function useLoaded(path, query = {}, ...changes) {
   const key = path === null ? null : path + JSON.stringify(query);
   const [count, setCount] = useState(0);
   const [found, setFound] = useState({ key: /** @type {string|null} */ (null), answer: null, error: null, busy: false });
@@ -52,7 +52,7 @@ export function useLoaded(path, query = {}) {
       (error) => error.name !== "AbortError" && setFound((before) => ({ ...before, error, busy: false })),
     );
     return () => stop.abort();
-  }, [key, count]);
+  }, [key, count, ...changes]);
   return { ...found, again };
 }
 

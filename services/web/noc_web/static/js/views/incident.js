@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { counted, duration, exact, moment } from "../format.js";
 import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { IncidentTable, muted } from "./incidents.js";
 import { SilenceButton } from "./silence.js";
@@ -16,17 +16,8 @@ import { SilenceButton } from "./silence.js";
 export default function IncidentPage({ id, query }) {
   const path = `/incidents/${encodeURIComponent(id)}`;
   const live = useStore((state) => state.incidents.find((one) => one.id === id));
-  const kept = useLoaded(path);
-  const members = useLoaded(`${path}/members`);
-  const shown = useRef(live);
-  useEffect(() => {
-    // Both have just been asked for when the page opens.
-    if (shown.current !== live) {
-      kept.again();
-      members.again();
-    }
-    shown.current = live;
-  }, [live]);
+  const kept = useLoaded(path, {}, live);
+  const members = useLoaded(`${path}/members`, {}, live);
   const incident = live ?? kept.answer?.incident;
   if (kept.error && !incident) return html`<div class="empty"><h1>Incident ${id}</h1><${Trouble} error=${kept.error} /></div>`;
   if (!incident || !(members.answer ?? members.error)) return html`<p class="empty">Loading…</p>`;

@@ -7,7 +7,7 @@ import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { DAY_MS } from "../period.js";
 import { setQuery } from "../router.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 
 const DAYS = [1, 7, 30, 90, 365];
@@ -20,8 +20,7 @@ export default function Incidents({ query }) {
   const open = useStore((state) => state.incidents);
   const allWell = useStore((state) => state.allWell);
   const [atMs] = useState(Date.now());
-  const found = useLoaded(shown === "all" ? "/incidents" : null, { from: Math.round(atMs - days * DAY_MS) });
-  useEffect(() => found.again(), [open]);
+  const found = useLoaded(shown === "all" ? "/incidents" : null, { from: Math.round(atMs - days * DAY_MS) }, open);
   const incidents = shown === "open" ? open : (found.answer?.incidents ?? []);
   return html`
     <section class="panel" aria-label="Incidents">

@@ -7,7 +7,7 @@ import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { DAY_NAMES, onDay, rule, things, weeksOf, WEEKDAYS } from "../maintenance.js";
 import { may } from "../me.js";
 import { setQuery } from "../router.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { store } from "../wiring.js";
 import { Removal, Trouble } from "./bits.js";
 import { MaintenanceForm, SilenceButton } from "./silence.js";
@@ -21,10 +21,9 @@ const MONTH = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric
 export default function MaintenancePage({ query }) {
   const isCalendar = query.get("show") === "calendar";
   const running = useStore((state) => state.maintenances);
-  const { answer, error, again } = useLoaded("/maintenances");
   const [changes, setChanges] = useState(0);
-  const changed = () => (again(), setChanges((before) => before + 1));
-  useEffect(() => changed(), [running]);
+  const { answer, error } = useLoaded("/maintenances", {}, running, changes);
+  const changed = () => setChanges((before) => before + 1);
   return html`
     <section class="panel" aria-label="Maintenance">
       <div class="tools">
@@ -38,7 +37,7 @@ export default function MaintenancePage({ query }) {
       </div>
       <p class="help">While a window runs, what it covers is measured on and its incidents are shown, and nobody is mailed. What is still so when it ends is checked again and then mailed once.</p>
       <${Trouble} error=${error} />
-      ${isCalendar ? html`<${Calendar} known=${answer?.maintenances ?? []} changes=${changes} />` : html`<${List} answer=${answer} error=${error} onChanged=${changed} />`}
+      ${isCalendar ? html`<${Calendar} known=${answer?.maintenances ?? []} changes=${[running, changes]} />` : html`<${List} answer=${answer} error=${error} onChanged=${changed} />`}
     </section>
   `;
 }
@@ -101,7 +100,7 @@ function When({ row }) {
   `;
 }
 
-/** A month, by the viewer's own clock. @param {{known: Kept[], changes: number}} given */
+/** A month, by the viewer's own clock. @param {{known: Kept[], changes: any[]}} given */
 function Calendar({ known, changes }) {
   const today = new Date(store.nowMs());
   const [month, setMonth] = useState({ year: today.getFullYear(), month: today.getMonth() });
@@ -112,8 +111,7 @@ function Calendar({ known, changes }) {
   const weeks = weeksOf(month.year, month.month);
   const from = /** @type {Date} */ (weeks[0]?.[0]);
   const to = new Date(from.getFullYear(), from.getMonth(), from.getDate() + 7 * weeks.length);
-  const found = useLoaded("/maintenances/windows", { from: from.getTime(), to: to.getTime() });
-  useEffect(() => found.again(), [changes]);
+  const found = useLoaded("/maintenances/windows", { from: from.getTime(), to: to.getTime() }, ...changes);
   const titles = new Map(known.map((row) => [row.maintenance.id, row.maintenance.title]));
   const windows = found.answer?.windows ?? [];
   const name = MONTH.format(new Date(month.year, month.month, 1));

@@ -40,8 +40,7 @@ function Question({ of }) {
   const [at, setAt] = useState("");
   const [severity, setSeverity] = useState("");
   const [asked, setAsked] = useState(/** @type {Record<string, any>|null} */ (null));
-  const { answer, error, again } = useLoaded(asked ? "/notifications/who" : null, asked ?? {});
-  useEffect(() => again(), of);
+  const { answer, error } = useLoaded(asked ? "/notifications/who" : null, asked ?? {}, ...of);
   const ask = (/** @type {any} */ event) => {
     event.preventDefault();
     setAsked({ target: target.trim(), at: at ? new Date(at).toISOString() : "", severity });

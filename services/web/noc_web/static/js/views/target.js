@@ -46,16 +46,10 @@ function Below({ id, sites, changes, isDrawn }) {
   const path = `/targets/${encodeURIComponent(id)}`;
   const open = useStore((state) => state.incidents);
   const traces = useLoaded(`${path}/traces`);
-  const incidents = useLoaded("/incidents", { target: id });
-  const own = useLoaded(path);
-  const groups = useLoaded("/groups");
+  const incidents = useLoaded("/incidents", { target: id }, open);
+  const own = useLoaded(path, {}, changes);
+  const groups = useLoaded("/groups", {}, changes);
   const declared = useDeclared();
-  useEffect(() => incidents.again(), [open]);
-  useEffect(() => {
-    if (!changes) return;
-    own.again();
-    groups.again();
-  }, [changes]);
   const isReady = isDrawn && [traces.answer ?? traces.error, incidents.answer ?? incidents.error, own.answer ?? own.error, groups.answer ?? groups.error, declared.options ?? declared.error].every(Boolean);
   if (!isReady) return isDrawn ? html`<p class="empty">Loading…</p>` : null;
   return html`
