@@ -21,6 +21,21 @@ export const lanesRem = (sites) => sites * (LANE + LANE_GAP) + JITTER_LANE + LAN
 
 /** @typedef {import("./chartseries.js").Point} Point */
 
+/** What a function makes of something that does not change: found once, and drawn at every frame.
+ * @template {object} Given @template Made @param {(given: Given) => Made} make @returns {(given: Given) => Made} */
+function remembered(make) {
+  /** @type {WeakMap<Given, {made: Made}>} */
+  const known = new WeakMap();
+  return (given) => {
+    let found = known.get(given);
+    if (!found) known.set(given, (found = { made: make(given) }));
+    return found.made;
+  };
+}
+
+const spansOf = remembered((/** @type {readonly Point[]} */ points) => spans(points));
+const jitterTopOf = remembered((/** @type {[string, Point[]][]} */ sites) => jitterTop(sites.map(([, points]) => points)));
+
 /** What is drawn besides the rows: since when and until when a site was blind, a limit of round-trip times, the rows of the period before (moved
  * to this one), when it was in maintenance, and when incidents opened and were over.
  * @typedef {{blind: Record<string, [number, number][]>, maintenance: [number, number][], limit: number|null, before: Record<string, Point[]>, incidents: [number, number][]}} Marks */
@@ -50,7 +65,7 @@ export function drawBehind(chart, sites, places, marks) {
   ctx.setLineDash([5 * ratio, 4 * ratio]);
   for (const [site] of sites) {
     const rows = marks.before[site] ?? [];
-    const lasting = spans(rows);
+    const lasting = spansOf(rows);
     ctx.strokeStyle = siteColour(places[site]);
     ctx.globalAlpha = 0.75;
     ctx.beginPath();
@@ -114,7 +129,7 @@ export function drawLoss(chart, sites, places, font, rem, marks) {
     const top = bbox.top - (JITTER_LANE + LANE_GAP) * rem * ratio - (sites.length - place) * (lane + gap) - 2 * ratio;
     ctx.fillStyle = colour("--lane");
     ctx.fillRect(bbox.left, top, bbox.width, lane);
-    const lasting = spans(points);
+    const lasting = spansOf(points);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, top, bbox.width, lane);
@@ -175,7 +190,7 @@ export function drawJitter(chart, sites, places, font, rem) {
   const ratio = uPlot.pxRatio;
   const high = JITTER_LANE * rem * ratio;
   const top = bbox.top - high - (LANE_GAP * rem + 2) * ratio;
-  const most = jitterTop(sites.map(([, points]) => points));
+  const most = jitterTopOf(sites);
   ctx.save();
   small(ctx, font, ratio);
   ctx.fillStyle = colour("--lane");
@@ -186,7 +201,7 @@ export function drawJitter(chart, sites, places, font, rem) {
   ctx.clip();
   ctx.lineWidth = 1.2 * ratio;
   for (const [site, points] of sites) {
-    const lasting = spans(points);
+    const lasting = spansOf(points);
     ctx.strokeStyle = siteColour(places[site]);
     ctx.fillStyle = siteColour(places[site]);
     const fills = new Path2D();

@@ -1,7 +1,7 @@
 // @ts-check
 // What views need again and again: a part of the store, the time, an answer of the API, a size.
 
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./ui.js";
 import { api } from "./api.js";
 import { live, store } from "./wiring.js";
 
@@ -23,6 +23,13 @@ export function useStore(pick) {
     return end;
   }, []);
   return latest.current.value;
+}
+
+/** What is made of all targets, such as suggestions: anew when one comes or goes. What else changes about them draws nothing.
+ * @template T @param {(rows: import("./store.js").State["rows"]) => T} make @returns {T} */
+export function useTargets(make) {
+  const count = useStore((state) => state.rows.size);
+  return useMemo(() => make(store.state.rows), [count]);
 }
 
 /** The server's time, renewed every so often. @param {number} everyMs */

@@ -2,7 +2,7 @@
 // Thousands of targets at once, from what their cycles are summed up to: day by day, the worst, groups, and what is unusual now.
 
 import { counted, exact, full, ms, percent } from "../format.js";
-import { useLoaded, useStore } from "../hooks.js";
+import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, RANGES } from "../period.js";
 import { setQuery } from "../router.js";
 import { changeOf, dayTitle, FIGURES, mark } from "../summaries.js";
@@ -26,8 +26,7 @@ const VIEWS = /** @type {const} */ ([
 /** @param {{query: URLSearchParams}} given */
 export default function HistoryPage({ query }) {
   const [view] = VIEWS.find(([name]) => name === query.get("view")) ?? VIEWS[0];
-  const rows = useStore((state) => state.rows);
-  const paths = useMemo(() => groups(rows.values()), [rows.size]);
+  const paths = useTargets((rows) => groups(rows.values()));
   const group = query.get("group") ?? "";
   const View = { days: Days, worst: Worst, groups: Groups, unusual: Unusual }[view];
   return html`

@@ -88,7 +88,7 @@ export function HistoryChart({ sites, from, to, axis, marks, name, title, strips
     event.preventDefault();
     onMove(period.from, period.to);
   };
-  const figures = names.map((site) => /** @type {[string, number, any]} */ ([site, places[site], totals(sites[site])]));
+  const figures = useMemo(() => names.map((site) => /** @type {[string, number, any]} */ ([site, places[site], totals(sites[site])])), [sites, places]);
   return html`
     <figure class="history" aria-label=${label} tabindex="0" onKeyDown=${steer} data-testid="history-chart" data-points=${names.reduce((sum, site) => sum + sites[site].length, 0)}>
       <div class="plot" ref=${ref} style=${{ height: `${height}px` }}></div>

@@ -3,7 +3,7 @@
 
 import { api } from "../api.js";
 import { exact, moment } from "../format.js";
-import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
+import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { may } from "../me.js";
 import { freeId, matchOf, whenOf } from "../notices.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
@@ -35,7 +35,7 @@ export default function Notifications() {
 
 /** Who would be told if it went down. @param {{of: any[]}} given asked again when these change */
 function Question({ of }) {
-  const rows = useStore((state) => state.rows);
+  const targets = useTargets((rows) => [...rows.values()].slice(0, 1000).map((row) => html`<option key=${row.id} value=${row.id}>${row.name}</option>`));
   const [target, setTarget] = useState("");
   const [at, setAt] = useState("");
   const [severity, setSeverity] = useState("");
@@ -51,7 +51,7 @@ function Question({ of }) {
       <h1>Who would be told?</h1>
       <form class="tools" onSubmit=${ask}>
         <label>If <input name="target" list="who-targets" value=${target} onInput=${set(setTarget)} placeholder="a site, or the id of a target" /></label>
-        <datalist id="who-targets">${[...rows.values()].slice(0, 1000).map((row) => html`<option key=${row.id} value=${row.id}>${row.name}</option>`)}</datalist>
+        <datalist id="who-targets">${targets}</datalist>
         <label>went down at <input name="at" type="datetime-local" value=${at} onInput=${set(setAt)} /></label>
         <select aria-label="Severity" value=${severity} onChange=${set(setSeverity)}><option value="">as severe as it is</option>${SEVERITIES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>
         <button class="primary">Ask</button>
@@ -142,7 +142,10 @@ const LISTS = /** @type {const} */ ([
 function RouteForm({ route, contacts, onClose, onSaved }) {
   const [typed, setTyped] = useState(route);
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
-  const rows = useStore((state) => state.rows);
+  const known = useTargets((rows) => {
+    const all = [...rows.values()];
+    return { groups: [...new Set(all.map((row) => row.group).filter(Boolean))].slice(0, 200), tags: [...new Set(all.flatMap((row) => row.tags))].slice(0, 200) };
+  });
   const { run, busy, error } = useAction(async () => {
     const { isNew, id: own, ...fields } = typed;
     const minutes = { after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
@@ -150,12 +153,10 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     await api.put(`/notification-routes/${id}`, { ...fields, ...minutes });
     onSaved();
   });
-  const known = [...rows.values()];
   /** @type {Record<string, string[]>} */
   const suggestions = {
     contacts: contacts.map((one) => one.id),
-    groups: [...new Set(known.map((row) => row.group).filter(Boolean))].slice(0, 200),
-    tags: [...new Set(known.flatMap((row) => row.tags))].slice(0, 200),
+    ...known,
     severities: SEVERITIES,
     kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble"],
   };

@@ -3,9 +3,9 @@
 
 import { api, refuseTaken } from "../api.js";
 import { counted, exact, moment } from "../format.js";
-import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
+import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { groups } from "../tablerows.js";
-import { html, useMemo, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Dialog, Field, Removal, Trouble } from "./bits.js";
 import { PROFILES } from "./reports.js";
 
@@ -71,8 +71,7 @@ const FIELDS = ["report", "title", "every", "hour", "zone", "group", "profile", 
 
 /** @param {{report: any, onClose: () => void, onSaved: () => void}} given */
 function ReportForm({ report, onClose, onSaved }) {
-  const rows = useStore((state) => state.rows);
-  const paths = useMemo(() => groups(rows.values()), [rows.size]);
+  const paths = useTargets((rows) => groups(rows.values()));
   const calendars = useLoaded("/calendars").answer?.calendars ?? [];
   const [text, setText] = useState({ ...report, hour: String(report.hour), recipients: asLines(report.recipients) });
   const { run, busy, error } = useAction(async () => {

@@ -3,7 +3,7 @@
 
 import { address, api } from "../api.js";
 import { duration, exact, full, ms, percent, uptime } from "../format.js";
-import { useLoaded, useStore } from "../hooks.js";
+import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
@@ -40,8 +40,7 @@ const LONGEST_WITH_RTT_MS = 93 * DAY_MS;
 
 /** @param {{query: URLSearchParams}} given */
 export default function Reports({ query }) {
-  const rows = useStore((state) => state.rows);
-  const paths = useMemo(() => groups(rows.values()), [rows.size]);
+  const paths = useTargets((rows) => groups(rows.values()));
   const preset = PRESETS.find((one) => one.name === (query.get("period") ?? "7d")) ?? PRESETS[2];
   const custom = named(query);
   const group = query.get("group") ?? "";

@@ -3,7 +3,7 @@
 
 import { api } from "../api.js";
 import { blank, body, DAY_NAMES, KINDS, LENGTHS, thing, typedOf, WEEKDAYS, WEEKS } from "../maintenance.js";
-import { useAction, useStore } from "../hooks.js";
+import { useAction, useStore, useTargets } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useMemo, useState } from "../ui.js";
 import { store } from "../wiring.js";
@@ -98,10 +98,13 @@ function Several({ name, legend, all, chosen, error, onChange }) {
 
 /** What is covered: one thing per line. @param {{covers: Covered[], choices: Covered[], error: any, onChange: (covers: Covered[]) => void}} given */
 function CoversField({ covers, choices, error, onChange }) {
-  const rows = useStore((state) => state.rows);
-  const sites = useStore((state) => state.sites);
-  const incidents = useStore((state) => state.incidents);
-  const names = useMemo(() => namesOf(rows, sites, incidents), [rows, sites, incidents]);
+  const names = useTargets(namesOf);
+  const sites = useStore((state) => state.sites.map((site) => site.id).join(" "));
+  const incidents = useStore((state) => state.incidents.map((one) => one.id).join(" "));
+  const suggestions = useMemo(() => {
+    const all = { ...names, site: sites.split(" ").filter(Boolean), incident: incidents.split(" ").filter(Boolean) };
+    return Object.entries(all).map(([kind, few]) => html`<datalist id=${`names-${kind}`} key=${kind}>${few.map((name) => html`<option value=${name} />`)}</datalist>`);
+  }, [names, sites, incidents]);
   const put = (/** @type {number} */ place, /** @type {Partial<Covered>} */ change) => onChange(covers.map((one, at) => (at === place ? { ...one, ...change } : one)));
   const wrong = error?.of?.("covers") ?? [];
   const chosen = covers.length === 1 ? thing(/** @type {Covered} */ (covers[0])) : "";
@@ -126,21 +129,19 @@ function CoversField({ covers, choices, error, onChange }) {
       )}
       <button type="button" class="quiet" onClick=${() => onChange([...covers, { kind: "target", name: "" }])}>Add another</button>
       ${wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
-      ${Object.entries(names).map(([kind, all]) => html`<datalist id=${`names-${kind}`} key=${kind}>${all.map((name) => html`<option value=${name} />`)}</datalist>`)}
+      ${suggestions}
     </fieldset>
   `;
 }
 
-/** @param {ReadonlyMap<string, any>} rows @param {readonly any[]} sites @param {readonly any[]} incidents @returns {Record<string, string[]>} */
-function namesOf(rows, sites, incidents) {
+/** @param {ReadonlyMap<string, any>} rows @returns {Record<string, string[]>} */
+function namesOf(rows) {
   const all = [...rows.values()];
   const paths = new Set(all.flatMap((row) => above(row.group)));
   return {
     target: [...rows.keys()].sort(),
     group: [...paths].sort(),
     tag: [...new Set(all.flatMap((row) => row.tags))].sort(),
-    site: sites.map((site) => site.id),
-    incident: incidents.map((one) => one.id),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { api } from "../api.js";
 import { useDeclared } from "../declared.js";
-import { useAction, useLoaded, useStore } from "../hooks.js";
+import { useAction, useLoaded, useStore, useTargets } from "../hooks.js";
 import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
@@ -13,7 +13,7 @@ import { OptionFields } from "./optionfields.js";
 export function TargetForm({ id, onClose, onSaved }) {
   const found = useLoaded(id ? `/targets/${encodeURIComponent(id)}` : null);
   const groups = useLoaded("/groups").answer?.groups ?? [];
-  const rows = useStore((state) => state.rows);
+  const rows = useTargets((all) => all);
   const sites = useStore((state) => state.sites);
   const { options, error: refusal } = useDeclared();
   const fields = useMemo(() => fieldsOf(options?.target ?? []), [options]);
@@ -37,7 +37,7 @@ export function TargetForm({ id, onClose, onSaved }) {
       parents: [...rows.keys()].filter((one) => one !== id).sort(),
       tags: [...new Set([...rows.values()].flatMap((row) => row.tags))].sort(),
     }),
-    [groups, rows.size],
+    [groups, rows],
   );
   if (doubted) return html`<${Doubted} saved=${doubted} onDone=${() => onSaved(doubted)} />`;
   return html`

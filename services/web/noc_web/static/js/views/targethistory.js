@@ -39,8 +39,11 @@ export function History({ id, query, onDrawn }) {
   const earlier = useLoaded(isCompared ? historyOf(id) : null, { from: Math.round(period.from - span), to: times.from, points });
   const incidents = useLoaded("/incidents", { target: id, ...times });
   const own = useLoaded(path);
-  const rows = useStore((state) => state.rows);
-  const others = (query.get("with") ?? "").split(",").filter((one) => one !== id && rows.has(one)).slice(0, MOST_OTHERS);
+  const wanted = (query.get("with") ?? "").split(",").filter((one) => one !== id);
+  // As text, so that all of this is drawn anew for another name only, and not for what changes about any row.
+  const called = useStore(({ rows }) => JSON.stringify([id, ...wanted.filter((one) => rows.has(one)).slice(0, MOST_OTHERS)].map((one) => [one, rows.get(one)?.name ?? one])));
+  const names = useMemo(() => /** @type {Map<string, string>} */ (new Map(JSON.parse(called))), [called]);
+  const others = [...names.keys()].slice(1);
   const beside = useAllLoaded(others.map(historyOf), { ...times, points });
   const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
   const [plot, setPlot] = useState({ left: 0, width: 0 });
@@ -63,19 +66,19 @@ export function History({ id, query, onDrawn }) {
   const sites = useMemo(() => {
     const answer = history.answer;
     // Beside others each target is one line, as all its sites saw it.
-    if (others.length) return Object.fromEntries([[rows.get(id)?.name ?? id, answer?.merged ?? []], ...others.map((one) => [`${rows.get(one)?.name} (${one})`, beside.answers[historyOf(one)]?.merged ?? []])]);
+    if (others.length) return Object.fromEntries([[names.get(id), answer?.merged ?? []], ...others.map((one) => [`${names.get(one)} (${one})`, beside.answers[historyOf(one)]?.merged ?? []])]);
     const found = Object.fromEntries(Object.entries(answer?.sites ?? {}).sort());
     return appends ? appended(found, heard, answer?.width_ms) : found;
-  }, [history.answer, beside.answers, heard, appends, others.join()]);
+  }, [history.answer, beside.answers, heard, appends, names]);
   const marks = useMemo(
     () => ({
       blind: blindTimes(states.answer?.sites ?? {}),
       maintenance: (states.answer?.maintenance ?? []).map(ends),
       limit: own.answer?.resolved.degraded_rtt_ms ?? null,
-      before: isCompared ? later(others.length ? { [rows.get(id)?.name ?? id]: earlier.answer?.merged ?? [] } : (earlier.answer?.sites ?? {}), span) : {},
+      before: isCompared ? later(others.length ? { [names.get(id) ?? id]: earlier.answer?.merged ?? [] } : (earlier.answer?.sites ?? {}), span) : {},
       incidents: (incidents.answer?.incidents ?? []).map((/** @type {any} */ one) => /** @type {[number, number]} */ ([Date.parse(one.opened_at), one.resolved_at ? Date.parse(one.resolved_at) : period.to])),
     }),
-    [states.answer, own.answer, earlier.answer, incidents.answer, isCompared, others.join()],
+    [states.answer, own.answer, earlier.answer, incidents.answer, isCompared, names],
   );
   const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (beside.error || others.every((one) => historyOf(one) in beside.answers)));
   useEffect(() => {
@@ -119,7 +122,7 @@ export function History({ id, query, onDrawn }) {
                 axis=${AXES[query.get("y") ?? ""] ?? "auto"}
                 marks=${marks}
                 name=${`${id}-${new Date(shown.from).toISOString().slice(0, 16)}`.replace(/[^a-z0-9-]/gi, "-")}
-                title=${Object.keys(sites).length && others.length ? Object.keys(sites).join(", ") : (rows.get(id)?.name ?? id)}
+                title=${Object.keys(sites).length && others.length ? Object.keys(sites).join(", ") : names.get(id)}
                 strips=${bars}
                 onZoom=${(/** @type {number} */ from, /** @type {number} */ to) => setQuery({ ...rounded(from, to), last: null }, { isZoom: true })}
                 onMove=${(/** @type {number} */ from, /** @type {number} */ to) => move({ from, to }, Boolean(fixed))}
