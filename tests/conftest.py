@@ -43,7 +43,9 @@ MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     ours = parser.getgroup("NOC")
-    ours.addoption("--quick", action="store_true", help="only what needs no other process: minutes instead of a quarter of an hour")
+    ours.addoption(
+        "--quick", action="store_true", help="only what needs no other process: minutes instead of a quarter of an hour"
+    )
     ours.addoption("--long", action="store_true", help="the durations and sizes that the issues name, not short forms")
 
 

@@ -11,6 +11,7 @@ from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
 from noc_bus.messages import ReportMail, ReportMailAnswer, State
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.store import Batch
+from noc_web.problem import ProblemError
 from noc_web.reportmails import ReportMails, Schedule
 from tests.web.conftest import Service
 from tests.web.facts import result, state
@@ -147,3 +148,19 @@ def test_a_report_by_mail_that_nobody_has_set_is_not_found(service: Service) -> 
     operator = service.by("operator")
     operator.api("DELETE", "report-mails/daily", status=404)
     operator.api("POST", "report-mails/daily/send", status=404)
+
+
+def test_what_one_report_fails_at_keeps_no_other_from_being_sent(told: tuple[Service, list[ReportMail]]) -> None:
+    service, asked = told
+    mails = service.report_mails
+    service.by("operator").api("PUT", "calendars/office", {"hours": "Mon-Sun 08:00-18:00"})
+    mails.put("a-first", msgspec.convert(DAILY | {"calendar": "office"}, Schedule), NOON)
+    mails.put("second", msgspec.convert(DAILY, Schedule), NOON)
+    with service.database.begin() as connection:
+        # Deleted in the moment in which it was chosen, and a zone that nobody is in any more.
+        connection.execute("DELETE FROM calendar")
+        connection.execute("INSERT INTO report_due VALUES ('second', 'Asia/Tokyo', 0)")
+    due = Time(MIDNIGHT + DAY_MS + 7 * HOUR_MS)
+    with pytest.raises(ProblemError, match="there is no 'office'"):
+        mails.tick(due)
+    assert [one.report.startswith("second-") for one in asked] == [True]

@@ -67,6 +67,15 @@ def test_a_site_and_its_key_are_there_at_once_and_the_secret_is_nowhere(listenin
     assert [act for act in acts if act[1] == "paris"] == [("create site key", "paris"), ("add site", "paris")]
 
 
+def test_the_audit_says_of_a_key_whether_it_was_disabled_before(listening: Service) -> None:
+    admin = listening.by("admin")
+    admin.api("POST", "site-keys/paris", {})
+    for _ in range(2):
+        admin.api("PATCH", "site-keys/paris", {"disabled": True})
+    acts = [one for one in admin.get("audit")["audit"] if one["act"] == "disable site key"]
+    assert [one["before"] for one in acts] == [{"disabled": True}, {"disabled": False}]
+
+
 def test_a_second_key_replaces_the_first_only_when_asked_for(listening: Service) -> None:
     admin = listening.by("admin")
     first = admin.api("POST", "site-keys/paris", {})["join"]

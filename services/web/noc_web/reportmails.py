@@ -111,11 +111,14 @@ class ReportMails:
 
     def listed(self) -> list[dict[str, Any]]:
         """With when each is due next, and how many mails of it the alerter has not taken over yet."""
-        due: dict[str, int] = dict(self._database.rows("SELECT name, min(next_at) FROM report_due GROUP BY name"))
-        waiting: dict[str, int] = dict(self._database.rows("SELECT name, count(*) FROM report_letter GROUP BY name"))
+        found = self._database.rows(
+            "SELECT name, fields, min(next_at), "
+            "(SELECT count(*) FROM report_letter WHERE report_letter.name = report_schedule.name) "
+            "FROM report_schedule JOIN report_due USING (name) GROUP BY name ORDER BY name"
+        )
         return [
-            {"name": name, **json.loads(fields), "next_at": Time(abs(due[name])), "waiting": waiting.get(name, 0)}
-            for name, fields in self._database.rows("SELECT name, fields FROM report_schedule ORDER BY name")
+            {"name": name, **json.loads(fields), "next_at": Time(abs(next_at)), "waiting": waiting}
+            for name, fields, next_at, waiting in found
         ]
 
     def get(self, name: str) -> dict[str, Any]:
@@ -155,20 +158,29 @@ class ReportMails:
                 raise _unknown(name)
 
     def tick(self, now: Time) -> None:
-        """Write what is due, and say again what is not answered. Raises DatabaseFault, StoreError, ProblemError."""
+        """Write what is due, and say again what is not answered.
+
+        Raises DatabaseFault, StoreError, ProblemError, CancelledError, once all the others are written and said.
+        """
         while self._answered:
             with self._database.begin() as connection:
                 connection.execute("DELETE FROM report_letter WHERE id = ?", (self._answered[0],))
             self._said_s.pop(self._answered.popleft(), None)
         due = self._database.rows("SELECT name, zone, next_at FROM report_due WHERE next_at <= ?", int(now))
+        failed: Exception | None = None
         for name, zone, next_at in due:
-            self._write(name, zone, next_at, now)
+            try:
+                self._write(name, zone, next_at, now)
+            except (StoreError, ProblemError, CancelledError) as error:
+                failed = error
         for number, message in self._database.rows("SELECT id, message FROM report_letter ORDER BY created_at, id"):
             said_s = self._said_s.get(number)
             if (said_s is None or self._clock() - said_s >= _AGAIN_S) and self._bus.publish(
                 REPORT_MAILS, decode(message, ReportMail)
             ):
                 self._said_s[number] = self._clock()
+        if failed is not None:
+            raise failed
 
     def _write(self, name: str, zone: str, next_at: int, now: Time) -> None:
         """The report, and when the next one is due, in one transaction."""
@@ -176,6 +188,10 @@ class ReportMails:
         if not row:
             return
         schedule = msgspec.convert(json.loads(row[0][0]), Schedule)
+        # It may have been changed while the one before it was calculated.
+        to = schedule.by_zone.get(zone)
+        if to is None:
+            return
         place = ZoneInfo(zone)
         period = last_whole(schedule.every, place, now)
         report = self._reports.ask(self._wanted(schedule, period)).report.result()
@@ -187,7 +203,7 @@ class ReportMails:
         subject, text, html = reportletter.written(
             report, title, schedule.every, place, self._public_url, schedule.calendar
         )
-        mail = ReportMail(report=number, at=now, to=schedule.by_zone[zone], subject=subject, text=text, html=html)
+        mail = ReportMail(report=number, at=now, to=to, subject=subject, text=text, html=html)
         following = next_due(schedule.every, schedule.hour, place, now)
         with self._database.begin() as connection:
             is_same = connection.execute(

@@ -113,14 +113,17 @@ class BrokerAccounts:
             _count(connection)
         return secret, expires_at
 
-    def set_site_disabled(self, site: str, *, is_disabled: bool) -> None:
-        """Raises ProblemError 404, 409."""
+    def set_site_disabled(self, site: str, *, is_disabled: bool) -> bool:
+        """Whether it was disabled before. Raises ProblemError 404, 409."""
         with self._database.begin() as connection:
             _check_has_key(connection, site)
+            find = "SELECT disabled_at IS NOT NULL FROM broker_account WHERE user = ?"
+            was_disabled = bool(connection.execute(find, (site,)).fetchone()[0])
             at = int(Time.now()) if is_disabled else None
             connection.execute("UPDATE broker_account SET disabled_at = ? WHERE user = ?", (at, site))
             rows.note_site(connection, site)
             _count(connection)
+        return was_disabled
 
     def remove_site(self, site: str) -> bool:
         """Take a site's key away; whether it had one. That of a prober which this NOC starts itself stays."""

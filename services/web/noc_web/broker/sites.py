@@ -75,12 +75,12 @@ class SiteKeys:
 
     def set_disabled(self, site: str, *, is_disabled: bool, who: str) -> None:
         """Raises ProblemError 404, 409."""
-        self._accounts.set_site_disabled(site, is_disabled=is_disabled)
+        was_disabled = self._accounts.set_site_disabled(site, is_disabled=is_disabled)
         self._catalog.note(
             who,
             "disable site key" if is_disabled else "enable site key",
             site,
-            before={"disabled": not is_disabled},
+            before={"disabled": was_disabled},
             after={"disabled": is_disabled},
         )
         self._files.write_now()
