@@ -546,6 +546,30 @@ def test_a_mail_server_that_was_away_for_six_hours_gets_one_mail_for_each_recipi
     assert len(mails) == before + 4, "what waits for nothing has a mail of its own"
 
 
+def test_a_digest_that_could_not_be_kept_is_made_at_the_next_chance(
+    ledger: Ledger, sender: Sender, post: PostOffice
+) -> None:
+    post.refuses[OPS] = NotDelivered("connection refused", can_retry=True, is_for_all=True)
+    for number in range(5):
+        opened = incident(f"n{number}")
+        ledger.keep([entry(opened, letter(opened))], T0)
+    send_all(sender)
+    post.refuses.clear()
+    back = Time(T0 + HOUR_MS)
+    make, failures = sender.outbox.digest, iter([True])
+
+    def digest(now: Time) -> None:
+        if next(failures, False):
+            raise DatabaseFault("database or disk is full", can_retry=True)
+        make(now)
+
+    sender.outbox.digest = digest  # type: ignore[method-assign]  # a disk that is full at just that moment
+    with pytest.raises(DatabaseFault):
+        send_all(sender, back)
+    send_all(sender, Time(back + 60_000))
+    assert sender.outbox.counts()["digested"] >= 3
+
+
 def test_who_has_had_enough_mails_is_told_of_a_new_outage_before_what_is_over(
     ledger: Ledger, sender: Sender, post: PostOffice
 ) -> None:

@@ -173,6 +173,16 @@ def test_who_was_added_meanwhile_is_told_of_what_is_open_once_and_of_its_end(rig
     assert recipients(rig)[3:] == told, "whoever was told of the start is told of the end"
 
 
+def test_what_happened_is_on_the_timeline_once_whoever_is_told_later(rig: Rig) -> None:
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(3)
+    before = [entry.code for entry in rig.asks(rig.open[0].id).timeline]
+    rig.target(contacts=["bob@noc.test"])
+    rig.passes(3)
+    assert recipients(rig)[1:] == [("bob@noc.test", "DOWN")]
+    assert [entry.code for entry in rig.asks(rig.open[0].id).timeline] == [*before, "told-added"]
+
+
 def test_an_incident_says_when_nobody_was_told_and_they_are_once_somebody_is_named(bare: Rig) -> None:
     bare.sees(State.DOWN, *ALL)
     bare.passes(3)
@@ -261,6 +271,40 @@ def test_in_quiet_hours_only_what_is_critical_is_told_and_the_rest_at_their_end(
     rig.stays(600)
     assert len(rig.mails) == 2
     assert "Router" in rig.subjects[1]
+
+
+def test_a_database_that_takes_nothing_for_a_while_loses_no_escalation_and_no_change_of_settings(rig: Rig) -> None:
+    put(rig, contacts=[NIGHTS], routes=[TO_NIGHTS])
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(500)
+    connection = rig.ledger.database.connection()
+    connection.execute("PRAGMA query_only = 1")
+    up = NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=10)
+    put(rig, contacts=[NIGHTS, BOSS], routes=[TO_NIGHTS, up])
+    rig.stays(130)
+    assert not rig.alerter.is_well
+    connection.execute("PRAGMA query_only = 0")
+    rig.stays(200)
+    assert recipients(rig) == [("nights@noc.test", "DOWN"), ("boss@noc.test", "DOWN")]
+    connection.execute("PRAGMA query_only = 1")
+    later = NotificationRoute(id="later", name="Later", contacts=["ada@noc.test"], after_min=15)
+    put(rig, contacts=[NIGHTS, BOSS], routes=[TO_NIGHTS, up, later])
+    rig.stays(60)
+    connection.execute("PRAGMA query_only = 0")
+    rig.stays(300)
+    assert recipients(rig)[2:] == [("ada@noc.test", "DOWN")]
+
+
+def test_the_timeline_names_of_reminded_people_only_those_who_were(rig: Rig) -> None:
+    often = NotificationRoute(id="often", name="Often", contacts=["nights"], remind_min=5)
+    seldom = NotificationRoute(id="seldom", name="Seldom", contacts=["boss"], remind_min=8)
+    put(rig, contacts=[NIGHTS, BOSS], routes=[often, seldom])
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(11 * 60)
+    asked = rig.asks(rig.open[0].id)
+    told = [entry.text for entry in asked.timeline if entry.code == "reminded"]
+    assert told == ["nights@noc.test", "boss@noc.test", "nights@noc.test"]
+    assert sorted(one.to for one in asked.mails if one.about == "reminded") == sorted(told)
 
 
 def test_the_clock_of_an_escalation_stands_still_while_it_is_muted(rig: Rig) -> None:

@@ -121,7 +121,7 @@ class Alerter:
         self._sites = Sites(bus, self._catalogue, self._states, clock)
         self._verdicts = Verdicts(bus, revs, self._targets, self._states, self._sites, clock)
         self._settings = settings
-        self._settings_revision = settings.revision
+        self._means = settings.means
         self._is_book_changed = False
         self._recipients = Recipients(lambda: settings.means)
         settings.listen(bus)
@@ -201,7 +201,6 @@ class Alerter:
         """Take in what has changed since the last call, and judge a slice of what is to be judged."""
         self._announcer.tick()
         self._tick_mirrors()
-        self._follow_settings()
         if self.is_silenced or self._clock() < self._retry_at_s:
             return
         try:
@@ -219,10 +218,9 @@ class Alerter:
 
     def _follow_settings(self) -> None:
         """Others than before: what a mail server refused is tried again at once, and everybody sees what is missing."""
-        if self._settings_revision != self._settings.revision:
-            self._settings_revision = self._settings.revision
-            self._is_book_changed = True
+        if self._means is not (means := self._settings.means):
             self._mail.wake(is_mended=True)
+            self._means, self._is_book_changed = means, True
             self.announce()
 
     def _tick_mirrors(self) -> None:
@@ -232,6 +230,7 @@ class Alerter:
             mirror.tick()
 
     def _work(self, now: Time) -> None:
+        self._follow_settings()
         self._incidents.recall_flaps(now, self._clock())
         self._watch_broker(now)
         self._is_book_changed |= self._verdicts.take_in()
@@ -245,6 +244,7 @@ class Alerter:
         self._age(now)
         draft = self._incidents.draft()
         changes = self._judge_slice(now, draft)
+        quiet = self._quiet(now)
         now_s = self._clock()
         if now_s - self._each_s >= _EACH_S:
             self._each_s = now_s
@@ -258,9 +258,9 @@ class Alerter:
                 draft.take(step, now_s)
             self._watch_names(draft, now)
             grouping.of_flapping(draft, now, now_s)
-            muting.of_cases(draft, self._quiet(now), now, now_s)
+            muting.of_cases(draft, quiet, now, now_s)
         self._take_acknowledgements(draft, now_s)
-        grouping.tell_what_is_due(draft, now_s, self._quiet(now), now)
+        grouping.tell_what_is_due(draft, now_s, quiet, now)
         self._keep(draft, now)
         for change in changes:
             self._tell(change, now)

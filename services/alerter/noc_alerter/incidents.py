@@ -15,6 +15,7 @@ from noc_bus.messages import Event, Incident, Target
 from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
+from noc_frame.sqlite import DatabaseFault
 from noc_rules import grouping, muting
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
@@ -91,6 +92,8 @@ class Incidents:
         draft.settle()
         for entry in entries:
             self._publish(entry.case, now)
+            # Kept: whoever keeps more of the case must not keep it again.
+            entry.case.joined, entry.case.entries, entry.case.notices = [], [], []
         return any(entry.letters for entry in entries)
 
     def hold(self, incident: Incident) -> None:
@@ -159,6 +162,8 @@ class Incidents:
         return (*self._written(case, first, added, now), *self._written(case, notice, told, now))
 
     def _written(self, case: Case, notice: Notice, recipients: Mapping[str, str], now: Time) -> tuple[Letter, ...]:
+        if not recipients:
+            return ()
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
         written = letter.letters(case, notice, recipients, head.note if head else "", now)
         return tuple(
@@ -176,7 +181,7 @@ class Incidents:
     def pass_time(self, seconds: float, now: Time) -> bool:
         """So much has passed: who is told of what has been open for long enough, and who again. Whether anybody is.
 
-        What is acknowledged or muted does not grow older. Raises DatabaseFault.
+        What is acknowledged or muted does not grow older. Raises DatabaseFault: then no time has passed.
         """
         book = self._recipients.book
         is_timed = any(one.after_min or one.remind_min for one in book.routes)
@@ -191,11 +196,17 @@ class Incidents:
             if is_timed and is_time(book, before_s, case.waited_s):
                 due.append(case)
         self._unkept_s += seconds
-        if is_timed and ageing and self._unkept_s >= _KEEP_WAITS_EVERY_S:
-            self._unkept_s = 0.0
-            self._ledger.keep_waits(ageing)
-        letters = [(one, (*self._added(one, Why.ESCALATED, now), *self._reminders(one, now))) for one in due]
-        return self._keep_more(letters, now)
+        try:
+            letters = [(one, (*self._added(one, Why.ESCALATED, now), *self._reminders(one, now))) for one in due]
+            is_anybody = self._keep_more(letters, now)
+            if is_timed and ageing and self._unkept_s >= _KEEP_WAITS_EVERY_S:
+                self._ledger.keep_waits(ageing)
+                self._unkept_s = 0.0
+        except DatabaseFault:
+            for case in ageing:
+                case.waited_s -= seconds
+            raise
+        return is_anybody
 
     def _added(self, case: Case, why: Why, now: Time) -> tuple[Letter, ...]:
         told = self._ledger.told(case.id)
@@ -206,14 +217,14 @@ class Incidents:
 
     def _reminders(self, case: Case, now: Time) -> tuple[Letter, ...]:
         """Of those who were told already; each number once, also over a restart."""
-        told = self._ledger.told(case.id)
+        told, before = self._ledger.told(case.id), self._ledger.queued(case.id)
         wanted = self._wanted(case)
         found = {} if wanted == [] else self._recipients.reminded(case.incident, wanted or [], case.waited_s)
-        found = {to: one for to, one in found.items() if to in told}
+        found = {to: one for to, one in found.items() if to in told and (to, _reminder(one[0])) not in before}
         if found:
             case.note(Why.REMINDED, ", ".join(found))
         written = self._written(case, Notice.CHANGED, {to: because for to, (_, because) in found.items()}, now)
-        return tuple(replace(one, transition=f"{letter.REMINDED}-{found[one.recipient][0]}") for one in written)
+        return tuple(replace(one, transition=_reminder(found[one.recipient][0])) for one in written)
 
     def _keep_more(self, letters: Sequence[tuple[Case, tuple[Letter, ...]]], now: Time) -> bool:
         """Letters about incidents that stay as they are. Whether there are any. Raises DatabaseFault."""
@@ -260,3 +271,7 @@ class Incidents:
     def _incident_event(self, kind: str, incident: Incident, now: Time, text: str) -> None:
         target = incident.targets[0] if len(incident.targets) == 1 else None
         self.event(kind, now, text, target=target, incident=incident.id, site=incident.site)
+
+
+def _reminder(number: int) -> str:
+    return f"{letter.REMINDED}-{number}"

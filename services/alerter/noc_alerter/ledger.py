@@ -172,6 +172,11 @@ class Ledger:
         )
         return dict(rows)
 
+    def queued(self, incident: str) -> set[tuple[str, str]]:
+        """Every letter that there was about it: its recipient and its transition."""
+        found = self.database.read("read", "SELECT recipient, transition FROM outbox WHERE incident = ?", (incident,))
+        return {(recipient, transition) for recipient, transition in found}
+
     def recipients(self, incident: str, *, were_sent: bool = False) -> tuple[str, ...]:
         """Who was to be told that it opened: they are told that it is over. `were_sent`: whose mail has gone out."""
         rows = self.database.read(

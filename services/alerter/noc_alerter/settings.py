@@ -7,7 +7,6 @@ service, and above all of their being away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -61,9 +60,6 @@ class Settings:
     config: Config
     key: SealingKey
     means: Means = field(default_factory=Means)
-    revision: int = 0
-    """Counts how often `means` became another."""
-    changed: Callable[[], None] = lambda: None
 
     @classmethod
     def load(cls, config: Config) -> Settings:
@@ -118,8 +114,6 @@ class Settings:
         means = _means(self.config, found or NotificationSettings())
         if means != self.means:
             self.means = means
-            self.revision += 1
-            self.changed()
 
 
 def _means(config: Config, found: NotificationSettings) -> Means:

@@ -148,8 +148,15 @@ class Sender:
         """The mail server has taken a mail: the first one after it was away, or after our start?"""
         with self._lock:
             was_away, self._was_away = self._was_away, False
-        if was_away:
+        if not was_away:
+            return
+        try:
             self.outbox.digest(now)
+        except DatabaseFault:
+            # The next mail that it takes is the first one, then.
+            with self._lock:
+                self._was_away = True
+            raise
 
     def _rests(self, now: Time) -> bool:
         """Whether the server is given time; a clock that was put back ends that."""
