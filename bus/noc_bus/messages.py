@@ -50,6 +50,7 @@ def _form(pattern: str, accepts: str | None = None) -> Meta:
     return Meta(extra_json_schema={"pattern": pattern} | ({"x-accepts": accepts} if accepts else {}))
 
 
+_ZONE_NAME = _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris")
 Address = Annotated[
     str,
     Meta(
@@ -900,7 +901,7 @@ class Contact(Message, kw_only=True, frozen=True):
     zone: Annotated[
         str,
         Meta(max_length=60, description="time zone, like Europe/Paris"),
-        _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
+        _ZONE_NAME,
     ] = "UTC"
     webhook_url: Annotated[
         str, Meta(max_length=1000, description="gets every notice as a signed POST; empty: none"), _form(LINE_PATTERN)
@@ -944,7 +945,7 @@ class NotificationRoute(Message, kw_only=True, frozen=True):
     zone: Annotated[
         str,
         Meta(max_length=60, description="time zone of `hours`, like Europe/Paris"),
-        _form(r"^[A-Za-z0-9_+/-]+(?!\n)$", "the name of a time zone, like Europe/Paris"),
+        _ZONE_NAME,
     ] = "UTC"
     after_min: Annotated[
         int,

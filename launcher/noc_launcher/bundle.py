@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Final
 
-from noc_launcher.checkout import TEST_LINE, blocks, checkout
+from noc_launcher.checkout import checkout, normal, runtime_blocks
 from noc_launcher.errors import CommandError
 
 PROBER: Final = ("frame", "bus", "rules", "services/prober")
@@ -93,13 +93,13 @@ def _needs(distribution: str) -> list[str]:
 
 
 def _locked(lock: str, names: set[str]) -> list[str]:
-    return [block for block in blocks(lock.partition(TEST_LINE)[0]) if _normal(block) in names]
+    return [block for block in runtime_blocks(lock) if _normal(block) in names]
 
 
 def _normal(requirement: str) -> str:
     found = _NAME.match(requirement)
     assert found, requirement
-    return re.sub(r"[-_.]+", "-", found[0]).lower()
+    return normal(found[0])
 
 
 def _pip(*words: str) -> None:

@@ -114,6 +114,16 @@ def _compile(wanted: Sequence[str], to: Path, constraints: Path | None = None) -
     return to.read_text(encoding="utf-8")
 
 
+def runtime_blocks(lock: str) -> list[str]:
+    """Of what running needs: see `blocks`."""
+    return blocks(lock.partition(TEST_LINE)[0])
+
+
+def normal(name: str) -> str:
+    """As package indexes compare names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def checkout() -> Path:
     """The root of the repository. Raises CommandError where this is none."""
     if not (REPOSITORY / "requirements.lock").exists() and not (REPOSITORY / "noc").exists():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
-from noc_launcher.checkout import TEST_LINE, blocks, checkout
+from noc_launcher.checkout import checkout, normal, runtime_blocks
 from noc_launcher.errors import CommandError
 
 _PACKAGE: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
@@ -18,11 +17,11 @@ _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 def document(lock: str, of_version: str) -> dict[str, Any]:
     """Every package that running needs, with the hashes of its files. Raises CommandError for a lock that is none."""
     components = []
-    for block in blocks(lock.partition(TEST_LINE)[0]):
+    for block in runtime_blocks(lock):
         found = _PACKAGE.match(block)
         if found is None:
             raise CommandError(f"requirements.lock has a line that names no version: {block.splitlines()[0][:80]!r}.")
-        name = re.sub(r"[-_.]+", "-", found["name"]).lower()
+        name = normal(found["name"])
         components.append(
             {
                 "type": "library",
@@ -46,5 +45,5 @@ def document(lock: str, of_version: str) -> dict[str, Any]:
 
 def text() -> str:
     """Raises CommandError."""
-    lock = Path(checkout()) / "requirements.lock"
+    lock = checkout() / "requirements.lock"
     return json.dumps(document(lock.read_text(encoding="utf-8"), version("noc-launcher")), indent=1)

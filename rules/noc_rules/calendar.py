@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from noc_bus.time import DAY_MS, HOUR_MS
 
@@ -52,6 +52,14 @@ class Calendar:
             return () if day in self.holidays else self.hours[day.weekday()]
 
         return wall_spans(self.zone, hours_of, start, end)
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """None: this machine knows no such time zone."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def wall_spans(

@@ -134,12 +134,16 @@ class Case:
 
     @property
     def muting(self) -> Muting | None:
-        """Why nobody is mailed of any of those that take part, by what lasts longest; None: people are."""
-        found = [self.members[one].muted for one in self.open]
-        known = [one for one in found if one is not None]
-        if not known or len(known) < len(found):
-            return None
-        return max(known, key=lambda one: one.until if one.until is not None else 2**53)
+        """Why nobody is mailed of any of it, by what lasts longest; None: people are."""
+        if not self.members:
+            return self.incident.muted
+        known = []
+        for name in self.open:
+            muted = self.members[name].muted
+            if muted is None:
+                return None
+            known.append(muted)
+        return max(known, key=lasts, default=None)
 
     @property
     def abouts(self) -> tuple[About, ...]:
@@ -447,3 +451,7 @@ def unsettled(draft: Draft, case: Case, now_s: float) -> None:
     case.due_s = max(earliest_s, min(now_s + SETTLES_S, case.unsettled_s + SETTLES_AT_THE_LATEST_S))
     if any(one.critical for one in new):
         case.due_s = now_s + CRITICAL_WAIT_S
+
+
+def lasts(one: Muting) -> int:
+    return one.until if one.until is not None else 2**53

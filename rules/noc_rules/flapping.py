@@ -96,8 +96,7 @@ def steady_s(interval_s: float) -> float:
 def tells_down_s(flap: Flap, down_s: float) -> float:
     """Of one that flaps and is DOWN since `down_s`: from when on people are to be told so."""
     usual_s = max(down_s + STAYS_DOWN_S, may_mail_s(flap, down_s))
-    steadily_s = max(down_s + steady_s(flap.interval_s), _room_s(flap, MAX_STEADY_MAILS, down_s))
-    return min(usual_s, steadily_s)
+    return min(usual_s, _steadily_s(flap, down_s))
 
 
 def is_held(flap: Flap, now_s: float) -> bool:
@@ -107,8 +106,7 @@ def is_held(flap: Flap, now_s: float) -> bool:
 
 def opens_s(flap: Flap, now_s: float) -> float:
     """From when on people are to be told that it is DOWN again, of one that does not flap and is held."""
-    steadily_s = max(now_s + steady_s(flap.interval_s), _room_s(flap, MAX_STEADY_MAILS, now_s))
-    return min(flap.mails_s[-1] + WITHIN_S, steadily_s) if flap.mails_s else now_s
+    return min(flap.mails_s[-1] + WITHIN_S, _steadily_s(flap, now_s))
 
 
 def mailed(flap: Flap, now_s: float, *, is_down: bool = False) -> Flap:
@@ -130,6 +128,11 @@ def calmed(flap: Flap) -> Flap:
 def is_past(flap: Flap, now_s: float) -> bool:
     """Whether nothing of it matters any more."""
     return not flap.is_flapping and all(now_s - at_s > WITHIN_S for at_s in (*flap.changes_s[-1:], *flap.mails_s[-1:]))
+
+
+def _steadily_s(flap: Flap, from_s: float) -> float:
+    """From when on it has been DOWN for longer than what goes up and down stays so."""
+    return max(from_s + steady_s(flap.interval_s), _room_s(flap, MAX_STEADY_MAILS, from_s))
 
 
 def _room_s(flap: Flap, most: int, now_s: float) -> float:

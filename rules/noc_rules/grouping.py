@@ -33,7 +33,7 @@ from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
 from noc_rules.flapping import Flap
 from noc_rules.incident import APART, LESSER, CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
-from noc_rules.muting import LOUD, Quiet
+from noc_rules.muting import Quiet
 from noc_rules.verdict import VerdictCode
 
 _LOOK_AGAIN_S: Final = 1.0
@@ -193,13 +193,12 @@ def _recalled_s(member: Member, flap: Flap | None) -> float | None:
     return flapping.opens_s(flap, flap.changed_s) if flapping.is_held(flap, flap.changed_s) else 0.0
 
 
-def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet = LOUD, now: Time | None = None) -> None:
+def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> None:
     """Mails that have waited for others long enough. `quiet`, of the moment `now`: of whom nobody is to be mailed."""
     for case in [one for one in draft if one.due_s is not None and one.due_s <= now_s]:
         edited = draft.edit(case)
-        if now is not None:
-            muting.of_case(draft, edited, quiet, now, now_s)
-        if muting.is_muted(edited):
+        muting.of_case(draft, edited, quiet, now, now_s)
+        if edited.muting is not None:
             muting.hold(draft, edited)
             continue
         if edited.due_s is None or edited.due_s > now_s:

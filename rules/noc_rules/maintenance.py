@@ -12,11 +12,10 @@ from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from noc_bus.messages import Maintenance, Target
 from noc_bus.time import DAY_MS
-from noc_rules.calendar import MINUTES_OF_DAY, WEEKDAYS, Span, clipped, union, wall_spans
+from noc_rules.calendar import MINUTES_OF_DAY, WEEKDAYS, Span, clipped, union, wall_spans, zone_of
 from noc_rules.inheritance import is_below
 from noc_rules.timeline import InForce
 from noc_rules.verdict import sites_of
@@ -78,14 +77,6 @@ def is_over(one: Maintenance, now: int) -> bool:
     return one.ends_at is not None and one.ends_at <= now
 
 
-def zone_of(name: str) -> ZoneInfo | None:
-    """None: this machine knows no such time zone."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
 class Schedule:
     """Some maintenances, prepared for being asked often what runs now."""
 
@@ -145,9 +136,9 @@ class Covers:
     def __bool__(self) -> bool:
         return bool(self.running)
 
-    @property
-    def everything(self) -> Running | None:
-        return self._named.get(("everything", ""))
+    def of(self, target: Target, sites: Iterable[str]) -> Running | None:
+        """What covers it; also where no site pings it but some that are covered. `sites`: all that there are."""
+        return self.target(target) or (self.sites(sites_of(target, sites)) if self.has_sites else None)
 
     def target(self, target: Target) -> Running | None:
         """What covers it by its id, its tags, or one of its groups."""
@@ -168,12 +159,6 @@ class Covers:
     def _last(self, keys: Iterable[tuple[str, str]]) -> Running | None:
         found = [one for key in keys if (one := self._named.get(key))]
         return max(found, key=_ends_last) if found else None
-
-
-def covers_target(one: Maintenance, target: Target, sites: Iterable[str]) -> bool:
-    """Whether a target is in maintenance while it runs; also where no site pings it but some that are. `sites`: all."""
-    known = Covers([Running(one, 0, None)])
-    return bool(known.target(target) or known.sites(sites_of(target, sites)))
 
 
 class PastWindow(NamedTuple):
@@ -210,7 +195,7 @@ class Past:
             PastWindow(span.start, span.end, one.id, one.title)
             for one, covers, found in self._windows
             for stretch, target in stretches
-            if covers.target(target) or (covers.has_sites and covers.sites(sites_of(target, sites)))
+            if covers.of(target, sites)
             for span in clipped(found, *stretch)
         )
 

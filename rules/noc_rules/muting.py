@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Member, Muting, Target
 from noc_bus.time import Time
-from noc_rules.cases import Case, Draft, unsettled
+from noc_rules.cases import Case, Draft, lasts, unsettled
 from noc_rules.correlate import Why
 from noc_rules.incident import IncidentKind
 from noc_rules.maintenance import Covers, Running
@@ -48,10 +48,6 @@ class Quiet:
     """Whether all that see a target DOWN, or cannot resolve its name, have said so again since this moment."""
 
 
-LOUD: Final = Quiet(Covers(()), lambda name: None, lambda name: (), lambda name, since: True)
-"""Nothing is muted."""
-
-
 def of_cases(draft: Draft, quiet: Quiet, now: Time, now_s: float) -> None:
     """What windows mean for every open incident. To be called about once a second."""
     for case in list(draft):
@@ -72,11 +68,6 @@ def of_case(draft: Draft, case: Case, quiet: Quiet, now: Time, now_s: float) -> 
     _release(draft, draft.case(case.id) or case, quiet, now, now_s)
 
 
-def is_muted(case: Case) -> bool:
-    """Whether nobody is mailed of any of it."""
-    return muting_of(case) is not None
-
-
 def hold(draft: Draft, case: Case) -> None:
     """It is time to mail about it, and all of it is muted. What goes down from now on is an incident of its own."""
     case.due_s = case.unsettled_s = None
@@ -86,13 +77,6 @@ def hold(draft: Draft, case: Case) -> None:
 def was_never_loud(case: Case) -> bool:
     """Whether all that ever took part was muted until it left."""
     return bool(case.members) and all(one.muted for one in case.members.values())
-
-
-def muting_of(case: Case) -> Muting | None:
-    """Why nobody is mailed of any of it; None: people are."""
-    if not case.members:
-        return case.incident.muted
-    return case.muting
 
 
 def _put(draft: Draft, case: Case, member: Member, after: Muting | None, now_s: float) -> None:
@@ -140,7 +124,7 @@ def _wanted(case: Case, member: Member, quiet: Quiet, now: Time) -> Muting | Non
     if root is not None and root.muted is not None and root.left_at is None:
         known.append(replace(root.muted, code=MuteCode.PARENT_MAINTENANCE))
     if known:
-        return max(known, key=_lasts)
+        return max(known, key=lasts)
     if member.muted is None or member.muted.code == MuteCode.CONFIRMING:
         return member.muted
     if member.behind:
@@ -156,7 +140,7 @@ def _of_whole(draft: Draft, case: Case, quiet: Quiet, now: Time, now_s: float) -
     if case.incident.kind == IncidentKind.SITE_BLIND and case.incident.site:
         named.append((MuteCode.MAINTENANCE, quiet.covers.sites([case.incident.site])))
     known = [_muting(code, one, before, now) for code, one in named if one is not None]
-    after = max(known, key=_lasts, default=None)
+    after = max(known, key=lasts, default=None)
     if before == after:
         return
     edited = draft.edit(case)
@@ -194,7 +178,3 @@ _REASONS: Final[dict[str, str]] = {
     MuteCode.PARENT_MAINTENANCE: "it lies behind what is muted by",
     MuteCode.SNOOZED: "snoozed,",
 }
-
-
-def _lasts(one: Muting) -> int:
-    return one.until if one.until is not None else 2**53

@@ -19,13 +19,13 @@ class Every(StrEnum):
 
 def last_whole(every: Every, zone: ZoneInfo, now: int) -> Span:
     """The last period that is over, from one midnight of the zone to another."""
-    end = _start_of(every, _local(zone, now).date())
+    end = _start_of(every, local(zone, now).date())
     return Span(_midnight(_start_of(every, end - timedelta(days=1)), zone), _midnight(end, zone))
 
 
 def next_due(every: Every, hour: int, zone: ZoneInfo, now: int) -> int:
     """The next moment after now at which a period has ended and the zone's clock shows that hour."""
-    start = _start_of(every, _local(zone, now).date())
+    start = _start_of(every, local(zone, now).date())
     due = _at(start, hour, zone)
     return due if due > now else _at(_following(every, start), hour, zone)
 
@@ -43,7 +43,7 @@ def _start_of(every: Every, day: date) -> date:
     return day.replace(day=1) if every is Every.MONTH else day
 
 
-def _local(zone: ZoneInfo, moment: int) -> datetime:
+def local(zone: ZoneInfo, moment: int) -> datetime:
     return datetime.fromtimestamp(moment / 1000, UTC).astimezone(zone)
 
 

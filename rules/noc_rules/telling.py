@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from noc_bus.messages import Contact, NotificationRoute, Target
 from noc_bus.time import DAY_MS, Time
-from noc_rules.calendar import Calendar, parsed_hours
+from noc_rules.calendar import Calendar, parsed_hours, zone_of
 from noc_rules.inheritance import is_below
 from noc_rules.mail_address import is_mail_address
 
@@ -73,9 +72,9 @@ class Book:
         found = self.contacts.get(recipient.removeprefix(WEBHOOK)) if recipient.startswith(WEBHOOK) else None
         return found if found is not None and found.webhook_url else None
 
-    def zone(self, mail: str) -> str | None:
-        """The time zone of the contact with this mail address; None: it is nobody's."""
-        return next((one.zone for one in self.contacts.values() if mail in one.mails), None)
+    def owner(self, recipient: str) -> Contact | None:
+        """The contact that a recipient is of; None: it is nobody's."""
+        return self.receiver(recipient) or next((one for one in self.contacts.values() if recipient in one.mails), None)
 
 
 @dataclass(frozen=True)
@@ -145,12 +144,9 @@ def is_time(book: Book, before_s: float, after_s: float) -> bool:
 
 def quiet_until(recipient: str, book: Book, now: Time) -> Time | None:
     """When the quiet hours of the contact end that a recipient is of; None: it has none now."""
-    owner = book.receiver(recipient) or next((one for one in book.contacts.values() if recipient in one.mails), None)
-    if owner is None or not owner.quiet_hours:
-        return None
-    try:
-        calendar = Calendar(ZoneInfo(owner.zone), parsed_hours(owner.quiet_hours))
-    except (ValueError, OSError, KeyError):
+    owner = book.owner(recipient)
+    calendar = _calendar(owner.quiet_hours, owner.zone) if owner is not None and owner.quiet_hours else None
+    if calendar is None:
         return None
     # Hours that never end keep nobody from everything for ever.
     spans = calendar.spans(now, now + DAY_MS)
@@ -203,9 +199,14 @@ def _is_in(group: str, paths: Iterable[str]) -> bool:
 
 def within(hours: str, zone: str, at: Time) -> bool:
     """Whether a moment is in these hours by the clock of that zone; in what cannot be read, it is: better told twice."""
+    calendar = _calendar(hours, zone)
+    return calendar is None or bool(calendar.spans(at, at + 1))
+
+
+def _calendar(hours: str, zone: str) -> Calendar | None:
+    """None: a newer version's hours, or a machine without that zone."""
+    found = zone_of(zone)
     try:
-        calendar = Calendar(ZoneInfo(zone), parsed_hours(hours))
-    except (ValueError, OSError, KeyError):
-        # A newer version's, or a machine without that zone.
-        return True
-    return bool(calendar.spans(at, at + 1))
+        return Calendar(found, parsed_hours(hours)) if found else None
+    except ValueError:
+        return None

@@ -192,6 +192,17 @@ def shown_pct(value: float, digits: int = 3) -> str:
     return f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)} %"
 
 
+def duration(ms: float) -> str:
+    """Like 4 min 12 s, two units at the most."""
+    seconds = max(0, round(ms / 1000))
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if seconds >= size or (unit == "s" and not parts):
+            parts.append(f"{seconds // size} {unit}")
+            seconds %= size
+    return " ".join(parts[:2])
+
+
 def _with_windows(one: Interval, windows: Sequence[Span]) -> Iterable[tuple[int, int, VerdictState]]:
     """The interval in pieces, those in a window called MAINTENANCE; a pause is a pause."""
     if not windows or one.state is VerdictState.PAUSED:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as queued_letter
-from noc_alerter.notify.mail import Mailer, duration
+from noc_alerter.notify.mail import Mailer
 from noc_bus.messages import Incident, Member, Target, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
+from noc_rules.uptime import duration
 from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
 
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}\u202e'

@@ -91,7 +91,7 @@ def test_the_alerter_s_file_of_0_1_opens_with_nothing_lost(folder: Path) -> None
     over = ledger.resolved("20261124-120100-router")
     assert over is not None
     assert (over.opened_at, over.resolved_at) == (at(60), at(120))
-    assert ledger.recipients("20261124-120100-router") == ("ops@noc.test",)
+    assert tuple(ledger.told("20261124-120100-router")) == ("ops@noc.test",)
     outbox = Outbox(ledger.database)
     assert outbox.counts() == {"sent": 2, "queued": 1}
     row = outbox.claim(at(301))

@@ -21,7 +21,12 @@ from noc_rules.cases import CHANGES_EVERY_S, MASS_TARGETS, SETTLES_S, Board, Cas
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
 from noc_rules.grouping import AT_ONCE_S, Falls, World
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.maintenance import Covers
+from noc_rules.muting import Quiet
 from noc_rules.verdict import NO_ADDRESS, Standing
+
+LOUD = Quiet(Covers(()), lambda name: None, lambda name: (), lambda name, since: True)
+"""Nothing is muted."""
 
 T0 = Time.parse("2026-11-24T12:00:00.000Z")
 WAIT_S = 15.0
@@ -83,7 +88,7 @@ class Plant:
         draft = Draft(self.board)
         grouping.of_verdicts(draft, self._judged(), self.world, self.now, self.now_s)
         grouping.of_flapping(draft, self.now, self.now_s)
-        grouping.tell_what_is_due(draft, self.now_s)
+        grouping.tell_what_is_due(draft, self.now_s, LOUD, self.now)
         self._take(draft)
         self._check()
 
@@ -795,7 +800,7 @@ def test_what_is_not_kept_is_not_in_force() -> None:
     plant.see(State.UP, "one")
     plant.see(State.DOWN, "three")
     grouping.of_verdicts(draft, plant._judged(), plant.world, plant.now, plant.now_s)
-    grouping.tell_what_is_due(draft, plant.now_s + 100)
+    grouping.tell_what_is_due(draft, plant.now_s + 100, LOUD, plant.now)
     assert draft.touched[0].notices
     assert {number: (set(case.open), case.due_s) for number, case in plant.board.cases.items()} == before
 

@@ -80,8 +80,6 @@ class Heart(Protocol):
     """What the alerter needs to know of its sign of life to somebody outside."""
 
     @property
-    def beats(self) -> int: ...
-    @property
     def trouble(self) -> str | None: ...
 
 

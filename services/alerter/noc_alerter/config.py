@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from noc_bus.broker import MQTT_URL, Broker
 from noc_frame.settings import DATA, LOG, PUBLIC_URL, Setting
+from noc_rules.calendar import zone_of
 from noc_rules.mail_server import SMTP_ACCEPTS, Smtp, parse_addresses, parse_sender
 
 SMTP_URL = Setting(
@@ -51,13 +51,11 @@ GROUP_WAIT_S = Setting(
 
 
 def parse_zone(text: str) -> tzinfo:
-    if text == "UTC":
-        # Also where the machine has no list of time zones.
-        return UTC
-    try:
-        return ZoneInfo(text)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError(f"{text[:60]!r} is not a time zone") from None
+    # UTC also where the machine has no list of time zones.
+    found = UTC if text == "UTC" else zone_of(text)
+    if found is None:
+        raise ValueError(f"{text[:60]!r} is not a time zone")
+    return found
 
 
 MAIL_ZONE = Setting(

@@ -16,7 +16,7 @@ from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
-from noc_rules import grouping, muting
+from noc_rules import grouping
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
 from noc_rules.incident import About, abouts, members_of, of_target
@@ -147,7 +147,7 @@ class Incidents:
         wanted = self._wanted(case)
         present = self._present(case, wanted)
         if case.why is Why.MERGED:
-            told = dict.fromkeys(self._ledger.recipients(case.id, were_sent=True), "")
+            told = dict.fromkeys(self._ledger.mailed(case.id), "")
             return self._written(case, notice, told, now)
         told = {} if notice is Notice.OPENED else self._ledger.told(case.id)
         if notice is Notice.RESOLVED and case.is_told:
@@ -175,7 +175,7 @@ class Incidents:
 
         Whether anybody is. Raises DatabaseFault.
         """
-        cases = [one for one in self._board.cases.values() if one.is_told and not muting.is_muted(one)]
+        cases = [one for one in self._board.cases.values() if one.is_told and one.muting is None]
         return self._keep_more([(one, self._added(one, Why.TOLD_ADDED, now)) for one in cases], now)
 
     def pass_time(self, seconds: float, now: Time) -> bool:
@@ -189,7 +189,7 @@ class Incidents:
         ageing = [
             one
             for one in self._board.cases.values()
-            if one.is_told and one.incident.acknowledged is None and not muting.is_muted(one)
+            if one.is_told and one.incident.acknowledged is None and one.muting is None
         ]
         for case in ageing:
             before_s, case.waited_s = case.waited_s, case.waited_s + seconds

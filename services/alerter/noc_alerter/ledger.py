@@ -177,13 +177,13 @@ class Ledger:
         found = self.database.read("read", "SELECT recipient, transition FROM outbox WHERE incident = ?", (incident,))
         return {(recipient, transition) for recipient, transition in found}
 
-    def recipients(self, incident: str, *, were_sent: bool = False) -> tuple[str, ...]:
-        """Who was to be told that it opened: they are told that it is over. `were_sent`: whose mail has gone out."""
+    def mailed(self, incident: str) -> tuple[str, ...]:
+        """Whose mail of its opening has gone out."""
         rows = self.database.read(
             "read",
             "SELECT recipient FROM outbox WHERE incident = ? AND transition = 'opened' "
-            "AND (NOT ? OR state NOT IN ('queued', 'withdrawn', 'dead')) ORDER BY id",
-            (incident, were_sent),
+            "AND state NOT IN ('queued', 'withdrawn', 'dead') ORDER BY id",
+            (incident,),
         )
         return tuple(recipient for (recipient,) in rows)
 

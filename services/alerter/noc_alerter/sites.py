@@ -122,14 +122,14 @@ class Sites:
         for site, standing in self.standings.items():
             presence = standing.presence
             if presence is not None and presence.online and now_s - self._heard_s[site] > SILENT_AFTER_S:
-                self.standings[site] = Standing(ProberPresence(site=site, online=False, host=presence.host))
+                self.standings[site] = _offline(site, presence)
 
     def _let_disabled_go(self) -> None:
         """Who was cut off cannot say that it is gone, and a broker may drop its will with its rights."""
         for site, standing in self.standings.items():
             configured, presence = self._catalogue.get(site), standing.presence
             if configured is not None and configured.disabled and presence is not None and presence.online:
-                self.standings[site] = Standing(ProberPresence(site=site, online=False, host=presence.host))
+                self.standings[site] = _offline(site, presence)
 
     def _give_time_again(self) -> None:
         """Whoever could not reach the broker either, or was not looked at, gets the time again to come back."""
@@ -157,3 +157,7 @@ def _is_expected(site: Site) -> bool:
 def _fitness(standing: Standing) -> tuple[object, ...]:
     """What of a standing votes depend on."""
     return why_blind(standing), standing.is_current, standing.returned_at
+
+
+def _offline(site: str, presence: ProberPresence) -> Standing:
+    return Standing(ProberPresence(site=site, online=False, host=presence.host))

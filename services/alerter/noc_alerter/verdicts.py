@@ -15,6 +15,7 @@ from noc_bus.mirror import Mirror
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S
+from noc_rules.incident import down_from
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
 from noc_rules.verdict import VerdictCode
 
@@ -108,7 +109,7 @@ class Verdicts:
     def down_from(self, target: str) -> list[str]:
         """The sites that see a target DOWN."""
         verdict = self._verdicts.get(target)
-        return [site for site, state in verdict.sites.items() if state is State.DOWN] if verdict else []
+        return down_from(verdict) if verdict else []
 
     def is_fresh(self, target: str, since: Time) -> bool:
         """Whether all sites that see a target DOWN, or cannot resolve its name, have said so again after this was first asked.

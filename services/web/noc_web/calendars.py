@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from noc_bus.messages import SLUG_PATTERN
-from noc_rules.calendar import HOURS_ACCEPTED, Calendar, parsed_hours
+from noc_rules.calendar import HOURS_ACCEPTED, Calendar, parsed_hours, zone_of
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid, refused
 
 _ALWAYS: Final = (((0, 1440),),) * 7
 ZONE: Final = "[A-Za-z0-9_+/-]{1,64}"
@@ -40,12 +40,12 @@ class StoredCalendar:
         return read_calendar(self.hours, self.zone, self.holidays)
 
 
-def read_zone(zone: str) -> zoneinfo.ZoneInfo:
+def read_zone(zone: str) -> ZoneInfo:
     """Raises ProblemError 422."""
-    try:
-        return zoneinfo.ZoneInfo(zone or "UTC")
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise _refused("zone", zone, "the name of a time zone that is known here, like Europe/Berlin", ZONE) from None
+    found = zone_of(zone or "UTC")
+    if found is None:
+        raise _refused("zone", zone, "the name of a time zone that is known here, like Europe/Berlin", ZONE)
+    return found
 
 
 def read_calendar(hours: str, zone: str, holidays: Iterable[str]) -> Calendar:
@@ -64,7 +64,7 @@ def read_calendar(hours: str, zone: str, holidays: Iterable[str]) -> Calendar:
 
 def _refused(name: str, text: str, accepted: str, pattern: str) -> ProblemError:
     code = ProblemCode.DOES_NOT_FIT if re.fullmatch(pattern, text, re.ASCII) else ProblemCode.NOT_ACCEPTED
-    return invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {accepted}.", code)])
+    return invalid([refused(name, text, accepted, code)])
 
 
 class Calendars:

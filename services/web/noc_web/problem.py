@@ -107,3 +107,7 @@ class ProblemError(Exception):
 
 def invalid(errors: Sequence[FieldError]) -> ProblemError:
     return ProblemError(422, " ".join(error.detail for error in errors[:3]), errors)
+
+
+def refused(name: str, text: str, accepted: str, code: ProblemCode = ProblemCode.NOT_ACCEPTED) -> FieldError:
+    return FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {accepted}.", code)

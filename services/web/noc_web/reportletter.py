@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from noc_rules.periods import Every
-from noc_rules.uptime import PROFILES, shown_pct
+from noc_rules.periods import Every, local
+from noc_rules.uptime import PROFILES, duration, shown_pct
 from noc_web.report import Line, Report
 
 _MOST_GROUPS: Final = 20
 _WORST: Final = 10
 _MOST_OUTAGES: Final = 10
 _WIDEST: Final = 60
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _NONE: Final = "-"
 
 
@@ -27,7 +26,7 @@ def written(
 ) -> tuple[str, str, str]:
     """Subject, text and HTML."""
     wanted = report.wanted
-    period = _period(every, _local(wanted.start, zone), _local(wanted.end, zone))
+    period = _period(every, local(zone, wanted.start), local(zone, wanted.end))
     bad = [line for line in report.lines["target"] if line.uptime.outages][:_WORST]
     words = {
         "title": title,
@@ -48,8 +47,8 @@ def written(
         "outages": [
             (
                 report.targets[name].name[:_WIDEST],
-                f"{_local(one.start, zone):%Y-%m-%d %H:%M:%S}",
-                "ongoing" if one.end >= wanted.end else _spell(one.ms),
+                f"{local(zone, one.start):%Y-%m-%d %H:%M:%S}",
+                "ongoing" if one.end >= wanted.end else duration(one.ms),
             )
             for name, one in report.outages[:_MOST_OUTAGES]
         ],
@@ -64,13 +63,13 @@ def written(
 def _cover(total: Line) -> list[tuple[str, str, str]]:
     """Name, value, and what else is to be said of it."""
     uptime = total.uptime
-    longest = f"longest {_spell(uptime.longest_ms)}" if uptime.outages else ""
+    longest = f"longest {duration(uptime.longest_ms)}" if uptime.outages else ""
     figures = [
         ("Uptime", _pct(uptime.uptime_pct), f"{_change(total)} against the period before" if _change(total) else ""),
-        ("Downtime", _spell(uptime.down_ms) if uptime.down_ms else _NONE, ""),
+        ("Downtime", duration(uptime.down_ms) if uptime.down_ms else _NONE, ""),
         ("Outages", str(len(uptime.outages)), longest),
-        ("MTTR", _spell(uptime.mttr_ms) if uptime.mttr_ms else _NONE, ""),
-        ("MTBF", _spell(uptime.mtbf_ms) if uptime.mtbf_ms else _NONE, ""),
+        ("MTTR", duration(uptime.mttr_ms) if uptime.mttr_ms else _NONE, ""),
+        ("MTBF", duration(uptime.mtbf_ms) if uptime.mtbf_ms else _NONE, ""),
         ("Coverage", _pct(uptime.coverage_pct), "of the time was measured"),
     ]
     return (
@@ -82,7 +81,7 @@ def _cover(total: Line) -> list[tuple[str, str, str]]:
 
 def _row(line: Line, name: str) -> tuple[str, ...]:
     uptime = line.uptime
-    down = _spell(uptime.down_ms) if uptime.down_ms else _NONE
+    down = duration(uptime.down_ms) if uptime.down_ms else _NONE
     return name[:_WIDEST], _pct(uptime.uptime_pct), _change(line) or _NONE, str(len(uptime.outages)), down, _left(line)
 
 
@@ -106,18 +105,7 @@ def _left(line: Line) -> str:
     if line.goal_pct is None:
         return _NONE
     left_ms = line.uptime.budget(line.goal_pct).left_ms
-    return f"{'-' if left_ms < 0 else ''}{_spell(abs(left_ms))}"
-
-
-def _spell(ms: float) -> str:
-    """Like 4 min 12 s, two units at the most."""
-    seconds = max(0, round(ms / 1000))
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        if seconds >= size or (unit == "s" and not parts):
-            parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-    return " ".join(parts[:2])
+    return f"{'-' if left_ms < 0 else ''}{duration(abs(left_ms))}"
 
 
 def _period(every: Every, start: datetime, end: datetime) -> str:
@@ -126,10 +114,6 @@ def _period(every: Every, start: datetime, end: datetime) -> str:
     if every is Every.DAY:
         return f"{start:%A, %Y-%m-%d}"
     return f"{start:%Y-%m-%d} to {end - timedelta(days=1):%Y-%m-%d}"
-
-
-def _local(moment: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(moment / 1000, UTC).astimezone(zone)
 
 
 def _link(report: Report, public_url: str, calendar: str) -> str:

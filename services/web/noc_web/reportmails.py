@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,12 +27,12 @@ from noc_frame.sqlite import DatabaseFault
 from noc_history.store import StoreError
 from noc_rules.calendar import Span
 from noc_rules.mail_address import is_mail_address
-from noc_rules.periods import Every, last_whole, next_due
+from noc_rules.periods import Every, last_whole, local, next_due
 from noc_rules.uptime import PROFILES
 from noc_web import reportletter
 from noc_web.calendars import ZONE, Calendars, read_zone
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemError, invalid, refused
 from noc_web.report import Reports, Wanted
 
 NAME: Final = "[a-z0-9][a-z0-9-]{0,39}"
@@ -195,7 +194,7 @@ class ReportMails:
         place = ZoneInfo(zone)
         period = last_whole(schedule.every, place, now)
         report = self._reports.ask(self._wanted(schedule, period)).report.result()
-        end = datetime.fromtimestamp(period.end / 1000, UTC).astimezone(place)
+        end = local(place, period.end)
         number = f"{name}-{end:%Y%m%d}-{hashlib.sha256(zone.encode()).hexdigest()[:6]}"
         # Asked for by hand: it comes although it came before.
         number += f"-{secrets.token_hex(3)}" if next_at < 0 else ""
@@ -233,17 +232,17 @@ class ReportMails:
         errors = []
         if not re.fullmatch(NAME, name):
             accepted = "lower-case letters, digits and hyphens, 40 at most"
-            errors.append(FieldError("report", f"report: {name[:60]!r} is not accepted; use {accepted}."))
+            errors.append(refused("report", name, accepted))
         for place, one in enumerate(wanted.recipients):
             if not is_mail_address(one.address):
                 sentence = f"recipients: {one.address[:60]!r} is not accepted; use a mail address like ops@example.org."
                 errors.append(FieldError(f"recipients[{place}]", sentence))
         if not re.search(GROUP_PATTERN, wanted.group):
             accepted = "a path of names with slashes between, like core/routers, or nothing for all"
-            errors.append(FieldError("group", f"group: {wanted.group[:60]!r} is not accepted; use {accepted}."))
+            errors.append(refused("group", wanted.group, accepted))
         if wanted.tag and not re.search(SLUG_PATTERN, wanted.tag):
             accepted = "lower-case letters, digits and hyphens, or nothing for all"
-            errors.append(FieldError("tag", f"tag: {wanted.tag[:60]!r} is not accepted; use {accepted}."))
+            errors.append(refused("tag", wanted.tag, accepted))
         if wanted.profile not in PROFILES:
             sentence = f"profile: {wanted.profile!r} is not accepted; use {' or '.join(PROFILES)}."
             errors.append(FieldError("profile", sentence))

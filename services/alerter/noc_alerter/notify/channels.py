@@ -11,8 +11,8 @@ from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.webhook import Receiver
 from noc_alerter.settings import NO_SERVER, Settings
 from noc_bus.time import Time
+from noc_rules.calendar import zone_of
 from noc_rules.mail_server import Smtp
-from noc_rules.maintenance import zone_of
 from noc_rules.telling import WEBHOOK
 
 
@@ -28,8 +28,8 @@ class Channels:
         if one.recipient.startswith(WEBHOOK):
             return posted.written(one, queued_at, self._public_url)
         means = self._settings.means
-        zone = means.book.zone(one.recipient)
-        found = zone_of(zone) if zone else None
+        owner = means.book.owner(one.recipient)
+        found = zone_of(owner.zone) if owner else None
         return Mailer(means.sender, self._public_url, found or self._zone).write(one, queued_at)
 
     def deliver(self, recipient: str, content: bytes) -> str:

@@ -33,6 +33,7 @@ from noc_bus.messages import Incident, Member, ReportMail
 from noc_bus.time import Time
 from noc_rules.correlate import Why
 from noc_rules.incident import IncidentKind
+from noc_rules.uptime import duration
 
 
 class _Verbatim:
@@ -196,17 +197,6 @@ def test_mail(sender: str, to: str) -> bytes:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("This mail was sent to try it. Mails about incidents take the same way.\n")
     return message.as_bytes()
-
-
-def duration(ms: int) -> str:
-    """Like 4 min 12 s, two units at the most."""
-    seconds = max(0, round(ms / 1000))
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        if seconds >= size or (unit == "s" and not parts):
-            parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-    return " ".join(parts[:2])
 
 
 def _filled(message: EmailMessage, template: str, words: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -74,11 +74,18 @@ _LATE_MS: Final = 600_000
 _DIGEST_FROM: Final = 3
 """So many mails of one recipient, each so late, are one."""
 _LATE: Final = f"""
-SELECT id, recipient, transition, created_at, letter FROM outbox
+SELECT recipient, id, transition, created_at, letter FROM outbox
 WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition <> '{REPORT}' AND mail IS NULL AND created_at <= :late
 AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying))
 AND NOT ({_URGENT} AND incident IN (SELECT id FROM incident WHERE is_open)) ORDER BY created_at, id
 """  # noqa: S608  # constants
+
+
+class _Waiting(NamedTuple):
+    id: int
+    transition: str
+    created_at: int
+    facts: bytes
 
 
 @dataclass(frozen=True)
@@ -254,20 +261,22 @@ class Outbox:
         with self._lock:
             flying = json.dumps(list(self._in_flight))
             waiting = self._database.read("read", _LATE, {"late": now - _LATE_MS, "now": now, "flying": flying})
-            by_recipient: dict[str, list[tuple[int, Late]]] = {}
-            for number, recipient, transition, created_at, facts in waiting:
-                late = Late(at=Time(created_at), transition=transition, facts=_shortened(decode_facts(facts)))
-                by_recipient.setdefault(recipient, []).append((number, late))
+            by_recipient: dict[str, list[_Waiting]] = {}
+            for recipient, *of_letter in waiting:
+                by_recipient.setdefault(recipient, []).append(_Waiting(*of_letter))
             for recipient, rows in by_recipient.items():
                 if len(rows) >= _DIGEST_FROM:
                     self._digest(recipient, rows, now)
 
-    def _digest(self, recipient: str, rows: list[tuple[int, Late]], now: Time) -> None:
-        late = [one for _, one in rows]
-        digest = Digest(total=len(late), first=late[:MAX_DIGESTED], until=late[-1].at)
+    def _digest(self, recipient: str, rows: list[_Waiting], now: Time) -> None:
+        first = [
+            Late(at=Time(one.created_at), transition=one.transition, facts=_shortened(decode_facts(one.facts)))
+            for one in rows[:MAX_DIGESTED]
+        ]
+        digest = Digest(total=len(rows), first=first, until=Time(rows[-1].created_at))
         with self._database.transaction("write") as connection:
             connection.executemany(
-                "UPDATE outbox SET state = 'digested', sent_at = NULL WHERE id = ?", [(number,) for number, _ in rows]
+                "UPDATE outbox SET state = 'digested', sent_at = NULL WHERE id = ?", [(one.id,) for one in rows]
             )
             connection.execute(
                 "INSERT INTO outbox (incident, transition, recipient, letter, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)",

@@ -16,9 +16,9 @@ from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.live.incidentqueries import IncidentQueries
-from noc_web.live.picture import Picture
+from noc_web.live.picture import Picture, check_alerter
 from noc_web.live.revision import Revisions
-from noc_web.problem import ProblemCode, ProblemError
+from noc_web.problem import ProblemError
 from noc_web.publisher import Publisher
 
 _MOST_MEMBERS: Final = 1_000_000
@@ -105,11 +105,9 @@ def withdraw(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisi
 def _on_bus(ask: Ask, revisions: Revisions, picture: Picture) -> Incident:
     """Without the alerter's answer: the open incident that the path names. Raises ProblemError 409, 503."""
     found = _found(ask, revisions)
-    if found is None and picture.services().get("alerter"):
-        raise ProblemError(503, "The alerter, which keeps the incidents that are over, has not answered in time.")
     if found is None:
-        sentence = "The alerter, which keeps the incidents that are over, is not running; start it."
-        raise ProblemError(409, sentence, code=ProblemCode.OFFLINE)
+        check_alerter(picture, "keeps the incidents that are over")
+        raise ProblemError(503, "The alerter, which keeps the incidents that are over, has not answered in time.")
     return found
 
 

@@ -12,7 +12,7 @@ from noc_web.api.route import Ask, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.live.mailtests import MailTests
-from noc_web.live.picture import Picture
+from noc_web.live.picture import Picture, check_alerter
 from noc_web.notifications import mail_server
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.problem import ProblemCode, ProblemError
@@ -54,7 +54,7 @@ def try_mail(
     contact = ask.read(MailTestRequest).contact if ask.raw else None
     if contact is not None and all(one.id != contact for one in notifications.read().contacts):
         raise ProblemError(404, f"There is no contact {contact!r}.")
-    _check_running(picture)
+    check_alerter(picture, "sends the mails")
     request = mail_tests.asked()
     publisher.try_mail(request, contact)
     catalog.note(ask.actor.signature, "send test mails", contact or "mail")
@@ -72,15 +72,8 @@ def get_mail_test(ask: Ask, picture: Picture, mail_tests: MailTests) -> object:
     if found is None:
         raise ProblemError(404, f"Nothing is known of test mails {ask['request'][:63]!r}; send new ones.")
     if not found.done:
-        _check_running(picture)
+        check_alerter(picture, "sends the mails")
     return _described(found)
-
-
-def _check_running(picture: Picture) -> None:
-    if not picture.services().get("alerter"):
-        raise ProblemError(
-            409, "The alerter, which sends the mails, is not running; start it.", code=ProblemCode.OFFLINE
-        )
 
 
 def _described(found: MailTestResult) -> Row:

@@ -17,10 +17,10 @@ from noc_web.auth.actor import Actor
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.live.incidentqueries import IncidentQueries
-from noc_web.live.picture import Picture
+from noc_web.live.picture import Picture, check_alerter
 from noc_web.notifications import book
 from noc_web.notifications.kept import Notifications, Sealed
-from noc_web.problem import ProblemCode, ProblemError
+from noc_web.problem import ProblemError
 from noc_web.publisher import Publisher
 
 _KINDS: Final = tuple(IncidentKind)
@@ -34,8 +34,13 @@ def list_contacts(ask: Ask, notifications: Notifications) -> object:
 
 
 def put_contact(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
-    body, secret = ask.body, {one.id: one.webhook_secret for one in notifications.read().contacts}
-    saved = notifications.put_contact(lambda before: book.contact(ask["contact"], body, before))
+    body, secret = ask.body, dict[str, str]()
+
+    def change(before: NotificationSettings) -> Contact:
+        secret.update({one.id: one.webhook_secret for one in before.contacts})
+        return book.contact(ask["contact"], body, before)
+
+    saved = notifications.put_contact(change)
     detail = {"name": saved.name, "mails": saved.mails, "webhook": _host(saved)}
     catalog.note(ask.actor.signature, "change contact", saved.id, detail)
     is_new = saved.webhook_secret != secret.get(saved.id, "")
@@ -130,10 +135,7 @@ def put_heartbeat(ask: Ask, catalog: Catalog, notifications: Notifications) -> o
 
 
 def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> object:
-    if not picture.services().get("alerter"):
-        raise ProblemError(
-            409, "The alerter, which keeps what was sent, is not running; start it.", code=ProblemCode.OFFLINE
-        )
+    check_alerter(picture, "keeps what was sent")
     offset = ask.int_param("offset", 0, 0, 1_000_000)
     answer = incident_queries.sent(offset, ask.int_param("limit", 50, 1, _MOST_SENT))
     if answer is None:

@@ -13,7 +13,7 @@ from noc_bus.messages import SLUG_PATTERN
 from noc_bus.time import Time
 from noc_web.auth.actor import Actor, Role
 from noc_web.json import decode
-from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid, refused
 
 _LONGEST_NUMBER: Final = 12
 # The form is right, and still it may be no time that a clock of ours shows.
@@ -132,7 +132,7 @@ class Ask:
     def _refused(
         self, name: str, text: str, accepted: str, code: ProblemCode = ProblemCode.NOT_ACCEPTED
     ) -> ProblemError:
-        return invalid([FieldError(name, f"{name}: {text[:60]!r} is not accepted; use {accepted}.", code)])
+        return invalid([refused(name, text, accepted, code)])
 
 
 @dataclass(frozen=True)

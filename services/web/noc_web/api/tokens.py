@@ -47,9 +47,10 @@ def areas() -> tuple[str, ...]:
 
 def check_areas(wanted: tuple[str, ...]) -> None:
     """Raises ProblemError 422."""
+    known = areas()
     for one in wanted:
-        if one not in areas():
-            sentence = f"areas: {one[:40]!r} is not accepted; use {', '.join(areas())}."
+        if one not in known:
+            sentence = f"areas: {one[:40]!r} is not accepted; use {', '.join(known)}."
             raise invalid([FieldError("areas", sentence, ProblemCode.DOES_NOT_FIT)])
 
 

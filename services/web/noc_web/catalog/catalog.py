@@ -58,6 +58,7 @@ class Catalog:
         self._audit_cut_at = 0
         self._lock = threading.Lock()
         self._contents = Contents()
+        self._past: tuple[int, dict[str, list[tuple[Time, Maintenance | None]]]] | None = None
         self.resolved_total = 0
         """How often a target's options were resolved: a figure of what changes cost."""
 
@@ -275,8 +276,11 @@ class Catalog:
 
     def maintenance_past(self) -> dict[str, list[tuple[Time, Maintenance | None]]]:
         """By id, what each maintenance ever was and from when on, in order; None: it was deleted."""
-        with self._database.explained("read"):
-            return rows.maintenance_past(self._database.connection())
+        revision, known = self.contents().revision, self._past
+        if known is None or known[0] != revision:
+            with self._database.explained("read"):
+                known = self._past = revision, rows.maintenance_past(self._database.connection())
+        return known[1]
 
     # -- audit
 
@@ -362,9 +366,10 @@ class Catalog:
                 draft = Draft(self._caught_up(connection))
                 answer = change(draft)
                 draft.check_parents()
-                revision = rows.write(connection, draft)
+                changes = list(draft.changes())
+                revision = rows.write(connection, draft, changes)
                 name = named(answer) if named else subject
-                self._write_audit(connection, who, act, name, detail, *draft.difference())
+                self._write_audit(connection, who, act, name, detail, *draft.difference(changes))
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -98,11 +98,15 @@ class Draft:
         for kind in ("targets", "groups", "sites", "maintenances"):
             before, after = getattr(self.before, kind), getattr(self, kind)
             yield from ((kind, name, None) for name in before if name not in after)
-            yield from ((kind, name, value) for name, value in after.items() if before.get(name) != value)
+            # What was left alone is the very same, which is known sooner than that it is equal.
+            yield from (
+                (kind, name, value)
+                for name, value in after.items()
+                if (old := before.get(name)) is not value and old != value
+            )
 
-    def difference(self) -> tuple[Own, Own]:
+    def difference(self, changes: Sequence[tuple[str, str, Any]]) -> tuple[Own, Own]:
         """Of the one that a change is about, what differs: as it was and as it is. Of many at once nothing: they are counted."""
-        changes = list(self.changes())
         if len(changes) != 1:
             return {}, {}
         ((kind, name, value),) = changes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Collection, Iterator
 from typing import Any, Final, get_type_hints
 
@@ -12,11 +11,13 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from noc_bus.codec import decode_other
-from noc_bus.messages import LINE_PATTERN, Covered, Maintenance
+from noc_bus.messages import LINE_PATTERN, SLUG, Covered, Maintenance
 from noc_bus.time import DAY_MS, Time
+from noc_rules.calendar import zone_of
 from noc_rules.inheritance import is_below
-from noc_rules.maintenance import is_over, running, zone_of
+from noc_rules.maintenance import is_over, running
 from noc_web.catalog.contents import Draft
+from noc_web.catalog.options import slug
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
 MOST: Final = 1000
@@ -202,16 +203,7 @@ def _missing_times(one: Maintenance) -> Iterator[tuple[str, str]]:
 def _unknown(covered: Covered, draft: Draft, seen_sites: Collection[str]) -> FieldError | None:
     """That it names what is not there: such a window would silence nobody."""
     name = covered.name
-    known = {
-        "target": name in draft.targets,
-        "group": any(is_below(own.get("group", ""), name) for own in draft.targets.values()) or name in draft.groups,
-        "tag": any(name in target.tags for target in draft.resolved.values()),
-        "site": name in draft.sites or name in seen_sites,
-        # Whoever silences one knows its id; the alerter keeps which there are.
-        "incident": re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is not None,
-        "everything": not name,
-    }[covered.kind]
-    if known:
+    if _is_there(covered, draft, seen_sites):
         return None
     if covered.kind == "everything":
         sentence = f"covers: everything has no name; leave {name[:_MOST_SHOWN]!r} out."
@@ -220,6 +212,23 @@ def _unknown(covered: Covered, draft: Draft, seen_sites: Collection[str]) -> Fie
     return FieldError("covers", sentence, ProblemCode.DOES_NOT_FIT)
 
 
+def _is_there(covered: Covered, draft: Draft, seen_sites: Collection[str]) -> bool:
+    name = covered.name
+    match covered.kind:
+        case "target":
+            return name in draft.targets
+        case "group":
+            return name in draft.groups or any(is_below(own.get("group", ""), name) for own in draft.targets.values())
+        case "tag":
+            return any(name in target.tags for target in draft.resolved.values())
+        case "site":
+            return name in draft.sites or name in seen_sites
+        case "incident":
+            # Whoever silences one knows its id; the alerter keeps which there are.
+            return re.fullmatch(SLUG, name) is not None
+        case _:
+            return not name
+
+
 def _slug(title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "maintenance"
+    return slug(title)[:40].rstrip("-") or "maintenance"

@@ -101,9 +101,8 @@ def _put(draft: Draft, kind: str, name: str, values: Sequence[Any]) -> None:
         )
 
 
-def write(connection: sqlite3.Connection, draft: Draft) -> int:
+def write(connection: sqlite3.Connection, draft: Draft, changes: Sequence[tuple[str, str, Any]]) -> int:
     """Every row that differs, and that this revision touched it. The revision: the old one where nothing differs."""
-    changes = list(draft.changes())
     if not changes:
         return draft.before.revision
     revision = draft.before.revision + 1

@@ -35,6 +35,7 @@ from noc_web.live import clocks, rows
 from noc_web.live.clocks import Clocks
 from noc_web.live.rows import Counted, RunningMaintenance, SiteRow, TargetRow
 from noc_web.live.standings import Standings
+from noc_web.problem import ProblemCode, ProblemError
 
 OWN_SERVICE: Final = "web"
 JUDGE: Final = "alerter"
@@ -76,6 +77,7 @@ class Picture:
         self._sites: Mapping[str, Site] = {}
         self._schedule = Schedule()
         self._covers = Covers(())
+        self._running: list[RunningMaintenance] = []
         self._pending = Changes()
         self._probers = Presences(bus, PROBERS, clock=clock)
         self._services = Presences(bus, SERVICES, clock=clock)
@@ -239,6 +241,8 @@ class Picture:
             covers = self._schedule.running(Time.now())
         if covers is not self._covers:
             self._covers = covers
+            found = sorted(covers.running, key=lambda one: (one.until is None, one.until or 0, one.maintenance.id))
+            self._running = [rows.running_row(one) for one in found]
             changes.targets |= self._targets.keys()
 
     def take_results(self) -> list[ProbeResult]:
@@ -299,16 +303,12 @@ class Picture:
         verdict: Verdict | Counted | None = self._verdicts.get(name)
         verdict = self._unreliable or verdict
         incidents = self._incidents_of.get(name)
-        covers = self._covers
-        works = None
-        if covers:
-            works = covers.target(target) or (covers.sites(cells) if covers.has_sites else None)
+        works = self._covers.of(target, self._known_sites) if self._covers else None
         return rows.target_row(target, verdict, cells, incidents[-1] if incidents else None, works)
 
     def maintenances(self) -> list[RunningMaintenance]:
         """Those that run now, the first to end first."""
-        found = sorted(self._covers.running, key=lambda one: (one.until is None, one.until or 0, one.maintenance.id))
-        return [rows.running_row(one) for one in found]
+        return self._running
 
     def _counted(self, site: str, target: str) -> Counted:
         if self._unreliable is _BLIND_BROKER:
@@ -391,3 +391,9 @@ class Picture:
     @property
     def _is_broker_away(self) -> bool:
         return self._away_s is not None and self._clock() - self._away_s > _BROKER_AWAY_S
+
+
+def check_alerter(picture: Picture, does: str) -> None:
+    """Raises ProblemError 409."""
+    if not picture.services().get("alerter"):
+        raise ProblemError(409, f"The alerter, which {does}, is not running; start it.", code=ProblemCode.OFFLINE)

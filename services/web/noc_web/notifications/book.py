@@ -9,9 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, Target
-from noc_rules.calendar import parsed_hours
+from noc_rules.calendar import parsed_hours, zone_of
 from noc_rules.incident import IncidentKind, Severity
-from noc_rules.maintenance import zone_of
 from noc_rules.telling import Book, is_known
 from noc_rules.webhook import SIGNED_BY, URL_ACCEPTS, parsed_url, secret_bytes, secret_of
 from noc_web.catalog import options
