@@ -32,7 +32,7 @@ from noc_frame.sqlite import Database
 from noc_history.chart import bucket_of
 from noc_history.cycles import SHIFT, packed_portions
 from noc_history.packing import IN_A_BLOCK, portions, row_of, without_repeats
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
+from noc_history.rollups import BY_START, FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Bucket, Definition, Silence, Store
 from noc_history.stores import HistoryUrl, parse
@@ -573,7 +573,7 @@ def peers(folder: Path, quick: bool) -> Iterator[Figure]:
         rows.write(Batch(results=results))
         ours.write(Batch(results=results))
     pack(ours.path)
-    name = f"24 h of {targets} targets" if hours == 24 else f"{hours} h of {targets} targets"
+    name = f"{hours} h of {targets} targets"
     yield from _asked(f"SQLite store, {name}", lambda target: _figures_of(ours, target, start))
     yield from _asked(f"rows of SQLite, {name}", lambda target: rows.chart(target, start, Time.now()))
     rows.close()

@@ -35,10 +35,19 @@ from noc_history.cycles import (
     unsettled,
 )
 from noc_history.packing import AT, IN_A_BLOCK, Row, portions, times, unpack, without_repeats
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged_to, pack_rollups, roll_up, unpack_rollups
+from noc_history.rollups import (
+    BY_START,
+    COLLECT_S,
+    FIVE_MINUTES_MS,
+    GRACE_MS,
+    Rollup,
+    merged_to,
+    pack_rollups,
+    roll_up,
+    unpack_rollups,
+)
 from noc_history.store import Upkeep
 from noc_history.sums import (
-    BY_START,
     DAYS,
     FRESH_NUMBERS,
     HOURS,
@@ -56,10 +65,6 @@ from noc_history.sums import (
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
 _SETTLE: Final = 64
-# What the hour's last cycles take to arrive, usually.
-_GRACE_MS: Final = 120_000
-# What comes late for an hour is collected for so long, rather than each cycle costing a block.
-_PACK_EVERY_S: Final = 600.0
 # In one transaction: what a write of the recorder may have to wait for.
 _BLOCKS_AT_ONCE: Final = 50
 _PORTIONS_AT_ONCE: Final = 500
@@ -171,7 +176,7 @@ class Housekeeping:
             yield from self._sum_up_today()
             # What was packed is to be summed up.
             self.done.to_sum = self._days_to_sum()
-            self._pack_at_s = time.monotonic() + _PACK_EVERY_S
+            self._pack_at_s = time.monotonic() + COLLECT_S
         yield from self._move_rows()
         if not self.done.to_pack and not self.done.to_move:
             # Each day once, however much comes late for it.
@@ -202,7 +207,7 @@ class Housekeeping:
 
     def _packable(self) -> int:
         """Cycles that started before are in hours that are over."""
-        return (int(Time.now()) - _GRACE_MS) // HOUR_MS * HOUR_MS
+        return (int(Time.now()) - GRACE_MS) // HOUR_MS * HOUR_MS
 
     # -- full slots become one run
 

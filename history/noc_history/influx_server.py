@@ -20,6 +20,7 @@ from noc_bus.time import HOUR_MS, Time
 from noc_history.influx_lines import TYPES
 from noc_history.store import StoreError
 
+LINES_AT_ONCE: Final = 5_000
 _TIMEOUT_MS: Final = 20_000
 # The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
 _REFUSED: Final = (400, 413, 422)
@@ -58,9 +59,10 @@ class InfluxServer:
                 raise LinesRefused(_reason_of(error)) from error
 
     def write_whole(self, lines: Sequence[str]) -> None:
-        """As `write`, of what no server has a reason to refuse."""
+        """As `write`, of what no server has a reason to refuse, however much it is."""
         try:
-            self.write(lines)
+            for first in range(0, len(lines), LINES_AT_ONCE):
+                self.write(lines[first : first + LINES_AT_ONCE])
         except LinesRefused as error:
             raise self._failed("write", str(error), None) from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,18 +28,13 @@ from noc_history.influx_lines import (
     unsummed_line,
 )
 from noc_history.influx_server import InfluxServer, between
-from noc_history.rollups import Rollup, merged, merged_to, roll_up
+from noc_history.rollups import BY_START, COLLECT_S, GRACE_MS, Rollup, merged, merged_to, roll_up
 from noc_history.store import Upkeep, days_ago
 
 _VERSION: Final = 2
 _KEEP_DAYS: Final = 14
 _KEEP_DAYS_BEFORE: Final = 30
-# What the hour's last cycles take to arrive, usually.
-_GRACE_MS: Final = 120_000
-# What comes late for an hour is collected for so long, rather than each cycle costing its sums.
-_SUM_EVERY_S: Final = 600.0
 _DELETE_EVERY_S: Final = 3600.0
-_LINES_AT_ONCE: Final = 5_000
 
 _Name = tuple[str, str]
 
@@ -124,7 +119,7 @@ class InfluxSums:
             self._layout = layout
         if time.monotonic() >= self._sum_at_s:
             yield from self._sum_up(layout)
-            self._sum_at_s = time.monotonic() + _SUM_EVERY_S
+            self._sum_at_s = time.monotonic() + COLLECT_S
         if time.monotonic() >= self._delete_at_s:
             yield from self._delete_old(layout)
             self._delete_at_s = time.monotonic() + _DELETE_EVERY_S
@@ -137,7 +132,9 @@ class InfluxSums:
             query = f"SELECT COUNT(sent) FROM cycle WHERE {between(day, day + DAY_MS)} GROUP BY time(1h) fill(none)"
             hours = [row["time"] for _, rows in self._server.series(query) for row in rows]
             if hours:
-                self._put([*(unsummed_line(HOURS, hour, stamp) for hour in hours), unsummed_line(DAYS, day, stamp)])
+                self._server.write_whole(
+                    [*(unsummed_line(HOURS, hour, stamp) for hour in hours), unsummed_line(DAYS, day, stamp)]
+                )
             yield
         # What is there already was to be kept for 30 days.
         days = _KEEP_DAYS_BEFORE if first < days_ago(1) else _KEEP_DAYS
@@ -148,12 +145,12 @@ class InfluxSums:
     def _keep(self, layout: Layout) -> None:
         self._layout = layout
         names = ("keep_days", "raw_since", "minutes_since", "hours_since")
-        self._put([layout_line({"version": _VERSION} | {name: getattr(layout, name) for name in names})])
+        self._server.write_whole([layout_line({"version": _VERSION} | {name: getattr(layout, name) for name in names})])
 
     # -- what is over is summed up
 
     def _sum_up(self, layout: Layout) -> Iterator[None]:
-        horizon = (Time.now() - _GRACE_MS) // HOUR_MS * HOUR_MS
+        horizon = (Time.now() - GRACE_MS) // HOUR_MS * HOUR_MS
         changed = unsummed(self._server)
         hours = [hour for hour in sorted(changed[HOURS]) if hour < horizon]
         days = [day for day in sorted(changed[DAYS]) if day + DAY_MS <= horizon]
@@ -161,13 +158,13 @@ class InfluxSums:
         yield
         for hour in hours:
             yield from self._sum_up_hour(layout, hour)
-            self._put([summed_line(HOURS, hour, changed[HOURS][hour])])
+            self._server.write_whole([summed_line(HOURS, hour, changed[HOURS][hour])])
             self._left -= 1
             yield
         for day in days:
             if day >= layout.hours_since:
                 self._sum_up_day(day)
-            self._put([summed_line(DAYS, day, changed[DAYS][day])])
+            self._server.write_whole([summed_line(DAYS, day, changed[DAYS][day])])
             self._left -= 1
             yield
 
@@ -186,7 +183,7 @@ class InfluxSums:
             known = self._known(MINUTES, hour, end)
             for name, rollups in known.items():
                 starts = {one.start for one in rollups}
-                found[name] = sorted([*rollups, *(one for one in found[name] if one.start not in starts)], key=_start)
+                found[name] = sorted([*rollups, *(one for one in found[name] if one.start not in starts)], key=BY_START)
         if hour >= layout.minutes_since:
             self._put_rollups(MINUTES, fine)
         elif hour < layout.raw_since:
@@ -216,12 +213,7 @@ class InfluxSums:
 
     def _put_rollups(self, tier: Tier, rollups: Mapping[_Name, Collection[Rollup]]) -> None:
         lines = [rollup_line(tier, *name, one) for name, some in rollups.items() for one in some]
-        for first in range(0, len(lines), _LINES_AT_ONCE):
-            self._put(lines[first : first + _LINES_AT_ONCE])
-
-    def _put(self, lines: Sequence[str]) -> None:
-        if lines:
-            self._server.write_whole(lines)
+        self._server.write_whole(lines)
 
     # -- what is old goes
 
@@ -244,10 +236,6 @@ class InfluxSums:
                 self._server.delete(measurement, before)
                 self._deleted[measurement] = before
                 yield
-
-
-def _start(one: Rollup) -> int:
-    return one.start
 
 
 def _midnight(at: Time) -> Time:

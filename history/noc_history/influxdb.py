@@ -37,10 +37,10 @@ from noc_history.influx_lines import (
     unsummed_line,
     whole_row,
 )
-from noc_history.influx_server import InfluxServer, LinesRefused, between, chosen, quoted
+from noc_history.influx_server import LINES_AT_ONCE, InfluxServer, LinesRefused, between, chosen, quoted
 from noc_history.influx_sums import InfluxSums, read_layout, unsummed
 from noc_history.packing import result_of
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged, merged_to, roll_up
+from noc_history.rollups import BY_START, FIVE_MINUTES_MS, Rollup, merged, merged_to, roll_up
 from noc_history.room import Room
 from noc_history.store import (
     KEEP_5MIN_DAYS,
@@ -61,7 +61,6 @@ from noc_history.store import (
     Written,
 )
 
-_LINES_AT_ONCE: Final = 5_000
 # So many records of one batch are sent one by one to learn what becomes of each; the others come again anyway.
 _MAX_SINGLES: Final = 64
 # Of one target, in one answer of the server.
@@ -118,8 +117,8 @@ class InfluxStore:
         ]
         # Before, so that nothing stays without its sums where this is cut off; and after, for who summed up meanwhile.
         self._note_unsummed(batch.results)
-        for start in range(0, len(before_marks), _LINES_AT_ONCE):
-            self._put(before_marks[start : start + _LINES_AT_ONCE], rejected)
+        for start in range(0, len(before_marks), LINES_AT_ONCE):
+            self._put(before_marks[start : start + LINES_AT_ONCE], rejected)
         self._note_unsummed(batch.results)
         if not any(one.can_mend for one in rejected):
             self._put([_Line(one, one.at, mark_line(one)) for one in batch.marks], rejected)
@@ -240,7 +239,7 @@ class InfluxStore:
                 for site, rollups in self._summed(where, tier, begin, until, width_ms).items():
                     if sites is None or site in sites:
                         found[site] += rollups
-            of_sites = {site: merged_to(sorted(some, key=_start), width_ms) for site, some in sorted(found.items())}
+            of_sites = {site: merged_to(sorted(some, key=BY_START), width_ms) for site, some in sorted(found.items())}
             silences = list(self._silences(f"{where}time < {last}ms AND until > {first}"))
             charts[target] = chart_of(of_sites, silences, start, end, width_ms)
         return charts
@@ -327,8 +326,7 @@ class InfluxStore:
                 lines = [
                     rollup_line(tier, target, name[0], one) for name, one in of_target.items() if name not in known
                 ]
-                for first in range(0, len(lines), _LINES_AT_ONCE):
-                    self._server.write_whole(lines[first : first + _LINES_AT_ONCE])
+                self._server.write_whole(lines)
 
     def codes(self, target: str, sites: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Codes]:
         where = f"target = {quoted(target)} AND {between(start, end)}"
@@ -463,7 +461,3 @@ class InfluxStore:
 
     def _points(self, query: str, sites: Sequence[str]) -> dict[str, list[Point]]:
         return {tags["site"]: points_of(rows) for tags, rows in self._server.series(query) if tags["site"] in sites}
-
-
-def _start(one: Rollup) -> int:
-    return one.start

@@ -142,24 +142,22 @@ def parts(file: Database) -> list[Part]:
 def growths(file: Database, keep_days: int, keep_5min_days: int, keep_hourly_days: int, now: Time) -> list[Growth]:
     """What each kind of thing has added in a day lately, and how long it will grow."""
     with file.reading("read") as connection:
-        cycles = _growth(connection, ["block"], HOUR_MS, 7, keep_days, now)
+        cycles = _growth(connection, ["block"], 7, keep_days, now)
         return [
             cycles,
-            _growth(connection, [MINUTES.fresh, MINUTES.packed], MINUTES.packed_ms, 7, keep_5min_days, now),
-            _growth(
-                connection, [HOURS.fresh, HOURS.packed, "packed_quarters"], HOURS.packed_ms, 16, keep_hourly_days, now
-            ),
-            _growth(connection, [DAYS.fresh, DAYS.packed], DAYS.packed_ms, 128, keep_hourly_days, now),
+            _growth(connection, [MINUTES.fresh, MINUTES.packed], 7, keep_5min_days, now),
+            _growth(connection, [HOURS.fresh, HOURS.packed, "packed_quarters"], 16, keep_hourly_days, now),
+            _growth(connection, [DAYS.fresh, DAYS.packed], 128, keep_hourly_days, now),
             *(Growth(size * DAY_MS / max(HOUR_MS, now - first)) for size, first in _kept_for_good(connection) if first),
         ]
 
 
 def _growth(
-    connection: sqlite3.Connection, tables: Sequence[str], unit_ms: int, lately_days: int, keep_days: int, now: Time
+    connection: sqlite3.Connection, tables: Sequence[str], lately_days: int, keep_days: int, now: Time
 ) -> Growth:
     size, first, oldest = 0, int(now), int(now)
     for table in tables:
-        table_ms = UNIT_MS.get(table, unit_ms)
+        table_ms = UNIT_MS.get(table, HOUR_MS)
         since = (now - lately_days * DAY_MS) // table_ms
         of_lately, start, very_first = connection.execute(_LATELY[table], (since,)).fetchone()
         size += of_lately

@@ -6,12 +6,19 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress, groupby, pairwise
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from noc_history.packing import AT, Columns, Row, UnknownPackingError, is_valid, packed_column
 from noc_history.sketch import Sketch
 
 FIVE_MINUTES_MS: Final = 300_000
+GRACE_MS: Final = 120_000
+"""What the hour's last cycles take to arrive, usually."""
+COLLECT_S: Final = 600.0
+"""What comes late for an hour is collected for so long, rather than each cycle costing the hour's work."""
+BY_START: Final = itemgetter(0, 1)
+"""What names a sum: its series and its start."""
 _HEAD: Final = struct.Struct("<BI")
 _VERSION: Final = 2
 

@@ -11,13 +11,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
 from noc_history.cycles import PORTIONS, SHIFT, cycles_of, loose_cycles_of
 from noc_history.packing import Row
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup, counts_in, merged_to, pack_rollups, roll_up, unpack_rollups
+from noc_history.rollups import (
+    BY_START,
+    FIVE_MINUTES_MS,
+    Rollup,
+    counts_in,
+    merged_to,
+    pack_rollups,
+    roll_up,
+    unpack_rollups,
+)
 
 SCHEMA: Final = """
 -- Of five minutes each, for the same series of the same hour as the block of the same key.
@@ -107,8 +115,6 @@ UNIT_MS: Final = {
     "packed_quarters": HOURS.packed_ms,
 }
 """What the number in the key of a portion of a table counts."""
-BY_START: Final = itemgetter(0, 1)
-"""What names a sum: its series and its start."""
 
 # Of so few series each is looked for; to find more, everything is read.
 _FEW: Final = 100

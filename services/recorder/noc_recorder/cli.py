@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +19,10 @@ from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Store, StoreError, Sum, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
-from noc_recorder.copying import Progress, copy
+from noc_recorder.copying import Progress, batched, copy
 from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
 
 EXIT_WRONG: Final = 1
-_IN_A_BATCH: Final = 5000
 _LONGEST_MS: Final = 3660 * DAY_MS
 
 
@@ -193,7 +191,7 @@ def _import(store: Store, arguments: argparse.Namespace) -> int:
     try:
         store.prepare()
         records = read(arguments.format, arguments.file)
-        while batch := list(itertools.islice(records, _IN_A_BATCH)):
+        for batch in batched(records):
             sums = [one for _, one in batch if isinstance(one, Sum)]
             store.write_sums(sums)
             results = [one for _, one in batch if isinstance(one, ProbeResult)]

@@ -78,17 +78,17 @@ def copy(source: Store, destination: Store, progress: Progress, show: Callable[[
 
 def _copy_target(source: Store, destination: Store, target: str, start: Time) -> int:
     cycles = 0
-    for results in _batched(source.raw_cycles(target, start, _end())):
+    for results in batched(source.raw_cycles(target, start, _end())):
         _put(destination, Batch(results=results))
         cycles += len(results)
-    for sums in _batched(source.sums(target, start, _end())):
+    for sums in batched(source.sums(target, start, _end())):
         destination.write_sums(sums)
     definitions = source.definitions([target]).get(target, ())
     _put(destination, Batch(definitions=definitions))
     for site, records in source.states([target], Time(0), _end()).get(target, {}).items():
-        for states in _batched(_states(target, site, records)):
+        for states in batched(_states(target, site, records)):
             _put(destination, Batch(states=states))
-        for silences in _batched(records.silences):
+        for silences in batched(records.silences):
             _put(destination, Batch(silences=silences))
     return cycles
 
@@ -119,7 +119,7 @@ def _sum_up(destination: Store, show: Callable[[float], None]) -> None:
         show(0.95 + 0.05 * (1 - left / most))
 
 
-def _batched(records: Iterable[_T]) -> Iterator[list[_T]]:
+def batched(records: Iterable[_T]) -> Iterator[list[_T]]:
     ahead = iter(records)
     while batch := list(itertools.islice(ahead, _IN_A_BATCH)):
         yield batch

@@ -17,11 +17,12 @@ from msgspec import Meta
 
 from noc_bus.codec import BadMessage, decode
 from noc_bus.messages import ProbeResult, Slug
-from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_bus.time import Time
 from noc_history.chart import bucket_of
-from noc_history.rollups import FIVE_MINUTES_MS, Rollup
+from noc_history.rollups import Rollup
 from noc_history.sketch import Sketch
 from noc_history.store import PERCENTS, Sum
+from noc_history.sums import WIDTH_MS
 
 _CYCLE: Final = ("target", "site", "at", "seq", "sent", "received", "rtts_ms", "invalid", "error_codes")
 _PERCENTILES: Final = tuple(f"p{percent}_ms" for percent in PERCENTS)
@@ -31,7 +32,7 @@ _SUM: Final = (
 )  # fmt: skip
 _WHOLE: Final = frozenset(("seq", "sent", "received", "width_s", "cycles", "sum_us"))
 _REAL: Final = frozenset(("min_ms", "max_ms", *_PERCENTILES))
-_WIDTHS_S: Final = tuple(ms // 1000 for ms in (FIVE_MINUTES_MS, HOUR_MS, DAY_MS))
+_WIDTHS_S: Final = tuple(ms // 1000 for ms in WIDTH_MS.values())
 # Stands for the code of a cycle that is invalid and has none.
 _NO_CODE: Final = "invalid"
 _ROWS_AT_ONCE: Final = 20_000
