@@ -37,7 +37,6 @@ from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Bucket, Definition, Silence, Store
 from noc_history.stores import HistoryUrl, parse
 from noc_history.sums import (
-    BY_START,
     DAYS,
     HOURS,
     MINUTES,
