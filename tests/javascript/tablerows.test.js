@@ -38,3 +38,8 @@ test("a group holds those below it, and no other that begins alike", () => {
   assert.deepEqual(ids(filtered(rows, { ...ALL, group: "core" })), ["a", "b"]);
   assert.deepEqual(groups(rows), ["core", "core/routers", "core2"]);
 });
+
+test("the groups of one target, from the outermost to its own", () => {
+  assert.deepEqual(groups([row("a", { group: "core/routers/edge" })]), ["core", "core/routers", "core/routers/edge"]);
+  assert.deepEqual(groups([row("a")]), []);
+});

@@ -39,11 +39,14 @@ function offset(when) {
   return minutes ? `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}` : "UTC";
 }
 
+/** The viewer's zone, as forms and the API have it. */
+export const ownZone = () => new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
 /** The viewer's zone, in which every time of the page is. */
 export function zone() {
-  const name = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const name = ownZone();
   const now = offset(new Date());
-  return name === "UTC" || !name ? now : `${name} (${now})`;
+  return name === "UTC" ? now : `${name} (${now})`;
 }
 
 const UNITS = /** @type {const} */ ([[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]]);

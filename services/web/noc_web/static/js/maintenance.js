@@ -1,6 +1,8 @@
 // @ts-check
 // Maintenance windows in words, as a form has them, and on the days of a month. Pure, but for the viewer's own time zone.
 
+import { local } from "./format.js";
+
 /**
  * @typedef {import("./messages.d.ts").Covered} Covered
  * @typedef {import("./messages.d.ts").Maintenance} Maintenance
@@ -40,7 +42,7 @@ const dayOf = (day) => (day === -1 ? "last day" : `${day}.`);
 /** A form that silences for an hour. @param {Covered[]} covers @param {number} nowMs @param {string} zone @returns {Typed} */
 export function blank(covers, nowMs, zone) {
   return {
-    title: "", covers, how: "for", minutes: "60", starts: local(nowMs), ends: local(nowMs + 3_600_000), fromTime: "02:00", toTime: "04:00",
+    title: "", covers, how: "for", minutes: "60", starts: minute(nowMs), ends: minute(nowMs + 3_600_000), fromTime: "02:00", toTime: "04:00",
     weekdays: ["sun"], weeks: [], days: "", zone, lastDay: "",
   };
 }
@@ -49,10 +51,10 @@ export function blank(covers, nowMs, zone) {
 export function typedOf(one, nowMs, zone) {
   const before = blank(one.covers, nowMs, zone);
   const shared = { ...before, title: one.title };
-  if (one.repeats === "once") return { ...shared, how: "period", starts: local(Date.parse(one.starts_at)), ends: one.ends_at ? local(Date.parse(one.ends_at)) : before.ends };
+  if (one.repeats === "once") return { ...shared, how: "period", starts: minute(Date.parse(one.starts_at)), ends: one.ends_at ? minute(Date.parse(one.ends_at)) : before.ends };
   return {
     ...shared, how: one.repeats, zone: one.zone, fromTime: one.from_time ?? "", toTime: one.to_time ?? "", weekdays: [...one.weekdays], weeks: [...one.weeks],
-    days: one.days.map((day) => (day === -1 ? "last" : String(day))).join(", "), lastDay: one.ends_at ? local(Date.parse(one.ends_at)) : "",
+    days: one.days.map((day) => (day === -1 ? "last" : String(day))).join(", "), lastDay: one.ends_at ? minute(Date.parse(one.ends_at)) : "",
   };
 }
 
@@ -81,9 +83,7 @@ const iso = (typed) => {
 };
 
 /** For an input of days and minutes. @param {number} atMs */
-function local(atMs) {
-  return new Date(atMs - new Date(atMs).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
+const minute = (atMs) => local(atMs).slice(0, -":00".length);
 
 /** The weeks that a month touches, Monday first, each day at its local midnight. @param {number} year @param {number} month 0 is January @returns {Date[][]} */
 export function weeksOf(year, month) {

@@ -96,6 +96,9 @@ export function Pager({ answer: { count, offset, rows }, size }) {
   `;
 }
 
+/** What one may choose from, with what is chosen: that may be gone since. @param {readonly string[]} all @param {string} chosen "": nothing */
+export const withChosen = (all, chosen) => (chosen && !all.includes(chosen) ? [...all, chosen] : all);
+
 /** A labelled field of a form with what the server said about it.
  * @param {{name: string, label: string, error: any, children: (given: Record<string, any>) => any}} given `children` draws the input with what it is given */
 export function Field({ name, label, error, children }) {

@@ -2,12 +2,12 @@
 // Calendars of reports: which hours count, which days do not, and towards which goal.
 
 import { api, refuseTaken } from "../api.js";
-import { uptime } from "../format.js";
+import { ownZone, uptime } from "../format.js";
 import { useAction, useEditing, useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
 import { Dialog, Field, Removal, Trouble } from "./bits.js";
 
-const NEW = { isNew: true, name: "", zone: new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC", hours: "", holidays: [], goal_pct: null };
+const NEW = { isNew: true, name: "", zone: ownZone(), hours: "", holidays: [], goal_pct: null };
 
 export function Calendars() {
   const { answer, error, again } = useLoaded("/calendars");

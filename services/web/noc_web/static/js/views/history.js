@@ -9,7 +9,7 @@ import { changeOf, dayTitle, FIGURES, mark } from "../summaries.js";
 import { groups } from "../tablerows.js";
 import { html, useMemo } from "../ui.js";
 import { store } from "../wiring.js";
-import { Pager, Trouble } from "./bits.js";
+import { Pager, Trouble, withChosen } from "./bits.js";
 
 const ROWS = 50;
 const DAYS = 90;
@@ -40,7 +40,7 @@ export default function HistoryPage({ query }) {
           Group
           <select value=${group} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value, offset: null })}>
             <option value="">All targets</option>
-            ${[...new Set([...paths, ...(group ? [group] : [])])].map((path) => html`<option value=${path}>${path}</option>`)}
+            ${withChosen(paths, group).map((path) => html`<option value=${path}>${path}</option>`)}
           </select>
         </label>
         <${View} query=${query} group=${group} />

@@ -2,7 +2,7 @@
 // Who is told of what: the question who would be, the routes, the contacts, and what was sent.
 
 import { api } from "../api.js";
-import { exact, moment } from "../format.js";
+import { exact, moment, ownZone } from "../format.js";
 import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { may } from "../me.js";
 import { freeId, matchOf, whenOf } from "../notices.js";
@@ -12,7 +12,7 @@ import { TestMails } from "./mail.js";
 
 const SEVERITIES = ["critical", "major", "minor"];
 const SHOWN = 50;
-const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const HERE = ownZone();
 
 export default function Notifications() {
   const contacts = useLoaded("/contacts");

@@ -7,6 +7,7 @@ import { may } from "../me.js";
 import { navigate, setQuery } from "../router.js";
 import { groups } from "../tablerows.js";
 import { html, useMemo, useState } from "../ui.js";
+import { withChosen } from "./bits.js";
 import { Distribution } from "./distribution.js";
 import { ImportDialog } from "./importtargets.js";
 import { Kpis } from "./kpis.js";
@@ -58,7 +59,7 @@ function Tools({ query }) {
       />
       <select aria-label="Group" value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })} data-testid="group-filter">
         <option value="">All groups</option>
-        ${[...new Set([...paths, ...(chosen ? [chosen] : [])])].map((path) => html`<option value=${path}>${path}</option>`)}
+        ${withChosen(paths, chosen).map((path) => html`<option value=${path}>${path}</option>`)}
       </select>
       <span class="spring"></span>
       <details class="menu">

@@ -2,11 +2,11 @@
 // Reports by mail: what each is of, how often it comes, and who gets it.
 
 import { api, refuseTaken } from "../api.js";
-import { counted, exact, moment } from "../format.js";
+import { counted, exact, moment, ownZone } from "../format.js";
 import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { groups } from "../tablerows.js";
 import { html, useState } from "../ui.js";
-import { Dialog, Field, Removal, Trouble } from "./bits.js";
+import { Dialog, Field, Removal, Trouble, withChosen } from "./bits.js";
 import { PROFILES } from "./reports.js";
 
 const EVERY = /** @type {const} */ ([
@@ -14,7 +14,7 @@ const EVERY = /** @type {const} */ ([
   ["week", "weekly, on Monday"],
   ["month", "monthly, on the 1st"],
 ]);
-const NEW = { isNew: true, name: "", every: "month", title: "", hour: 7, zone: new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC", group: "", profile: "standard", calendar: "", tag: "", recipients: [] };
+const NEW = { isNew: true, name: "", every: "month", title: "", hour: 7, zone: ownZone(), group: "", profile: "standard", calendar: "", tag: "", recipients: [] };
 
 /** Addresses with the zones of those who have one of their own: anna@example.org Europe/Paris. @param {{address: string, zone: string}[]} recipients */
 const asLines = (recipients) => recipients.map(({ address, zone }) => `${address} ${zone}`.trim()).join("\n");
@@ -86,7 +86,7 @@ function ReportForm({ report, onClose, onSaved }) {
     html`<input ...${given} value=${text[name]} placeholder=${placeholder} disabled=${isFixed} autocomplete="off" onInput=${change(name)} />`;
   const select = (/** @type {string} */ name, /** @type {readonly (readonly string[])[]} */ choices) => (/** @type {any} */ given) =>
     html`<select ...${given} value=${text[name]} onChange=${change(name)}>${choices.map(([value, words]) => html`<option value=${value}>${words ?? value}</option>`)}</select>`;
-  const all = (/** @type {string} */ words, /** @type {readonly string[]} */ values, /** @type {string} */ own) => [["", words], ...[...new Set([...values, ...(own ? [own] : [])])].map((one) => [one, one])];
+  const all = (/** @type {string} */ words, /** @type {readonly string[]} */ values, /** @type {string} */ own) => [["", words], ...withChosen(values, own).map((one) => [one])];
   return html`
     <${Dialog} title=${report.isNew ? "Add a report by mail" : `Report ${report.name}`} onClose=${onClose} testid="report-mail-form">
       <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>

@@ -2,14 +2,14 @@
 // The uptime report: any period, any group, by target, group, tag or site, the worst first. It prints as it is shown.
 
 import { address, api } from "../api.js";
-import { duration, exact, full, ms, percent, uptime } from "../format.js";
+import { duration, exact, full, ms, ownZone, percent, uptime } from "../format.js";
 import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
 import { groups } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
-import { Pager, Trouble } from "./bits.js";
+import { Pager, Trouble, withChosen } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
 
 /** What counts as downtime, as the API calls it and in words. */
@@ -34,7 +34,7 @@ const ROWS = 50;
 const meta = (/** @type {string} */ name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content");
 const TITLE = meta("report-title") ?? "Uptime report";
 const LOGO = meta("report-logo");
-const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const ZONE = ownZone();
 const WORST = 10;
 const LONGEST_WITH_RTT_MS = 93 * DAY_MS;
 
@@ -83,7 +83,7 @@ export default function Reports({ query }) {
           Group
           <select value=${group} onChange=${(/** @type {any} */ event) => chosen({ group: event.currentTarget.value })}>
             <option value="">All targets</option>
-            ${[...new Set([...paths, ...(group ? [group] : [])])].map((path) => html`<option value=${path}>${path}</option>`)}
+            ${withChosen(paths, group).map((path) => html`<option value=${path}>${path}</option>`)}
           </select>
         </label>
         <label>
@@ -96,7 +96,7 @@ export default function Reports({ query }) {
           Calendar
           <select value=${calendar} data-testid="report-calendar" onChange=${(/** @type {any} */ event) => chosen({ calendar: event.currentTarget.value || null, hours: null })}>
             <option value="">none</option>
-            ${[...new Set([...calendars.map((/** @type {any} */ one) => one.name), ...(calendar ? [calendar] : [])])].map((name) => html`<option value=${name}>${name}</option>`)}
+            ${withChosen(calendars.map((/** @type {any} */ one) => one.name), calendar).map((name) => html`<option value=${name}>${name}</option>`)}
           </select>
         </label>
         <label title="Only these hours count, by the clock of your time zone">

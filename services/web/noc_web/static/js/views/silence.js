@@ -2,16 +2,17 @@
 // The form of a maintenance window, and the button that opens it for what it stands beside.
 
 import { api } from "../api.js";
+import { ownZone } from "../format.js";
 import { blank, body, DAY_NAMES, KINDS, LENGTHS, thing, typedOf, WEEKDAYS, WEEKS } from "../maintenance.js";
 import { useAction, useStore, useTargets } from "../hooks.js";
 import { may } from "../me.js";
+import { groups } from "../tablerows.js";
 import { html, useMemo, useState } from "../ui.js";
 import { store } from "../wiring.js";
 import { Dialog, Field, Trouble } from "./bits.js";
 
 const FIELDS = ["title", "covers", "minutes", "starts_at", "ends_at", "zone", "from_time", "to_time", "weekdays", "weeks", "days"];
 const HOW = [["for", "from now for"], ["until", "from now until"], ["period", "once, from … to"], ["weekly", "every week"], ["monthly", "every month"]];
-const ownZone = () => new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 /** Opens the form for one of some things; the first is meant unless another is chosen.
  * @param {{choices: import("../maintenance.js").Covered[], label?: string, name?: string, quiet?: boolean, onSaved?: () => void}} given `name`: for who does not see what it stands beside */
@@ -137,13 +138,9 @@ function CoversField({ covers, choices, error, onChange }) {
 /** @param {ReadonlyMap<string, any>} rows @returns {Record<string, string[]>} */
 function namesOf(rows) {
   const all = [...rows.values()];
-  const paths = new Set(all.flatMap((row) => above(row.group)));
   return {
     target: [...rows.keys()].sort(),
-    group: [...paths].sort(),
+    group: groups(all),
     tag: [...new Set(all.flatMap((row) => row.tags))].sort(),
   };
 }
-
-/** A group's path and those above it. @param {string} path @returns {string[]} */
-export const above = (path) => (path ? path.split("/").map((_, place, parts) => parts.slice(0, parts.length - place).join("/")) : []);

@@ -10,11 +10,12 @@ import { may } from "../me.js";
 import { navigate } from "../router.js";
 import { age } from "../rowfigures.js";
 import { MEANING, word } from "../states.js";
+import { groups } from "../tablerows.js";
 import { html, useEffect, useState } from "../ui.js";
 import { Confirm, Trouble } from "./bits.js";
 import { IncidentTable } from "./incidents.js";
 import { OptionsList } from "./optionslist.js";
-import { above, SilenceButton } from "./silence.js";
+import { SilenceButton } from "./silence.js";
 import { Badge, Shape, Since } from "./state.js";
 import { TargetForm } from "./targetform.js";
 import { History } from "./targethistory.js";
@@ -48,15 +49,15 @@ function Below({ id, sites, changes, isDrawn }) {
   const traces = useLoaded(`${path}/traces`);
   const incidents = useLoaded("/incidents", { target: id }, open);
   const own = useLoaded(path, {}, changes);
-  const groups = useLoaded("/groups", {}, changes);
+  const stored = useLoaded("/groups", {}, changes);
   const declared = useDeclared();
-  const isReady = isDrawn && [traces.answer ?? traces.error, incidents.answer ?? incidents.error, own.answer ?? own.error, groups.answer ?? groups.error, declared.options ?? declared.error].every(Boolean);
+  const isReady = isDrawn && [traces.answer ?? traces.error, incidents.answer ?? incidents.error, own.answer ?? own.error, stored.answer ?? stored.error, declared.options ?? declared.error].every(Boolean);
   if (!isReady) return isDrawn ? html`<p class="empty">Loading…</p>` : null;
   return html`
     <div class="columns">
       <${Traceroute} id=${id} sites=${sites} known=${traces} />
       <${Recent} found=${incidents} />
-      <${OptionsList} own=${own.answer} groups=${groups.answer?.groups} options=${declared.options} error=${own.error ?? groups.error ?? declared.error} />
+      <${OptionsList} own=${own.answer} groups=${stored.answer?.groups} options=${declared.options} error=${own.error ?? stored.error ?? declared.error} />
     </div>
   `;
 }
@@ -133,10 +134,10 @@ function Head({ row, onChanged }) {
   `;
 }
 
-/** What one may want to silence from a target: itself, its groups, its tags. @param {import("../store.js").Row} row */
+/** What one may want to silence from a target: itself, its groups, the innermost first, its tags. @param {import("../store.js").Row} row */
 const silenced = (row) => [
   { kind: /** @type {const} */ ("target"), name: row.id },
-  ...above(row.group).map((name) => ({ kind: /** @type {const} */ ("group"), name })),
+  ...groups([row]).reverse().map((name) => ({ kind: /** @type {const} */ ("group"), name })),
   ...row.tags.map((name) => ({ kind: /** @type {const} */ ("tag"), name })),
 ];
 
