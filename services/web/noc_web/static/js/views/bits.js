@@ -65,6 +65,21 @@ export function Dialog({ title, onClose, wide = false, children, testid }) {
   `;
 }
 
+/** A form in a window of its own, with what went wrong above its fields.
+ * @param {{title: string, action: {run: () => Promise<any>, busy: boolean, error: any}, fields: readonly string[], isComplete?: boolean, onClose: () => void, children?: any, testid?: string}} given
+ *   `action`: what `useAction` gives, `fields`: those that are shown */
+export const FormDialog = ({ title, action: { run, busy, error }, fields, isComplete = true, onClose, children, testid }) => html`
+  <${Dialog} title=${title} onClose=${onClose} testid=${testid}>
+    <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
+      <div class="dialog-body">
+        <${Trouble} error=${error} fields=${fields} />
+        ${children}
+      </div>
+      <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !isComplete}>Save</button></footer>
+    </form>
+  <//>
+`;
+
 /** Asks before something that cannot be undone.
  * @param {{title: string, verb: string, busy: boolean, error: any, onYes: () => void, onClose: () => void, children?: any}} given */
 export const Confirm = ({ title, verb, busy, error, onYes, onClose, children }) => html`
@@ -112,6 +127,14 @@ export function Field({ name, label, error, children }) {
     </div>
   `;
 }
+
+/** A labelled input. What else is given is the input's own.
+ * @param {{name: string, label: string, error: any, value: string, onText: (text: string) => void, [attribute: string]: any}} given */
+export const TextField = ({ name, label, error, value, onText, ...more }) => html`
+  <${Field} name=${name} label=${label} error=${error}>
+    ${(/** @type {any} */ given) => html`<input ...${given} ...${more} value=${value} onInput=${(/** @type {any} */ event) => onText(event.currentTarget.value)} />`}
+  <//>
+`;
 
 /** A list of words, typed one by one.
  * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[],

@@ -5,7 +5,7 @@ import { api, refuseTaken } from "../api.js";
 import { ownZone, uptime } from "../format.js";
 import { useAction, useEditing, useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
-import { Dialog, Field, Removal, Trouble } from "./bits.js";
+import { FormDialog, Removal, TextField, Trouble } from "./bits.js";
 
 const NEW = { isNew: true, name: "", zone: ownZone(), hours: "", holidays: [], goal_pct: null };
 
@@ -46,33 +46,26 @@ export function Calendars() {
   `;
 }
 
-const FIELDS = ["calendar", "zone", "hours", "holidays", "goal_pct"];
-
 /** @param {{calendar: any, onClose: () => void, onSaved: () => void}} given */
 function CalendarForm({ calendar, onClose, onSaved }) {
-  const [text, setText] = useState({ name: calendar.name, zone: calendar.zone, hours: calendar.hours, holidays: calendar.holidays.join(" "), goal: calendar.goal_pct === null ? "" : String(calendar.goal_pct) });
-  const { run, busy, error } = useAction(async () => {
-    const body = { zone: text.zone.trim(), hours: text.hours.trim(), holidays: text.holidays.split(/[\s,;]+/).filter(Boolean), goal_pct: text.goal.trim() ? Number(text.goal.replace(",", ".")) : null };
-    const name = text.name.trim();
+  const [typed, setTyped] = useState({ calendar: calendar.name, zone: calendar.zone, hours: calendar.hours, holidays: calendar.holidays.join(" "), goal_pct: calendar.goal_pct === null ? "" : String(calendar.goal_pct) });
+  const action = useAction(async () => {
+    const body = { zone: typed.zone.trim(), hours: typed.hours.trim(), holidays: typed.holidays.split(/[\s,;]+/).filter(Boolean), goal_pct: typed.goal_pct.trim() ? Number(typed.goal_pct.replace(",", ".")) : null };
+    const name = typed.calendar.trim();
     if (calendar.isNew) refuseTaken("calendar", "calendar", name, (await api.get("/calendars")).calendars.map((/** @type {any} */ one) => one.name));
     await api.put(`/calendars/${encodeURIComponent(name)}`, body);
     onSaved();
   });
-  const input = (/** @type {keyof typeof text} */ name, /** @type {string} */ placeholder = "", isFixed = false) => (/** @type {any} */ given) =>
-    html`<input ...${given} value=${text[name]} placeholder=${placeholder} disabled=${isFixed} autocomplete="off" onInput=${(/** @type {any} */ event) => setText((before) => ({ ...before, [name]: event.target.value }))} />`;
+  const text = (/** @type {keyof typeof typed} */ name, /** @type {string} */ label, /** @type {string} */ placeholder, isFixed = false) => html`
+    <${TextField} name=${name} label=${label} error=${action.error} value=${typed[name]} onText=${(/** @type {string} */ said) => setTyped((before) => ({ ...before, [name]: said }))} placeholder=${placeholder} disabled=${isFixed} />
+  `;
   return html`
-    <${Dialog} title=${calendar.isNew ? "Add a calendar" : `Calendar ${calendar.name}`} onClose=${onClose} testid="calendar-form">
-      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${FIELDS} />
-          <${Field} name="calendar" label="Name" error=${error}>${input("name", "office-hours", !calendar.isNew)}<//>
-          <${Field} name="hours" label="Hours that count" error=${error}>${input("hours", "all, or Mon-Fri 08:00-18:00, Sat 09:00-12:00")}<//>
-          <${Field} name="zone" label="Time zone" error=${error}>${input("zone", "Europe/Berlin")}<//>
-          <${Field} name="holidays" label="Days that do not count" error=${error}>${input("holidays", "2026-12-25 2026-12-26")}<//>
-          <${Field} name="goal_pct" label="Uptime goal in percent" error=${error}>${input("goal", "that of each target")}<//>
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !text.name.trim()}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${calendar.isNew ? "Add a calendar" : `Calendar ${calendar.name}`} action=${action} fields=${Object.keys(typed)} isComplete=${Boolean(typed.calendar.trim())} onClose=${onClose} testid="calendar-form">
+      ${text("calendar", "Name", "office-hours", !calendar.isNew)}
+      ${text("hours", "Hours that count", "all, or Mon-Fri 08:00-18:00, Sat 09:00-12:00")}
+      ${text("zone", "Time zone", "Europe/Berlin")}
+      ${text("holidays", "Days that do not count", "2026-12-25 2026-12-26")}
+      ${text("goal_pct", "Uptime goal in percent", "that of each target")}
     <//>
   `;
 }

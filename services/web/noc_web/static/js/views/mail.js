@@ -4,7 +4,7 @@
 import { api } from "../api.js";
 import { useAction, useLoaded } from "../hooks.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
-import { Chips, Field, Trouble } from "./bits.js";
+import { Chips, Field, TextField, Trouble } from "./bits.js";
 
 const ASK_EVERY_MS = 2000;
 
@@ -31,25 +31,16 @@ function MailForm({ kept, onSaved }) {
     await api.patch("/mail", { mail_server: server, mail_user: user, mail_password: secret, mail_from: from.trim(), mail_to: to });
     onSaved();
   });
-  const text = (/** @type {(text: string) => void} */ set) => (/** @type {any} */ event) => set(event.currentTarget.value);
   const given = kept.environment;
   return html`
     <form class="options mail-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
       ${kept.is_alerter_running ? null : html`<p role="status">The alerter is not running: what is saved here counts once it is.</p>`}
       <${Trouble} error=${error} fields=${["mail_server", "mail_user", "mail_password", "mail_from", "mail_to"]} />
-      <${Field} name="mail_server" label="Mail server" error=${error}>
-        ${(/** @type {any} */ field) => html`<input ...${field} value=${server} placeholder="smtp://mail.example.org:587" onInput=${text(setServer)} />`}
-      <//>
+      <${TextField} name="mail_server" label="Mail server" error=${error} value=${server} onText=${setServer} placeholder="smtp://mail.example.org:587" />
       <${Overruled} by="NOC_SMTP_URL" given=${given} />
-      <${Field} name="mail_user" label="User" error=${error}>
-        ${(/** @type {any} */ field) => html`<input ...${field} value=${user} placeholder="leave blank where it wants no log-in" onInput=${text(setUser)} autocomplete="off" />`}
-      <//>
-      <${Field} name="mail_password" label=${kept.has_password ? "Password (leave blank to keep)" : "Password"} error=${error}>
-        ${(/** @type {any} */ field) => html`<input ...${field} type="password" value=${password} onInput=${text(setPassword)} autocomplete="new-password" />`}
-      <//>
-      <${Field} name="mail_from" label="Sender" error=${error}>
-        ${(/** @type {any} */ field) => html`<input ...${field} type="email" value=${from} placeholder="noc@example.org" onInput=${text(setFrom)} />`}
-      <//>
+      <${TextField} name="mail_user" label="User" error=${error} value=${user} onText=${setUser} placeholder="leave blank where it wants no log-in" autocomplete="off" />
+      <${TextField} name="mail_password" label=${kept.has_password ? "Password (leave blank to keep)" : "Password"} error=${error} value=${password} onText=${setPassword} type="password" autocomplete="new-password" />
+      <${TextField} name="mail_from" label="Sender" error=${error} value=${from} onText=${setFrom} type="email" placeholder="noc@example.org" />
       <${Overruled} by="NOC_MAIL_FROM" given=${given} />
       <${Field} name="mail_to" label="Told when nobody else is" error=${error}>
         ${(/** @type {any} */ field) => html`<${Chips} ...${field} values=${to} onChange=${setTo} placeholder="mail addresses" />`}

@@ -7,7 +7,7 @@ import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { may } from "../me.js";
 import { freeId, matchOf, whenOf } from "../notices.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
-import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
+import { Chips, Dialog, Field, FormDialog, Removal, TextField, Trouble } from "./bits.js";
 import { TestMails } from "./mail.js";
 
 const SEVERITIES = ["critical", "major", "minor"];
@@ -146,7 +146,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     const all = [...rows.values()];
     return { groups: [...new Set(all.map((row) => row.group).filter(Boolean))].slice(0, 200), tags: [...new Set(all.flatMap((row) => row.tags))].slice(0, 200) };
   });
-  const { run, busy, error } = useAction(async () => {
+  const action = useAction(async () => {
     const { isNew, id: own, ...fields } = typed;
     const minutes = { after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
     const id = isNew ? freeId(typed.name, "route", idsOf((await api.get("/notification-routes")).routes)) : own;
@@ -161,23 +161,17 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble"],
   };
   return html`
-    <${Dialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} onClose=${onClose} testid="route-form">
-      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} />
-          <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
-          ${LISTS.map(
-            ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${error}>
-              ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed[name]} onChange=${(/** @type {string[]} */ values) => put(name, values)} placeholder=${hint} suggestions=${suggestions[name] ?? []} />`}
-            <//>`,
-          )}
-          <${Text} name="hours" label="Hours" hint="Mon-Fri 08:00-18:00; blank: always" typed=${typed} put=${put} error=${error} />
-          <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${error} />
-          <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${error} />
-          <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${error} />
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} isComplete=${Boolean(typed.name.trim())} onClose=${onClose} testid="route-form">
+      <${Text} name="name" label="Name" typed=${typed} put=${put} error=${action.error} />
+      ${LISTS.map(
+        ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${action.error}>
+          ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed[name]} onChange=${(/** @type {string[]} */ values) => put(name, values)} placeholder=${hint} suggestions=${suggestions[name] ?? []} />`}
+        <//>`,
+      )}
+      <${Text} name="hours" label="Hours" hint="Mon-Fri 08:00-18:00; blank: always" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${action.error} />
     <//>
   `;
 }
@@ -186,11 +180,8 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
 const idsOf = (all) => all.map((one) => one.id);
 
 /** @param {{name: string, label: string, hint?: string, typed: any, put: (name: string, text: string) => void, error: any}} given */
-const Text = ({ name, label, hint = "", typed, put, error }) => html`
-  <${Field} name=${name} label=${label} error=${error}>
-    ${(/** @type {any} */ given) => html`<input ...${given} value=${typed[name]} placeholder=${hint} onInput=${(/** @type {any} */ event) => put(name, event.currentTarget.value)} />`}
-  <//>
-`;
+const Text = ({ name, label, hint = "", typed, put, error }) =>
+  html`<${TextField} name=${name} label=${label} error=${error} value=${typed[name]} onText=${(/** @type {string} */ text) => put(name, text)} placeholder=${hint} />`;
 
 /** @param {{loaded: any}} given */
 function Contacts({ loaded }) {
@@ -242,7 +233,7 @@ function ContactForm({ contact, onClose, onSaved }) {
   const [typed, setTyped] = useState({ webhook_secret: "", ...contact });
   const [secret, setSecret] = useState("");
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
-  const { run, busy, error } = useAction(async () => {
+  const action = useAction(async () => {
     const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
     const id = contact.isNew ? freeId(name, "contact", idsOf((await api.get("/contacts")).contacts)) : contact.id;
     const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null });
@@ -260,23 +251,17 @@ function ContactForm({ contact, onClose, onSaved }) {
     `;
   }
   return html`
-    <${Dialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} onClose=${onClose} testid="contact-form">
-      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "mails", "zone", "quiet_hours", "webhook_url", "webhook_secret"]} />
-          <${Text} name="name" label="Name" typed=${typed} put=${put} error=${error} />
-          <${Field} name="mails" label="Mail addresses" error=${error}>
-            ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
-          <//>
-          <${Text} name="webhook_url" label="Webhook" hint="https://hooks.example.org/noc; blank: none" typed=${typed} put=${put} error=${error} />
-          ${typed.webhook_url
-            ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${error} />`
-            : null}
-          <${Text} name="quiet_hours" label="Quiet hours" hint="Mon-Sun 00:00-07:00; only critical incidents are told in them" typed=${typed} put=${put} error=${error} />
-          <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${error} />
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typed.name.trim()}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} action=${action} fields=${["name", "mails", "zone", "quiet_hours", "webhook_url", "webhook_secret"]} isComplete=${Boolean(typed.name.trim())} onClose=${onClose} testid="contact-form">
+      <${Text} name="name" label="Name" typed=${typed} put=${put} error=${action.error} />
+      <${Field} name="mails" label="Mail addresses" error=${action.error}>
+        ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
+      <//>
+      <${Text} name="webhook_url" label="Webhook" hint="https://hooks.example.org/noc; blank: none" typed=${typed} put=${put} error=${action.error} />
+      ${typed.webhook_url
+        ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${action.error} />`
+        : null}
+      <${Text} name="quiet_hours" label="Quiet hours" hint="Mon-Sun 00:00-07:00; only critical incidents are told in them" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${action.error} />
     <//>
   `;
 }

@@ -6,7 +6,7 @@ import { counted, exact, moment, ownZone } from "../format.js";
 import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
 import { groups } from "../tablerows.js";
 import { html, useState } from "../ui.js";
-import { Dialog, Field, Removal, Trouble, withChosen } from "./bits.js";
+import { Field, FormDialog, Removal, TextField, Trouble, withChosen } from "./bits.js";
 import { PROFILES } from "./reports.js";
 
 const EVERY = /** @type {const} */ ([
@@ -73,39 +73,37 @@ const FIELDS = ["report", "title", "every", "hour", "zone", "group", "profile", 
 function ReportForm({ report, onClose, onSaved }) {
   const paths = useTargets((rows) => groups(rows.values()));
   const calendars = useLoaded("/calendars").answer?.calendars ?? [];
-  const [text, setText] = useState({ ...report, hour: String(report.hour), recipients: asLines(report.recipients) });
-  const { run, busy, error } = useAction(async () => {
-    const { every, title, zone, group, tag, profile, calendar } = text;
-    const name = text.name.trim();
+  const [typed, setTyped] = useState({ ...report, report: report.name, hour: String(report.hour), recipients: asLines(report.recipients) });
+  const action = useAction(async () => {
+    const { every, title, zone, group, tag, profile, calendar } = typed;
+    const name = typed.report.trim();
     if (report.isNew) refuseTaken("report", "report", name, (await api.get("/report-mails")).report_mails.map((/** @type {any} */ one) => one.name));
-    await api.put(`/report-mails/${encodeURIComponent(name)}`, { every, title: title.trim(), zone: zone.trim(), group, tag, profile, calendar, hour: Number(text.hour), recipients: fromLines(text.recipients) });
+    await api.put(`/report-mails/${encodeURIComponent(name)}`, { every, title: title.trim(), zone: zone.trim(), group, tag, profile, calendar, hour: Number(typed.hour), recipients: fromLines(typed.recipients) });
     onSaved();
   });
-  const change = (/** @type {string} */ name) => (/** @type {any} */ event) => setText((/** @type {any} */ before) => ({ ...before, [name]: event.target.value }));
-  const input = (/** @type {string} */ name, /** @type {string} */ placeholder = "", isFixed = false) => (/** @type {any} */ given) =>
-    html`<input ...${given} value=${text[name]} placeholder=${placeholder} disabled=${isFixed} autocomplete="off" onInput=${change(name)} />`;
-  const select = (/** @type {string} */ name, /** @type {readonly (readonly string[])[]} */ choices) => (/** @type {any} */ given) =>
-    html`<select ...${given} value=${text[name]} onChange=${change(name)}>${choices.map(([value, words]) => html`<option value=${value}>${words ?? value}</option>`)}</select>`;
+  const put = (/** @type {string} */ name) => (/** @type {string} */ said) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: said }));
+  const text = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ placeholder, isFixed = false) => html`
+    <${TextField} name=${name} label=${label} error=${action.error} value=${typed[name]} onText=${put(name)} placeholder=${placeholder} disabled=${isFixed} />
+  `;
+  const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {readonly (readonly string[])[]} */ choices) => html`
+    <${Field} name=${name} label=${label} error=${action.error}>
+      ${(/** @type {any} */ given) => html`<select ...${given} value=${typed[name]} onChange=${(/** @type {any} */ event) => put(name)(event.currentTarget.value)}>${choices.map(([value, words]) => html`<option value=${value}>${words ?? value}</option>`)}</select>`}
+    <//>
+  `;
   const all = (/** @type {string} */ words, /** @type {readonly string[]} */ values, /** @type {string} */ own) => [["", words], ...withChosen(values, own).map((one) => [one])];
   return html`
-    <${Dialog} title=${report.isNew ? "Add a report by mail" : `Report ${report.name}`} onClose=${onClose} testid="report-mail-form">
-      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${FIELDS} />
-          <${Field} name="report" label="Name" error=${error}>${input("name", "board", !report.isNew)}<//>
-          <${Field} name="title" label="Title" error=${error}>${input("title", "that of the printed report")}<//>
-          <${Field} name="recipients" label="Recipients, one a line, each with a time zone where it differs" error=${error}>
-            ${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${text.recipients} placeholder="anna@example.org Europe/Paris" onInput=${change("recipients")}></textarea>`}
-          <//>
-          <${Field} name="every" label="Comes" error=${error}>${select("every", EVERY)}<//>
-          <${Field} name="hour" label="Hour" error=${error}>${select("hour", [...Array(24).keys()].map((hour) => [String(hour), `${hour}:00`]))}<//>
-          <${Field} name="zone" label="Time zone" error=${error}>${input("zone", "Europe/Berlin")}<//>
-          <${Field} name="group" label="Group" error=${error}>${select("group", all("All targets", paths, report.group))}<//>
-          <${Field} name="profile" label="Counts as downtime" error=${error}>${select("profile", PROFILES)}<//>
-          <${Field} name="calendar" label="Calendar" error=${error}>${select("calendar", all("none", calendars.map((/** @type {any} */ one) => one.name), report.calendar))}<//>
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !text.name.trim() || !text.recipients.trim()}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${report.isNew ? "Add a report by mail" : `Report ${report.name}`} action=${action} fields=${FIELDS} isComplete=${Boolean(typed.report.trim() && typed.recipients.trim())} onClose=${onClose} testid="report-mail-form">
+      ${text("report", "Name", "board", !report.isNew)}
+      ${text("title", "Title", "that of the printed report")}
+      <${Field} name="recipients" label="Recipients, one a line, each with a time zone where it differs" error=${action.error}>
+        ${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${typed.recipients} placeholder="anna@example.org Europe/Paris" onInput=${(/** @type {any} */ event) => put("recipients")(event.currentTarget.value)}></textarea>`}
+      <//>
+      ${select("every", "Comes", EVERY)}
+      ${select("hour", "Hour", [...Array(24).keys()].map((hour) => [String(hour), `${hour}:00`]))}
+      ${text("zone", "Time zone", "Europe/Berlin")}
+      ${select("group", "Group", all("All targets", paths, report.group))}
+      ${select("profile", "Counts as downtime", PROFILES)}
+      ${select("calendar", "Calendar", all("none", calendars.map((/** @type {any} */ one) => one.name), report.calendar))}
     <//>
   `;
 }

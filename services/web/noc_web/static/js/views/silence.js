@@ -9,7 +9,7 @@ import { may } from "../me.js";
 import { groups } from "../tablerows.js";
 import { html, useMemo, useState } from "../ui.js";
 import { store } from "../wiring.js";
-import { Dialog, Field, Trouble } from "./bits.js";
+import { Dialog, Field, TextField, Trouble } from "./bits.js";
 
 const FIELDS = ["title", "covers", "minutes", "starts_at", "ends_at", "zone", "from_time", "to_time", "weekdays", "weeks", "days"];
 const HOW = [["for", "from now for"], ["until", "from now until"], ["period", "once, from … to"], ["weekly", "every week"], ["monthly", "every month"]];
@@ -34,11 +34,8 @@ export function MaintenanceForm({ known, choices = [{ kind: "everything", name: 
     else await api.post("/maintenances", body(typed));
     onSaved();
   });
-  const input = (/** @type {string} */ name, /** @type {string} */ field, /** @type {string} */ label, /** @type {Record<string, any>} */ more = {}) => html`
-    <${Field} name=${field} label=${label} error=${error}>
-      ${(/** @type {any} */ given) => html`<input ...${given} ...${more} value=${/** @type {any} */ (typed)[name]} onInput=${(/** @type {any} */ event) => set(name)(event.currentTarget.value)} />`}
-    <//>
-  `;
+  const input = (/** @type {string} */ name, /** @type {string} */ field, /** @type {string} */ label, /** @type {Record<string, any>} */ more = {}) =>
+    html`<${TextField} name=${field} label=${label} error=${error} value=${/** @type {any} */ (typed)[name]} onText=${set(name)} ...${more} />`;
   const repeats = typed.how === "weekly" || typed.how === "monthly";
   const when = known ? HOW.filter(([how]) => how !== "for" && how !== "until") : HOW;
   return html`

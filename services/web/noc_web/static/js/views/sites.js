@@ -6,7 +6,7 @@ import { exact, moment, percent } from "../format.js";
 import { useAction, useEditing, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
-import { Chips, Dialog, Field, Removal, Trouble } from "./bits.js";
+import { Chips, Field, FormDialog, Removal, TextField } from "./bits.js";
 import { SilenceButton } from "./silence.js";
 import { SiteKeys } from "./sitekeys.js";
 import { presence } from "../siteproblems.js";
@@ -67,30 +67,21 @@ const FIELDS = ["id", "label", "location", "anchors", "expected"];
 function SiteForm({ site, onClose }) {
   const [typedIn, setTypedIn] = useState({ id: site.id, label: site.label, location: site.location, anchors: site.anchors, expected: site.expected });
   const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setTypedIn((before) => ({ ...before, [name]: value }));
-  const { run, busy, error } = useAction(async () => {
+  const action = useAction(async () => {
     const body = { ...typedIn, label: typedIn.label.trim() || typedIn.id.trim(), id: typedIn.id.trim() };
     if (site.isNew) await api.post("/sites", body);
     else await api.put(`/sites/${encodeURIComponent(site.id)}`, body);
     onClose();
   });
-  const text = (/** @type {"id"|"label"|"location"} */ name, /** @type {string} */ label, /** @type {boolean} */ fixed = false) => html`
-    <${Field} name=${name} label=${label} error=${error}>
-      ${(/** @type {any} */ given) => html`<input ...${given} value=${typedIn[name]} disabled=${fixed} onInput=${(/** @type {any} */ event) => set(name)(event.currentTarget.value)} />`}
-    <//>
-  `;
+  const text = (/** @type {"id"|"label"|"location"} */ name, /** @type {string} */ label, isFixed = false) =>
+    html`<${TextField} name=${name} label=${label} error=${action.error} value=${typedIn[name]} onText=${set(name)} disabled=${isFixed} />`;
   return html`
-    <${Dialog} title=${site.isNew ? "Set up a site" : `Site ${site.id}`} onClose=${onClose}>
-      <form class="dialog-form" noValidate onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${FIELDS} />
-          ${text("id", "Id", !site.isNew)} ${text("label", "Label")} ${text("location", "Location")}
-          <${Field} name="anchors" label="Anchors" error=${error}>
-            ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typedIn.anchors} onChange=${set("anchors")} placeholder="addresses; leave blank to use the gateways that answer" />`}
-          <//>
-          <label class="check"><input type="checkbox" checked=${typedIn.expected} onChange=${(/** @type {any} */ event) => set("expected")(event.currentTarget.checked)} />open an incident when this site goes silent</label>
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !typedIn.id.trim()}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${site.isNew ? "Set up a site" : `Site ${site.id}`} action=${action} fields=${FIELDS} isComplete=${Boolean(typedIn.id.trim())} onClose=${onClose}>
+      ${text("id", "Id", !site.isNew)} ${text("label", "Label")} ${text("location", "Location")}
+      <${Field} name="anchors" label="Anchors" error=${action.error}>
+        ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typedIn.anchors} onChange=${set("anchors")} placeholder="addresses; leave blank to use the gateways that answer" />`}
+      <//>
+      <label class="check"><input type="checkbox" checked=${typedIn.expected} onChange=${(/** @type {any} */ event) => set("expected")(event.currentTarget.checked)} />open an incident when this site goes silent</label>
     <//>
   `;
 }

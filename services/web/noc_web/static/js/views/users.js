@@ -6,7 +6,7 @@ import { exact, moment } from "../format.js";
 import { useAction, useEditing, useLoaded } from "../hooks.js";
 import { me } from "../me.js";
 import { html, useState } from "../ui.js";
-import { Dialog, Field, Removal, Trouble } from "./bits.js";
+import { Field, FormDialog, Removal, TextField, Trouble } from "./bits.js";
 
 export const ROLES = ["viewer", "operator", "admin"];
 
@@ -47,28 +47,19 @@ function UserForm({ user, onClose, onSaved }) {
   const [name, setName] = useState(user.name);
   const [role, setRole] = useState(user.role);
   const [password, setPassword] = useState("");
-  const { run, busy, error } = useAction(async () => {
+  const action = useAction(async () => {
     if (user.isNew) await api.post("/users", { name: name.trim(), role, password });
     else await api.put(`/users/${encodeURIComponent(user.name)}`, { role, password: password || null });
     onSaved();
   });
+  const { error } = action;
   return html`
-    <${Dialog} title=${user.isNew ? "Add a user" : `User ${user.name}`} onClose=${onClose}>
-      <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
-        <div class="dialog-body">
-          <${Trouble} error=${error} fields=${["name", "role", "password"]} />
-          <${Field} name="name" label="Name" error=${error}>
-            ${(/** @type {any} */ given) => html`<input ...${given} value=${name} disabled=${!user.isNew} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} autocomplete="off" />`}
-          <//>
-          <${Field} name="role" label="Role" error=${error}>
-            ${(/** @type {any} */ given) => html`<select ...${given} value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>`}
-          <//>
-          <${Field} name="password" label=${user.isNew ? "Password" : "New password (leave blank to keep)"} error=${error}>
-            ${(/** @type {any} */ given) => html`<input ...${given} type="password" value=${password} autocomplete="new-password" onInput=${(/** @type {any} */ event) => setPassword(event.currentTarget.value)} />`}
-          <//>
-        </div>
-        <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !name.trim() || (user.isNew && !password)}>Save</button></footer>
-      </form>
+    <${FormDialog} title=${user.isNew ? "Add a user" : `User ${user.name}`} action=${action} fields=${["name", "role", "password"]} isComplete=${Boolean(name.trim() && (!user.isNew || password))} onClose=${onClose}>
+      <${TextField} name="name" label="Name" error=${error} value=${name} onText=${setName} disabled=${!user.isNew} />
+      <${Field} name="role" label="Role" error=${error}>
+        ${(/** @type {any} */ given) => html`<select ...${given} value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>`}
+      <//>
+      <${TextField} name="password" label=${user.isNew ? "Password" : "New password (leave blank to keep)"} error=${error} value=${password} onText=${setPassword} type="password" autocomplete="new-password" />
     <//>
   `;
 }
