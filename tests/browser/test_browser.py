@@ -565,6 +565,7 @@ def test_what_is_added_replaces_nothing_that_is_called_the_same(page: Page) -> N
 def _fill(page: Page, path: str, button: str, fields: dict[str, str]) -> None:
     page.open(path)
     page.press(button)
+    page.wait(lambda: page.find("dialog[open]"), f"the form of {button}")
     for name, text in fields.items():
         page.type(name, text)
     page.find("dialog[open] footer .primary").pop().click()

@@ -55,7 +55,7 @@ function UserForm({ user, onClose, onSaved }) {
   const { error } = action;
   return html`
     <${FormDialog} title=${user.isNew ? "Add a user" : `User ${user.name}`} action=${action} fields=${["name", "role", "password"]} isComplete=${Boolean(name.trim() && (!user.isNew || password))} onClose=${onClose}>
-      <${TextField} name="name" label="Name" error=${error} value=${name} onText=${setName} disabled=${!user.isNew} />
+      <${TextField} name="name" label="Name" error=${error} value=${name} onText=${setName} disabled=${!user.isNew} autocomplete="off" />
       <${Field} name="role" label="Role" error=${error}>
         ${(/** @type {any} */ given) => html`<select ...${given} value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>`}
       <//>
