@@ -1,6 +1,7 @@
 // @ts-check
-// Small pieces that many views use: errors, dialogs, chips.
+// Small pieces that many views use: errors, dialogs, fields, keys.
 
+import { LOSS_CLASSES } from "../chartseries.js";
 import { setQuery } from "../router.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 
@@ -134,6 +135,13 @@ export const TextField = ({ name, label, error, value, onText, ...more }) => htm
   <${Field} name=${name} label=${label} error=${error}>
     ${(/** @type {any} */ given) => html`<input ...${given} ...${more} value=${value} onInput=${(/** @type {any} */ event) => onText(event.currentTarget.value)} />`}
   <//>
+`;
+
+/** What the shades of loss mean, the least first. @param {{none: string}} given what no loss is called */
+export const LossClasses = ({ none }) => html`
+  <span><i class="loss-none"></i>${none}</span>
+  ${[...LOSS_CLASSES].reverse().map((one) => html`<span key=${one.label}><i class=${one.colour.slice(2)}></i>${one.label}</span>`)}
+  <span><i class="loss-unknown"></i>not measurable</span>
 `;
 
 /** A list of words, typed one by one.

@@ -9,7 +9,7 @@ import { changeOf, dayTitle, FIGURES, mark } from "../summaries.js";
 import { groups } from "../tablerows.js";
 import { html, useMemo } from "../ui.js";
 import { store } from "../wiring.js";
-import { Pager, Trouble, withChosen } from "./bits.js";
+import { LossClasses, Pager, Trouble, withChosen } from "./bits.js";
 
 const ROWS = 50;
 const DAYS = 90;
@@ -96,8 +96,7 @@ function Days({ query, group }) {
     <${Below} found=${found} note="days of UTC" period=${utcDays}>
       ${(/** @type {any} */ answer) => html`
         <p class="loss-key">
-          <span><i class="loss-none"></i>no loss</span><span><i class="loss-2"></i>below 5 %</span><span><i class="loss-3"></i>from 5 %</span><span><i class="loss-4"></i>from 20 %</span
-          ><span><i class="loss-5"></i>from 50 %</span><span><i class="loss-all"></i>all lost</span><span><i class="loss-unknown"></i>not measurable</span><span>blank: no data</span>
+          <${LossClasses} none="no loss" /><span>blank: no data</span>
         </p>
         <ul class="day-strips" data-testid="day-strips">
           ${answer.rows.map((/** @type {any} */ row) => html`<${DayStrip} key=${row.target} row=${row} from=${Date.parse(answer.from)} />`)}

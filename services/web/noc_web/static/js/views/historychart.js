@@ -4,13 +4,14 @@
 import { draw, joined } from "../chart.js";
 import { lanesRem } from "../chartlanes.js";
 import { picture, save } from "../chartpicture.js";
-import { asCsv, jitter, LOSS_CLASSES, MEDIAN, nearest, P95, totals } from "../chartseries.js";
+import { asCsv, jitter, MEDIAN, nearest, P95, totals } from "../chartseries.js";
 import { full, ms, percent, exact } from "../format.js";
 import { useMedia, useSize } from "../hooks.js";
 import { moved } from "../period.js";
 import { onColours, siteColour } from "../theme.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 import { store } from "../wiring.js";
+import { LossClasses } from "./bits.js";
 
 /** @typedef {import("../chartseries.js").Point} Point */
 
@@ -96,9 +97,7 @@ export function HistoryChart({ sites, from, to, axis, marks, name, title, strips
         <${Readout} sites=${sites} figures=${figures} hidden=${hidden} toggle=${toggle} cursor=${cursor} colours=${colours} />
         <p class="loss-key">
           <span>Lanes: loss by site; jitter, the 95th percentile above the median</span>
-          <span><i class="loss-none"></i>none</span>
-          ${[...LOSS_CLASSES].reverse().map((one) => html`<span key=${one.label}><i class=${one.colour.slice(2)}></i>${one.label}</span>`)}
-          <span><i class="loss-unknown"></i>not measurable</span>
+          <${LossClasses} none="none" />
           <span>hatched: not checked</span>
           <span>blank: no data</span>
           <span><i class="of-incident"></i>incident</span>
