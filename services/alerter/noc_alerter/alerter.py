@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from noc_alerter.incidents import Incidents
 from noc_alerter.ledger import Ledger
-from noc_alerter.recipients import Recipients, why_nobody
+from noc_alerter.recipients import recipients, why_nobody
 from noc_alerter.settings import Settings
 from noc_alerter.sites import Sites
 from noc_alerter.verdicts import Verdicts
@@ -121,7 +121,7 @@ class Alerter:
         self._settings = settings
         self._means = settings.means
         self._is_book_changed = False
-        self._recipients = Recipients(lambda: settings.means)
+        self._recipients = recipients(lambda: settings.means)
         settings.listen(bus)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
         self._incidents = Incidents(bus, published, ledger, self._recipients, self._targets.get)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
-from noc_alerter.recipients import Recipients
 from noc_bus.bus import Bus
 from noc_bus.channels import EVENTS, INCIDENTS
 from noc_bus.messages import Event, Incident, Target
@@ -20,10 +19,9 @@ from noc_rules import grouping
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
 from noc_rules.incident import About, abouts, members_of, of_target
-from noc_rules.telling import is_time
+from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
 
 _KEEP_WAITS_EVERY_S: Final = 10.0
-_ONLY_CRITICAL: Final = "only critical targets are mailed, as its options say"
 
 
 class Incidents:
@@ -42,6 +40,7 @@ class Incidents:
         self._published = published
         self._ledger = ledger
         self._recipients = recipients
+        self._notices = Notices(recipients, ledger, target)
         self._target = target
         self._log = log.get("noc.alerter")
         self._board = Board()
@@ -144,28 +143,15 @@ class Incidents:
     def _letters(self, case: Case, notice: Notice, now: Time) -> tuple[Letter, ...]:
         if not case.stem:
             case.stem = letter.stem(case.incident)
-        wanted = self._wanted(case)
-        present = self._present(case, wanted)
-        if case.why is Why.MERGED:
-            told = dict.fromkeys(self._ledger.mailed(case.id), "")
-            return self._written(case, notice, told, now)
-        told = {} if notice is Notice.OPENED else self._ledger.told(case.id)
-        if notice is Notice.RESOLVED and case.is_told:
-            return self._written(case, notice, told, now)
-        added = {to: why for to, why in present.items() if to not in told}
-        if not told and not added:
-            why = _ONLY_CRITICAL if wanted == [] else self._recipients.why_nobody()
-            case.note(Why.NOBODY_TOLD, why)
-            return ()
-        # Whoever is told only now is told that it is open.
-        first = notice if notice is Notice.RESOLVED else Notice.OPENED
-        return (*self._written(case, first, added, now), *self._written(case, notice, told, now))
+        return self._written(case, self._notices.of(case, notice), now)
 
-    def _written(self, case: Case, notice: Notice, recipients: Mapping[str, str], now: Time) -> tuple[Letter, ...]:
-        if not recipients:
-            return ()
+    def _written(self, case: Case, tellings: Iterable[Telling], now: Time) -> tuple[Letter, ...]:
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
-        written = letter.letters(case, notice, recipients, head.note if head else "", now)
+        written = [
+            replace(one, transition=telling.transition(one.recipient, now))
+            for telling in tellings
+            for one in letter.letters(case, telling.notice, telling.recipients, head.note if head else "", now)
+        ]
         return tuple(
             replace(one, not_before=self._recipients.not_before(one.recipient, case.incident, now)) for one in written
         )
@@ -176,7 +162,8 @@ class Incidents:
         Whether anybody is. Raises DatabaseFault.
         """
         cases = [one for one in self._board.cases.values() if one.is_told and one.muting is None]
-        return self._keep_more([(one, self._added(one, Why.TOLD_ADDED, now)) for one in cases], now)
+        letters = [(one, self._written(one, self._notices.added(one, Why.TOLD_ADDED), now)) for one in cases]
+        return self._keep_more(letters, now)
 
     def pass_time(self, seconds: float, now: Time) -> bool:
         """So much has passed: who is told of what has been open for long enough, and who again. Whether anybody is.
@@ -185,46 +172,23 @@ class Incidents:
         """
         book = self._recipients.book
         is_timed = any(one.after_min or one.remind_min for one in book.routes)
-        due = []
-        ageing = [
-            one
-            for one in self._board.cases.values()
-            if one.is_told and one.incident.acknowledged is None and one.muting is None
-        ]
-        for case in ageing:
-            before_s, case.waited_s = case.waited_s, case.waited_s + seconds
-            if is_timed and is_time(book, before_s, case.waited_s):
-                due.append(case)
+        older = ageing(self._board.cases.values())
+        due = [one for one in older if aged(one, seconds, book)]
         self._unkept_s += seconds
         try:
-            letters = [(one, (*self._added(one, Why.ESCALATED, now), *self._reminders(one, now))) for one in due]
+            letters = [(one, self._written(one, self._of_age(one), now)) for one in due]
             is_anybody = self._keep_more(letters, now)
-            if is_timed and ageing and self._unkept_s >= _KEEP_WAITS_EVERY_S:
-                self._ledger.keep_waits(ageing)
+            if is_timed and older and self._unkept_s >= _KEEP_WAITS_EVERY_S:
+                self._ledger.keep_waits(older)
                 self._unkept_s = 0.0
         except DatabaseFault:
-            for case in ageing:
+            for case in older:
                 case.waited_s -= seconds
             raise
         return is_anybody
 
-    def _added(self, case: Case, why: Why, now: Time) -> tuple[Letter, ...]:
-        told = self._ledger.told(case.id)
-        added = {to: because for to, because in self._present(case, self._wanted(case)).items() if to not in told}
-        if added:
-            case.note(why, ", ".join(f"{to} ({because})" for to, because in added.items()))
-        return self._written(case, Notice.OPENED, added, now)
-
-    def _reminders(self, case: Case, now: Time) -> tuple[Letter, ...]:
-        """Of those who were told already; each number once, also over a restart."""
-        told, before = self._ledger.told(case.id), self._ledger.queued(case.id)
-        wanted = self._wanted(case)
-        found = {} if wanted == [] else self._recipients.reminded(case.incident, wanted or [], case.waited_s)
-        found = {to: one for to, one in found.items() if to in told and (to, _reminder(one[0])) not in before}
-        if found:
-            case.note(Why.REMINDED, ", ".join(found))
-        written = self._written(case, Notice.CHANGED, {to: because for to, (_, because) in found.items()}, now)
-        return tuple(replace(one, transition=_reminder(found[one.recipient][0])) for one in written)
+    def _of_age(self, case: Case) -> list[Telling]:
+        return [*self._notices.added(case, Why.ESCALATED), *self._notices.reminders(case)]
 
     def _keep_more(self, letters: Sequence[tuple[Case, tuple[Letter, ...]]], now: Time) -> bool:
         """Letters about incidents that stay as they are. Whether there are any. Raises DatabaseFault."""
@@ -235,21 +199,6 @@ class Incidents:
             for case, _ in letters:
                 case.entries.clear()
         return bool(entries)
-
-    def _present(self, case: Case, wanted: list[Target] | None) -> dict[str, str]:
-        """Who is to be told as things are now."""
-        return {} if wanted == [] else self._recipients.of(case.incident, wanted or [], case.waited_s)
-
-    def _wanted(self, case: Case) -> list[Target] | None:
-        """Those that take part and whose options let them be mailed; None: nothing is known that takes part."""
-        definitions = self._definitions(case)
-        return [one for one in definitions if one.critical or not one.mail_only_critical] if definitions else None
-
-    def _definitions(self, case: Case) -> list[Target]:
-        """Of those that take part and are not muted; of all that ever did, where none does any more."""
-        loud = [name for name, one in case.members.items() if one.muted is None]
-        names = case.open & case.told or case.open or loud or case.members.keys()
-        return [found for one in names if (found := self._target(one)) is not None]
 
     def _publish(self, case: Case, now: Time) -> None:
         incident = case.incident
@@ -271,7 +220,3 @@ class Incidents:
     def _incident_event(self, kind: str, incident: Incident, now: Time, text: str) -> None:
         target = incident.targets[0] if len(incident.targets) == 1 else None
         self.event(kind, now, text, target=target, incident=incident.id, site=incident.site)
-
-
-def _reminder(number: int) -> str:
-    return f"{letter.REMINDED}-{number}"

@@ -64,7 +64,6 @@ DIGEST: Final = "digest"
 MAX_NAMED: Final = 20
 OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
-REMINDED: Final = "reminded"
 HELD_BACK: Final = "held-back"
 REPORT: Final = "report"
 """Of a letter about no incident: its facts are the report's own message."""

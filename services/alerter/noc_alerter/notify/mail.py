@@ -22,7 +22,6 @@ from noc_alerter.notify.letter import (
     DIGEST,
     HELD_BACK,
     OPENED,
-    REMINDED,
     REPORT,
     Digest,
     Facts,
@@ -33,6 +32,7 @@ from noc_bus.messages import Incident, Member, ReportMail
 from noc_bus.time import Time
 from noc_rules.correlate import Why
 from noc_rules.incident import IncidentKind
+from noc_rules.notices import REMINDED
 from noc_rules.uptime import duration
 
 
