@@ -43,7 +43,7 @@ def test_who_would_be_told_if_a_target_went_down_at_night_and_why(furnished: Ser
     noon = ask("notifications/who?target=core-sw-1&at=2026-11-24T12:00:00Z")
     assert [(one["to"], one["because"][0]["code"]) for one in noon["told"]] == [("ops@noc.test", "everybody")]
     assert noon["routes"][0]["match"] == "other-hours"
-    lab = ask("notifications/who?target=lab")
+    lab = ask("notifications/who?target=lab&at=2026-11-24T03:00:00%2B01:00")
     assert [one["to"] for one in lab["told"]] == ["anna@noc.test", "bob@noc.test"]
     assert (lab["unknown"], lab["routes"][0]["match"]) == (["gone"], "other-group")
     assert ask("notifications/who")["kind"] == "site-blind"
