@@ -149,10 +149,11 @@ class Housekeeping:
         """What was done since this was last asked, and what is left."""
         done = self.done
         self.done = replace(done, deleted=0, repeated=0)
+        left = done.to_move + done.to_pack + done.to_delete + done.to_sum
         return Upkeep(
             deleted_rows=done.deleted,
             freed_bytes=freed_bytes,
-            backlog_rows=done.to_move + done.to_pack + done.to_delete + done.to_sum,
+            backlog_rows=left if self._steps is None else max(1, left),
             repeated_rows=done.repeated,
             old_rows=done.to_move,
         )

@@ -110,7 +110,7 @@ class InfluxSums:
             if time.monotonic() >= until_s:
                 break
         # Of hours, for that is what the server can tell quickly.
-        return Upkeep(backlog_rows=self._left)
+        return Upkeep(backlog_rows=self._left if self._steps is None else max(1, self._left))
 
     def _round(self) -> Iterator[None]:
         layout = self._layout

@@ -101,8 +101,9 @@ class Written:
 class Upkeep:
     """Work done and left over in one call of `maintain`, in cycles.
 
-    `backlog_rows`: to be packed or deleted; InfluxDB counts hours and days to be summed up. `repeated_rows`: found to be in
-    the store twice, and there once now. `old_rows`: still to be brought from the form of an older version.
+    `backlog_rows`: to be packed or deleted; InfluxDB counts hours and days to be summed up. At least 1 while a look at
+    everything is not at its end, so none means that nothing was left to do. `repeated_rows`: found to be in the store
+    twice, and there once now. `old_rows`: still to be brought from the form of an older version.
     """
 
     deleted_rows: int = 0
