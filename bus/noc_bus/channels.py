@@ -190,7 +190,7 @@ SEALED: Final = Channel(
     "Settings for one service, sealed with a key that it alone has.",
 )  # fmt: skip
 TRACES: Final = Channel(
-    "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "web"), True, 1,
+    "traces", "traces/{site}/{target}", m.Trace, ("prober",), ("prober", "recorder", "alerter", "web"), True, 1,
     "The last path found from a site to a target.",
     clearers=("web",),
 )  # fmt: skip

@@ -753,8 +753,16 @@ class Hop(Message, kw_only=True, frozen=True):
     ] = None
 
 
+class GoodPath(Message, kw_only=True, frozen=True):
+    """A path on which the target itself answered."""
+
+    at: Time
+    address: Annotated[str, Meta(max_length=64)]
+    hops: Annotated[list[Hop], Meta(max_length=64)]
+
+
 class Trace(Retained, kw_only=True, frozen=True):
-    """The path from a site to a target."""
+    """The path from a site to a target: followed once a day, when the site calls it DOWN, and on request."""
 
     site: Slug
     target: Slug
@@ -762,6 +770,10 @@ class Trace(Retained, kw_only=True, frozen=True):
     at: Time
     reached: Annotated[bool, Meta(description="true: the target itself answered")]
     hops: Annotated[list[Hop], Meta(max_length=64)]
+    last_good: Annotated[
+        GoodPath | None,
+        Meta(description="the last path on which it did, where this one broke off; null: none is known"),
+    ] = None
 
 
 class Reply(Message, kw_only=True, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from influxdb_client.client.write.point import Point as Line
 
 from noc_bus.codec import encode
-from noc_bus.messages import Incident, Mark, ProbeResult, SiteState
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Trace
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.chart import bucket_of
 from noc_history.packing import Row
@@ -52,6 +52,7 @@ TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "incident": {"opened": "string", "resolved": "string"},
     "silence": {"until": "integer"},
     "definition": {"message": "string"},
+    "trace": {"message": "string"},
     **{tier.measurement: _ROLLUP_TYPES for tier in TIERS},
     "unsummed": {"changed": "integer", "summed": "integer"},
     "layout": dict.fromkeys(("version", "keep_days", "raw_since", "minutes_since", "hours_since"), "integer"),
@@ -103,6 +104,11 @@ def definition_line(definition: Definition) -> str:
 def silence_line(silence: Silence) -> str:
     line = _tagged("silence", silence.site, silence.target).field("until", int(silence.until))
     return str(line.time(silence.start * 1_000_000).to_line_protocol())
+
+
+def trace_line(trace: Trace) -> str:
+    line = _tagged("trace", trace.site, trace.target).field("message", encode(trace).decode())
+    return str(line.time(trace.at * 1_000_000).to_line_protocol())
 
 
 def incident_line(incident: Incident) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from noc_bus.codec import decode
-from noc_bus.messages import Incident, Mark, Message, ProbeResult, Target
+from noc_bus.messages import Incident, Mark, Message, ProbeResult, Target, Trace
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
 from noc_history.influx_lines import (
@@ -34,6 +34,7 @@ from noc_history.influx_lines import (
     silence_line,
     state_line,
     state_record,
+    trace_line,
     unsummed_line,
     whole_row,
 )
@@ -112,6 +113,7 @@ class InfluxStore:
             *(_Line(one, one.at, cycle_line(one)) for one in batch.results),
             *(_Line(one, one.since, state_line(one)) for one in batch.states),
             *(_Line(one, one.opened_at, incident_line(one)) for one in batch.incidents),
+            *(_Line(one, one.at, trace_line(one)) for one in batch.traces),
             *(_Line(None, one.since, definition_line(one)) for one in batch.definitions),
             *(_Line(None, one.start, silence_line(one)) for one in batch.silences),
         ]
@@ -122,7 +124,7 @@ class InfluxStore:
         self._note_unsummed(batch.results)
         if not any(one.can_mend for one in rejected):
             self._put([_Line(one, one.at, mark_line(one)) for one in batch.marks], rejected)
-        offered = len(batch.results) + len(batch.states) + len(batch.incidents)
+        offered = len(batch.results) + len(batch.states) + len(batch.incidents) + len(batch.traces)
         return Written(offered - sum(not isinstance(one.record, Mark) for one in rejected), tuple(rejected))
 
     def _note_unsummed(self, results: Sequence[ProbeResult]) -> None:
@@ -458,6 +460,17 @@ class InfluxStore:
                     found[incident.id] = incident
         open_then = [one for one in found.values() if one.resolved_at is None or one.resolved_at >= start]
         return sorted(open_then, key=lambda incident: incident.opened_at, reverse=True)
+
+    def traces(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Trace]]:
+        if targets is not None and not targets:
+            return {}
+        found: dict[str, list[Trace]] = defaultdict(list)
+        wanted = None if targets is None else set(targets)
+        where = f"{chosen('target', targets)}{between(start, end)}"
+        for tags, rows in self._server.series(f"SELECT message FROM trace WHERE {where} GROUP BY target, site"):
+            if wanted is None or tags["target"] in wanted:
+                found[tags["target"]] += [decode(row["message"].encode(), Trace) for row in rows]
+        return {target: sorted(found[target], key=lambda one: (one.at, one.site)) for target in sorted(found)}
 
     def _points(self, query: str, sites: Sequence[str]) -> dict[str, list[Point]]:
         return {tags["site"]: points_of(rows) for tags, rows in self._server.series(query) if tags["site"] in sites}

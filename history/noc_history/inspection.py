@@ -181,6 +181,7 @@ _LATELY: Final = {
 _FOR_GOOD: Final = (
     "SELECT COALESCE(SUM(length(state) + length(reason) + 40), 0), MIN(since) FROM state",
     "SELECT COALESCE(SUM(length(message)), 0), MIN(opened_at) FROM incident",
+    "SELECT COALESCE(SUM(length(message)), 0), MIN(at) FROM trace",
 )
 _OF_CYCLES: Final = "SELECT SUM(cycles), COALESCE(SUM(length(data)), 0), MIN(low_at), MAX(high_at) FROM {table}"
 _OF_SUMS: Final = "SELECT COALESCE(SUM(length(data)), 0), MIN(id) >> 32, (MAX(id) >> 32) + 1 FROM {table}"
@@ -191,6 +192,7 @@ _SIZES: Final = {
 _ROWS: Final = "SELECT COUNT(*), COUNT(*) * 69 FROM row_cycle"
 _OTHERS: Final = {
     "states": "SELECT COALESCE(SUM(length(state) + length(reason) + 40), 0) FROM state",
+    "traces": "SELECT COALESCE(SUM(length(message)), 0) FROM trace",
     "incidents": "SELECT COALESCE(SUM(length(message)), 0) FROM incident",
     "definitions": "SELECT COALESCE(SUM(length(message)), 0) FROM definition",
 }

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Target, Trace
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.chart import chart_of, codes_of, whole_buckets, whole_hours, width_for
@@ -160,6 +161,16 @@ CREATE TABLE definition (
 ) WITHOUT ROWID;
 """
 
+_TRACES: Final = """
+CREATE TABLE trace (
+    series INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    -- JSON, deflated.
+    message BLOB NOT NULL,
+    PRIMARY KEY (series, at)
+);
+"""
+
 _KEEP_DAYS: Final = 14
 _KEEP_DAYS_BEFORE: Final = 30
 
@@ -182,7 +193,15 @@ def _to_version_6(connection: sqlite3.Connection) -> None:
 
 
 LADDER: Final = Ladder(
-    steps=[sql(_VERSION_1), sql(_VERSION_2), sql(SCHEMA), _to_version_4, sql(PACKED_SCHEMA), _to_version_6],
+    steps=[
+        sql(_VERSION_1),
+        sql(_VERSION_2),
+        sql(SCHEMA),
+        _to_version_4,
+        sql(PACKED_SCHEMA),
+        _to_version_6,
+        sql(_TRACES),
+    ],
     cure="name another file in NOC_HISTORY_URL",
 )
 # Of a file that NOC_HISTORY_URL names wrongly SQLite says that it is no database: that one is left alone.
@@ -448,6 +467,13 @@ class SqliteStore:
         )
         return [decode(message, Incident) for (message,) in rows]
 
+    def traces(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Trace]]:
+        found: dict[str, list[Trace]] = defaultdict(list)
+        values = {"targets": _wanted(targets), "start": start, "end": end}
+        for target, message in self._read(_TRACES_OF, values):
+            found[target].append(decode(zlib.decompress(message), Trace))
+        return found
+
     def _newest(self, now: Time) -> dict[int, Time]:
         with _as_store_error(), self._file.reading("read") as connection:
             return {number: Time(at) for number, at in newest(connection, now).items()}
@@ -476,6 +502,10 @@ def _insert(connection: sqlite3.Connection, batch: Batch, known: _Known) -> int:
     before = connection.total_changes
     connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", states)
     connection.executemany(_UPSERT_INCIDENT, [_incident_row(one) for one in batch.incidents])
+    connection.executemany(
+        "INSERT OR IGNORE INTO trace VALUES (?, ?, ?)",
+        [(series(one.target, one.site), one.at, zlib.compress(encode(one))) for one in batch.traces],
+    )
     stored = len(rows) + connection.total_changes - before
     for one in batch.silences:
         row = (series(one.target, one.site), one.start, one.until)
@@ -527,6 +557,12 @@ ORDER BY series.id, state.since, state.epoch, state.seq
 _SILENCES: Final = """
 SELECT series.id, silence.start, silence.until FROM series JOIN silence ON silence.series = series.id
 WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) AND silence.start < :end AND silence.until > :start ORDER BY series.id, silence.start
+"""
+
+_TRACES_OF: Final = """
+SELECT target, message FROM series JOIN trace ON trace.series = series.id
+WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets))) AND at >= :start AND at < :end
+ORDER BY target, at, site
 """
 
 _DEFINITIONS: Final = """

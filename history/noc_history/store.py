@@ -1,7 +1,7 @@
 """What every store promises, whatever keeps the bytes.
 
 Writing is durable on return and harmless when repeated: a cycle is named by site, target, start and
-journal number, a state by site, target, epoch and journal number, an incident by its id. The epoch is
+journal number, a state by site, target, epoch and journal number, an incident by its id, a trace by site, target and time. The epoch is
 no part of a cycle's name: a journal that had to take a new one says the same cycles again under it.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target
+from noc_bus.messages import Incident, Mark, Message, ProbeResult, SiteState, Target, Trace
 from noc_bus.time import DAY_MS, Time
 from noc_history.rollups import Rollup
 from noc_history.room import Room
@@ -69,6 +69,7 @@ class Batch:
     incidents: Sequence[Incident] = ()
     definitions: Sequence[Definition] = ()
     silences: Sequence[Silence] = ()
+    traces: Sequence[Trace] = ()
     marks: Sequence[Mark] = ()
 
 
@@ -87,9 +88,9 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Written:
-    """How many results, states and incidents of a batch were taken, and which were not.
+    """How many results, states, incidents and traces of a batch were taken, and which were not.
 
-    States and incidents that are there already are not counted. A cycle that is there already is counted
+    States, incidents and traces that are there already are not counted. A cycle that is there already is counted
     now, and as repeated once `maintain` finds it.
     """
 
@@ -302,12 +303,15 @@ class Store(Protocol):
     def incidents(self, start: Time, end: Time) -> Sequence[Incident]:
         """Incidents open at some moment of the period, newest first."""
 
+    def traces(self, targets: Sequence[str] | None, start: Time, end: Time) -> Mapping[str, Sequence[Trace]]:
+        """By target, its traces with start <= at < end, oldest first. `targets` None: all that are stored."""
+
     def maintain(self, before: Time | None, budget_s: float) -> Upkeep:
         """Work for about `budget_s` at packing what was written, deleting raw cycles and giving space back.
 
         Cycles are deleted by whole hours, once all of an hour started before `before`; None: once they are as
-        old as the store itself keeps them. Never keeps a `write` of another thread waiting for long. States, silences, definitions and
-        incidents are kept for good. Call it again and again, from one thread of its own.
+        old as the store itself keeps them. Never keeps a `write` of another thread waiting for long. States, silences, definitions,
+        incidents and traces are kept for good. Call it again and again, from one thread of its own.
         """
 
     def room(self) -> Room | None:

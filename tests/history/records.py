@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from noc_bus.messages import Incident, ProbeResult, SiteState, State
+from noc_bus.messages import Hop, Incident, ProbeResult, SiteState, State, Trace
 from noc_bus.time import Time
 
 T0: Final = Time.parse("2026-11-24T12:00:00.007Z")
@@ -72,3 +72,10 @@ def incident(name: str, opened: float, resolved: float | None = None, **fields: 
         resolved_at=None if resolved is None else at(resolved),
         **{"cause": "no answer", **fields},
     )
+
+
+def trace(seconds: float, *routers: str, site: str = "here", target: str = "router", reached: bool = True) -> Trace:
+    """A path by these routers to the target, or one that broke off after them."""
+    addresses = [*routers, *(["192.0.2.1"] if reached else [])]
+    hops = [Hop(ttl=ttl, address=one, name='a name, "quoted"') for ttl, one in enumerate(addresses, 1)]
+    return Trace(site=site, target=target, address="192.0.2.1", at=at(seconds), reached=reached, hops=hops)

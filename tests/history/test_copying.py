@@ -16,7 +16,7 @@ from noc_recorder.cli import main
 from noc_recorder.copying import Progress, copy
 from tests.history.conftest import open_store
 from tests.history.files import TARGETS, charts, days_ago, drawn, pack, some_cycles, write
-from tests.history.records import incident, state
+from tests.history.records import incident, state, trace
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def source(tmp_path: Path) -> SqliteStore:
             incidents=[incident("over", 10, 20), incident("open", 30)],
             definitions=[Definition("router", start, target), Definition("router", Time(start + DAY_MS), None)],
             silences=[Silence("router", "here", start, Time(start + HOUR_MS))],
+            traces=[trace(0, "10.0.0.1"), trace(60, "10.0.0.2")],
         )
     )
     pack(store.path, Time(start + DAY_MS))
@@ -51,6 +52,7 @@ def assert_same_history(one: Store, other: Store) -> None:
         assert list(copied[site].states) == list(records.states)
         assert list(copied[site].silences) == list(records.silences)
     assert other.definitions(None) == one.definitions(None)
+    assert other.traces(None, Time(0), end) == one.traces(None, Time(0), end)
     assert list(other.incidents(Time(0), end)) == list(one.incidents(Time(0), end))
     for target in TARGETS:
         assert list(other.raw_cycles(target, start, end)) == list(one.raw_cycles(target, start, end))

@@ -31,7 +31,7 @@ from noc_history.store import (
 )
 from tests.history.conftest import open_store
 from tests.history.files import charts, days_ago, drawn, some_cycles, write
-from tests.history.records import T0, at, cycle, incident, state
+from tests.history.records import T0, at, cycle, incident, state, trace
 
 _each_example_has_names_of_its_own = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -436,6 +436,18 @@ def test_incidents_of_a_period_are_those_open_at_some_moment_of_it(store: Store)
         )
     )
     assert [one.id for one in store.incidents(at(100), at(200))] == ["inside", "still-open"]
+
+
+def test_traces_are_kept_for_good_by_target_and_time(store: Store) -> None:
+    kept = [trace(0, "10.0.0.1"), trace(0, "10.0.0.2", site="there"), trace(60, "10.0.0.1", reached=False)]
+    for _ in range(2):
+        store.write(Batch(traces=[*reversed(kept), trace(5, target="other")]))
+    while store.maintain(at(3600 * 24 * 400), 1.0).backlog_rows:
+        pass
+    assert list(store.traces(["router"], at(0), at(61))["router"]) == kept
+    assert store.traces(["router"], at(1), at(60)) == {}
+    assert sorted(store.traces(None, at(0), at(60))) == ["other", "router"]
+    assert store.traces([], at(0), at(60)) == {}
 
 
 def test_the_newest_mark_of_each_site_holds(store: Store) -> None:

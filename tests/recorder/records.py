@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from noc_bus.messages import Incident, Mark, ProbeResult, Replay, SiteState, State
+from noc_bus.messages import Hop, Incident, Mark, ProbeResult, Replay, SiteState, State, Trace
 from noc_bus.time import Time
 
 T0: Final = Time.parse("2026-11-24T12:00:00.007Z")
@@ -38,6 +38,13 @@ def replay(*records: ProbeResult | SiteState, oldest: int = 0, site: str = "here
 def incident(name: str, *, resolved: bool = False) -> Incident:
     ended = Time(T0 + 60_000) if resolved else None
     return Incident(id=name, kind="target-down", targets=["router"], opened_at=T0, resolved_at=ended, cause="silent")
+
+
+def trace(seconds: float, *routers: str, site: str = "here", target: str = "router") -> Trace:
+    """A path by these routers to the target."""
+    hops = [Hop(ttl=ttl, address=one) for ttl, one in enumerate([*routers, "192.0.2.1"], 1)]
+    at = Time(T0 + round(seconds * 1000))
+    return Trace(site=site, target=target, address="192.0.2.1", at=at, reached=True, hops=hops)
 
 
 def numbers(marks: list[Mark]) -> list[tuple[str, int, int]]:

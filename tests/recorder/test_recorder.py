@@ -9,14 +9,14 @@ from unittest.mock import ANY
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
+from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES, TRACES
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Mark, ServicePresence, State
 from noc_history.store import Batch, StoreError
 from noc_recorder.intake import Intake
 from tests.parts.waiting import wait_until
 from tests.recorder.conftest import FOREVER, Rig
-from tests.recorder.records import T0, cycle, incident, replay, state
+from tests.recorder.records import T0, cycle, incident, replay, state, trace
 
 
 @pytest.fixture
@@ -231,3 +231,26 @@ def test_an_intake_of_any_size_takes_the_largest_replay_there_can_be() -> None:
     """The contract allows 5,000 results and 5,000 states in one message: refused whole, it would come for ever."""
     most = [cycle(seq) for seq in range(10_000)]
     assert Intake().put(*most)
+
+
+def test_a_trace_is_stored_where_its_path_is_another_than_the_last_one_stored(rig: Rig, site: FakeBus) -> None:
+    rig.start()
+    days = [
+        trace(0, "10.0.0.1"),
+        trace(86_400, "10.0.0.1"),
+        trace(2 * 86_400, "10.0.0.2"),
+        trace(3 * 86_400, "10.0.0.2"),
+    ]
+    for number, one in enumerate(days):
+        site.publish(TRACES, one)
+        # What is in one batch with it is stored with it.
+        site.publish(RESULTS, cycle(number))
+        rig.wait_for_mark(number)
+    site.publish(TRACES, trace(86_400, "10.0.0.1", site="elsewhere"))
+    site.publish(RESULTS, cycle(4))
+    rig.wait_for_mark(4)
+    assert rig.store.traces(["router"], T0, FOREVER)["router"] == [
+        days[0],
+        trace(86_400, "10.0.0.1", site="elsewhere"),
+        days[2],
+    ]

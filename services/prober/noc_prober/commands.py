@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import REPLIES
 from noc_bus.messages import Command, ProbeResult, Reply, Target, Trace
 from noc_bus.time import Time
-from noc_frame import log
-from noc_prober.addresses import BadAddress, Destination
+from noc_prober.addresses import BadAddress
 from noc_prober.codes import ReplyCode
-from noc_prober.resolver import Resolver, Unresolved, destinations
-from noc_prober.trace import CannotTrace, Path, trace
+from noc_prober.resolver import Unresolved
+from noc_prober.tracing import Tracer
 from noc_prober.watch import Watch
-from noc_prober.writer import Writer
 from noc_rules.site_state import Reason
 
 OLDEST_S: Final = 60
-_TRACES_WAITING: Final = 20
 _CHECKS_AT_ONCE: Final = 100
-
-Follow = Callable[[Destination, float], Path]
-"""Takes the destination and the target's own timeout in seconds."""
 
 
 class Refused(Exception):
@@ -37,39 +31,14 @@ class Refused(Exception):
 
 
 class Commands:
-    """`carry_out` is called on the event loop; paths are followed on a thread of their own, one at a time."""
+    """`carry_out` is called on the event loop."""
 
-    def __init__(
-        self,
-        site: str,
-        bus: Bus,
-        watches: dict[str, Watch],
-        resolver: Resolver,
-        writer: Writer,
-        follow: Follow = trace,
-    ) -> None:
+    def __init__(self, site: str, bus: Bus, watches: Mapping[str, Watch], tracer: Tracer) -> None:
         self._site = site
         self._bus = bus
         self._watches = watches
-        self._resolver = resolver
-        self._writer = writer
-        self._follow = follow
+        self._tracer = tracer
         self._checks = threading.BoundedSemaphore(_CHECKS_AT_ONCE)
-        self._traces: queue.Queue[tuple[Command, Target, Destination]] = queue.Queue(maxsize=_TRACES_WAITING)
-        self._log = log.get("noc.prober")
-        self._thread = threading.Thread(target=self._follow_paths, name="traces", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Nobody waits in vain: who asked for a path that is not followed any more is told."""
-        while True:
-            try:
-                command, _, _ = self._traces.get_nowait()
-            except queue.Empty:
-                return
-            self._reply(command, error=Reason(ReplyCode.CANCELLED, "the trace was cancelled: the prober is stopping"))
 
     def carry_out(self, verb: str, command: Command) -> None:
         try:
@@ -115,41 +84,18 @@ class Commands:
         watch.check_now(done)
 
     def _trace(self, command: Command, target: Target) -> None:
+        def done(found: Trace | Reason) -> None:
+            if isinstance(found, Reason):
+                self._reply(command, error=found)
+            else:
+                self._reply(command, trace=found)
+
         try:
-            to = destinations(target, self._resolver)[0]
-            self._traces.put_nowait((command, target, to))
+            self._tracer.ask(target, done)
         except (BadAddress, Unresolved) as problem:
             raise Refused(problem.reason.code, problem.reason.text) from None
         except queue.Full:
-            raise Refused(
-                ReplyCode.BUSY, f"{_TRACES_WAITING} traces are waiting already; ask again in a minute"
-            ) from None
-
-    def _follow_paths(self) -> None:
-        while True:
-            command, target, to = self._traces.get()
-            try:
-                self._follow_path(command, target, to)
-            except Exception:  # noqa: BLE001  # whatever one path did, the next one is followed
-                self._log.exception(f"the path to {target.id} could not be followed")
-                text = f"the path to {target.id} could not be followed; the prober's log says why"
-                self._reply(command, error=Reason(ReplyCode.FAILED, text))
-
-    def _follow_path(self, command: Command, target: Target, to: Destination) -> None:
-        at = Time.now()
-        try:
-            path = self._follow(to, target.timeout_ms / 1000)
-        except CannotTrace as problem:
-            self._reply(command, error=Reason(ReplyCode.CANNOT_TRACE, str(problem)))
-            return
-        if self._watches.get(target.id) is None:
-            # Removed meanwhile: a path retained now would be nobody's.
-            self._reply(command, error=Reason(ReplyCode.UNKNOWN_TARGET, f"{target.id} was removed meanwhile"))
-            return
-        found = Trace(
-            site=self._site, target=target.id, address=path.address, at=at, reached=path.is_reached, hops=path.hops
-        )
-        self._reply(command, trace=self._writer.keep_trace(found))
+            raise Refused(ReplyCode.BUSY, "too many traces are waiting already; ask again in a minute") from None
 
     def _reply(
         self,

@@ -32,6 +32,7 @@ from noc_prober.resolver import Resolver
 from noc_prober.schedule import first_check_delay
 from noc_prober.sockets import IcmpSocket
 from noc_prober.targets import Targets
+from noc_prober.tracing import Tracer, Tracing
 from noc_prober.watch import NOT_RUNNING, Watch
 from noc_prober.writer import Writer
 
@@ -92,7 +93,9 @@ class Prober:
         )
         self._watches: dict[str, Watch] = {}
         self._targets = Targets(site, session, memory.targets(), self._target_changed)
-        self._commands = Commands(site, session, self._watches, resolver, writer)
+        self._tracer = Tracer(self._with, self._watches)
+        self._tracing = Tracing(self._with, self._watches, self._tracer)
+        self._commands = Commands(site, session, self._watches, self._tracer)
         self._figures = Figures(self._with, Time.now(), self._loop.time())
         self._announcer = Announcer(session, PROBERS, self._figures.presence, writer.published, site=site)
         self._is_silenced = False
@@ -106,7 +109,7 @@ class Prober:
         self._resume()
         self._subscribe()
         self._with.writer.start()
-        self._commands.start()
+        self._tracer.start()
         self._session.start()
         gc.collect()
         gc.freeze()
@@ -117,7 +120,7 @@ class Prober:
         finally:
             for watch in self._watches.values():
                 watch.stop()
-            self._commands.stop()
+            self._tracer.stop()
             self._with.anchors.close()
             self._with.writer.stop()
             self._announcer.say_goodbye(self._figures.goodbye())
@@ -164,6 +167,7 @@ class Prober:
         away_from, error_ms = self._last_alive()
         for name, target in self._targets.now.items():
             self._watch(name, target, states.get(name), away_from, error_ms)
+        self._tracing.resume()
         self._want_names()
 
     def _last_alive(self) -> tuple[int, int]:
@@ -184,6 +188,7 @@ class Prober:
         clock = self._clock
         last_since = min(clock.moment_of(Time(last.since - error_ms)), away_from) if last else 0
         watch = self._watches[name] = Watch(self._with, target, last, last_since)
+        self._tracing.add(name)
         away_s = (clock.now() - away_from) / 1000
         if last and not target.paused and away_s > target.interval_s + target.timeout_ms / 1000 + _AWAY_GRACE_S:
             watch.blind_since(away_from, NOT_RUNNING)
@@ -198,6 +203,8 @@ class Prober:
                 watch.remove()
                 del self._watches[name]
         elif watch:
+            if (watch.target.address, watch.target.family) != (target.address, target.family):
+                self._tracing.moved(name)
             watch.change(target, self._first_delay_s(target), is_running=not self._is_silenced)
         else:
             self._watch(name, target)
@@ -249,6 +256,7 @@ class Prober:
         refreshes = len(self._watches) // _REFRESHED_WITHIN_S + 1
         for watch in self._watches.values():
             refreshes -= watch.tick(now_s, may_refresh=refreshes > 0)
+        self._tracing.tick()
 
     def _spare_collector(self, now_s: float) -> None:
         """Targets stay: walking through thousands of them again and again would keep checks waiting."""

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,6 +104,11 @@ class Writer:
     def published(self) -> Sequence[Published[Any, Any]]:
         """What this site has retained; to be ticked by who announces it."""
         return (self._states, self._traces)
+
+    @property
+    def traces(self) -> Mapping[tuple[str, str], Trace]:
+        """The last path to each target, by site and target."""
+        return self._traces.now
 
     @property
     def is_alive(self) -> bool:

@@ -85,6 +85,8 @@ def _copy_target(source: Store, destination: Store, target: str, start: Time) ->
         destination.write_sums(sums)
     definitions = source.definitions([target]).get(target, ())
     _put(destination, Batch(definitions=definitions))
+    for traces in batched(source.traces([target], Time(0), _end()).get(target, ())):
+        _put(destination, Batch(traces=traces))
     for site, records in source.states([target], Time(0), _end()).get(target, {}).items():
         for states in batched(_states(target, site, records)):
             _put(destination, Batch(states=states))

@@ -6,9 +6,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from noc_bus.messages import Incident, ProbeResult, SiteState
+from noc_bus.messages import Incident, ProbeResult, SiteState, Trace
+from noc_bus.time import Time
 
 MAX_RECORDS: Final = 50_000
+_MAX_TRACES: Final = 20_000
 
 
 @dataclass
@@ -18,9 +20,10 @@ class Arrived:
     records: list[ProbeResult | SiteState] = field(default_factory=list)
     incidents: dict[tuple[str, bool], Incident] = field(default_factory=dict)
     oldest: dict[tuple[str, int], int] = field(default_factory=dict)
+    traces: dict[tuple[str, str, Time], Trace] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.incidents or self.oldest)
+        return bool(self.records or self.incidents or self.oldest or self.traces)
 
 
 class Intake:
@@ -52,6 +55,12 @@ class Intake:
         """The last message about an incident is kept, and its end never displaced by a late one that it opened."""
         with self._lock:
             self._arrived.incidents[incident.id, incident.resolved_at is not None] = incident
+
+    def put_trace(self, trace: Trace) -> None:
+        """The last of each site and target is retained on the broker, and comes again after a restart."""
+        with self._lock:
+            if len(self._arrived.traces) < _MAX_TRACES:
+                self._arrived.traces[trace.site, trace.target, trace.at] = trace
 
     def take(self) -> Arrived:
         with self._lock:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from noc_bus.bus import Bus
-from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES
-from noc_bus.messages import Incident, Mark, ProbeResult, Replay, ServicePresence, SiteState
+from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES, TRACES
+from noc_bus.messages import Incident, Mark, ProbeResult, Replay, ServicePresence, SiteState, Trace
 from noc_bus.presence import PRESENCE_EVERY_S, Announcer, offline, presence
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
@@ -51,6 +51,7 @@ class Recorder:
         bus.subscribe(STATES, self._on_record)
         bus.subscribe(REPLAYS, self._on_replay)
         bus.subscribe(INCIDENTS, self._on_incident)
+        bus.subscribe(TRACES, self._on_trace)
         bus.subscribe(MARKS, self._on_mark)
 
     def publish_marks(self, marks: Sequence[Mark]) -> None:
@@ -133,3 +134,7 @@ class Recorder:
     def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
         if incident is not None:
             self._intake.put_incident(incident)
+
+    def _on_trace(self, trace: Trace | None, variables: dict[str, str]) -> None:
+        if trace is not None:
+            self._intake.put_trace(trace)

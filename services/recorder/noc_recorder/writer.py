@@ -6,9 +6,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from noc_bus.messages import Incident, Mark, ProbeResult, SiteState
+from msgspec.structs import replace as replace_fields
+
+from noc_bus.messages import Incident, Mark, ProbeResult, SiteState, Trace
 from noc_bus.time import DAY_MS, Time
 from noc_frame import log
 from noc_frame.backoff import Backoff
@@ -19,6 +22,7 @@ from noc_recorder.definitions import Definitions
 from noc_recorder.intake import Arrived, Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
+from noc_rules.routes import is_news
 
 WRITE_EVERY_S: Final = 1.0
 """What is live waits five seconds for its mark, and each mark costs the broker more than the results under it."""
@@ -28,6 +32,7 @@ _MAX_AHEAD_MS: Final = DAY_MS
 # What can still fill a silence is in a journal, and none keeps so much.
 _SILENCES_MS: Final = 4 * DAY_MS
 _MAX_WAITING: Final = 10_000
+_TARGETS_AT_ONCE: Final = 500
 
 _Name = tuple[str, int, int]
 
@@ -129,7 +134,10 @@ class Writer:
         # An incident's opening sorts before its end.
         incidents = [arrived.incidents[key] for key in sorted(arrived.incidents)]
         marks = [mark for mark in self.marks() if before.get(mark.site) != (mark.epoch, mark.seq)]
-        return Batch(results, states, incidents, definitions, self._silences_of(results, now), marks)
+        traces = [
+            one for one in arrived.traces.values() if one.at <= horizon and self.strangers.admits(one.site, one.target)
+        ]
+        return Batch(results, states, incidents, definitions, self._silences_of(results, now), traces, marks)
 
     def _silences_of(self, results: Sequence[ProbeResult], now: Time) -> list[Silence]:
         changed: dict[tuple[str, str, Time], Silence] = {}
@@ -145,7 +153,7 @@ class Writer:
         arrived = self._intake.take()
         self._is_catching_up = bool(arrived.oldest)
         batch = self.batch_of(arrived)
-        if not any((batch.results, batch.states, batch.incidents, batch.definitions, batch.silences, batch.marks)):
+        if batch == Batch():
             return True
         marks: list[Mark] = []
         if not self._insist(lambda: marks.extend(self._write(batch)), stop):
@@ -156,10 +164,11 @@ class Writer:
     def _write(self, batch: Batch) -> Sequence[Mark]:
         """The marks that hold now."""
         begun_s = time.monotonic()
+        batch = replace(batch, traces=self._news(batch.traces))
         written = self._store.write(batch)
         self.write_ms = (time.monotonic() - begun_s) * 1000
         self.stored += written.stored
-        offered = len(batch.results) + len(batch.states) + len(batch.incidents)
+        offered = len(batch.results) + len(batch.states) + len(batch.incidents) + len(batch.traces)
         self.duplicates += max(0, offered - written.stored - len(written.rejected))
         self._rejected.add([one for one in written.rejected if not one.can_mend])
         waiting: dict[_Name, str] = {}
@@ -168,6 +177,8 @@ class Writer:
             if one.can_mend and isinstance(record, Incident):
                 # Nobody sends it again.
                 self._intake.put_incident(record)
+            elif one.can_mend and isinstance(record, Trace):
+                self._intake.put_trace(record)
             elif one.can_mend and isinstance(record, ProbeResult | SiteState):
                 waiting[record.site, record.epoch, record.seq] = one.reason
         self._note_waiting(batch, waiting)
@@ -177,6 +188,23 @@ class Writer:
         marks = self.marks()
         self._store.write(Batch(marks=marks))
         return marks
+
+    def _news(self, traces: Sequence[Trace]) -> list[Trace]:
+        """Those whose path is another than the last one stored, as they are stored."""
+        found: list[Trace] = []
+        for first in range(0, len(traces), _TARGETS_AT_ONCE):
+            some = traces[first : first + _TARGETS_AT_ONCE]
+            names = sorted({one.target for one in some})
+            stored = self._store.traces(names, Time(0), Time(max(one.at for one in some) + 1))
+            known: dict[tuple[str, str], list[Trace]] = defaultdict(list)
+            for one in (one for of_target in stored.values() for one in of_target):
+                known[one.site, one.target].append(one)
+            for one in sorted(some, key=lambda one: one.at):
+                if is_news(known[one.site, one.target], one):
+                    # What led there before is stored by itself.
+                    found.append(replace_fields(one, rev=None, last_good=None))
+                    known[one.site, one.target].append(one)
+        return found
 
     def _note_waiting(self, batch: Batch, waiting: dict[_Name, str]) -> None:
         taken: list[ProbeResult | SiteState] = [*batch.results, *batch.states]

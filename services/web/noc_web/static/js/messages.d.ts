@@ -46,6 +46,13 @@ export interface Event {
   text: string;
 }
 
+/** A path on which the target itself answered. */
+export interface GoodPath {
+  at: string;
+  address: string;
+  hops: Hop[];
+}
+
 /** One step on the way to a target. Address, name and times are those of the first that answered. */
 export interface Hop {
   ttl: number;
@@ -597,7 +604,7 @@ export interface TimelineEntry {
   text: string;
 }
 
-/** The path from a site to a target. */
+/** The path from a site to a target: followed once a day, when the site calls it DOWN, and on request. */
 export interface Trace {
   /** rises with every retained message of its writer; null: an older writer's */
   rev: number | null;
@@ -610,6 +617,8 @@ export interface Trace {
   /** true: the target itself answered */
   reached: boolean;
   hops: Hop[];
+  /** the last path on which it did, where this one broke off; null: none is known */
+  last_good: GoodPath | null;
 }
 
 /** How a target is, all its sites taken together. */
