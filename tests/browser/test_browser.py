@@ -140,6 +140,10 @@ def test_the_report_lists_every_target_and_comes_as_csv(page: Page) -> None:
     link = page.the("report-csv").get_attribute("href") or ""
     assert "/api/v1/reports/uptime" in link
     assert "format=csv" in link
+    # As the link in a report's mail asks.
+    page.open("/reports?tag=nowhere")
+    page.wait(lambda: "No target has the tag nowhere." in page.text(), "a report of this tag")
+    assert "tag=nowhere" in (page.the("report-csv").get_attribute("href") or "")
 
 
 def test_the_report_says_how_much_was_measured_and_counts_as_one_chooses(page: Page) -> None:

@@ -122,6 +122,7 @@ class Service:
             self.bus,
             self.reports,
             calendars,
+            notifications,
             title="Uptime report",
             public_url="https://noc.test",
             clock=self.clock_s,

@@ -11,6 +11,7 @@ from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
 from noc_bus.messages import ReportMail, ReportMailAnswer, State
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.store import Batch
+from noc_web.notifications.kept import Notifications
 from noc_web.problem import ProblemError
 from noc_web.reportmails import ReportMails, Schedule
 from tests.web.conftest import Service
@@ -25,7 +26,9 @@ DAILY: Final = {"every": "day", "recipients": [{"address": "ops@noc.test"}], "gr
 @pytest.fixture
 def told(service: Service) -> tuple[Service, list[ReportMail]]:
     """Yesterday at noon a was down for 40 ms; what is asked of the alerter."""
-    service.catalog.add_target({"id": "a", "name": "Core <router>", "address": "10.0.0.1", "group": "core"}, "test")
+    service.catalog.add_target(
+        {"id": "a", "name": "Core <router>", "address": "10.0.0.1", "group": "core", "tags": ["edge"]}, "test"
+    )
     service.follow()
     noon = YESTERDAY + 12 * HOUR_MS
     service.store.write(
@@ -63,7 +66,8 @@ def test_a_report_that_is_due_is_written_once_and_said_until_it_is_answered(
     mails.tick(due)
     assert [one.report for one in asked] == [asked[0].report] * 2
     # Another process, on the same database: nothing of it is lost, and nothing written again.
-    again = ReportMails(service.database, service.bus, service.reports, mails._calendars, title="", public_url="")
+    kept = Notifications(service.database)
+    again = ReportMails(service.database, service.bus, service.reports, mails._calendars, kept, title="", public_url="")
     again.tick(due)
     assert asked[2] == asked[0]
     answer(service, asked[0])
@@ -98,18 +102,27 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
     service, asked = told
     operator = service.by("operator")
     operator.api("PUT", "calendars/always", {"goal_pct": 99.9})
-    operator.api("PUT", "report-mails/daily", DAILY | {"title": "Board", "calendar": "always"})
+    operator.api("PUT", "report-mails/daily", DAILY | {"title": "Board", "calendar": "always", "tag": "edge"})
     operator.api("POST", "report-mails/daily/send", status=204)
     service.report_mails.tick(Time.now())
     (mail,) = asked
     day = f"{YESTERDAY.datetime():%A, %Y-%m-%d}"
     assert mail.subject == f"Board: {day}"
     for part in (mail.text, mail.html):
-        for said in ("99.999 %", "Error budget left", "goal 99.900 %", "1 min 26 s", "calendar always", day):
+        for said in (
+            "99.999 %",
+            "tag edge",
+            "Error budget left",
+            "goal 99.900 %",
+            "1 min 26 s",
+            "calendar always",
+            day,
+        ):
             assert said in part
     assert "Core <router>" in mail.text
     assert "Core &lt;router&gt;" in mail.html
-    assert f"https://noc.test/reports?from={int(YESTERDAY)}&to={int(MIDNIGHT)}&group=core&calendar=always" in mail.text
+    period = f"from={int(YESTERDAY)}&to={int(MIDNIGHT)}"
+    assert f"https://noc.test/reports?{period}&group=core&tag=edge&calendar=always" in mail.text
     kept = operator.api("GET", "report-mails")["report_mails"]
     assert [(one["name"], one["waiting"]) for one in kept] == [("daily", 1)]
     refused = operator.api("DELETE", "calendars/always", status=409)
@@ -119,14 +132,44 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
     assert operator.api("GET", "report-mails") == {"report_mails": []}
 
 
+def test_a_contact_gets_a_report_at_every_address_by_its_own_clock(told: tuple[Service, list[ReportMail]]) -> None:
+    service, asked = told
+    admin = service.by("admin")
+    addresses = [f"kiri{n}@noc.test" for n in range(60)]
+    team = {"name": "Kiri", "zone": "Asia/Kolkata"}
+    for n in range(3):
+        admin.api("PUT", f"contacts/kiri-{n}", team | {"mails": addresses[20 * n : 20 * (n + 1)]})
+    recipients = [
+        {"address": "ops@noc.test"},
+        *({"address": f"kiri-{n}"} for n in range(3)),
+        {"address": "kiri0@noc.test", "zone": "Asia/Kolkata"},
+    ]
+    service.report_mails.put("daily", msgspec.convert(DAILY | {"recipients": recipients, "hour": 0}, Schedule), NOON)
+    service.report_mails.tick(Time(NOON + 12 * HOUR_MS - 1))
+    # More than one message has room for.
+    assert [len(one.to) for one in asked] == [50, 10]
+    assert [to for one in asked for to in one.to] == addresses
+    assert len({one.report for one in asked}) == 2
+    refused = admin.api("DELETE", "contacts/kiri-1", status=409)
+    assert "kiri-1 is told by the report daily; change those first." in str(refused)
+    # Who has moved gets it by the new clock; who has no address any more gets none.
+    for n in range(3):
+        admin.api("PUT", f"contacts/kiri-{n}", team | {"zone": "UTC", "mails": addresses[:1] if n else []})
+    service.report_mails.tick(Time(NOON + 12 * HOUR_MS))
+    (both,) = asked[2:]
+    assert both.to == ["ops@noc.test", "kiri0@noc.test"]
+
+
 @pytest.mark.parametrize(
     ("path", "changes", "sentence"),
     [
         (
             "report-mails/daily",
             {"recipients": [{"address": "nobody"}]},
-            "recipients: 'nobody' is not accepted; use a mail",
+            "recipients: 'nobody' is not accepted; use a mail address like ops@example.org, or the id of a contact",
         ),
+        ("report-mails/daily", {"recipients": [{"address": "no body"}]}, "'no body' is not accepted; use a mail"),
+        ("report-mails/daily", {"recipients": [{"address": "hook"}]}, "the contact hook has no mail address"),
         ("report-mails/daily", {"recipients": []}, "recipients"),
         ("report-mails/daily", {"zone": "Mars/Base"}, "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
         ("report-mails/daily", {"calendar": "office"}, "calendar: there is no 'office'; use none"),
@@ -141,6 +184,7 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
 def test_what_is_no_report_by_mail_is_refused_in_a_sentence(
     service: Service, path: str, changes: dict[str, Any], sentence: str
 ) -> None:
+    service.by("admin").api("PUT", "contacts/hook", {"name": "Hook", "webhook_url": "https://198.51.100.1/"})
     assert sentence in str(service.by("operator").api("PUT", path, DAILY | changes, status=422))
 
 

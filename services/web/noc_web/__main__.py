@@ -84,7 +84,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     reports = Reports(store, lambda: publisher.targets, catalog.maintenance_past)
     calendars = Calendars(database)
     report_mails = ReportMails(
-        database, session, reports, calendars, title=config.report_title, public_url=config.public_url
+        database, session, reports, calendars, notifications, title=config.report_title, public_url=config.public_url
     )
     add_routes(
         app,

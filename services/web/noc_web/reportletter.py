@@ -122,6 +122,7 @@ def _link(report: Report, public_url: str, calendar: str) -> str:
     wanted = report.wanted
     query: dict[str, Any] = {"from": int(wanted.start), "to": int(wanted.end)}
     query |= {"group": wanted.group} if wanted.group else {}
+    query |= {"tag": wanted.tag} if wanted.tag else {}
     query |= {"profile": wanted.profile} if wanted.profile != "standard" else {}
     query |= {"calendar": calendar} if calendar else {}
     return f"{public_url}/reports?{urlencode(query)}"

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 import secrets
+import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -17,10 +18,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from noc_bus import messages
 from noc_bus.bus import Bus
 from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
 from noc_bus.codec import decode, encode
-from noc_bus.messages import GROUP_PATTERN, MAIL_PATTERN, SLUG_PATTERN, ReportMail, ReportMailAnswer
+from noc_bus.messages import GROUP_PATTERN, SLUG_PATTERN, Contact, ReportMail, ReportMailAnswer
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
@@ -32,11 +34,14 @@ from noc_rules.uptime import PROFILES
 from noc_web import reportletter
 from noc_web.calendars import ZONE, Calendars, read_zone
 from noc_web.database.opening import Database
-from noc_web.problem import FieldError, ProblemError, invalid, refused
+from noc_web.notifications.kept import Notifications
+from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid, refused
 from noc_web.report import Reports, Wanted
 
 NAME: Final = "[a-z0-9][a-z0-9-]{0,39}"
 _MOST: Final = 100
+# Addresses in one message to the alerter.
+_MOST_IN_ONE: Final = 50
 _LOOK_EVERY_S: Final = 1.0
 _AGAIN_S: Final = 30.0
 # Whoever knows of no trouble is not to wait for a store that is away.
@@ -45,9 +50,9 @@ _log = log.get("noc.web")
 
 
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`zone` "": that of the report."""
+    """`zone` "": that of the contact, or of the report."""
 
-    address: Annotated[str, Meta(max_length=320, extra_json_schema={"pattern": MAIL_PATTERN})]
+    address: Annotated[messages.Recipient, Meta(description="a mail address or the id of a contact")]
     zone: Annotated[str, Meta(extra_json_schema={"pattern": f"^({ZONE})?$"})] = ""
 
 
@@ -64,11 +69,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     profile: str = "standard"
     calendar: str = ""
 
-    @property
-    def by_zone(self) -> dict[str, list[str]]:
+    def by_zone(self, contacts: Mapping[str, Contact]) -> dict[str, list[str]]:
+        """Mail addresses, each once. A contact that has none any more gets none."""
         found: dict[str, list[str]] = {}
         for one in self.recipients:
-            found.setdefault(one.zone or self.zone, []).append(one.address)
+            contact = contacts.get(one.address)
+            zone = one.zone or (contact.zone if contact else self.zone)
+            mails = contact.mails if contact else [one.address] if is_mail_address(one.address) else []
+            found[zone] = list(dict.fromkeys([*found.get(zone, []), *mails]))
         return found
 
 
@@ -81,13 +89,16 @@ class ReportMails:
         bus: Bus,
         reports: Reports,
         calendars: Calendars,
+        notifications: Notifications,
         *,
         title: str,
         public_url: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._bus, self._reports, self._calendars = database, bus, reports, calendars
+        self._notifications = notifications
         self._title, self._public_url, self._clock = title, public_url, clock
+        self._contacts: Mapping[str, Contact] | None = None
         self._answered: deque[str] = deque()
         self._said_s: dict[str, float] = {}
         self._stop = threading.Event()
@@ -129,7 +140,8 @@ class ReportMails:
 
     def put(self, name: str, wanted: Schedule, now: Time) -> None:
         """From now on. Raises ProblemError 409, 422."""
-        self._check(name, wanted)
+        contacts = self._known()
+        self._check(name, wanted, contacts)
         with self._database.begin() as connection:
             others = connection.execute("SELECT count(*) FROM report_schedule WHERE name <> ?", (name,)).fetchone()[0]
             if others >= _MOST:
@@ -137,10 +149,7 @@ class ReportMails:
             fields = json.dumps(msgspec.to_builtins(wanted))
             connection.execute("INSERT OR REPLACE INTO report_schedule VALUES (?, ?)", (name, fields))
             connection.execute("DELETE FROM report_due WHERE name = ?", (name,))
-            connection.executemany(
-                "INSERT INTO report_due VALUES (?, ?, ?)",
-                [(name, zone, next_due(wanted.every, wanted.hour, ZoneInfo(zone), now)) for zone in wanted.by_zone],
-            )
+            _put_due(connection, name, wanted, wanted.by_zone(contacts), now)
 
     def delete(self, name: str) -> None:
         """Raises ProblemError 404."""
@@ -149,6 +158,11 @@ class ReportMails:
                 raise _unknown(name)
             connection.execute("DELETE FROM report_due WHERE name = ?", (name,))
             connection.execute("DELETE FROM report_letter WHERE name = ?", (name,))
+
+    def naming(self, contact: str) -> list[str]:
+        """Which reports it gets."""
+        found = self._database.rows("SELECT name, fields FROM report_schedule ORDER BY name")
+        return [name for name, fields in found if contact in {one.address for one in _schedule(fields).recipients}]
 
     def send_now(self, name: str, now: Time) -> None:
         """Of the last whole period, to everybody. It is made by the thread. Raises ProblemError 404."""
@@ -165,6 +179,7 @@ class ReportMails:
             with self._database.begin() as connection:
                 connection.execute("DELETE FROM report_letter WHERE id = ?", (self._answered[0],))
             self._said_s.pop(self._answered.popleft(), None)
+        self._follow_contacts(now)
         due = self._database.rows("SELECT name, zone, next_at FROM report_due WHERE next_at <= ?", int(now))
         failed: Exception | None = None
         for name, zone, next_at in due:
@@ -181,14 +196,33 @@ class ReportMails:
         if failed is not None:
             raise failed
 
+    def _follow_contacts(self, now: Time) -> None:
+        """Somebody's time zone was changed: from now on the reports are due by that one."""
+        contacts = self._known()
+        if contacts == self._contacts:
+            return
+        with self._database.begin() as connection:
+            for name, fields in connection.execute("SELECT name, fields FROM report_schedule").fetchall():
+                schedule = _schedule(fields)
+                zones = schedule.by_zone(contacts)
+                due = {zone for (zone,) in connection.execute("SELECT zone FROM report_due WHERE name = ?", (name,))}
+                connection.executemany(
+                    "DELETE FROM report_due WHERE name = ? AND zone = ?", [(name, zone) for zone in due - zones.keys()]
+                )
+                _put_due(connection, name, schedule, zones.keys() - due, now)
+        self._contacts = contacts
+
+    def _known(self) -> Mapping[str, Contact]:
+        return {one.id: one for one in self._notifications.read().contacts}
+
     def _write(self, name: str, zone: str, next_at: int, now: Time) -> None:
         """The report, and when the next one is due, in one transaction."""
         row = self._database.rows("SELECT fields FROM report_schedule WHERE name = ?", name)
         if not row:
             return
-        schedule = msgspec.convert(json.loads(row[0][0]), Schedule)
+        schedule = _schedule(row[0][0])
         # It may have been changed while the one before it was calculated.
-        to = schedule.by_zone.get(zone)
+        to = schedule.by_zone(self._known()).get(zone)
         if to is None:
             return
         place = ZoneInfo(zone)
@@ -202,7 +236,13 @@ class ReportMails:
         subject, text, html = reportletter.written(
             report, title, schedule.every, place, self._public_url, schedule.calendar
         )
-        mail = ReportMail(report=number, at=now, to=to, subject=subject, text=text, html=html)
+        mails = [
+            ReportMail(
+                report=f"{number}-{first}" if first else number, at=now, to=to[first : first + _MOST_IN_ONE],
+                subject=subject, text=text, html=html,
+            )
+            for first in range(0, len(to), _MOST_IN_ONE)
+        ]  # fmt: skip
         following = next_due(schedule.every, schedule.hour, place, now)
         with self._database.begin() as connection:
             is_same = connection.execute(
@@ -211,8 +251,9 @@ class ReportMails:
             ).rowcount
             # Else it was changed or deleted while the report was calculated.
             if is_same:
-                connection.execute(
-                    "INSERT OR IGNORE INTO report_letter VALUES (?, ?, ?, ?)", (number, name, int(now), encode(mail))
+                connection.executemany(
+                    "INSERT OR IGNORE INTO report_letter VALUES (?, ?, ?, ?)",
+                    [(one.report, name, int(now), encode(one)) for one in mails],
                 )
 
     def _wanted(self, schedule: Schedule, period: Span) -> Wanted:
@@ -228,15 +269,14 @@ class ReportMails:
             compared=True,
         )
 
-    def _check(self, name: str, wanted: Schedule) -> None:
+    def _check(self, name: str, wanted: Schedule, contacts: Mapping[str, Contact]) -> None:
         errors = []
         if not re.fullmatch(NAME, name):
             accepted = "lower-case letters, digits and hyphens, 40 at most"
             errors.append(refused("report", name, accepted))
         for place, one in enumerate(wanted.recipients):
-            if not is_mail_address(one.address):
-                sentence = f"recipients: {one.address[:60]!r} is not accepted; use a mail address like ops@example.org."
-                errors.append(FieldError(f"recipients[{place}]", sentence))
+            if (sentence := _no_recipient(one.address, contacts)) is not None:
+                errors.append(FieldError(f"recipients[{place}]", f"recipients: {sentence}.", ProblemCode.DOES_NOT_FIT))
         if not re.search(GROUP_PATTERN, wanted.group):
             accepted = "a path of names with slashes between, like core/routers, or nothing for all"
             errors.append(refused("group", wanted.group, accepted))
@@ -248,7 +288,7 @@ class ReportMails:
             errors.append(FieldError("profile", sentence))
         if errors:
             raise invalid(errors)
-        for zone in (wanted.zone, *wanted.by_zone):
+        for zone in (wanted.zone, *wanted.by_zone(contacts)):
             read_zone(zone)
         if wanted.calendar:
             self._calendars.chosen(wanted.calendar)
@@ -265,6 +305,27 @@ class ReportMails:
     def _on_answer(self, answer: ReportMailAnswer | None, variables: dict[str, str]) -> None:
         if answer is not None:
             self._answered.append(answer.report)
+
+
+def _schedule(fields: str) -> Schedule:
+    return msgspec.convert(json.loads(fields), Schedule)
+
+
+def _no_recipient(address: str, contacts: Mapping[str, Contact]) -> str | None:
+    """Why none is reached by it."""
+    contact = contacts.get(address)
+    if contact is not None:
+        return None if contact.mails else f"the contact {address} has no mail address; give it one first"
+    if is_mail_address(address):
+        return None
+    return f"{address[:60]!r} is not accepted; use a mail address like ops@example.org, or the id of a contact"
+
+
+def _put_due(connection: sqlite3.Connection, name: str, wanted: Schedule, zones: Iterable[str], now: Time) -> None:
+    connection.executemany(
+        "INSERT INTO report_due VALUES (?, ?, ?)",
+        [(name, zone, next_due(wanted.every, wanted.hour, ZoneInfo(zone), now)) for zone in zones],
+    )
 
 
 def _unknown(name: str) -> ProblemError:

@@ -22,6 +22,7 @@ from noc_web.notifications import book
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.problem import ProblemError
 from noc_web.publisher import Publisher
+from noc_web.reportmails import ReportMails
 
 _KINDS: Final = tuple(IncidentKind)
 _SEVERITIES: Final = tuple(Severity)
@@ -64,10 +65,16 @@ def _host(contact: Contact) -> str:
     return urlsplit(contact.webhook_url).hostname or ""
 
 
-def delete_contact(ask: Ask, catalog: Catalog, notifications: Notifications, publisher: Publisher) -> object:
+def delete_contact(
+    ask: Ask, catalog: Catalog, notifications: Notifications, publisher: Publisher, report_mails: ReportMails
+) -> object:
     name = ask["contact"]
     targets = list(publisher.targets.values())
-    if not notifications.remove_contact(name, lambda settings: book.check_unused(name, settings, targets)):
+
+    def check(settings: NotificationSettings) -> None:
+        book.check_unused(name, settings, targets, report_mails.naming(name))
+
+    if not notifications.remove_contact(name, check):
         raise ProblemError(404, f"There is no contact {name[:80]!r}.")
     catalog.note(ask.actor.signature, "delete contact", name)
     return None

@@ -76,10 +76,13 @@ def warnings_about(target: Target, settings: NotificationSettings) -> list[str]:
     return [f"contacts: there is no contact {', '.join(unknown[:5])}; nobody is told by it."] if unknown else []
 
 
-def check_unused(name: str, settings: NotificationSettings, targets: Iterable[Target]) -> None:
-    """Raises ProblemError 409 while a route or a target names the contact."""
+def check_unused(
+    name: str, settings: NotificationSettings, targets: Iterable[Target], reports: Iterable[str] = ()
+) -> None:
+    """Raises ProblemError 409 while a route, a target or one of the reports by mail names the contact."""
     users = [f"the route {one.id}" for one in settings.routes if name in one.contacts]
     users += [f"the target {one.id}" for one in targets if name in one.contacts]
+    users += [f"the report {one}" for one in reports]
     if users:
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""
         sentence = f"{name} is told by {', '.join(users[:5])}{more}; change those first."

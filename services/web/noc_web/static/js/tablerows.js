@@ -79,3 +79,6 @@ export function groups(rows) {
   }
   return [...found].sort();
 }
+
+/** Every tag that some row has. @param {Iterable<import("./store.js").Row>} rows */
+export const tags = (rows) => [...new Set([...rows].flatMap((row) => row.tags))].sort();

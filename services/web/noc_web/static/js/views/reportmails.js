@@ -4,7 +4,7 @@
 import { api, refuseTaken } from "../api.js";
 import { counted, exact, moment, ownZone } from "../format.js";
 import { useAction, useEditing, useLoaded, useTargets } from "../hooks.js";
-import { groups } from "../tablerows.js";
+import { groups, tags } from "../tablerows.js";
 import { html, useState } from "../ui.js";
 import { Field, FormDialog, Removal, TextField, Trouble, withChosen } from "./bits.js";
 import { PROFILES } from "./reports.js";
@@ -16,7 +16,7 @@ const EVERY = /** @type {const} */ ([
 ]);
 const NEW = { isNew: true, name: "", every: "month", title: "", hour: 7, zone: ownZone(), group: "", profile: "standard", calendar: "", tag: "", recipients: [] };
 
-/** Addresses with the zones of those who have one of their own: anna@example.org Europe/Paris. @param {{address: string, zone: string}[]} recipients */
+/** Addresses and contacts with the zones of those who have one of their own: anna@example.org Europe/Paris. @param {{address: string, zone: string}[]} recipients */
 const asLines = (recipients) => recipients.map(({ address, zone }) => `${address} ${zone}`.trim()).join("\n");
 
 /** @param {string} text */
@@ -33,7 +33,7 @@ export function ReportMails() {
   });
   const reports = answer?.report_mails ?? [];
   return html`
-    <p class="help">A report of the last whole day, week or month, by the clock of each recipient. It waits where mail is down, and comes once.</p>
+    <p class="help">A report of the last whole day, week or month, by the clock of each recipient: a contact’s own. It waits where mail is down, and comes once.</p>
     <p><button class="primary" data-testid="add-report-mail" onClick=${() => editing.edit(NEW)}>Add a report</button></p>
     <${Trouble} error=${error ?? sending.error} />
     ${sent ? html`<p class="good" role="status">The report ${sent} is on its way.</p>` : null}
@@ -67,11 +67,12 @@ export function ReportMails() {
   `;
 }
 
-const FIELDS = ["report", "title", "every", "hour", "zone", "group", "profile", "calendar", "recipients"];
+const FIELDS = ["report", "title", "every", "hour", "zone", "group", "tag", "profile", "calendar", "recipients"];
 
 /** @param {{report: any, onClose: () => void, onSaved: () => void}} given */
 function ReportForm({ report, onClose, onSaved }) {
   const paths = useTargets((rows) => groups(rows.values()));
+  const names = useTargets((rows) => tags(rows.values()));
   const calendars = useLoaded("/calendars").answer?.calendars ?? [];
   const [typed, setTyped] = useState({ ...report, report: report.name, hour: String(report.hour), recipients: asLines(report.recipients) });
   const action = useAction(async () => {
@@ -95,13 +96,14 @@ function ReportForm({ report, onClose, onSaved }) {
     <${FormDialog} title=${report.isNew ? "Add a report by mail" : `Report ${report.name}`} action=${action} fields=${FIELDS} isComplete=${Boolean(typed.report.trim() && typed.recipients.trim())} onClose=${onClose} testid="report-mail-form">
       ${text("report", "Name", "board", !report.isNew)}
       ${text("title", "Title", "that of the printed report")}
-      <${Field} name="recipients" label="Recipients, one a line, each with a time zone where it differs" error=${action.error}>
+      <${Field} name="recipients" label="Recipients, one a line: mail addresses or ids of contacts, each with a time zone where it differs" error=${action.error}>
         ${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${typed.recipients} placeholder="anna@example.org Europe/Paris" onInput=${(/** @type {any} */ event) => put("recipients")(event.currentTarget.value)}></textarea>`}
       <//>
       ${select("every", "Comes", EVERY)}
       ${select("hour", "Hour", [...Array(24).keys()].map((hour) => [String(hour), `${hour}:00`]))}
       ${text("zone", "Time zone", "Europe/Berlin")}
       ${select("group", "Group", all("All targets", paths, report.group))}
+      ${report.tag || names.length ? select("tag", "Tag", all("Any", names, report.tag)) : null}
       ${select("profile", "Counts as downtime", PROFILES)}
       ${select("calendar", "Calendar", all("none", calendars.map((/** @type {any} */ one) => one.name), report.calendar))}
     <//>

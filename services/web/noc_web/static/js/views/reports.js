@@ -7,7 +7,7 @@ import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
 import { STATES, word } from "../states.js";
-import { groups } from "../tablerows.js";
+import { groups, tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Pager, Trouble, withChosen } from "./bits.js";
 import { CustomPeriod } from "./customperiod.js";
@@ -41,9 +41,11 @@ const LONGEST_WITH_RTT_MS = 93 * DAY_MS;
 /** @param {{query: URLSearchParams}} given */
 export default function Reports({ query }) {
   const paths = useTargets((rows) => groups(rows.values()));
+  const names = useTargets((rows) => tags(rows.values()));
   const preset = PRESETS.find((one) => one.name === (query.get("period") ?? "7d")) ?? PRESETS[2];
   const custom = named(query);
   const group = query.get("group") ?? "";
+  const tag = query.get("tag") ?? "";
   const [profile] = PROFILES.find(([name]) => name === query.get("profile")) ?? PROFILES[0];
   const [by, kind] = KINDS.find(([name]) => name === query.get("by")) ?? KINDS[0];
   const offset = Math.max(0, Math.floor(Number(query.get("offset") ?? 0)) || 0);
@@ -54,7 +56,7 @@ export default function Reports({ query }) {
   const hours = query.get("hours") ?? "";
   const calendar = query.get("calendar") ?? "";
   const calendars = useLoaded("/calendars").answer?.calendars ?? [];
-  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, profile, ...(calendar ? { calendar } : { hours, zone: hours ? ZONE : "" }) };
+  const asked = { from: Math.round(period.from), to: Math.round(period.to), group, tag, profile, ...(calendar ? { calendar } : { hours, zone: hours ? ZONE : "" }) };
   // Percentiles of many targets over a long time are read for longer than one likes to wait.
   const rtt = period.to - period.from <= LONGEST_WITH_RTT_MS;
   const { answer, error, progress } = useReport({ ...asked, by, rtt, compare: true, offset, limit: ROWS });
@@ -86,6 +88,15 @@ export default function Reports({ query }) {
             ${withChosen(paths, group).map((path) => html`<option value=${path}>${path}</option>`)}
           </select>
         </label>
+        ${tag || names.length
+          ? html`<label>
+              Tag
+              <select value=${tag} data-testid="report-tag" onChange=${(/** @type {any} */ event) => chosen({ tag: event.currentTarget.value })}>
+                <option value="">Any</option>
+                ${withChosen(names, tag).map((name) => html`<option value=${name}>${name}</option>`)}
+              </select>
+            </label>`
+          : null}
         <label>
           Counts as downtime
           <select value=${profile} data-testid="report-profile" onChange=${(/** @type {any} */ event) => chosen({ profile: event.currentTarget.value === "standard" ? null : event.currentTarget.value })}>
@@ -113,9 +124,9 @@ export default function Reports({ query }) {
       ${isThere
         ? html`
             <p class="report-period">
-              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${answer.hours ? `, ${answer.hours}` : ""}${answer.calendar ? `, calendar ${answer.calendar}` : ""}${progress === null ? "" : `, calculating… ${progress} %`}
+              <time title=${exact(answer.from)}>${full(answer.from)}</time> to <time title=${exact(answer.to)}>${full(answer.to)}</time>, ${answer.group || "all targets"}${answer.tag ? `, tag ${answer.tag}` : ""}${answer.hours ? `, ${answer.hours}` : ""}${answer.calendar ? `, calendar ${answer.calendar}` : ""}${progress === null ? "" : `, calculating… ${progress} %`}
             </p>
-            ${answer.count ? html`<${Pages} answer=${answer} parts=${parts.answer} worst=${worst.answer} kind=${kind} />` : html`<p class="empty">${empty(group, by)}</p>`}
+            ${answer.count ? html`<${Pages} answer=${answer} parts=${parts.answer} worst=${worst.answer} kind=${kind} />` : html`<p class="empty">${empty(group, tag, by)}</p>`}
           `
         : error ?? parts.error ?? worst.error
           ? null
@@ -124,8 +135,9 @@ export default function Reports({ query }) {
   `;
 }
 
-/** @param {string} group @param {string} by */
-function empty(group, by) {
+/** @param {string} group @param {string} tag @param {string} by */
+function empty(group, tag, by) {
+  if (tag) return `No target${group ? ` in the group ${group}` : ""} has the tag ${tag}.`;
   if (by === "tag") return "No target has a tag.";
   if (by === "group") return "No target is in a group.";
   return group ? `No target is in the group ${group}.` : "There is no target yet: add one on the overview.";

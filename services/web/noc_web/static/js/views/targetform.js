@@ -5,6 +5,7 @@ import { api } from "../api.js";
 import { useDeclared } from "../declared.js";
 import { useAction, useLoaded, useStore, useTargets } from "../hooks.js";
 import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
+import { tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
@@ -35,7 +36,7 @@ export function TargetForm({ id, onClose, onSaved }) {
     () => ({
       group: groups.map((/** @type {any} */ one) => one.path).filter(Boolean),
       parents: [...rows.keys()].filter((one) => one !== id).sort(),
-      tags: [...new Set([...rows.values()].flatMap((row) => row.tags))].sort(),
+      tags: tags(rows.values()),
     }),
     [groups, rows],
   );
