@@ -255,7 +255,7 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
         case = draft.edit(found)
         draft.put(case, replace(case.members[change.target], state=verdict.state))
     elif verdict.state is VerdictState.UNREACHABLE and change.definition is not None:
-        _behind(draft, found, change, change.definition, now, now_s)
+        _behind(draft, found, change, change.definition, world, now, now_s)
     elif verdict.state is VerdictState.DOWN and change.definition is not None:
         _down(draft, found, change, change.definition, world, now, now_s)
 
@@ -321,7 +321,7 @@ def _flaps(draft: Draft, target: str, now_s: float) -> None:
 
 
 def _behind(
-    draft: Draft, found: Case | None, change: VerdictChange, definition: Target, now: Time, now_s: float
+    draft: Draft, found: Case | None, change: VerdictChange, definition: Target, world: World, now: Time, now_s: float
 ) -> None:
     """It is part of the incident of the parent it lies behind, and mailed with nothing of its own."""
     assert change.after is not None
@@ -336,6 +336,7 @@ def _behind(
         if (member.state, member.behind) != (VerdictState.UNREACHABLE, root):
             case = draft.edit(home)
             draft.put(case, replace(member, state=VerdictState.UNREACHABLE, behind=root))
+            _follow(draft, case, change.target, case, root, world)
             unsettled(draft, case, now_s)
         return
     case = draft.edit(home)
@@ -346,6 +347,7 @@ def _behind(
     else:
         left = draft.edit(found)
         draft.move(left, change.target, case, state=VerdictState.UNREACHABLE, behind=root)
+        _follow(draft, left, change.target, case, root, world)
         left.note(Why.MEMBER_MOVED, f"it lies behind {root}: part of {case.id}", change.target)
         case.note(
             Why.BEHIND_PARENT, f"every path to it goes through {root}; part of {left.id} until now", change.target
@@ -354,6 +356,25 @@ def _behind(
     if member.critical and not case.is_told:
         _await_others(draft, case, member, None, now_s)
     unsettled(draft, case, now_s)
+
+
+def _follow(draft: Draft, left: Case, top: str, home: Case, root: str, world: World) -> None:
+    """What lies behind `top`, however far, lies behind `root` as well, and is part of the same incident.
+
+    Their verdicts stay as they are, so that nobody judges them again.
+    """
+    waiting, met = [top], {top}
+    while waiting:
+        for name in world.children(waiting.pop()):
+            member = left.members.get(name)
+            if name in met or member is None or name not in left.open or member.state != VerdictState.UNREACHABLE:
+                continue
+            met.add(name)
+            waiting.append(name)
+            if left is not home:
+                draft.move(left, name, home, behind=root)
+            elif member.behind != root:
+                draft.put(home, replace(member, behind=root))
 
 
 def _down(
@@ -367,6 +388,7 @@ def _down(
             # Its parent is back, and it is not.
             case = draft.edit(found)
             draft.put(case, replace(known, state=VerdictState.DOWN, behind=None))
+            _follow(draft, case, change.target, case, change.target, world)
             unsettled(draft, case, now_s)
         return
     down_from = make.down_from(change.after)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from noc_bus.messages import Incident, Member, ProberPresence, SiteState, State, Target, Verdict, VerdictState
@@ -277,6 +277,51 @@ def test_a_chain_of_parents_is_exactly_one_mail_in_any_order(order: list[str], p
     assert mail.named == set("abcdef")
     assert mail.incident.members[0].target == "a"
     assert len(plant.open) == 1
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, list[str]]:
+    """The parents of each, the top first: one or two of those before it."""
+    size = draw(st.integers(2, 12))
+    found: dict[str, list[str]] = {"t0": []}
+    for number in range(1, size):
+        nearest = draw(st.booleans())
+        above = [number - 1] if nearest else draw(st.lists(st.integers(0, number - 1), min_size=1, max_size=2, unique=True))
+        found[f"t{number}"] = [f"t{one}" for one in above]
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@example({f"t{number}": [f"t{number - 1}"] if number else [] for number in range(8)}, random.Random(2), False)
+@given(trees(), st.randoms(use_true_random=False), st.booleans())
+def test_whatever_lies_behind_whatever_is_one_mail_in_any_order_and_says_which_one_it_lies_behind(
+    parents: dict[str, list[str]], draw: random.Random, one_at_a_time: bool
+) -> None:
+    """And so is what stays DOWN when the top is back."""
+    plant = Plant()
+    for name, above in parents.items():
+        plant.have(name, parents=above, group=name)
+    for name in draw.sample(list(parents), len(parents)):
+        plant.see(State.DOWN, name)
+        if one_at_a_time or draw.random() < 0.5:
+            plant.passes(1)
+    plant.passes(30)
+    (mail,) = plant.mails
+    assert mail.named == {*parents}
+    (incident,) = plant.open
+    assert {one.target: one.behind for one in incident.members} == {name: "t0" if name != "t0" else None for name in parents}
+    plant.see(State.UP, "t0")
+    plant.passes(60)
+    (incident,) = plant.open
+    for one in incident.members:
+        if one.left_at is None:
+            is_next = "t0" in parents[one.target]
+            assert (one.state == V.DOWN, one.behind is None) == (is_next, is_next), one.target
+            assert one.behind != "t0"
+    plant.see(State.UP, *parents)
+    plant.passes(60)
+    assert plant.open == []
+    assert len({one.incident.id for one in plant.mails}) == 1
 
 
 def test_a_router_that_is_back_with_three_still_dead_is_one_mail_that_names_the_three() -> None:
