@@ -92,6 +92,8 @@ class Database:
         to do so; it costs as much writing as storing it did.
         """
         self.path = path
+        self.guard: Callable[[sqlite3.Connection], None] | None = None
+        """Asked first in every transaction; what it raises ends it, and nothing of it happened."""
         self._ladder = ladder
         self._sets_aside = sets_aside
         self._checks_at_opening = checks_at_opening
@@ -142,6 +144,8 @@ class Database:
             with self.explained(act):
                 connection = self.connection()
                 with transaction(connection):
+                    if self.guard is not None:
+                        self.guard(connection)
                     yield connection
                     crash.point(f"{act}:before")
                 crash.point(f"{act}:after")

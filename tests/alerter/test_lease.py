@@ -9,6 +9,8 @@ import pytest
 
 from noc_alerter.lease import EXPIRES_AFTER_S, Lease, Lost
 from noc_alerter.ledger import Ledger
+from noc_bus.messages import Incident
+from tests.alerter.conftest import T0, entry, letter
 
 
 class Pair:
@@ -64,6 +66,23 @@ def test_one_that_hangs_is_followed_after_ten_seconds_and_finds_out_before_it_do
         pair.second.renew()
     pair.first.close()
     pair.second.renew()
+
+
+def test_one_that_wakes_up_when_another_acts_writes_nothing_and_mails_nothing(pair: Pair) -> None:
+    """Wherever it was when it fell asleep."""
+    first, second = pair.ledgers
+    first.database.guard = pair.first.guard
+    one = Incident(id="i", kind="site-blind", targets=[], site="north", opened_at=T0, cause="x")
+    pair.first.insist()
+    assert pair.passes(round(EXPIRES_AFTER_S) + 2, renewing=False)
+    second.database.guard = pair.second.guard
+    with pytest.raises(Lost, match="another alerter"):
+        first.keep([entry(one, letter(one))], T0)
+    with pytest.raises(Lost, match="another alerter"):
+        pair.first.insist()
+    assert second.open_cases() == []
+    second.keep([entry(one, letter(one))], T0)
+    assert [case.id for case in second.open_cases()] == ["i"]
 
 
 def test_of_two_that_wait_for_one_that_hangs_one_follows(pair: Pair, tmp_path: Path) -> None:

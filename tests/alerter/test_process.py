@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,111 +17,22 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
 
-from noc_bus.broker import Broker
-from noc_bus.channels import INCIDENTS, PROBERS, REPORT_MAIL_ANSWERS, REPORT_MAILS, SERVICES, STATES, TARGETS, VERDICTS
-from noc_bus.messages import (
-    Incident,
-    ProberPresence,
-    ReportMail,
-    ServicePresence,
-    SiteState,
-    State,
-    Summary,
-    Target,
-    Verdict,
-)
-from noc_bus.retained import Published, RevCounter
-from noc_bus.session import Session
+from noc_bus.channels import REPORT_MAIL_ANSWERS, REPORT_MAILS
+from noc_bus.messages import ReportMail, State, Target
 from noc_bus.time import Time
+from tests.alerter.world import World
 from tests.parts.brokers import Mosquitto
+from tests.parts.figures import Figures
 from tests.parts.processes import Processes
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import holds_for, wait_until
 
 
-class World:
-    """Everybody else on the broker: the web service, two sites, and somebody who looks."""
-
-    def __init__(self, url: str) -> None:
-        self.incidents: dict[str, Incident] = {}
-        self.verdicts: dict[str, Verdict] = {}
-        self.alerter: ServicePresence | None = None
-        self._seq = 0
-        self.session = Session(Broker.parse(url), "test-world")
-        revs = RevCounter()
-        self.targets: Published[str, Target] = Published(self.session, TARGETS, revs)
-        self.states: dict[str, Published[tuple[str, str], SiteState]] = {
-            site: Published(self.session, STATES, revs, site=site) for site in ("north", "south")
-        }
-        self.session.subscribe(INCIDENTS, self._on_incident)
-        self.session.subscribe(VERDICTS, self._on_verdict)
-        self.session.subscribe(SERVICES, self._on_service, service="alerter")
-        self.session.start()
-        wait_until(lambda: self.session.connected, 10, "the world on the broker")
-
-    def build(self) -> None:
-        self.targets.put(Target(id="router", name="Router", address="192.0.2.1"))
-        self.sees(State.UP)
-
-    def sees(self, state: State) -> None:
-        now = Time.now()
-        for site in self.states:
-            self._seq += 1
-            self.states[site].put(
-                SiteState(
-                    site=site,
-                    target="router",
-                    epoch=1,
-                    seq=self._seq,
-                    state=state,
-                    since=now,
-                    reason="5 checks unanswered" if state is State.DOWN else "it answers",
-                    at=now,
-                )
-            )
-        self.speak()
-
-    def speak(self) -> None:
-        """Everybody's sign of life, with what they have retained."""
-        now = Time.now()
-        web = {
-            "targets": self.targets.summary(),
-            **dict.fromkeys(("sites", "maintenances"), Summary(count=0, rev_sum=0)),
-        }
-        self.session.publish(SERVICES, ServicePresence(service="web", online=True, at=now, retained=web))
-        for site, states in self.states.items():
-            told = {"states": states.summary()}
-            self.session.publish(PROBERS, ProberPresence(site=site, online=True, clock=now, retained=told))
-
-    def wait_for(self, state: str) -> None:
-        def seen() -> object:
-            return self.verdicts.get("router")
-
-        wait_until(lambda: state == str(getattr(seen(), "state", None)), 15, f"the verdict {state}", seen=seen)
-
-    def is_told(self, *, online: bool) -> bool:
-        return self.alerter is not None and self.alerter.online is online
-
-    def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
-        if incident is None:
-            self.incidents.pop(variables["incident"], None)
-        elif incident.resolved_at is None:
-            self.incidents[incident.id] = incident
-
-    def _on_verdict(self, verdict: Verdict | None, variables: dict[str, str]) -> None:
-        if verdict is not None:
-            self.verdicts[verdict.target] = verdict
-
-    def _on_service(self, service: ServicePresence | None, variables: dict[str, str]) -> None:
-        self.alerter = service
-
-
 @pytest.fixture
 def world(mosquitto: Mosquitto) -> Iterator[World]:
-    world = World(mosquitto.url())
-    world.build()
-    yield world
-    world.session.stop()
+    with World(mosquitto.url()) as world:
+        world.have(Target(id="router", name="Router", address="192.0.2.1"))
+        yield world
 
 
 @pytest.fixture
@@ -195,9 +107,15 @@ def _says_a_report_again_and_again(
 
 
 def test_of_two_alerters_on_one_folder_the_other_takes_over_and_goes_on_with_what_is_open(
-    world: World, settings: dict[str, str], smtp_sink: SmtpSink, noc_processes: Processes, is_long: bool
+    world: World,
+    settings: dict[str, str],
+    smtp_sink: SmtpSink,
+    noc_processes: Processes,
+    is_long: bool,
+    figure: Figures,
 ) -> None:
-    """The first is killed; in the long form it hangs, and wakes up when the other acts."""
+    """The first is killed. The second hangs, and wakes up when the third acts: it does nothing any more."""
+    world.have(Target(id="router", name="Router", address="192.0.2.1", flap_after=None))
     noc_processes.service("alerter", settings, called="first")
     world.wait_for("UP")
     noc_processes.service("alerter", settings, called="second")
@@ -205,18 +123,32 @@ def test_of_two_alerters_on_one_folder_the_other_takes_over_and_goes_on_with_wha
     world.sees(State.DOWN)
     smtp_sink.wait(1, 10)
     wait_until(lambda: noted(settings) == 1, 10, "the mail noted as sent")
-    if is_long:
-        os.kill(noc_processes.pid("first"), signal.SIGSTOP)
-    else:
-        noc_processes.kill("first")
+    at_s = time.monotonic()
+    noc_processes.kill("first")
     world.sees(State.UP)
     opened, resolved = smtp_sink.wait(2, 60)
+    killed_s = time.monotonic() - at_s
     assert resolved.references == [opened.message_id]
-    if is_long:
-        os.kill(noc_processes.pid("first"), signal.SIGCONT)
-        assert noc_processes.wait("first", 10) != 0
-        holds_for(lambda: len(smtp_sink.mails) == 2, 2, "two mails")
-    assert noc_processes.stop("second")[0] == 0
+    wait_until(lambda: noted(settings) == 2, 10, "the mail noted as sent")
+    noc_processes.service("alerter", settings, called="third")
+    wait_until(lambda: "stands by" in noc_processes.log("third"), 10, "the third one, standing by")
+    at_s = time.monotonic()
+    os.kill(noc_processes.pid("second"), signal.SIGSTOP)
+    world.sees(State.DOWN)
+    opened = smtp_sink.wait(3, 60)[-1]
+    hung_s = time.monotonic() - at_s
+    os.kill(noc_processes.pid("second"), signal.SIGCONT)
+    assert noc_processes.wait("second", 10) != 0
+    holds_for(lambda: len(smtp_sink.mails) == 3, 2, "three mails")
+    world.sees(State.UP)
+    resolved = smtp_sink.wait(4, 20)[-1]
+    assert resolved.references == [opened.message_id]
+    assert len({mail.message_id for mail in smtp_sink.mails}) == 4
+    assert noc_processes.stop("third")[0] == 0
+    # A busy machine may need longer to start what takes over; how long it waits is in tests/alerter/test_lease.py.
+    within_s = 15 if is_long else 45
+    figure.at_most("takeover from one that was killed (s)", round(killed_s, 1), within_s)
+    figure.at_most("takeover from one that hangs (s)", round(hung_s, 1), within_s)
 
 
 class Mute(SmtpSink):

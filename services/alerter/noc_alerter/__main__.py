@@ -44,9 +44,16 @@ def run(config: Config, stop: threading.Event) -> None:
         lease.close()
         ledger.close()
         return
+    ledger.database.guard = lease.guard
     settings = Settings.load(config)
     channels = Channels(settings, config.public_url, config.mail_zone)
-    sender = Sender(Outbox(ledger.database), channels.write, channels.deliver, channels.refusal)
+
+    def deliver(recipient: str, content: bytes) -> str:
+        # Where another has taken over while we slept, it is that one's mail now.
+        lease.insist()
+        return channels.deliver(recipient, content)
+
+    sender = Sender(Outbox(ledger.database), channels.write, deliver, channels.refusal)
     post, senders = Post(sender), sender.start(stop)
     if why := settings.means.why_no_mail:
         log.get("noc.alerter").info(f"incidents are kept and shown, but nobody is mailed: {why}")

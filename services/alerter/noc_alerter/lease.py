@@ -10,12 +10,13 @@ import fcntl
 import os
 import secrets
 import socket
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from noc_frame.sqlite import Database
+from noc_frame.sqlite import Database, DatabaseFault
 
 RENEWED_EVERY_S: Final = 1.0
 EXPIRES_AFTER_S: Final = 10.0
@@ -59,19 +60,40 @@ class Lease:
     def renew(self) -> None:
         """To be called once a second by the one that acts, before it does anything. Raises Lost."""
         self._try_lock()
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("renew the lease in") as connection:
             renewed = connection.execute("UPDATE lease SET beat = beat + 1 WHERE holder = ?", (self._holder,)).rowcount
         if not renewed:
-            raise Lost(f"another alerter, on {self.holder()}, acts on this data folder now")
+            raise self._lost()
+
+    def guard(self, connection: sqlite3.Connection) -> None:
+        """For every transaction of the one that acts: who slept while another took over writes nothing. Raises Lost."""
+        if connection.execute("SELECT 1 FROM lease WHERE holder = ?", (self._holder,)).fetchone() is None:
+            raise self._lost()
+
+    def insist(self) -> None:
+        """The same before what needs no transaction. Raises Lost."""
+        if self._found_holder() not in (self._holder, None):
+            raise self._lost()
 
     def release(self) -> None:
         """Whoever waits need not wait any longer."""
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("release the lease in") as connection:
             connection.execute("DELETE FROM lease WHERE holder = ?", (self._holder,))
         self.close()
 
     def close(self) -> None:
         os.close(self._lock)
+
+    def _lost(self) -> Lost:
+        return Lost(f"another alerter, on {self.holder()}, acts on this data folder now")
+
+    def _found_holder(self) -> str | None:
+        """None also where nobody can say: better told twice than not at all."""
+        try:
+            found = self._found()
+        except DatabaseFault:
+            return None
+        return found[0] if found else None
 
     def _found(self) -> tuple[str, str, int] | None:
         rows = self._database.read("read", "SELECT holder, host, beat FROM lease")
@@ -79,7 +101,7 @@ class Lease:
 
     def _claim(self, found: tuple[str, str, int] | None) -> bool:
         """It is another's only where that has renewed it since it was `found`."""
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("take the lease in") as connection:
             if found is not None:
                 connection.execute("DELETE FROM lease WHERE holder = ? AND beat = ?", (found[0], found[2]))
             claimed = connection.execute(

@@ -106,7 +106,7 @@ class Ledger:
 
     def keep_waits(self, cases: Iterable[Case]) -> None:
         """For how long each has been told, neither acknowledged nor muted."""
-        with self.database.transaction("write") as connection:
+        with self.database.transaction("write waits to") as connection:
             connection.executemany(
                 "UPDATE incident SET waited_s = ? WHERE id = ?", [(one.waited_s, one.id) for one in cases]
             )
@@ -196,7 +196,7 @@ class Ledger:
         """
         if not entries and not flaps:
             return
-        with self.database.transaction("write") as connection:
+        with self.database.transaction("write incidents to") as connection:
             for entry in entries:
                 _forget_parts(connection, entry.case)
             for entry in entries:

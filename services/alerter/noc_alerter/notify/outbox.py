@@ -165,7 +165,7 @@ class Outbox:
 
     def retry_all(self) -> None:
         """What waits for its next try is due now."""
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("retry mails in") as connection:
             connection.execute("UPDATE outbox SET next_at = created_at WHERE state = 'queued' AND attempts > 0")
 
     @property
@@ -196,7 +196,7 @@ class Outbox:
 
     def seen(self, incident: str, now: Time) -> None:
         """Somebody has acknowledged it."""
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("note what was seen in") as connection:
             connection.execute(
                 "UPDATE outbox SET seen_at = ? WHERE incident = ? AND state = 'dead' AND seen_at IS NULL",
                 (now, incident),
@@ -214,7 +214,7 @@ class Outbox:
             self._tell_held_back(recipient, now)
 
     def _tell_held_back(self, recipient: str, now: Time) -> None:
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("queue what is held back in") as connection:
             last = connection.execute(
                 "SELECT MAX(created_at) FROM outbox WHERE recipient = ? AND incident = ? AND created_at < ?",
                 (recipient, HELD_BACK, now + _TELL_HELD_BACK_EVERY_MS),
@@ -246,7 +246,7 @@ class Outbox:
     def queue_report(self, report: ReportMail, now: Time) -> None:
         """One mail to each recipient; what was queued before is not queued again."""
         letter = encode_report(report)
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("queue a report in") as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO outbox (incident, transition, recipient, letter, created_at, next_at) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -274,7 +274,7 @@ class Outbox:
             for one in rows[:MAX_DIGESTED]
         ]
         digest = Digest(total=len(rows), first=first, until=Time(rows[-1].created_at))
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("digest mails in") as connection:
             connection.executemany(
                 "UPDATE outbox SET state = 'digested', sent_at = NULL WHERE id = ?", [(one.id,) for one in rows]
             )
@@ -284,7 +284,7 @@ class Outbox:
             )
 
     def tidy(self, now: Time) -> None:
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("tidy") as connection:
             # Those of an open incident say who is to be told of its end.
             # So many at once that what is to be mailed never waits for it.
             connection.execute(
@@ -295,7 +295,7 @@ class Outbox:
             )
 
     def _settle(self, row: Row, sql: str, **values: object) -> None:
-        with self._database.transaction("write") as connection:
+        with self._database.transaction("note a mail in") as connection:
             connection.execute(sql, {"id": row.id} | values)
             # Its incident may have ended while it was being sent.
             connection.execute(WITHDRAW)
