@@ -286,7 +286,9 @@ def trees(draw: st.DrawFn) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"t0": []}
     for number in range(1, size):
         nearest = draw(st.booleans())
-        above = [number - 1] if nearest else draw(st.lists(st.integers(0, number - 1), min_size=1, max_size=2, unique=True))
+        above = (
+            [number - 1] if nearest else draw(st.lists(st.integers(0, number - 1), min_size=1, max_size=2, unique=True))
+        )
         found[f"t{number}"] = [f"t{one}" for one in above]
     return found
 
@@ -309,7 +311,9 @@ def test_whatever_lies_behind_whatever_is_one_mail_in_any_order_and_says_which_o
     (mail,) = plant.mails
     assert mail.named == {*parents}
     (incident,) = plant.open
-    assert {one.target: one.behind for one in incident.members} == {name: "t0" if name != "t0" else None for name in parents}
+    assert {one.target: one.behind for one in incident.members} == {
+        name: "t0" if name != "t0" else None for name in parents
+    }
     plant.see(State.UP, "t0")
     plant.passes(60)
     (incident,) = plant.open

@@ -317,9 +317,9 @@ class Alerter:
             self._adopted.popleft()
 
     def _judge_slice(self, now: Time, draft: Draft) -> list[VerdictChange]:
-        until_s = time.monotonic() + _SLICE_S
+        until_s = self._clock() + _SLICE_S
         changes: list[VerdictChange] = []
-        while len(changes) < _SLICE and time.monotonic() < until_s:
+        while len(changes) < _SLICE and self._clock() < until_s:
             change = self._verdicts.judge_next(now)
             if change is None:
                 break
