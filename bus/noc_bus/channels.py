@@ -147,7 +147,7 @@ EVENTS: Final = Channel(
 )  # fmt: skip
 COMMANDS: Final = Channel(
     "commands", "commands/{site}/{verb}", m.Command, ("web",), ("prober",), False, 1,
-    "A request to one site: the verb is check or trace.",
+    "A request to one site: the verb is check, ping or trace.",
 )  # fmt: skip
 REPLIES: Final = Channel(
     "replies", "replies/{site}/{request}", m.Reply, ("prober",), ("web",), False, 1,

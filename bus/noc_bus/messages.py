@@ -717,10 +717,13 @@ class Event(Message, kw_only=True, frozen=True):
 
 
 class Command(Message, kw_only=True, frozen=True):
-    """Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic."""
+    """Do this once, now: `check` runs a target's cycle, `ping` sends a few echo requests to an address that need be
+    no target, `trace` follows the path to either. The verb is in the topic.
+    """
 
     request: Annotated[Slug, Meta(description="chosen by the sender; the reply carries it")]
-    target: Slug
+    target: Annotated[Slug | None, Meta(description="null: `address` instead")] = None
+    address: Annotated[Address | None, Meta(description="null: `target` instead")] = None
     at: Annotated[Time, Meta(description="a command older than 60 s is not carried out")]
 
 
@@ -776,17 +779,48 @@ class Trace(Retained, kw_only=True, frozen=True):
     ] = None
 
 
+class AddressPing(Message, kw_only=True, frozen=True):
+    """What echo requests to an address that need be no target gave so far."""
+
+    address: Annotated[str, Meta(max_length=64, description="what was pinged; empty: none known")]
+    planned: Annotated[int, Meta(ge=0, le=200, description="echo requests when it is done")]
+    sent: Annotated[int, Meta(ge=0, le=200, description="echo requests that left this machine")]
+    rtts_ms: Annotated[list[RttMs], Meta(max_length=200, description="of the answered ones, in the order sent")] = []
+    errors: Annotated[
+        list[Annotated[str, Meta(max_length=200)]],
+        Meta(max_length=20, description="ICMP errors and local send errors, each once: evidence, not loss"),
+    ] = []
+    error_codes: Annotated[list[Code], Meta(max_length=20, description="one for each of `errors`, in their order")] = []
+    invalid: Annotated[
+        Annotated[str, Meta(max_length=200)] | None,
+        Meta(description="why the figures say nothing about the address; null: they do"),
+    ] = None
+    invalid_code: Code | None = None
+
+
+class AddressTrace(Message, kw_only=True, frozen=True):
+    """The path from a site to an address that need be no target."""
+
+    address: Annotated[str, Meta(max_length=64)]
+    reached: Annotated[bool, Meta(description="true: the address itself answered")]
+    hops: Annotated[list[Hop], Meta(max_length=64)]
+
+
 class Reply(Message, kw_only=True, frozen=True):
-    """The answer to a command: an error, or what was asked for."""
+    """The answer to a command: an error, or what was asked for. That of `ping` comes in parts."""
 
     request: Slug
     site: Slug
-    target: Slug
+    target: Annotated[Slug | None, Meta(description="null: `asked` instead")] = None
+    asked: Annotated[Address | None, Meta(description="the address of the command; null: it named a target")] = None
     at: Time
     error: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="null: it was carried out")] = None
     code: Annotated[Code | None, Meta(description="of `error`")] = None
     result: Annotated[ProbeResult | None, Meta(description="of `check`")] = None
-    trace: Annotated[Trace | None, Meta(description="of `trace`")] = None
+    trace: Annotated[Trace | None, Meta(description="of `trace`, to a target")] = None
+    ping: Annotated[AddressPing | None, Meta(description="of `ping`, and all of it so far")] = None
+    address_trace: Annotated[AddressTrace | None, Meta(description="of `trace`, to an address")] = None
+    done: Annotated[bool, Meta(description="false: more will follow")] = True
 
 
 class MailTest(Message, kw_only=True, frozen=True):

@@ -103,7 +103,7 @@ class Service:
             clock=self.clock_s,
         )
         self.picture = Picture(self.bus, clock=self.clock_s)
-        self.revisions, self.requests = Revisions(self.picture), Requests(self.bus)
+        self.revisions, self.requests = Revisions(self.picture), Requests(self.bus, clock=self.clock_s)
         self.app, csrf = new_app(self.config)
         guard = Guard(self.accounts, csrf, self.config.trusted_proxies)
 

@@ -81,6 +81,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "POST /targets/{target}/check": ("targets/a/check", {}),
     "POST /targets/{target}/trace": ("targets/a/trace", {"site": "here"}),
     "GET /targets/{target}/traces": ("targets/a/traces", None),
+    "POST /sites/{site}/ping": ("sites/here/ping", {"address": "192.0.2.1"}),
+    "POST /sites/{site}/trace": ("sites/here/trace", {"address": "192.0.2.1"}),
     "GET /groups": ("groups", None),
     "PUT /groups": ("groups", {"up_after": 2}),
     "DELETE /groups": ("groups", None),

@@ -47,6 +47,8 @@ MAY: Final = {
     "GET /sites/{site}": VIEWER,
     "PUT /sites/{site}": OPERATOR,
     "DELETE /sites/{site}": OPERATOR,
+    "POST /sites/{site}/ping": OPERATOR,
+    "POST /sites/{site}/trace": OPERATOR,
     "GET /site-keys": OPERATOR,
     "POST /site-keys/{site}": ADMIN,
     "PUT /site-keys/{site}": ADMIN,

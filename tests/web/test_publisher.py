@@ -26,7 +26,7 @@ from noc_bus.messages import Acknowledgement, Command, Mark, Reply, ServicePrese
 from noc_bus.time import Time
 from noc_frame.process import RestartNeeded
 from noc_web import inventory
-from noc_web.live.requests import _MOST, Requests
+from noc_web.live.requests import _MOST, ADDRESSES_A_MINUTE, Requests
 from tests.web.conftest import Service
 from tests.web.facts import incident, presence, state
 
@@ -399,3 +399,68 @@ def test_a_database_that_is_removed_while_it_is_used_ends_the_service_so_that_it
     service.database.path.unlink()
     with pytest.raises(RestartNeeded, match="removed or replaced while it was in use"):
         service.keeper.follow_database()
+
+
+def test_any_address_is_tried_from_the_site_asked_for_and_the_audit_says_who_had_it_tried(service: Service) -> None:
+    service.others.publish(PROBERS, presence("dark", online=False))
+    service.others.publish(PROBERS, presence("here"))
+    service.follow()
+    operator = service.by("operator")
+    assert operator.api("POST", "sites/here/ping", {"address": "Host.Example."}, status=202)["site"] == "here"
+    operator.api("POST", "sites/here/trace", {"address": "2001:DB8::1"}, status=202)
+    assert "not online" in operator.api("POST", "sites/dark/ping", {"address": "192.0.2.1"}, status=409)["detail"]
+    assert operator.api("POST", "sites/mars/ping", {"address": "192.0.2.1"}, status=404)["code"] == "not-found"
+    topics = [topic for topic, _ in service.hub.sent if "/commands/" in topic]
+    assert topics == ["noc/v1/commands/here/ping", "noc/v1/commands/here/trace"]
+    assert [(one.target, one.address) for one in service.hub.messages(COMMANDS)] == [
+        (None, "host.example"),
+        (None, "2001:db8::1"),
+    ]
+    audit = service.by("admin").api("GET", "audit")["audit"]
+    acts = [one for one in audit if one["act"].endswith("from site")]
+    assert [(one["act"], one["subject"]) for one in acts] == [("trace from site", "here"), ("ping from site", "here")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "sentence"),
+    [
+        ({"address": "224.0.0.1"}, "does-not-fit", "is a multicast address"),
+        ({"address": "0.0.0.0"}, "does-not-fit", "is no host's address"),
+        ({"address": "2130706433"}, "not-accepted", "looks like a number"),
+        ({"address": "-rf"}, "not-accepted", "is no address and no host name"),
+        ({"address": "10.0.0.0/8"}, "not-accepted", "is not one address"),
+        ({}, "not-accepted", "address"),
+    ],
+)
+def test_what_may_be_no_target_may_not_be_tried_either(
+    service: Service, body: dict[str, Any], code: str, sentence: str
+) -> None:
+    service.others.publish(PROBERS, presence("here"))
+    service.follow()
+    refused = service.by("operator").api("POST", "sites/here/ping", body, status=422)
+    assert (refused["code"], sentence in refused["detail"]) == (code, True)
+    assert not service.hub.messages(COMMANDS)
+
+
+def test_one_person_tries_so_many_addresses_a_minute(service: Service) -> None:
+    service.others.publish(PROBERS, presence("here"))
+    service.follow()
+    operator, admin, body = service.by("operator"), service.by("admin"), {"address": "192.0.2.1"}
+    for _ in range(ADDRESSES_A_MINUTE):
+        operator.api("POST", "sites/here/ping", body, status=202)
+    refused = operator.api("POST", "sites/here/trace", body, status=429)
+    assert (refused["code"], "try again in" in refused["detail"]) == ("too-many", True)
+    admin.api("POST", "sites/here/ping", body, status=202)
+    service.passed_s += 60
+    operator.api("POST", "sites/here/trace", body, status=202)
+
+
+def test_the_parts_of_a_reply_all_find_who_asked_and_nothing_after_the_last(service: Service) -> None:
+    request = service.requests.asked("anna")
+    for done in (False, False, True, True):
+        service.others.publish(REPLIES, Reply(request=request, site="here", asked="x", at=Time.now(), done=done))
+    assert [(name, reply.done) for name, reply in service.requests.arrived()] == [
+        ("anna", False),
+        ("anna", False),
+        ("anna", True),
+    ]

@@ -9,9 +9,7 @@ import argparse
 import asyncio
 import json
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +17,9 @@ import msgspec
 
 from noc_bus.messages import Hop
 from noc_bus.time import Time
-from noc_prober.addresses import BadAddress, Destination, check_name, literal
+from noc_prober.addresses import BadAddress, Destination
 from noc_prober.check import Check, CheckPlan, Findings, Tally
+from noc_prober.lookup import finding
 from noc_prober.packets import Family
 from noc_prober.ping import Pinger
 from noc_prober.resolver import LookUp, system_look_up
@@ -84,7 +83,7 @@ def trace(argv: Sequence[str], look_up: LookUp = system_look_up) -> int:
     options = parser.parse_args(argv)
     at = Time.now()
     try:
-        to = _finding(options.host, options.family, look_up).result()
+        to = finding(options.host, options.family, look_up).result()
         path = follow(to, name_of=(lambda address: None) if options.numeric else None)
     except (BadAddress, CannotTrace) as error:
         return _complain("noc trace", error)
@@ -161,7 +160,7 @@ async def _ping_all(sockets: dict[Family, IcmpSocket], options: argparse.Namespa
 async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look_up: LookUp) -> Host:
     host = Host(name)
     try:
-        host.to = await asyncio.wrap_future(_finding(name, options.family, look_up))
+        host.to = await asyncio.wrap_future(finding(name, options.family, look_up))
     except BadAddress as error:
         host.problem = str(error)
     else:
@@ -184,38 +183,6 @@ async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look
     if not options.json:
         print(host.line(), flush=True)
     return host
-
-
-def _finding(name: str, family: str, look_up: LookUp) -> Future[Destination]:
-    """The address of a host, or BadAddress. Nobody waits for a dead name server who has pressed Ctrl-C."""
-    finding: Future[Destination] = Future()
-    finding.set_running_or_notify_cancel()
-
-    def find() -> None:
-        try:
-            finding.set_result(_find(name, family, look_up))
-        except Exception as error:  # noqa: BLE001  # raised where the result is asked for
-            finding.set_exception(error)
-
-    threading.Thread(target=find, daemon=True).start()
-    return finding
-
-
-def _find(name: str, family: str, look_up: LookUp) -> Destination:
-    """The address of a host. Raises BadAddress."""
-    fixed = literal(name)
-    if fixed is None:
-        check_name(name)
-        try:
-            found = [to for to in map(literal, look_up(name)) if to]
-        except OSError as error:
-            raise BadAddress(f"the name {name} cannot be resolved: {error.strerror}") from None
-    else:
-        found = [fixed]
-    fitting = [to for to in found if family in ("auto", str(to.family))]
-    if not fitting:
-        raise BadAddress(f"{name} has no {'' if family == 'auto' else f'IPv{family} '}address")
-    return fitting[0]
 
 
 def _hop_lines(hop: Hop) -> list[str]:

@@ -1,4 +1,4 @@
-"""What people ask of this site: one cycle now, or the path to a target."""
+"""What people ask of this site: one cycle now, a few echo requests to any address, or the path to either."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import REPLIES
-from noc_bus.messages import Command, ProbeResult, Reply, Target, Trace
+from noc_bus.messages import AddressPing, AddressTrace, Command, ProbeResult, Reply, Target, Trace
 from noc_bus.time import Time
+from noc_prober.address_tests import AT_ONCE, AddressTests
 from noc_prober.addresses import BadAddress
 from noc_prober.codes import ReplyCode
 from noc_prober.resolver import Unresolved
@@ -33,12 +34,18 @@ class Refused(Exception):
 class Commands:
     """`carry_out` is called on the event loop."""
 
-    def __init__(self, site: str, bus: Bus, watches: Mapping[str, Watch], tracer: Tracer) -> None:
+    def __init__(
+        self, site: str, bus: Bus, watches: Mapping[str, Watch], tracer: Tracer, addresses: AddressTests
+    ) -> None:
         self._site = site
         self._bus = bus
         self._watches = watches
         self._tracer = tracer
+        self._addresses = addresses
         self._checks = threading.BoundedSemaphore(_CHECKS_AT_ONCE)
+
+    def stop(self) -> None:
+        self._addresses.stop()
 
     def carry_out(self, verb: str, command: Command) -> None:
         try:
@@ -47,15 +54,6 @@ class Commands:
             self._reply(command, error=refusal.reason)
 
     def _carry_out(self, verb: str, command: Command) -> None:
-        watch = self._watch(command)
-        if verb == "check":
-            self._check(command, watch)
-        elif verb == "trace":
-            self._trace(command, watch.target)
-        else:
-            raise Refused(ReplyCode.UNKNOWN_COMMAND, f"{verb} is not a command of a prober; it knows check and trace")
-
-    def _watch(self, command: Command) -> Watch:
         age_s = (Time.now() - command.at) / 1000
         if age_s > OLDEST_S:
             raise Refused(
@@ -63,10 +61,42 @@ class Commands:
                 f"the command is {age_s:.0f} s old by the clock of the site {self._site}; "
                 f"it is only carried out within {OLDEST_S} s",
             )
-        watch = self._watches.get(command.target)
+        match (verb, command.target, command.address):
+            case ("check", str(target), None):
+                self._check(command, self._watch(target))
+            case ("trace", str(target), None):
+                self._trace(command, self._watch(target).target)
+            case ("ping" | "trace", None, str(address)):
+                self._try_address(verb, command, address)
+            case _:
+                raise Refused(
+                    ReplyCode.UNKNOWN_COMMAND,
+                    f"{verb} is not a command of a prober for this; it knows check and trace for a target, "
+                    "ping and trace for an address",
+                )
+
+    def _watch(self, target: str) -> Watch:
+        watch = self._watches.get(target)
         if watch is None:
-            raise Refused(ReplyCode.UNKNOWN_TARGET, f"the site {self._site} does not ping a target {command.target}")
+            raise Refused(ReplyCode.UNKNOWN_TARGET, f"the site {self._site} does not ping a target {target}")
         return watch
+
+    def _try_address(self, verb: str, command: Command, address: str) -> None:
+        def say(found: AddressPing | AddressTrace | Reason, done: bool) -> None:
+            self._reply(
+                command,
+                error=found if isinstance(found, Reason) else None,
+                ping=found if isinstance(found, AddressPing) else None,
+                address_trace=found if isinstance(found, AddressTrace) else None,
+                done=done,
+            )
+
+        if self._addresses.is_busy:
+            raise Refused(ReplyCode.BUSY, f"{AT_ONCE} addresses are being tried already; ask again in a few seconds")
+        if verb == "ping":
+            self._addresses.ping(address, say)
+        else:
+            self._addresses.trace(address, say)
 
     def _check(self, command: Command, watch: Watch) -> None:
         if watch.target.paused:
@@ -104,6 +134,9 @@ class Commands:
         error: Reason | None = None,
         result: ProbeResult | None = None,
         trace: Trace | None = None,
+        ping: AddressPing | None = None,
+        address_trace: AddressTrace | None = None,
+        done: bool = True,
     ) -> None:
         self._bus.publish(
             REPLIES,
@@ -111,10 +144,14 @@ class Commands:
                 request=command.request,
                 site=self._site,
                 target=command.target,
+                asked=command.address,
                 at=Time.now(),
                 error=error.text[:500] if error else None,
                 code=error.code if error else None,
                 result=result,
                 trace=trace,
+                ping=ping,
+                address_trace=address_trace,
+                done=done,
             ),
         )

@@ -16,6 +16,7 @@ from noc_bus.presence import PRESENCE_EVERY_S, Announcer
 from noc_bus.session import SessionDied
 from noc_bus.time import Time
 from noc_frame import log
+from noc_prober.address_tests import AddressTests
 from noc_prober.addresses import is_name
 from noc_prober.anchors import Anchors
 from noc_prober.clock import Clock, boot_ms, boot_number
@@ -95,7 +96,7 @@ class Prober:
         self._targets = Targets(site, session, memory.targets(), self._target_changed)
         self._tracer = Tracer(self._with, self._watches)
         self._tracing = Tracing(self._with, self._watches, self._tracer)
-        self._commands = Commands(site, session, self._watches, self._tracer)
+        self._commands = Commands(site, session, self._watches, self._tracer, AddressTests(pinger, resolver.look_up))
         self._figures = Figures(self._with, Time.now(), self._loop.time())
         self._announcer = Announcer(session, PROBERS, self._figures.presence, writer.published, site=site)
         self._is_silenced = False
@@ -120,6 +121,7 @@ class Prober:
         finally:
             for watch in self._watches.values():
                 watch.stop()
+            self._commands.stop()
             self._tracer.stop()
             self._with.anchors.close()
             self._with.writer.stop()

@@ -106,7 +106,7 @@ class Resolver:
         learnt: Callable[[str, tuple[str, ...]], None] | None = None,
     ) -> None:
         """`learnt` is told, on a thread of ours, the addresses of a name when they are new."""
-        self._look_up = look_up
+        self.look_up = look_up
         self._clock = clock
         self._learnt = learnt
         self._answers: dict[str, Answer] = {}
@@ -171,7 +171,7 @@ class Resolver:
 
     def _resolve(self, name: str) -> None:
         try:
-            addresses, error = tuple(self._look_up(name)), None
+            addresses, error = tuple(self.look_up(name)), None
         except (OSError, UnicodeError) as problem:
             addresses, error = (), getattr(problem, "strerror", None) or str(problem)
         self._store_answer(name, addresses, error)

@@ -147,9 +147,11 @@ class Publisher:
         """Clear what a site left that was never set up."""
         self._former.leaves(site)
 
-    def command(self, verb: str, site: str, target: str, request: str) -> None:
-        """Ask a site for a check or a trace; the reply carries `request`. Raises ProblemError 503."""
-        command = Command(request=request, target=target, at=Time.now())
+    def command(
+        self, verb: str, site: str, request: str, *, target: str | None = None, address: str | None = None
+    ) -> None:
+        """Ask a site about a target or an address; the reply carries `request`. Raises ProblemError 503."""
+        command = Command(request=request, target=target, address=address, at=Time.now())
         if not self._bus.publish(COMMANDS, command, site=site, verb=verb):
             raise _unreachable()
 

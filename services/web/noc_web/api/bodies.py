@@ -10,6 +10,7 @@ from noc_bus.messages import (
     GROUP_PATTERN,
     MAIL_PATTERN,
     SLUG,
+    Address,
     Contact,
     MailAddress,
     Maintenance,
@@ -101,6 +102,10 @@ class At(Body):
     """Which site is to act; left out: one that is online."""
 
     site: Slug | None = None
+
+
+class AddressRequest(Body):
+    address: Address
 
 
 class Comment(Body):

@@ -120,27 +120,31 @@ export function useEditing(remove, changed = () => undefined) {
   };
 }
 
-/** A command to a site: `take` gets its reply; an error in it, or no reply in time, becomes the refusal.
+/** A command to a site: `take` gets its reply, or each part of it; an error in it, or no reply in time, becomes the refusal.
  * @param {string} path @param {(reply: import("./messages.d.ts").Reply) => void} take */
 export function useCommand(path, take) {
   const [asked, setAsked] = useState(/** @type {{request: string, site: string}|null} */ (null));
   const [refusal, setRefusal] = useState("");
+  const [heard, setHeard] = useState(0);
   const hear = (/** @type {import("./messages.d.ts").Reply} */ reply) => {
     if (reply.request !== asked?.request) return;
-    setAsked(null);
+    if (reply.done) setAsked(null);
+    else setHeard((before) => before + 1);
     if (reply.error) setRefusal(`${reply.site}: ${reply.error}`);
     else take(reply);
   };
   useEvent("reply", hear);
   useEffect(() => {
+    if (asked) live.replies.forEach(hear);
+  }, [asked]);
+  useEffect(() => {
     if (!asked) return undefined;
-    live.replies.forEach(hear);
     const timer = setTimeout(() => {
       setAsked(null);
       setRefusal(`The site ${asked.site} has not answered within ${PATIENCE_MS / 1000} s; try again or choose another.`);
     }, PATIENCE_MS);
     return () => clearTimeout(timer);
-  }, [asked]);
+  }, [asked, heard]);
   const { run, busy, error } = useAction(async (body) => {
     setRefusal("");
     setAsked(await api.post(path, body));

@@ -13,12 +13,41 @@ export interface Acknowledgement {
   withdrawn: boolean;
 }
 
-/** Do this once, now: `check` runs a cycle, `trace` follows the path. The verb is in the topic. */
+/** What echo requests to an address that need be no target gave so far. */
+export interface AddressPing {
+  /** what was pinged; empty: none known */
+  address: string;
+  /** echo requests when it is done */
+  planned: number;
+  /** echo requests that left this machine */
+  sent: number;
+  /** of the answered ones, in the order sent */
+  rtts_ms: number[];
+  /** ICMP errors and local send errors, each once: evidence, not loss */
+  errors: string[];
+  /** one for each of `errors`, in their order */
+  error_codes: string[];
+  /** why the figures say nothing about the address; null: they do */
+  invalid: string | null;
+  invalid_code: string | null;
+}
+
+/** The path from a site to an address that need be no target. */
+export interface AddressTrace {
+  address: string;
+  /** true: the address itself answered */
+  reached: boolean;
+  hops: Hop[];
+}
+
+/** Do this once, now: `check` runs a target's cycle, `ping` sends a few echo requests to an address that need be no target, `trace` follows the path to either. The verb is in the topic. */
 export interface Command {
   /** chosen by the sender; the reply carries it */
   request: string;
-  /** lower-case letters, digits and hyphens, at most 63 */
-  target: string;
+  /** null: `address` instead */
+  target: string | null;
+  /** null: `target` instead */
+  address: string | null;
   /** a command older than 60 s is not carried out */
   at: string;
 }
@@ -333,14 +362,16 @@ export interface Replay {
   states: SiteState[];
 }
 
-/** The answer to a command: an error, or what was asked for. */
+/** The answer to a command: an error, or what was asked for. That of `ping` comes in parts. */
 export interface Reply {
   /** lower-case letters, digits and hyphens, at most 63 */
   request: string;
   /** lower-case letters, digits and hyphens, at most 63 */
   site: string;
-  /** lower-case letters, digits and hyphens, at most 63 */
-  target: string;
+  /** null: `asked` instead */
+  target: string | null;
+  /** the address of the command; null: it named a target */
+  asked: string | null;
   at: string;
   /** null: it was carried out */
   error: string | null;
@@ -348,8 +379,14 @@ export interface Reply {
   code: string | null;
   /** of `check` */
   result: ProbeResult | null;
-  /** of `trace` */
+  /** of `trace`, to a target */
   trace: Trace | null;
+  /** of `ping`, and all of it so far */
+  ping: AddressPing | null;
+  /** of `trace`, to an address */
+  address_trace: AddressTrace | null;
+  /** false: more will follow */
+  done: boolean;
 }
 
 /** Mail a report to these people. It is sent again until the alerter answers that it is in its outbox, which takes each report once. */

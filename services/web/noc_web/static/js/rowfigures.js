@@ -28,3 +28,9 @@ export function rttTitle(row, old) {
   const seen = Object.entries(row.sites).filter(([, cell]) => cell.rtt_ms !== null);
   return [...seen.map(([site, cell]) => `${site} ${ms(cell.rtt_ms)}`), ...(old ? [`measured ${old} ago`] : [])].join(", ");
 }
+
+/** How many of the echo requests were answered, and how soon on the mean. @param {number} received @param {number} sent @param {readonly number[]} rttsMs */
+export function answered(received, sent, rttsMs) {
+  const mean = rttsMs.length ? `, ${ms(rttsMs.reduce((sum, one) => sum + one, 0) / rttsMs.length)}` : "";
+  return `${received} of ${sent} answered${mean}`;
+}

@@ -7,6 +7,7 @@ import { useAction, useEditing, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Chips, Field, FormDialog, Removal, TextField } from "./bits.js";
+import { AddressPanel } from "./addresstest.js";
 import { SilenceButton } from "./silence.js";
 import { SiteKeys } from "./sitekeys.js";
 import { presence } from "../siteproblems.js";
@@ -53,7 +54,7 @@ export function Sites() {
           </table>
         </div>`
       : html`<p class="empty">No site yet. Start a prober with <code>noc prober</code> at a place you want to ping from: it appears here.</p>`}
-    ${may("operator") ? html`<${SiteKeys} />` : null}
+    ${may("operator") ? html`<${AddressPanel} /><${SiteKeys} />` : null}
     ${editing.editing ? html`<${SiteForm} site=${editing.editing} onClose=${editing.close} />` : null}
     <${Removal} of=${editing} title=${(/** @type {any} */ site) => `Delete the site ${site.id}?`}>
       <p>Its history stays; its key is worth nothing any more. A prober that connects without one stays in the list, without label and anchors.</p>

@@ -8,7 +8,7 @@ import { useAction, useCommand, useLoaded, useNow, useStore } from "../hooks.js"
 import { live } from "../wiring.js";
 import { may } from "../me.js";
 import { navigate } from "../router.js";
-import { age } from "../rowfigures.js";
+import { age, answered } from "../rowfigures.js";
 import { MEANING, word } from "../states.js";
 import { groups } from "../tablerows.js";
 import { html, useEffect, useState } from "../ui.js";
@@ -152,8 +152,7 @@ function CheckNow({ id }) {
   const [said, setSaid] = useState("");
   const { run, busy, asked, refusal, error } = useCommand(`/targets/${encodeURIComponent(id)}/check`, ({ site, result }) => {
     if (!result) return;
-    const mean = result.rtts_ms.length ? result.rtts_ms.reduce((sum, one) => sum + one, 0) / result.rtts_ms.length : null;
-    setSaid(`${site}: ${result.invalid ?? `${result.received} of ${result.sent} answered${mean === null ? "" : `, ${ms(mean)}`}`}`);
+    setSaid(`${site}: ${result.invalid ?? answered(result.received, result.sent, result.rtts_ms)}`);
   });
   if (!may("operator")) return null;
   return html`

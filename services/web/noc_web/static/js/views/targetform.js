@@ -7,6 +7,7 @@ import { useAction, useLoaded, useStore, useTargets } from "../hooks.js";
 import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
 import { tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
+import { AddressTest } from "./addresstest.js";
 import { Dialog, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
 
@@ -40,6 +41,18 @@ export function TargetForm({ id, onClose, onSaved }) {
     }),
     [groups, rows],
   );
+  const fieldsets = (/** @type {readonly any[]} */ sections) => html`
+    <${OptionFields}
+      sections=${sections}
+      typedIn=${typedIn}
+      onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
+      above=${levels(options?.defaults ?? {}, groups, String(typedIn?.group ?? ""))}
+      error=${error}
+      sites=${sites.map((site) => site.id)}
+      suggestions=${suggestions}
+      fixed=${id ? ["id"] : []}
+    />
+  `;
   if (doubted) return html`<${Doubted} saved=${doubted} onDone=${() => onSaved(doubted)} />`;
   return html`
     <${Dialog} title=${id ? `Change ${id}` : "Add a target"} onClose=${onClose} wide>
@@ -48,16 +61,9 @@ export function TargetForm({ id, onClose, onSaved }) {
           <${Trouble} error=${found.error ?? refusal ?? error} fields=${fields.map((field) => field.name)} />
           ${typedIn && options
             ? html`<div class="options">
-                <${OptionFields}
-                  sections=${options.target}
-                  typedIn=${typedIn}
-                  onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
-                  above=${levels(options.defaults, groups, String(typedIn.group ?? ""))}
-                  error=${error}
-                  sites=${sites.map((site) => site.id)}
-                  suggestions=${suggestions}
-                  fixed=${id ? ["id"] : []}
-                />
+                ${fieldsets(options.target.slice(0, 1))}
+                <${AddressTest} address=${String(typedIn.address ?? "").trim()}>Test this address<//>
+                ${fieldsets(options.target.slice(1))}
               </div>`
             : html`<p class="empty">Loading…</p>`}
         </div>

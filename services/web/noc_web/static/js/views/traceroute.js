@@ -43,8 +43,8 @@ export function Traceroute({ id, sites, known }) {
  * @param {any} hop of a Trace; `routers` is missing from those of an older prober */
 const routersOf = (hop) => (hop.routers?.length ? hop.routers : [{ address: hop.address, name: hop.name, rtts_ms: hop.rtts_ms }]).map((/** @type {any} */ one) => ({ ...one, ttl: hop.ttl }));
 
-/** @param {{trace: import("../messages.d.ts").Trace}} given */
-const Hops = ({ trace }) => {
+/** @param {{trace: Pick<import("../messages.d.ts").Trace, "hops"|"reached">}} given */
+export const Hops = ({ trace }) => {
   const slowest = Math.max(1, ...trace.hops.flatMap(routersOf).flatMap((one) => one.rtts_ms));
   return html`
     <div class="scroll">
@@ -70,6 +70,6 @@ const Hops = ({ trace }) => {
         </tbody>
       </table>
     </div>
-    ${trace.reached ? null : html`<p class="help">The last answer came from hop ${trace.hops.filter((hop) => hop.address).pop()?.ttl ?? "none"}; the target itself did not answer.</p>`}
+    ${trace.reached ? null : html`<p class="help">The last answer came from hop ${trace.hops.filter((hop) => hop.address).pop()?.ttl ?? "none"}; the address itself did not answer.</p>`}
   `;
 };
