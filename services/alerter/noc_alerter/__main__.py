@@ -73,7 +73,8 @@ def run(config: Config, stop: threading.Event) -> None:
             check_at_s = now_s + RENEWED_EVERY_S
             _renew(lease)
             session.check()
-            if not all(thread.is_alive() for thread in senders):
+            # Asked in this order: they end by themselves once we are to stop.
+            if not all(thread.is_alive() for thread in senders) and not stop.is_set():
                 raise RuntimeError("a thread that tells people has ended by itself")
         alerter.tick(Time.now())
         queries.tick()
