@@ -28,6 +28,12 @@ table {_TABLE} {{
         type filter hook postrouting priority 300;
         ip daddr . tcp sport @cut drop
     }}
+    chain lossy {{
+        type filter hook prerouting priority -290;
+    }}
+    chain translated {{
+        type nat hook input priority 100;
+    }}
 }}
 """
 
@@ -58,6 +64,14 @@ class Firewall:
 
     def mend(self, client: str, port: int) -> None:
         self._run(f"delete element {_TABLE} cut {{ {client} . {port} }}")
+
+    def lose(self, client: str, port: int, loss_pct: int) -> None:
+        """So many of a client's packets to a TCP port here are lost, each by itself."""
+        self._run(f"add rule {_TABLE} lossy ip saddr {client} tcp dport {port} numgen random mod 100 < {loss_pct} drop")
+
+    def translate(self, client: str, outside: str) -> None:
+        """What a client connects to here sees it come from another address, at which it cannot be reached."""
+        self._run(f"add rule {_TABLE} translated ip saddr {client} snat ip to {outside}")
 
     def close(self) -> None:
         if self._is_loaded:

@@ -1,7 +1,8 @@
-"""A second site as the README has it, word for word: two networks with nothing in common but the token."""
+"""Further sites as the README has it, word for word: networks with nothing in common but the token."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -12,8 +13,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -21,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from noc_bus import join
 from noc_bus.join import Join
+from noc_netlab.firewall import Firewall
 from noc_netlab.namespace import NoNamespace
 from noc_netlab.site import Site
 from noc_web.auth.accounts import Accounts
@@ -29,6 +33,7 @@ from tests.launcher.conftest import Stranger
 from tests.parts.figures import Figures
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes
+from tests.parts.slow_line import SlowLine
 from tests.parts.up import clean_environment
 from tests.parts.waiting import wait_until
 
@@ -81,6 +86,11 @@ class Middle:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def token(self, site: str, *words: str) -> str:
+        """That of a new site."""
+        key: dict[str, str] = json.loads(self.noc(f"./noc site add {site} --json {' '.join(words)}"))
+        return key["join"]
+
     def site(self, name: str) -> dict[str, Any]:
         """Its row on the Sites page; empty where there is none."""
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -101,18 +111,51 @@ def middle(broker: str, own_network: None, tmp_path: Path) -> Iterator[Middle]:
         yield running
 
 
+# Behind NAT, the middle sees this address, which is nobody's.
+OUTSIDE: Final = "10.98.2.77"
+ONE_WAY_S: Final = 0.15
+LOSS_PCT: Final = 5
+
+
+@dataclass
+class Networks:
+    """Each of them a namespace of its own: rome is behind NAT, oslo far away on a line that loses."""
+
+    paris: Site
+    rome: Site
+    oslo: Site
+
+
 @pytest.fixture
-def paris(own_network: None) -> Iterator[Site]:
-    try:
-        with Site(1) as site:
-            yield site
-    except NoNamespace as error:
-        pytest.skip(f"needs nested network namespaces: {error}")
+def networks(own_network: None) -> Iterator[Networks]:
+    with contextlib.ExitStack() as opened:
+        try:
+            made = Networks(*(opened.enter_context(Site(number)) for number in (1, 2, 3)))
+        except NoNamespace as error:
+            pytest.skip(f"needs nested network namespaces: {error}")
+        yield made
 
 
-def test_a_second_site_in_one_line_is_worth_its_own_results_and_nothing_more(
-    paris: Site, middle: Middle, tmp_path: Path, figure: Figures
+@pytest.fixture
+def firewall(networks: Networks) -> Iterator[Firewall]:
+    own = Firewall()
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def slow_line(networks: Networks, middle: Middle, firewall: Firewall) -> Iterator[SlowLine]:
+    (url, *_) = join.parse(middle.token("probe")).urls
+    middle.noc("./noc site remove probe")
+    with SlowLine(networks.oslo.gateway, urlsplit(url).port or 0, ONE_WAY_S) as line:
+        firewall.lose(networks.oslo.address, line.port, LOSS_PCT)
+        yield line
+
+
+def test_a_site_in_one_line_is_worth_its_own_results_and_nothing_more(
+    networks: Networks, middle: Middle, firewall: Firewall, slow_line: SlowLine, tmp_path: Path, figure: Figures
 ) -> None:
+    paris = networks.paris
     # A NOC that is set up and a site that is not even thought of; then the words of the README.
     line, *_ = middle.noc(ADD).splitlines()
     assert line.startswith(JOIN.replace("TOKEN", ""))
@@ -122,6 +165,19 @@ def test_a_second_site_in_one_line_is_worth_its_own_results_and_nothing_more(
     figure.at_most("on_screen_s", time.monotonic() - started_s, SEEN_S)
     listed = functools.partial(middle.noc, "./noc site list")
     wait_until(lambda: "paris                 first used" in listed(), SEEN_S, "the use of the token", seen=listed)
+
+    firewall.translate(networks.rome.address, OUTSIDE)
+    far = f"{networks.oslo.gateway}:{slow_line.port}"
+    for name, site, token in (
+        ("rome", networks.rome, middle.token("rome")),
+        ("oslo", networks.oslo, middle.token("oslo", "--address", far)),
+    ):
+        environment = clean_environment(tmp_path) | at(tmp_path / name) | {"NOC_JOIN": token}
+        middle.processes.start(name, site.inside(*words("./noc prober")), environment)
+    for name in ("rome", "oslo"):
+        wait_until(lambda: middle.site(name).get("online"), SEEN_S, f"{name} on screen", seen=lambda: middle.logs)  # noqa: B023
+    peers = subprocess.run(["ss", "-Htn"], capture_output=True, text=True, check=True).stdout
+    assert (OUTSIDE in peers, networks.rome.address in peers) == (True, False), "rome is behind its NAT"
 
     _forge(join.parse(line.split()[-1]), middle.mqtt_port)
 
@@ -148,6 +204,11 @@ def test_a_second_site_in_one_line_is_worth_its_own_results_and_nothing_more(
         seen=lambda: middle.logs,
     )
 
+    # Whatever paris was and did, the others were not disturbed.
+    for name in ("here", "rome", "oslo"):
+        assert middle.site(name)["online"]
+    assert [name for name in ("rome", "oslo") if "was lost" in middle.processes.log(name)] == []
+
     middle.noc("./noc site remove paris")
     wait_until(lambda: refused(join.parse(key["join"])), SEEN_S, "a refusal of a removed site")
     wait_until(lambda: not middle.site("paris"), START_S, "nothing of paris", seen=lambda: middle.site("paris"))
@@ -163,15 +224,22 @@ def _forge(key: Join, port: int) -> None:
     """All that whoever has stolen the key may try in the name of another site, or of nobody."""
     listener = Stranger(port)
     assert listener.subscribe("noc/v1/#")
-    for topic in ("results/here/x", "states/here/x", "replays/here", "probers/here", "traces/here/x", "marks/paris"):
+    for topic in (
+        *("results/here/x", "states/here/x", "replays/here", "probers/here", "traces/here/x", "marks/paris"),
+        *("results/rome/x", "states/oslo/x", "probers/rome", "replies/rome/x"),
+    ):
         for is_retained in (False, True):
             with Client(key) as forger:
                 forger.publish(f"noc/v1/{topic}", is_retained=is_retained)
     for topic in ("targets/x", "verdicts/x", "incidents/x", "services/web", "commands/here/check", "sites/paris"):
         with Client(key) as forger:
             forger.publish(f"noc/v1/{topic}", is_retained=True)
-    with Client(key, will="noc/v1/probers/here") as forger:
-        forger.vanish()
+    for site in ("here", "rome"):
+        with Client(key, will=f"noc/v1/probers/{site}") as forger:
+            forger.vanish()
+    for name in ("noc-prober-rome", "noc-prober-oslo-00000000", "noc-web", "noc-recorder"):
+        with Client(key, name=name):
+            pass
     with Client(key) as spy:
         spy.subscribe("noc/v1/#", "noc/v1/commands/here/+", "noc/v1/results/+/+", "$SYS/#")
         # What it may: the order of one connection tells that everything before was held back.
@@ -179,7 +247,11 @@ def _forge(key: Join, port: int) -> None:
     while (heard := listener.hear(SEEN_S))[0] != "noc/v1/results/paris/x":
         assert heard[1] != FORGED, heard
     # Mosquitto takes any subscription and then delivers what may be read.
-    assert not [topic for topic in spy.heard if "/here" in topic or topic.startswith(("noc/v1/verdicts", "$"))]
+    assert not [
+        topic
+        for topic in spy.heard
+        if re.search("/(here|rome|oslo)", topic) or topic.startswith(("noc/v1/verdicts", "$"))
+    ]
     later = Stranger(port)
     later.subscribe("noc/v1/#")
     later.subscribe("noc/v1/probers/paris")
@@ -211,12 +283,14 @@ FORGED: Final = b"forged"
 class Client:
     """A context manager: an MQTT client that has what the token says, and is no prober."""
 
-    def __init__(self, key: Join, will: str | None = None) -> None:
+    def __init__(self, key: Join, will: str | None = None, name: str = "") -> None:
         broker = key.broker()
         transport: Literal["tcp", "websockets"] = "tcp" if broker.path is None else "websockets"
         self.heard: list[str] = []
         self.answer = ""
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, transport=transport, reconnect_on_failure=False)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=name, transport=transport, reconnect_on_failure=False
+        )
         if broker.path:
             self._client.ws_set_options(path=broker.path)
         context = ssl.create_default_context(cadata=broker.authority)
