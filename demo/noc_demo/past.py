@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from noc_bus.messages import Incident, Member, ProbeResult, SiteState, State, Target, VerdictState
+from noc_bus.messages import Hop, Incident, Member, ProbeResult, SiteState, State, Target, Trace, VerdictState
 from noc_bus.time import Time
-from noc_demo.network import GROUPS, HOSTS, SITES, Host
+from noc_demo.network import GROUPS, HOSTS, SITES, Host, path, path_addresses
 from noc_demo.script import BY_ID as EVENTS
 from noc_demo.weather import Condition, Effect, Trouble, condition
 from noc_history.store import Batch, Store
@@ -36,6 +36,8 @@ _LAST_EVERY_S: Final = 30
 _AROUND_S: Final = 120
 """So long before and after trouble, and at the very end, the probers' own rhythm counts: by it states are judged."""
 _SLICE_S: Final = 12 * 3600
+_NOTICED_S: Final = 90
+"""So long after a path changed it is followed again."""
 _EPOCH: Final = 1
 _ISOLATED: Final = Reason(StateCode.ISOLATED, "site is isolated: no anchor answers")
 
@@ -115,7 +117,32 @@ class Past:
             states = [state for line in self.lines for state in line.states[known.get(id(line), 0) :]]
             yield (until_s - self.start / 1000) / WEEK_S, Batch(results=results, states=states)
             at_s = until_s
-        yield 1.0, Batch(incidents=self.incidents())
+        yield 1.0, Batch(incidents=self.incidents(), traces=self.traces())
+
+    def traces(self) -> list[Trace]:
+        """Of each line the paths that differ from the one before: that of the start, detours, and the way back."""
+        return [trace for line in self.lines for trace in self._traces(line)]
+
+    def _traces(self, line: Line) -> Iterator[Trace]:
+        start_s = self.start / 1000
+        turns = [at_s for one in self._troubles if _detours(one, line) for at_s in (one.begins_s, one.ends_s)]
+        before: list[str] = []
+        for at_s in (start_s, *(at_s + _NOTICED_S for at_s in turns if start_s < at_s < self.end / 1000 - _NOTICED_S)):
+            now = condition(line.site, line.host.id, at_s, self._troubles)
+            routers = path(line.site, line.host, detour=now.detour)
+            addresses = path_addresses(line.site, line.host, detour=now.detour)
+            if addresses == before:
+                continue
+            before = addresses
+            names = [*(one.name for one in routers), None]
+            hops = [
+                Hop(ttl=ttl, address=address, name=name, rtts_ms=[round(now.delay_ms * ttl / len(names), 3)] * 3)
+                for ttl, (address, name) in enumerate(zip([*addresses, line.host.address], names, strict=True), 1)
+            ]
+            yield Trace(
+                site=line.site, target=line.host.id, address=line.host.address, at=Time(int(at_s * 1000)), reached=True,
+                hops=hops,
+            )  # fmt: skip
 
     def _cycles(self, line: Line, begin_s: float, end_s: float) -> Iterator[ProbeResult]:
         concerning = [one for one in self._troubles if _concerns(one, line)]
@@ -227,6 +254,10 @@ def write(store: Store, end: Time, *, seed: int = 1) -> Iterator[float]:
 
 def _concerns(trouble: Trouble, line: Line) -> bool:
     return trouble.cut_site == line.site or any(one.concerns(line.site, line.host.id) for one in trouble.effects)
+
+
+def _detours(trouble: Trouble, line: Line) -> bool:
+    return any(one.detour and one.concerns(line.site, line.host.id) for one in trouble.effects)
 
 
 def _overlap(one: Interval, other: Interval) -> bool:

@@ -236,6 +236,7 @@ ANSWERS = (
     "live",
     "/states",
     "/traces",
+    "/routes",
     "/incidents",
     "/groups",
     "openapi.json",

@@ -10,6 +10,7 @@ from noc_demo.network import BY_ID, HOSTS, SITES
 from noc_demo.past import WEEK_S, Past, troubles, write
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Store
+from noc_rules.routes import HopChange, route_changes
 
 END = Time.parse("2026-11-20T10:00:00.000Z")
 START = Time(END - WEEK_S * 1000)
@@ -64,6 +65,16 @@ def test_each_time_a_whole_place_or_host_failed_is_an_incident_of_its_length(pas
         one for one in incidents if one.targets == ["hamburg-printer"] or one.targets[0].startswith("hamburg-ap")
     ]
     assert len([one for one in incidents if one.targets == ["mail"]]) == 3
+
+
+def test_the_way_to_vienna_changed_for_a_while(store_of_the_past: Store) -> None:
+    traces = store_of_the_past.traces(None, START, END)
+    assert sorted(traces) == sorted(host.id for host in HOSTS)
+    there, back = route_changes(one for one in traces["cloud-api"] if one.site == "vienna")
+    assert there.hops == (HopChange(3, ("2001:db8:0:4::1",), ("2001:db8:0:4::2",)),)
+    assert back.hops == (HopChange(3, ("2001:db8:0:4::2",), ("2001:db8:0:4::1",)),)
+    assert back.at - there.at == 300 * 60_000
+    assert not route_changes(one for one in traces["cloud-api"] if one.site == "berlin")
 
 
 def test_states_tell_what_was_wrong(past: tuple[Past, list[Batch]]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from noc_bus.messages import (
+    Hop,
     Incident,
     ProbeResult,
     ProberPresence,
     SiteState,
     State,
+    Trace,
     Verdict,
     VerdictState,
 )
@@ -33,6 +35,13 @@ def state(
     return SiteState(
         site=site, target=target, epoch=1, **{"seq": 0, "reason": "answers", "since": when, **more}, state=kind, at=when
     )
+
+
+def trace(target: str, at: int, *routers: str, site: str = "here", reached: bool = True) -> Trace:
+    """By these routers to 10.0.0.1, or broken off after them."""
+    addresses = [*routers, *(["10.0.0.1"] if reached else [])]
+    hops = [Hop(ttl=ttl, address=one, name=f"{one}.example") for ttl, one in enumerate(addresses, 1)]
+    return Trace(site=site, target=target, address="10.0.0.1", at=Time(at), reached=reached, hops=hops)
 
 
 def verdict(target: str = "a", kind: VerdictState = VerdictState.UP, **more: Any) -> Verdict:

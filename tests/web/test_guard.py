@@ -36,6 +36,7 @@ MAY: Final = {
     "POST /targets/{target}/check": OPERATOR,
     "POST /targets/{target}/trace": OPERATOR,
     "GET /targets/{target}/traces": VIEWER,
+    "GET /targets/{target}/routes": VIEWER,
     "GET /groups": VIEWER,
     "PUT /groups": OPERATOR,
     "DELETE /groups": OPERATOR,

@@ -13,7 +13,7 @@ from noc_bus.messages import State
 from noc_bus.time import Time
 from noc_history.store import Batch
 from tests.web.conftest import Browser, Service
-from tests.web.facts import incident, result, state
+from tests.web.facts import incident, result, state, trace
 
 
 @pytest.fixture
@@ -36,6 +36,12 @@ def viewer(tmp_path: Path) -> Browser:
                 incident("mine", "a", opened_at=Time(past + 200_000), resolved_at=Time.now()),
                 incident("of-another", "b", opened_at=Time(past + 200_000)),
             ],
+            traces=[
+                trace("a", past - 90_000_000, "10.1.0.1"),
+                trace("a", past + 100_000, "10.1.0.1", site="there"),
+                trace("a", past + 200_000, reached=False),
+                trace("a", past + 300_000, "10.1.0.2"),
+            ],
         )
     )
     service.follow()
@@ -54,8 +60,24 @@ def test_with_all_it_has_states_incidents_and_the_codes_of_what_was_invalid(view
     assert viewer.get("targets/a/history?with=all&site=there")["codes"].keys() == {"there"}
 
 
+def test_changes_of_the_route_are_beside_the_chart_and_listed_with_the_paths(viewer: Browser) -> None:
+    (change,) = viewer.get("targets/a/history?with=all")["routes"]
+    assert change["text"] == "here: hop 1 is 10.1.0.2.example (was 10.1.0.1.example)"
+    assert change["hops"] == [{"ttl": 1, "before": ["10.1.0.1"], "after": ["10.1.0.2"]}]
+    found = viewer.get(f"targets/a/routes?from={Time.now() - 3_600_000}")
+    assert found["changes"] == [change]
+    assert [(one["site"], one["reached"]) for one in found["paths"]] == [
+        ("here", True),
+        ("here", False),
+        ("there", True),
+    ]
+    assert found["paths"][0]["at"] == change["at"]
+    assert [(one["site"], one["at"]) for one in found["before"]] == [("here", change["before_at"])]
+    assert viewer.get(f"targets/a/routes?to={Time.now() - 3_600_000}")["changes"] == []
+
+
 def test_without_asking_it_has_figures_only(viewer: Browser) -> None:
-    assert not {"states", "incidents", "codes"} & viewer.get("targets/a/history").keys()
+    assert not {"states", "incidents", "codes", "routes"} & viewer.get("targets/a/history").keys()
 
 
 def test_planned_work_counts_as_the_way_of_counting_says_also_after_it_was_deleted(tmp_path: Path) -> None:

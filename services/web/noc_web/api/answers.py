@@ -124,6 +124,32 @@ _Works = Annotated[
     list[MaintenanceInterval],
     Meta(description="when the target was in maintenance, by what was then in force; windows may overlap"),
 ]
+
+
+class HopChangeAnswer(TypedDict):
+    ttl: int
+    before: Annotated[list[str], Meta(description="the addresses that answered; empty: none did")]
+    after: list[str]
+
+
+class RouteChangeAnswer(TypedDict):
+    site: str
+    address: Annotated[str, Meta(description="of the target; a name with several has a route for each")]
+    before_at: Annotated[
+        str, Meta(description="when the site first saw the route before", extra_json_schema={"format": "date-time"})
+    ]
+    at: Annotated[str, Meta(description="when it first saw this one", extra_json_schema={"format": "date-time"})]
+    hops: Annotated[list[HopChangeAnswer], Meta(description="at which the two contradict each other")]
+    text: Annotated[str, Meta(description="the same in words")]
+
+
+_RouteChanges = Annotated[
+    list[RouteChangeAnswer],
+    Meta(
+        description="where the path of a site became another one: at every hop at which both have answers, one route has a "
+        "router in common with itself; silent hops and routers that share the load are no change"
+    ),
+]
 # Written as calls, because `from` is a word of Python's.
 History = TypedDict(
     "History",
@@ -137,6 +163,7 @@ History = TypedDict(
         "states": NotRequired[StateIntervals],
         "maintenance": NotRequired[_Works],
         "incidents": NotRequired[list[Incident]],
+        "routes": NotRequired[_RouteChanges],
         "codes": NotRequired[Annotated[dict[str, CodeCounts], Meta(description="by site")]],
     },
 )
@@ -170,6 +197,23 @@ class Asked(TypedDict):
 
 class Traces(TypedDict):
     traces: dict[str, Trace]
+
+
+Routes = TypedDict(
+    "Routes",
+    {
+        "from": At,
+        "to": At,
+        "changes": _RouteChanges,
+        "paths": Annotated[
+            list[Trace],
+            Meta(
+                description="those stored in the period, newest first, at most 200: each differs from the one before it"
+            ),
+        ],
+        "before": Annotated[list[Trace], Meta(description="of each site the last one stored before the period")],
+    },
+)
 
 
 class Incidents(TypedDict):

@@ -14,6 +14,7 @@ from noc_history.store import PERCENTS, Bucket, Chart, Store
 from noc_rules.timeline import Interval
 from noc_rules.uptime import Outage
 from noc_web.api import answers
+from noc_web.api.paths import changes_in, stored_traces
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route, Text
 from noc_web.api.targets import target_in_force
 from noc_web.catalog.catalog import Catalog
@@ -54,6 +55,7 @@ def history(ask: Ask, publisher: Publisher, catalog: Catalog, store: Store) -> o
         ((_, timeline),) = timelines(store, [target], start, end, known=publisher.targets, maintenances=past)
         answer["states"] = _states(timeline)
         answer["maintenance"] = _maintenance(timeline)
+        answer["routes"] = changes_in(stored_traces(store, target.id, end), start)
         answer["incidents"] = [one for one in store.incidents(start, end) if target.id in one.targets]
         codes = store.codes(target.id, sites, start, end)
         answer["codes"] = {name: {"invalid": one.invalid, "errors": one.errors} for name, one in sorted(codes.items())}
@@ -159,7 +161,7 @@ ROUTES = (
             ),
             Query(
                 "with",
-                "all: also the states of the period, when it was in maintenance, the incidents that touch it, and why cycles were invalid or had "
+                "all: also the states of the period, when it was in maintenance, the incidents that touch it, changes of the route to it, and why cycles were invalid or had "
                 "errors, as far as raw cycles are kept",
                 {"type": "string", "enum": ["figures", "all"], "default": "figures"},
             ),

@@ -37,8 +37,8 @@ const spansOf = remembered((/** @type {readonly Point[]} */ points) => spans(poi
 const jitterTopOf = remembered((/** @type {[string, Point[]][]} */ sites) => jitterTop(sites.map(([, points]) => points)));
 
 /** What is drawn besides the rows: since when and until when a site was blind, a limit of round-trip times, the rows of the period before (moved
- * to this one), when it was in maintenance, and when incidents opened and were over.
- * @typedef {{blind: Record<string, [number, number][]>, maintenance: [number, number][], limit: number|null, before: Record<string, Point[]>, incidents: [number, number][]}} Marks */
+ * to this one), when it was in maintenance, when incidents opened and were over, and when the route to it changed.
+ * @typedef {{blind: Record<string, [number, number][]>, maintenance: [number, number][], limit: number|null, before: Record<string, Point[]>, incidents: [number, number][], routes: number[]}} Marks */
 
 /** What is below the lines: time in which nobody looked, maintenance, incidents, the period before, and the limit.
  * @param {any} chart @param {[string, Point[]][]} sites @param {Record<string, number>} places @param {Marks} marks */
@@ -61,6 +61,17 @@ export function drawBehind(chart, sites, places, marks) {
   // Maintenance stands on the axis and an incident hangs from above: also without colour they are told apart.
   for (const window of marks.maintenance) shade(window, "--maintenance", bbox.top + bbox.height - 3 * ratio);
   for (const incident of marks.incidents) shade(incident, "--down", bbox.top);
+  for (const at of marks.routes) {
+    // A line with a head: also without colour it is neither an edge of a window nor one of the grid.
+    const [left, head] = [Math.round(x(at)), 4 * ratio];
+    ctx.fillStyle = colour("--accent");
+    ctx.fillRect(left - ratio / 2, bbox.top, ratio, bbox.height);
+    ctx.beginPath();
+    ctx.moveTo(left - head, bbox.top);
+    ctx.lineTo(left + head, bbox.top);
+    ctx.lineTo(left, bbox.top + 2 * head);
+    ctx.fill();
+  }
   ctx.lineWidth = 1.2 * ratio;
   ctx.setLineDash([5 * ratio, 4 * ratio]);
   for (const [site] of sites) {

@@ -102,6 +102,7 @@ export function HistoryChart({ sites, from, to, axis, marks, name, title, strips
           <span>blank: no data</span>
           <span><i class="of-incident"></i>incident</span>
           <span><i class="of-maintenance"></i>maintenance</span>
+          <span><i class="of-route"></i>route change</span>
           <span>Smoke: 5 to 95 and 25 to 75 % of the echoes; line: median</span>
           <span class="spring"></span>
           <span class="help with-mouse">Drag selects, double-click goes back. Shift and drag, or the axis, moves along; Ctrl and wheel scales. Keys: ← → + −.</span>

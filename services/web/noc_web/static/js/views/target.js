@@ -47,15 +47,16 @@ function Below({ id, sites, changes, isDrawn }) {
   const path = `/targets/${encodeURIComponent(id)}`;
   const open = useStore((state) => state.incidents);
   const traces = useLoaded(`${path}/traces`);
+  const routes = useLoaded(`${path}/routes`);
   const incidents = useLoaded("/incidents", { target: id }, open);
   const own = useLoaded(path, {}, changes);
   const stored = useLoaded("/groups", {}, changes);
   const declared = useDeclared();
-  const isReady = isDrawn && [traces.answer ?? traces.error, incidents.answer ?? incidents.error, own.answer ?? own.error, stored.answer ?? stored.error, declared.options ?? declared.error].every(Boolean);
+  const isReady = isDrawn && [traces.answer ?? traces.error, routes.answer ?? routes.error, incidents.answer ?? incidents.error, own.answer ?? own.error, stored.answer ?? stored.error, declared.options ?? declared.error].every(Boolean);
   if (!isReady) return isDrawn ? html`<p class="empty">Loading…</p>` : null;
   return html`
     <div class="columns">
-      <${Traceroute} id=${id} sites=${sites} known=${traces} />
+      <${Traceroute} id=${id} sites=${sites} known=${traces} routes=${routes} />
       <${Recent} found=${incidents} />
       <${OptionsList} own=${own.answer} groups=${stored.answer?.groups} options=${declared.options} error=${own.error ?? stored.error ?? declared.error} />
     </div>

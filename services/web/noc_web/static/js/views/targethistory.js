@@ -38,6 +38,7 @@ export function History({ id, query, onDrawn }) {
   const isCompared = query.get("before") === "1";
   const earlier = useLoaded(isCompared ? historyOf(id) : null, { from: Math.round(period.from - span), to: times.from, points });
   const incidents = useLoaded("/incidents", { target: id, ...times });
+  const routes = useLoaded(`${path}/routes`, times);
   const own = useLoaded(path);
   const wanted = (query.get("with") ?? "").split(",").filter((one) => one !== id);
   // As text, so that all of this is drawn anew for another name only, and not for what changes about any row.
@@ -76,11 +77,12 @@ export function History({ id, query, onDrawn }) {
       maintenance: (states.answer?.maintenance ?? []).map(ends),
       limit: own.answer?.resolved.degraded_rtt_ms ?? null,
       before: isCompared ? later(others.length ? { [names.get(id) ?? id]: earlier.answer?.merged ?? [] } : (earlier.answer?.sites ?? {}), span) : {},
+      routes: (routes.answer?.changes ?? []).map((/** @type {any} */ one) => Date.parse(one.at)),
       incidents: (incidents.answer?.incidents ?? []).map((/** @type {any} */ one) => /** @type {[number, number]} */ ([Date.parse(one.opened_at), one.resolved_at ? Date.parse(one.resolved_at) : period.to])),
     }),
-    [states.answer, own.answer, earlier.answer, incidents.answer, isCompared, names],
+    [states.answer, own.answer, earlier.answer, incidents.answer, routes.answer, isCompared, names],
   );
-  const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (beside.error || others.every((one) => historyOf(one) in beside.answers)));
+  const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (routes.answer || routes.error) && (beside.error || others.every((one) => historyOf(one) in beside.answers)));
   useEffect(() => {
     if (isReady) onDrawn();
   }, [isReady]);
@@ -135,7 +137,7 @@ export function History({ id, query, onDrawn }) {
             : null}
       ${isReady && states.answer
         ? html`
-            <${Timeline} bars=${bars} from=${shown.from} to=${shown.to} isPlaced=${plot.width > 0 || isEmpty || !history.answer} onPoint=${(/** @type {number|null} */ clientX) => pointer.current(clientX)} />
+            <${Timeline} bars=${bars} changes=${routes.answer?.changes ?? []} from=${shown.from} to=${shown.to} isPlaced=${plot.width > 0 || isEmpty || !history.answer} onPoint=${(/** @type {number|null} */ clientX) => pointer.current(clientX)} />
             <h2>Uptime</h2>
             <${Uptime} found=${states.answer} />
             <h2>Outages</h2>

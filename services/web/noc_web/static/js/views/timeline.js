@@ -13,13 +13,16 @@ const COLUMNS = 900;
 export const strips = (found, to) =>
   [["all sites", found.overall], .../** @type {[string, any][]} */ (Object.entries(found.sites))].map(([name, intervals]) => [name, lasting(intervals, found.to, to)]);
 
+/** @typedef {{at: string, site: string, text: string}} RouteChange */
+
 /** Its cursor is that of the chart: it stands where `--cursor` says, a share of the width.
- * @param {{bars: [string, any[]][], from: number, to: number, isPlaced: boolean, onPoint: (clientX: number|null) => void}} given `bars`: as `strips`
- *   gives them; the period of the chart above, and whether it is known where that has its plot; `onPoint`: where the mouse is */
-export function Timeline({ bars, from, to, isPlaced, onPoint }) {
+ * @param {{bars: [string, any[]][], changes: RouteChange[], from: number, to: number, isPlaced: boolean, onPoint: (clientX: number|null) => void}} given `bars`: as `strips`
+ *   gives them; `changes`: of the route; the period of the chart above, and whether it is known where that has its plot; `onPoint`: where the mouse is */
+export function Timeline({ bars, changes, from, to, isPlaced, onPoint }) {
   return html`
     <div class=${`strips ${isPlaced ? "" : "is-unseen"}`} onMouseMove=${(/** @type {MouseEvent} */ event) => onPoint(event.clientX)} onMouseLeave=${() => onPoint(null)}>
       ${bars.map(([name, intervals]) => html`<${Strip} key=${name} name=${name} intervals=${intervals} from=${from} to=${to} />`)}
+      ${changes.length ? html`<${RouteStrip} changes=${changes} from=${from} to=${to} />` : null}
       <div class="strip-ends"><time title=${exact(from)}>${full(from)}</time><time title=${exact(to)}>${full(to)}</time></div>
     </div>
   `;
@@ -46,6 +49,20 @@ const Strip = ({ name, intervals, from, to }) => html`
           </rect>
         `;
       })}
+    </svg>
+  </div>
+`;
+
+/** When the route changed, and at which hop. @param {{changes: RouteChange[], from: number, to: number}} given */
+const RouteStrip = ({ changes, from, to }) => html`
+  <div class="strip" data-testid="route-changes">
+    <span class="strip-name">route</span>
+    <svg viewBox=${`0 0 ${COLUMNS} 20`} preserveAspectRatio="none" role="img" aria-label=${`Route changes: ${changes.map((one) => `${moment(one.at)}, ${one.text}`).join("; ")}`}>
+      ${changes.map((one) => html`
+        <rect key=${`${one.at} ${one.site}`} class="route-change" x=${((Date.parse(one.at) - from) / (to - from)) * COLUMNS - 2} width="4" y="0" height="20">
+          <title>${moment(one.at)}: ${one.text}</title>
+        </rect>
+      `)}
     </svg>
   </div>
 `;

@@ -1,5 +1,5 @@
 // @ts-check
-// The path to a target: followed now from a site of choice, or as it was last known.
+// The path to a target: followed now from a site of choice, as it was last known, or as it was before; and when it changed.
 
 import { moment, ms, exact } from "../format.js";
 import { useCommand, useStore } from "../hooks.js";
@@ -7,8 +7,13 @@ import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 
-/** @param {{id: string, sites: string[], known: {answer: any, error: any}}} given `known`: the last traces, as the API has them */
-export function Traceroute({ id, sites, known }) {
+/** @typedef {import("../messages.d.ts").Trace} Trace */
+/** @typedef {{answer: any, error: any}} Loaded */
+
+const LATEST_CHANGES = 10;
+
+/** @param {{id: string, sites: string[], known: Loaded, routes: Loaded}} given the last traces and those stored, as the API has them */
+export function Traceroute({ id, sites, known, routes }) {
   const online = useStore((state) => state.sites).filter((site) => site.online);
   const [site, setSite] = useState("");
   const [fresh, setFresh] = useState(/** @type {Record<string, any>} */ ({}));
@@ -17,7 +22,12 @@ export function Traceroute({ id, sites, known }) {
   const { run, busy, asked, refusal, error } = useCommand(`/targets/${encodeURIComponent(id)}/trace`, (reply) =>
     setFresh((before) => ({ ...before, [reply.site]: reply.trace })),
   );
-  const trace = fresh[chosen] ?? known.answer?.traces?.[chosen];
+  const [at, setAt] = useState("");
+  const stored = /** @type {Trace[]} */ ([...(routes.answer?.paths ?? []), ...(routes.answer?.before ?? [])]).filter((one) => one.site === chosen);
+  const last = fresh[chosen] ?? known.answer?.traces?.[chosen];
+  const trace = stored.find((one) => one.at === at) ?? last ?? stored[0];
+  const changes = [...(routes.answer?.changes ?? [])].reverse().slice(0, LATEST_CHANGES);
+  const show = (/** @type {string} */ from, /** @type {string} */ when) => (setSite(from), setAt(when));
   return html`
     <section class="panel" aria-label="Traceroute">
       <h2>Path</h2>
@@ -25,16 +35,35 @@ export function Traceroute({ id, sites, known }) {
         <label>from <select value=${chosen} onChange=${(/** @type {any} */ event) => setSite(event.currentTarget.value)} aria-label="Site" data-testid="trace-site">
           ${choices.map((one) => html`<option value=${one}>${one}</option>`)}
         </select></label>
+        ${stored.length
+          ? html`<label>as of <select value=${at} onChange=${(/** @type {any} */ event) => setAt(event.currentTarget.value)} aria-label="When" data-testid="trace-at">
+              <option value="">now</option>
+              ${stored.map((one) => html`<option value=${one.at}>${moment(one.at)}${one.reached ? "" : ", broke off"}</option>`)}
+            </select></label>`
+          : null}
         ${may("operator")
-          ? html`<button data-testid="trace-button" disabled=${busy || !chosen} onClick=${() => run({ site: chosen })}>
+          ? html`<button data-testid="trace-button" disabled=${busy || !chosen} onClick=${() => (setAt(""), run({ site: chosen }))}>
               ${asked ? `Following from ${asked.site}…` : "Trace now"}
             </button>`
           : null}
         ${trace ? html`<small>${trace.address}, <time title=${exact(trace.at)}>${moment(trace.at)}</time>: ${trace.reached ? "reached" : "not reached"}</small>` : null}
       </div>
-      <${Trouble} error=${error ?? known.error} />
+      <${Trouble} error=${error ?? known.error ?? routes.error} />
       ${refusal ? html`<p class="error" role="alert">${refusal}</p>` : null}
       ${trace ? html`<${Hops} trace=${trace} />` : html`<p class="empty">No path from ${chosen || "a site"} is known yet${may("operator") ? ": press “Trace now”" : ""}.</p>`}
+      ${changes.length
+        ? html`
+            <h3>Route changes</h3>
+            <ul class="route-list" data-testid="route-list">
+              ${changes.map((/** @type {any} */ one) => html`
+                <li key=${`${one.at} ${one.site}`}>
+                  <time title=${exact(one.at)}>${moment(one.at)}</time> ${one.text}
+                  <button class="quiet" onClick=${() => show(one.site, one.at)}>Show</button>
+                </li>
+              `)}
+            </ul>
+          `
+        : null}
     </section>
   `;
 }
