@@ -1073,6 +1073,10 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
             description="those of its sealed settings that its environment sets, by variable, without secrets: these win",
         ),
     ] = {}
+    template_faults: Annotated[
+        list[Annotated[str, Meta(max_length=500)]],
+        Meta(max_length=20, description="which mail templates of one's own are not used, and why"),
+    ] = []
 
 
 for _kind in list(vars().values()):

@@ -66,6 +66,12 @@ def _history(words: list[str]) -> int:
     return cli.main(words, lambda: data_folder(None, os.environ))
 
 
+def _templates(words: list[str]) -> int:
+    from noc_alerter import cli
+
+    return cli.main(words)
+
+
 def _service(name: str) -> Callable[[list[str]], int]:
     return lambda words: services.run(name, words)
 
@@ -78,6 +84,7 @@ OTHERS: Final[dict[str, Callable[[list[str]], int]]] = {
     **{name: _web_command(name) for name in ("user", "token", "account", "targets")},
     "site": _site,
     "history": _history,
+    "templates": _templates,
     **{name: _service(name) for name in services.SERVICES},
 }
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from noc_alerter.config import MAIL_FROM, MAIL_TO, SMTP_URL
+from noc_alerter.config import MAIL_FROM, MAIL_TEMPLATES, MAIL_TO, SMTP_URL
 from noc_bus.broker import MQTT_URL, Broker
 from noc_bus.join import JOIN
 from noc_bus.session import Session
@@ -30,6 +30,7 @@ _LEAST_FREE_BYTES: Final = 1_000_000_000
 # Of Linux's `struct timex` we read only whether the call says "not synchronised".
 _TIMEX_BYTES: Final = 512
 _TIME_ERROR: Final = 5
+_FAULTS_TOLD: Final = 5
 _RELEASED_S: Final = 1_790_000_000
 NEWEST_PYTHON: Final = (3, 13)
 """Newer ones are taken; those up to this one were tried."""
@@ -49,6 +50,7 @@ def examine(folder: Path, environment: Mapping[str, str], *, send_mail: bool = F
         lambda: broker(folder, environment),
         lambda: web(folder),
         lambda: test_mail(environment) if send_mail else mail(environment),
+        *([lambda: templates(folder, environment)] if MAIL_TEMPLATES.is_set(environment) else []),
         clock,
     ]
     return [check() for check in checks]
@@ -183,6 +185,25 @@ def test_mail(environment: Mapping[str, str]) -> Finding:
             failed = True
             said.append(f"{one}: {error}")
     return Finding("mail", "fail" if failed else "ok", "; ".join(said))
+
+
+def templates(data: Path, environment: Mapping[str, str]) -> Finding:
+    """The mail templates of the user's: syntax, names, each filled in with made-up incidents, and size."""
+    from noc_alerter.notify.samples import samples
+    from noc_alerter.notify.templating import Templates, names
+
+    try:
+        folder = MAIL_TEMPLATES.read(environment)
+    except SettingError as error:
+        return Finding("templates", "fail", str(error))
+    assert folder
+    faults = Templates(folder, data, samples()).faults
+    if faults:
+        more = f"; and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
+        cure = "until that is mended the mails that come with NOC are sent in their place"
+        return Finding("templates", "fail", f"{'; '.join(faults[:_FAULTS_TOLD])}{more}; {cure}")
+    own = [name for name in names() if (folder / name).is_file()]
+    return Finding("templates", "ok", f"{folder} replaces {', '.join(own) or 'nothing yet'}")
 
 
 def clock() -> Finding:

@@ -483,6 +483,10 @@ def test_a_mail_server_that_was_away_gets_each_mail_once(rig: Rig) -> None:
     rig.stays(60)
     assert rig.presence().figures["mails_queued"] == 1
     assert "mail.test:25 did not take a mail to ops@noc.test: connection refused" in (rig.presence().trouble or "")
+    assert rig.presence().template_faults == []
+    rig.alerter.template_faults = lambda: ["opened.txt: it is not UTF-8"] * 30
+    rig.alerter.announce()
+    assert rig.presence().template_faults == ["opened.txt: it is not UTF-8"] * 20
     rig.server_trouble = None
     rig.stays(120)
     assert rig.subjects == ["[DOWN] Router (north, south, west) since 12:00"]

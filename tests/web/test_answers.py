@@ -138,6 +138,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /notification-routes/{route}": ("notification-routes/old", None),
     "GET /notifications/heartbeat": ("notifications/heartbeat", None),
     "PUT /notifications/heartbeat": ("notifications/heartbeat", {"url": "https://ping.test/x", "every_s": 30}),
+    "GET /notifications/means": ("notifications/means", None),
     "GET /notifications/who": ("notifications/who?target=a&at=2026-11-24T03:00:00Z", None),
     "GET /notifications/sent": ("notifications/sent?limit=5", None),
     "GET /report-mails": ("report-mails", None),

@@ -76,6 +76,7 @@ MAY: Final = {
     "DELETE /notification-routes/{route}": ADMIN,
     "GET /notifications/heartbeat": ADMIN,
     "PUT /notifications/heartbeat": ADMIN,
+    "GET /notifications/means": VIEWER,
     "GET /notifications/who": VIEWER,
     "GET /notifications/sent": VIEWER,
     "GET /report-mails": VIEWER,

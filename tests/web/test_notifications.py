@@ -59,6 +59,15 @@ def test_a_recipient_of_the_alerter_s_environment_counts_before_that_of_settings
     assert found["is_mail_set_up"]
 
 
+def test_a_mail_template_that_cannot_be_used_is_told_on_the_page(furnished: Service) -> None:
+    ask = furnished.by("viewer").get
+    assert ask("notifications/means") == {"is_known": False, "template_faults": []}
+    fault = "opened.html, line 2: this letter has no 'nmae'; did you mean name?"
+    furnished.others.publish(SERVICES, ServicePresence(service="alerter", online=True, template_faults=[fault]))
+    furnished.let_pass(1)
+    assert ask("notifications/means") == {"is_known": True, "template_faults": [fault]}
+
+
 def test_the_alerter_gets_contacts_and_routes_sealed_and_the_audit_has_every_change(
     furnished: Service, tmp_path: Path
 ) -> None:

@@ -18,7 +18,9 @@ from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.heartbeat import Heartbeat
 from noc_alerter.notify.outbox import Outbox
 from noc_alerter.notify.post import Post
+from noc_alerter.notify.samples import samples
 from noc_alerter.notify.sender import Sender
+from noc_alerter.notify.templating import Templates
 from noc_alerter.notify.trials import Trials
 from noc_alerter.queries import Queries
 from noc_alerter.reportmails import ReportMails
@@ -46,7 +48,8 @@ def run(config: Config, stop: threading.Event) -> None:
         return
     ledger.database.guard = lease.guard
     settings = Settings.load(config)
-    channels = Channels(settings, config.public_url, config.mail_zone)
+    templates = Templates(config.mail_templates, config.data, samples(config.mail_zone), _say_of_templates)
+    channels = Channels(settings, config.public_url, config.mail_zone, templates)
 
     def deliver(recipient: str, content: bytes) -> str:
         # Where another has taken over while we slept, it is that one's mail now.
@@ -64,6 +67,7 @@ def run(config: Config, stop: threading.Event) -> None:
     report_mails = ReportMails(session, sender.outbox, post.wake, lambda: alerter.is_silenced)
     heartbeat = Heartbeat(lambda: settings.means, lambda: alerter.is_well)
     alerter.heartbeat = heartbeat
+    alerter.template_faults = lambda: templates.faults
     senders.append(heartbeat.start(stop))
     session.start()
     check_at_s = 0.0
@@ -73,6 +77,7 @@ def run(config: Config, stop: threading.Event) -> None:
             check_at_s = now_s + RENEWED_EVERY_S
             _renew(lease)
             session.check()
+            templates.look()
             # Asked in this order: they end by themselves once we are to stop.
             if not all(thread.is_alive() for thread in senders) and not stop.is_set():
                 raise RuntimeError("a thread that tells people has ended by itself")
@@ -105,6 +110,10 @@ def _stand_by(lease: Lease, stop: threading.Event) -> bool:
             raise SettingError(f"NOC_DATA: {fault}.") from None
         if stop.wait(RENEWED_EVERY_S):
             return False
+
+
+def _say_of_templates(sentence: str) -> None:
+    log.get("noc.alerter").error(f"mail templates: {sentence}; the mail that comes with NOC is sent instead")
 
 
 def _renew(lease: Lease) -> None:

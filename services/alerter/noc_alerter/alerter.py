@@ -139,6 +139,7 @@ class Alerter:
         self._fault: str | None = None
         self._troubled: dict[str, tuple[Time, float]] = {}
         self.heartbeat: Heart | None = None
+        self.template_faults: Callable[[], list[str]] = list
         self._recorder = _Recorder()
         bus.subscribe(INCIDENTS, self._on_own_incident)
         bus.subscribe(SERVICES, self._recorder.on_presence, service="recorder")
@@ -458,7 +459,12 @@ class Alerter:
         if trouble is None:
             code, trouble = why_nobody(self._settings.means) or (None, None)
         said = presence("alerter", self._since, figures, trouble[:500] if trouble else None, code)
-        return replace(said, sealing_key=self._settings.key.public, environment=self._settings.environment)
+        return replace(
+            said,
+            sealing_key=self._settings.key.public,
+            environment=self._settings.environment,
+            template_faults=[one[:500] for one in self.template_faults()[:20]],
+        )
 
 
 class _Recorder:

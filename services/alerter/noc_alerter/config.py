@@ -65,7 +65,21 @@ MAIL_ZONE = Setting(
     "the time zone of the times in mails, which have UTC beside it",
     default="UTC",
 )
-SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, MAIL_ZONE, GROUP_WAIT_S, PUBLIC_URL, LOG)
+
+
+def parse_templates(text: str) -> Path | None:
+    """Whether there is such a folder is looked at later: an alerter without it still mails."""
+    return Path(text).expanduser() if text else None
+
+
+MAIL_TEMPLATES = Setting(
+    "NOC_MAIL_TEMPLATES",
+    parse_templates,
+    "the path of a folder",
+    "templates in it replace those of the mails; `noc templates` prints these, `noc doctor` checks yours",
+    default="",
+)
+SETTINGS = (MQTT_URL, DATA, SMTP_URL, MAIL_FROM, MAIL_TO, MAIL_ZONE, MAIL_TEMPLATES, GROUP_WAIT_S, PUBLIC_URL, LOG)
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,7 @@ class Config:
     mail_from: str
     mail_to: tuple[str, ...]
     mail_zone: tzinfo
+    mail_templates: Path | None
     group_wait_s: float
     public_url: str
     log: str
@@ -92,6 +107,7 @@ class Config:
             mail_from=MAIL_FROM.read(environment),
             mail_to=MAIL_TO.read(environment),
             mail_zone=MAIL_ZONE.read(environment),
+            mail_templates=MAIL_TEMPLATES.read(environment),
             group_wait_s=GROUP_WAIT_S.read(environment),
             public_url=PUBLIC_URL.read(environment),
             log=LOG.read(environment),

@@ -8,6 +8,7 @@ from noc_alerter.ledger import Letter
 from noc_alerter.notify import posted, smtp, try_mail, webhook
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.smtp import NotDelivered
+from noc_alerter.notify.templating import BUILT_IN, Templates
 from noc_alerter.notify.webhook import Receiver
 from noc_alerter.settings import NO_SERVER, Settings
 from noc_bus.time import Time
@@ -19,7 +20,8 @@ from noc_rules.telling import WEBHOOK
 class Channels:
     """Used from several threads. What was queued goes by the settings of the moment when it is sent."""
 
-    def __init__(self, settings: Settings, public_url: str, zone: tzinfo) -> None:
+    def __init__(self, settings: Settings, public_url: str, zone: tzinfo, templates: Templates = BUILT_IN) -> None:
+        self._templates = templates
         self._settings = settings
         self._public_url = public_url
         self._zone = zone
@@ -30,7 +32,7 @@ class Channels:
         means = self._settings.means
         owner = means.book.owner(one.recipient)
         found = zone_of(owner.zone) if owner else None
-        return Mailer(means.sender, self._public_url, found or self._zone).write(one, queued_at)
+        return Mailer(means.sender, self._public_url, found or self._zone, self._templates).write(one, queued_at)
 
     def deliver(self, recipient: str, content: bytes) -> str:
         """The other side's own words on taking it. Raises NotDelivered."""

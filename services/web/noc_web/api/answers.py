@@ -483,6 +483,13 @@ class Heartbeat(TypedDict):
     every_s: int
 
 
+class Means(TypedDict):
+    is_known: Annotated[bool, Meta(description="false: no alerter has been seen yet")]
+    template_faults: Annotated[
+        list[str], Meta(description="why mails are sent as they come with NOC, not by a template of one's own")
+    ]
+
+
 class Sent(TypedDict):
     mails: list[SentMail]
     total: int

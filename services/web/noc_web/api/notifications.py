@@ -141,6 +141,11 @@ def put_heartbeat(ask: Ask, catalog: Catalog, notifications: Notifications) -> o
     return {"url": body.url, "every_s": body.every_s}
 
 
+def get_means(_: Ask, sealed: Sealed) -> object:
+    alerter = sealed.alerter()
+    return {"is_known": alerter is not None, "template_faults": alerter.template_faults if alerter else []}
+
+
 def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> object:
     check_alerter(picture, "keeps what was sent")
     offset = ask.int_param("offset", 0, 0, 1_000_000)
@@ -239,6 +244,14 @@ ROUTES = (
             ),
             Query("severity", "left out: as the target is", {"type": "string", "enum": list(_SEVERITIES)}),
         ),
+    ),
+    Route(
+        "GET",
+        "/notifications/means",
+        "viewer",
+        "What the alerter has to tell people with: which mail templates of one's own it cannot use, and why.",
+        get_means,
+        answer=answers.Means,
     ),
     Route(
         "GET",

@@ -498,6 +498,8 @@ export interface ServicePresence {
   sealing_key: string | null;
   /** those of its sealed settings that its environment sets, by variable, without secrets: these win */
   environment: Record<string, string>;
+  /** which mail templates of one's own are not used, and why */
+  template_faults: string[];
 }
 
 /** A place from which targets are pinged. */

@@ -17,10 +17,12 @@ const HERE = ownZone();
 export default function Notifications() {
   const contacts = useLoaded("/contacts");
   const routes = useLoaded("/notification-routes");
+  const means = useLoaded("/notifications/means");
   const heartbeat = useLoaded(may("admin") ? "/notifications/heartbeat" : null);
   // Together, so that none moves what is below it.
   const isThere = [contacts, routes, ...(may("admin") ? [heartbeat] : [])].every(({ answer, error }) => answer || error);
   return html`
+    ${means.answer?.template_faults.length ? html`<${TemplateFaults} faults=${means.answer.template_faults} />` : null}
     <${Question} of=${[contacts.answer, routes.answer]} />
     ${isThere
       ? html`
@@ -32,6 +34,15 @@ export default function Notifications() {
       : html`<p class="empty">Loading…</p>`}
   `;
 }
+
+/** @param {{faults: string[]}} given */
+const TemplateFaults = ({ faults }) => html`
+  <section class="panel" aria-label="Mail templates" data-testid="template-faults">
+    <h2>Mail templates</h2>
+    <p class="error">Some of your templates cannot be used. Their mails are sent as they come with NOC:</p>
+    <ul class="matches">${faults.map((one) => html`<li key=${one}>${one}</li>`)}</ul>
+  </section>
+`;
 
 /** Who would be told if it went down. @param {{of: any[]}} given asked again when these change */
 function Question({ of }) {
