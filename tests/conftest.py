@@ -87,9 +87,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--quick"):
-        quick = [item for item in items if selection.is_quick(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(quick)])
-        items[:] = quick
+        slow = [item for item in items if not selection.is_quick(item)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if selection.is_quick(item)]
     if hasattr(config, "workerinput"):
         items[:] = workers.in_order(items)
 

@@ -14,6 +14,8 @@ from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import Noc
 
+PACKETS = 2
+
 
 @pytest.fixture
 def influx(tmp_path: Path) -> Iterator[InfluxEngine]:
@@ -29,7 +31,7 @@ def test_history_is_whole_although_the_store_was_killed(
     netlab: Netlab, smtp_sink: SmtpSink, influx: InfluxEngine, tmp_path: Path
 ) -> None:
     with Noc(tmp_path, smtp_sink, history=influx.make_bucket("noc")) as noc:
-        noc.add("server", "10.99.0.2", interval_s=1, packets=2, timeout_ms=300)
+        noc.add("server", "10.99.0.2", interval_s=1, packets=PACKETS, timeout_ms=300)
         noc.wait_states({"server": "UP"}, 20)
         wait_until(lambda: len(noc.cycles("server")) >= 3, 20, "cycles are stored")
         influx.kill()
@@ -51,11 +53,11 @@ def test_history_is_whole_although_the_store_was_killed(
 
 
 def _lost(noc: Noc, netlab: Netlab) -> list[tuple[int, int]]:
-    """Between which stored cycles the host was asked all the same; a busy machine may leave a cycle out."""
+    """Between which stored cycles the host got the packets of another; a busy machine may send late, or leave one out."""
     starts: list[int] = [row[0] for row in noc.cycles("server")]
     asked_ms = [one.at_ms for one in netlab.seen() if one.address == "10.99.0.2"]
     return [
         (before, after)
         for before, after in itertools.pairwise(starts)
-        if after - before > 1500 and any(before + 900 < at_ms < after - 100 for at_ms in asked_ms)
+        if sum(before <= at_ms < after for at_ms in asked_ms) >= 2 * PACKETS
     ]

@@ -49,8 +49,8 @@ ENOUGH: Final = 12
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """The address of a web service in a process of its own, with a broker, and an admin's token."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Any]]:
+    """An admin's token, and the schema of a web service that runs in a process of its own, with a broker."""
     folder = tmp_path_factory.mktemp("schemathesis")
     (folder / "data").mkdir()
     with closing(Database(folder / "data")) as database:
@@ -61,7 +61,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
         processes.start("web", [sys.executable, "-m", "noc_web"], settings_given)
         address = f"http://127.0.0.1:{port}"
         wait_until(lambda: is_ready(address), 40, "the web service", seen=lambda: processes.log("web"))
-        yield f"{address}{ROOT}", {"Authorization": f"Bearer {token}"}
+        schema = schemathesis.openapi.from_dict(render(ROUTES))
+        schema.config.update(base_url=f"{address}{ROOT}")
+        yield {"Authorization": f"Bearer {token}"}, schema
 
 
 def is_ready(address: str) -> bool:
@@ -82,11 +84,9 @@ MODES: Final = [
 
 @pytest.mark.parametrize(("route", "mode"), MODES)
 def test_every_answer_to_made_up_requests_is_documented(
-    running: tuple[str, dict[str, str]], route: Route, mode: GenerationMode
+    running: tuple[dict[str, str], Any], route: Route, mode: GenerationMode
 ) -> None:
-    base_url, headers = running
-    schema = schemathesis.openapi.from_dict(render(ROUTES))
-    schema.config.update(base_url=base_url)
+    headers, schema = running
     operation = schema[route.path][route.method]
 
     @seed(1)
