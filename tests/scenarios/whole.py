@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -79,14 +80,16 @@ class Noc:
             for site in self.sites:
                 self.start_prober(site)
             wait_until(self.is_ready, START_S, "a ready web service", seen=lambda: self.logs)
-            database = Database(self.data)
-            self.token = Accounts(database).create_token(f"test-{os.getpid()}", "admin")
-            database.close()
+            self.token = self._new_token()
             wait_until(self.is_whole, START_S, "every service and site online", seen=lambda: self.logs)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _new_token(self) -> str:
+        with closing(Database(self.data)) as database:
+            return Accounts(database).create_token(f"test-{os.getpid()}", "admin")
 
     def __exit__(self, *_: object) -> None:
         self.processes.__exit__()
