@@ -19,12 +19,14 @@ COPY services/$SERVICE ./services/$SERVICE
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels ./services/$SERVICE \
  && python -m venv --without-pip /opt/noc \
  && pip --python /opt/noc/bin/python install --no-index --find-links wheels noc-$SERVICE \
+ && if [ -e /opt/noc/bin/noc-admin ]; then ln -s noc-admin /opt/noc/bin/noc; fi \
  && ln -s noc-$SERVICE /opt/noc/bin/noc-service
 
 FROM python:3.13.14-slim-bookworm
 RUN groupadd --gid 10001 noc \
  && useradd --uid 10001 --gid noc --no-create-home --shell /usr/sbin/nologin noc \
- && install --directory --owner noc --group noc --mode 0700 /data
+ && install --directory --owner noc --group noc --mode 0700 /data \
+ && install --directory --owner noc --group noc --mode 0750 /broker
 COPY --from=build /opt/noc /opt/noc
 # The two of the web service are unknown to the others, which pass them over.
 ENV PATH="/opt/noc/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NOC_DATA=/data NOC_HTTP_HOST=0.0.0.0 NOC_HTTP_PORT=8080

@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final, Generic, TypeVar
@@ -187,20 +187,21 @@ def _sent(message: Presence) -> Time | None:
     return message.clock if isinstance(message, ProberPresence) else getattr(message, "at", None)
 
 
-def service_health(service: str, broker: Broker, *, is_ill_with_trouble: bool = False) -> int:
-    """0 where the broker's retained presence of a central service is online and fresh, 1 with a sentence otherwise.
+def service_health(service: str, broker: Broker, *, ill_with: Collection[str | None] = ()) -> int:
+    """0 where a central service does its work by its retained presence on the broker, 1 with a sentence otherwise.
 
-    `is_ill_with_trouble`: what it calls trouble keeps it from all of its work.
+    `ill_with`: the codes of trouble that keep it from its work; None: of trouble that has no code. To be asked on the
+    machine where it runs.
     """
-    return _health(service, broker, (SERVICES, {"service": service}), is_ill_with_trouble=is_ill_with_trouble)
+    return _health(service, broker, (SERVICES, {"service": service}), ill_with)
 
 
 def prober_health(site: str, broker: Broker) -> int:
     """The same of the prober of a site."""
-    return _health("prober", broker, (PROBERS, {"site": site}))
+    return _health("prober", broker, (PROBERS, {"site": site}), ())
 
 
-def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]], *, is_ill_with_trouble: bool = False) -> int:
+def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]], ill_with: Collection[str | None]) -> int:
     """Raises SettingError where the broker's certificate authority cannot be read."""
     heard: list[ServicePresence | ProberPresence] = []
     done = threading.Event()
@@ -217,15 +218,17 @@ def _health(name: str, broker: Broker, topic: tuple[Any, dict[str, str]], *, is_
     session.start()
     done.wait(_HEALTH_WAIT_S)
     session.stop()
-    if not heard:
-        print(f"noc-{name}: {session.trouble or 'no presence is on the broker'}", file=sys.stderr)
-        return 1
-    last = heard[-1]
+    why = _why_ill(heard[-1], ill_with) if heard else session.trouble or "no presence is on the broker"
+    if why is None:
+        return 0
+    print(f"noc-{name}: {why}", file=sys.stderr)
+    return 1
+
+
+def _why_ill(last: ServicePresence | ProberPresence, ill_with: Collection[str | None]) -> str | None:
     sent = last.clock if isinstance(last, ProberPresence) else last.at
     if not last.online or sent is None or Time.now() - sent > 6 * PRESENCE_EVERY_S * 1000:
-        print(f"noc-{name}: its last presence on the broker is offline or more than a minute old", file=sys.stderr)
-        return 1
-    if is_ill_with_trouble and isinstance(last, ServicePresence) and last.trouble:
-        print(f"noc-{name}: {last.trouble}", file=sys.stderr)
-        return 1
-    return 0
+        return "its last presence on the broker is offline or more than a minute old"
+    if last.host not in (None, socket.gethostname()[:253]):
+        return f"another one with its name, on {last.host}, is on the broker; this one keeps silent or is not there"
+    return last.trouble if isinstance(last, ServicePresence) and last.code in ill_with else None

@@ -7,6 +7,7 @@ that is how secrets are handed over.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 T = TypeVar("T")
+# What documentation has in the place of a secret; random ones have no such word that stands alone.
+_SAMPLE = re.compile(r"(?<![A-Za-z0-9])(?:PASSWORD|TOKEN|SECRET|(?i:change[-_]?me))(?![A-Za-z0-9])")
 
 
 class SettingError(Exception):
@@ -34,9 +37,13 @@ class Setting(Generic[T]):
     meaning: str
     default: str | None = None
     secret: bool = False
+    may_be_empty: bool = False
+    """An empty file says something of its own; that of any other setting was not filled in."""
 
     def read(self, environment: Mapping[str, str]) -> T:
         text, source = self._text(environment)
+        if self.secret and (sample := _SAMPLE.search(text)):
+            raise SettingError(f"{source}: it still has the sample {sample[0]} in it; put your own in its place.")
         try:
             return self.parse(text)
         except ValueError as error:
@@ -54,11 +61,14 @@ class Setting(Generic[T]):
             raise SettingError(f"{self.name} and {self.name}_FILE are both set; set only one of them.")
         if path:
             try:
-                return Path(path).read_text(encoding="utf-8").strip(), f"{self.name}_FILE"
+                text = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise SettingError(
                     f"{self.name}_FILE: {path!r} cannot be read ({error}); name a readable file."
                 ) from None
+            if not text and not self.may_be_empty:
+                raise SettingError(f"{self.name}_FILE: the file {path!r} is empty; use {self.accepts}.")
+            return text, f"{self.name}_FILE"
         if direct:
             return direct, self.name
         if self.default is None:
@@ -149,6 +159,7 @@ ALL_NAMES = (
     "NOC_DATA", "NOC_MQTT_URL", "NOC_JOIN", "NOC_SITE", "NOC_HISTORY_URL", "NOC_SMTP_URL", "NOC_MAIL_FROM", "NOC_MAIL_TO",
     "NOC_MAIL_ZONE", "NOC_MAIL_TEMPLATES", "NOC_GROUP_WAIT_S",
     "NOC_HTTP_HOST", "NOC_HTTP_PORT", "NOC_ADMIN_PASSWORD", "NOC_PUBLIC_URL", "NOC_TRUSTED_PROXIES", "NOC_AUDIT_KEEP_DAYS",
+    "NOC_BROKER_FOLDER", "NOC_BROKER_USERS", "NOC_SITES_CONNECT_TO",
     "NOC_LISTEN", "NOC_TLS_CERT", "NOC_TLS_KEY", "NOC_LOG",
     "NOC_REPORT_TITLE", "NOC_REPORT_LOGO",
 )  # fmt: skip

@@ -101,6 +101,13 @@ def parser() -> argparse.ArgumentParser:
     secret = _add(known, "secrets", commands.secrets, "Write random passwords into files; those that are there stay.")
     secret.add_argument("folder", metavar="FOLDER")
     secret.add_argument("--site", type=_site, default="local", help="the site whose prober gets a password (local)")
+    secret.add_argument(
+        "--broker",
+        metavar="URL",
+        type=_broker,
+        default="mqtt://mosquitto:1883",
+        help="where the broker is (mqtt://mosquitto:1883, as in docker-compose.yml)",
+    )
 
     _add(known, "sbom", commands.sbom, "Print what this version is made of (CycloneDX), alone on standard output.")
     _add(known, "lock", commands.lock, "Rewrite requirements.lock from the pyproject.toml files; needs uv.")
@@ -122,6 +129,20 @@ def _site(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot name a site; use lower-case letters, digits and hyphens, and not the name of a service"
         ) from None
+
+
+def _broker(text: str) -> str:
+    from noc_bus.broker import Broker
+
+    try:
+        broker = Broker.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not accepted ({error}); use mqtt://host:1883 or mqtts://host:8883"
+        ) from None
+    if broker.user or broker.password:
+        raise argparse.ArgumentTypeError(f"{text!r} has a user in it; every service gets one of its own")
+    return text
 
 
 def _port(text: str) -> int:

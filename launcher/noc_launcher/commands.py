@@ -146,7 +146,7 @@ def doctor(arguments: Arguments) -> int:
 def secrets(arguments: Arguments) -> int:
     from noc_launcher import secret_files
 
-    made = secret_files.make(Path(arguments.folder), arguments.site)
+    made = secret_files.make(Path(arguments.folder), arguments.site, arguments.broker)
     print(f"new in {arguments.folder}: {', '.join(made) or 'nothing, all is there'}", file=sys.stderr)
     return 0
 

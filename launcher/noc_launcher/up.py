@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import http.client
-import json
 import secrets
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -29,6 +26,7 @@ from noc_launcher.services import SERVICES
 from noc_launcher.supervisor import Program, Supervisor, as_child
 from noc_prober.sockets import NoIcmp, open_all
 from noc_web.broker import names
+from noc_web.broker.preparing import NotPrepared, prepare_apart
 
 _PREPARE: Final[dict[BrokerKind, Callable[[Path, int, Listener | None], list[str]]]] = {
     "nats": nats.prepare,
@@ -108,16 +106,10 @@ def prepare_accounts(plan: Plan, passwords: Mapping[str, str]) -> None:
             names = plan.listener.names()
             arrangement["urls"] = [_url(plan, name) for name in names]
             order["certified"] = [] if plan.listener.given else names
-    done = subprocess.run(  # noqa: S603  # all words are ours
-        [sys.executable, "-P", "-m", "noc_web.broker", str(plan.folder)],
-        input=json.dumps(order),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CommandError(done.stderr.strip().rpartition("\n")[2], done.returncode)
+    try:
+        prepare_apart(plan.folder, order)
+    except NotPrepared as fault:
+        raise CommandError(str(fault), fault.code) from None
 
 
 def broker_program(plan: Plan, port: int) -> Program:

@@ -53,12 +53,12 @@ def test_a_second_run_changes_nothing_and_a_new_site_is_added(tmp_path: Path, no
     before = contents(folder)
     assert "nothing, all is there" in noc("secrets", str(folder)).stderr
     assert contents(folder) == before
-    assert noc("secrets", str(folder), "--site", "madrid").stderr.endswith(": mqtt_madrid_url, mosquitto.passwd\n")
+    assert noc("secrets", str(folder), "--site", "madrid").stderr.endswith(": mqtt_madrid_url, broker_users\n")
     after = contents(folder)
-    users = [line.partition(":")[0] for line in after["mosquitto.passwd"].splitlines()]
+    users = [line.partition(":")[0] for line in after["broker_users"].splitlines()]
     assert users == ["alerter", "local", "madrid", "reader", "recorder", "web"]
-    assert {name: text for name, text in after.items() if name in before and name != "mosquitto.passwd"} == {
-        name: text for name, text in before.items() if name != "mosquitto.passwd"
+    assert {name: text for name, text in after.items() if name in before and name != "broker_users"} == {
+        name: text for name, text in before.items() if name != "broker_users"
     }
 
 

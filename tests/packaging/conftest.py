@@ -23,7 +23,7 @@ def workshop(
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Mosquitto with the mosquitto.conf and the access control list that docker-compose.yml gives it."""
+    """Mosquitto with the settings and the accounts that docker-compose.yml gives it."""
     users = ("web", "recorder", "alerter", "reader", "local", "berlin", "lisbon")
     with Mosquitto(tmp_path / "broker", {user: f"{user}-password" for user in users}) as broker:
         yield broker

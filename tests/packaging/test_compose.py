@@ -20,6 +20,7 @@ import pytest
 from noc_bus.broker import Broker
 from noc_frame.settings import ALL_NAMES, Setting
 from noc_history import stores
+from noc_launcher import secret_files
 from noc_rules.mail_server import Smtp
 from tests.packaging import compose, dockerfiles
 from tests.packaging.repository import ROOT, SERVICES, project
@@ -55,9 +56,10 @@ def test_it_has_the_form_that_the_compose_specification_gives_it() -> None:
     assert not problems
 
 
-def test_it_runs_a_broker_a_database_and_the_four_services_and_grafana_when_asked_to() -> None:
+def test_it_runs_a_broker_a_database_and_the_four_services_and_more_when_asked_to() -> None:
     assert {name for name, one in ALL.items() if "profiles" not in one} == {"mosquitto", "influxdb", *SERVICES}
-    assert {name: one["profiles"] for name, one in ALL.items() if "profiles" in one} == {"grafana": ["grafana"]}
+    profiles = {name: one["profiles"] for name, one in ALL.items() if "profiles" in one}
+    assert profiles == {"grafana": ["grafana"], "sites": ["sites"]}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -90,7 +92,9 @@ def test_our_image_is_built_here_and_named_for_its_version(name: str) -> None:
 
 
 def test_only_what_people_look_at_is_published_and_that_on_this_machine_only() -> None:
-    assert {name for name, service in ALL.items() if "ports" in service} == {"web", "grafana"}
+    assert {name for name, service in ALL.items() if "ports" in service} == {"web", "grafana", "sites"}
+    # For other machines only, who asked for its profile; behind it everybody needs a key.
+    assert ALL["sites"]["ports"] == ["0.0.0.0:8883:8883"]
     assert ALL["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
     (port,) = ALL["web"]["ports"]
     host, _, inside = port.split(":")
@@ -103,11 +107,12 @@ def test_broker_and_database_have_no_way_out_and_each_other_way_out_has_one_user
     networks = compose.load()["networks"]
     users = {network: {name for name, one in ALL.items() if network in one["networks"]} for network in networks}
     assert users == {
-        "bus": {"mosquitto", *SERVICES},
+        "bus": {"mosquitto", "sites", *SERVICES},
         "store": {"influxdb", "recorder", "web", "grafana"},
         "probing": {"prober"},
         "mail": {"alerter"},
         "front": {"web"},
+        "sites": {"sites"},
         "dashboards": {"grafana"},
     }
     assert {name for name, network in networks.items() if network and network.get("internal")} == {"bus", "store"}
@@ -116,14 +121,16 @@ def test_broker_and_database_have_no_way_out_and_each_other_way_out_has_one_user
 @pytest.mark.parametrize("name", ALL)
 def test_what_a_container_waits_for_can_say_that_it_is_healthy(name: str) -> None:
     for other, wish in ALL[name].get("depends_on", {}).items():
-        assert wish == {"condition": "service_healthy"}
+        # The web service is healthy once it reaches the broker, which waits for its accounts.
+        assert wish == {"condition": "service_started" if name == "mosquitto" else "service_healthy"}
         assert ALL[other]["healthcheck"]["test"]
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_service_waits_for_the_broker_and_who_needs_history_for_the_database(name: str) -> None:
-    needs_history = any(setting.name == "NOC_HISTORY_URL" for setting in settings_of(name))
-    assert set(ALL[name]["depends_on"]) == {"mosquitto"} | ({"influxdb"} if needs_history else set())
+def test_a_service_waits_for_the_broker_which_waits_for_who_keeps_its_accounts(name: str) -> None:
+    also = {"recorder": {"influxdb"}}.get(name, set())
+    assert set(ALL[name].get("depends_on", {})) == (set() if name == "web" else {"mosquitto"} | also)
+    assert set(ALL["mosquitto"]["depends_on"]) == {"web"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -164,14 +171,12 @@ def test_a_container_is_given_the_secrets_it_reads_and_no_others(name: str) -> N
     if name == "grafana":
         text = (ROOT / "docs" / "grafana" / "datasource.yaml").read_text(encoding="utf-8")
         read |= set(re.findall(r"\$__file\{([^}]+)\}", text))
-    if name == "mosquitto":
-        read |= {word for word in broker_paths() if word.startswith(compose.SECRETS)}
-    assert read == {f"{compose.SECRETS}{secret}" for secret in service["secrets"]}
+    assert read == {f"{compose.SECRETS}{secret}" for secret in service.get("secrets", [])}
 
 
 def test_every_secret_is_used_and_described_at_the_top() -> None:
     declared = compose.load()["secrets"]
-    assert {secret for service in ALL.values() for secret in service["secrets"]} == set(declared)
+    assert {secret for service in ALL.values() for secret in service.get("secrets", [])} == set(declared)
     # The reader's is not for a container but for people.
     assert {file_of(secret) for secret in declared} | {"mqtt_reader_url"} == set(compose.promised_secrets())
 
@@ -191,6 +196,10 @@ def test_the_described_secrets_and_the_defaults_are_settings_that_the_service_ac
             secret = value.removeprefix(compose.SECRETS)
             (tmp_path / secret).write_text(example(file_of(secret)) + "\n", encoding="utf-8")
             environment[variable] = str(tmp_path / secret)
+    if "NOC_BROKER_FOLDER" in environment:
+        secret_files.make(tmp_path / "secrets", "local")
+        environment["NOC_BROKER_USERS_FILE"] = str(tmp_path / "secrets" / "broker_users")
+        environment["NOC_BROKER_FOLDER"] = str(tmp_path / "broker")
     environment["NOC_DATA"] = str(tmp_path)
     environment |= {
         variable: "noc@example.org" for variable in ("NOC_MAIL_FROM", "NOC_MAIL_TO") if variable in environment
@@ -207,7 +216,7 @@ def test_the_described_secrets_and_the_defaults_are_settings_that_the_service_ac
 def test_a_described_broker_address_leads_to_the_broker(secret: str) -> None:
     broker = Broker.parse(example(secret))
     assert broker.host == "mosquitto"
-    assert f"listener {broker.port}" in (ROOT / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
+    assert f"listener {broker.port}" in (ROOT / "deploy" / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_described_history_address_leads_to_the_bucket_that_the_database_makes() -> None:
@@ -231,15 +240,26 @@ def test_an_empty_mail_address_file_means_no_mail() -> None:
 
 
 def broker_paths() -> set[str]:
-    words = (ROOT / "mosquitto.conf").read_text(encoding="utf-8").split("\n")
+    words = (ROOT / "deploy" / "mosquitto.conf").read_text(encoding="utf-8").split("\n")
     return {word for line in words if not line.startswith("#") for word in line.split()[1:] if word.startswith("/")}
 
 
-def test_every_path_of_mosquitto_conf_is_mounted_into_its_container() -> None:
+def test_every_path_of_mosquitto_conf_and_of_its_start_is_mounted_into_its_container() -> None:
     service = ALL["mosquitto"]
+    _, script, accounts, own, config = service["command"]
     mounted = {mount["target"] for mount in service["volumes"]}
-    mounted |= {f"{compose.SECRETS}{secret}" for secret in service["secrets"]}
-    assert {path.rstrip("/") for path in broker_paths()} | {service["command"][-1]} == mounted
+    assert {script, accounts, config, "/mosquitto/data"} == mounted
+    assert broker_paths() == {f"{own}/mosquitto.users", f"{own}/mosquitto.acl", "/mosquitto/data/"}
+    assert any(one.startswith(f"{own}:") and "mode=0700,uid=1883" in one for one in service["tmpfs"])
+
+
+def test_the_web_service_writes_the_accounts_where_the_broker_of_its_group_reads_them() -> None:
+    (shared,) = [one for one in ALL["mosquitto"]["volumes"] if one["source"] == "broker"]
+    assert shared["read_only"] is True
+    assert shared["target"] == ALL["web"]["environment"]["NOC_BROKER_FOLDER"]
+    assert ALL["mosquitto"]["group_add"] == [ALL["web"]["user"].partition(":")[2]]
+    made = dockerfiles.stages("web")[-1].all("RUN")[0].text
+    assert f"--group noc --mode 0750 {shared['target']}" in made
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -253,13 +273,18 @@ def test_what_is_mounted_from_here_exists_and_is_read_only(name: str) -> None:
 
 
 def test_every_named_volume_is_declared_and_has_one_owner() -> None:
-    mounts = [mount["source"] for service in ALL.values() for mount in service["volumes"] if mount["type"] == "volume"]
+    mounts = [
+        mount["source"]
+        for service in ALL.values()
+        for mount in service["volumes"]
+        if mount["type"] == "volume" and not mount.get("read_only")
+    ]
     assert sorted(mounts) == sorted(compose.load()["volumes"])
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_keeps_its_files_in_a_volume(name: str) -> None:
-    (mount,) = ALL[name]["volumes"]
+    (mount,) = [one for one in ALL[name]["volumes"] if one["source"] != "broker"]
     stage = dockerfiles.stages(name)[-1]
     assert mount["target"] == ALL[name]["environment"]["NOC_DATA"] == stage.environment["NOC_DATA"]
     assert mount["target"] == stage.last("VOLUME").text

@@ -51,11 +51,14 @@ def settings(tmp_path: Path, broker: Mosquitto) -> dict[str, dict[str, str]]:
         user = "local" if service == "prober" else service
         environment = {**compose.services()[service]["environment"], "NOC_DATA": str(tmp_path / service)}
         secrets = {variable: value for variable, value in environment.items() if value.startswith(compose.SECRETS)}
-        for variable, value in secrets.items():
-            file = tmp_path / f"{service}-{Path(value).name}"
-            # Those with an empty file: SQLite instead of InfluxDB, no mail, a random first password.
-            file.write_text(broker.url(user) if variable == "NOC_MQTT_URL_FILE" else "", encoding="utf-8")
-            environment[variable] = str(file)
+        # Without the others: SQLite instead of InfluxDB, no mail, a random first password, a broker that is there.
+        given = {"NOC_MQTT_URL_FILE": broker.url(user), "NOC_SMTP_URL_FILE": ""}
+        for variable in secrets.keys() | ({"NOC_BROKER_FOLDER"} & environment.keys()):
+            environment.pop(variable)
+            if variable in secrets and variable in given:
+                file = tmp_path / f"{service}-{variable}"
+                file.write_text(given[variable], encoding="utf-8")
+                environment[variable] = str(file)
         found[service] = environment
     found["web"] |= {"NOC_HTTP_HOST": "127.0.0.1", "NOC_HTTP_PORT": str(free_port())}
     return found
@@ -124,10 +127,14 @@ def test_help_names_every_setting_and_version_the_version(workshop: Workshop, se
         ({"NOC_LOG": "loud"}, "NOC_LOG: 'loud' is not accepted; use debug, info, warning or error."),
         ({"NOC_MQTT_URL": "http://x:secret@y"}, "NOC_MQTT_URL: the value given is not accepted; use mqtt://"),
         ({"NOC_MQTT_URL_FILE": "/nowhere"}, "NOC_MQTT_URL_FILE: '/nowhere' cannot be read"),
-        ({"NOC_MQTT_URL_FILE": "/dev/null"}, "NOC_MQTT_URL_FILE: the value given is not accepted; use mqtt://"),
+        ({"NOC_MQTT_URL_FILE": "/dev/null"}, "NOC_MQTT_URL_FILE: the file '/dev/null' is empty; use mqtt://"),
+        (
+            {"NOC_MQTT_URL": "mqtt://web:PASSWORD@b"},
+            "NOC_MQTT_URL: it still has the sample PASSWORD in it; put your own",
+        ),
         ({"NOC_DATA": "/proc/nowhere"}, "NOC_DATA: '/proc/nowhere' is not accepted"),
     ],
-    ids=["log", "address", "missing secret", "empty secret", "folder"],
+    ids=["log", "address", "missing secret", "empty secret", "sample secret", "folder"],
 )
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_wrong_setting_is_one_sentence(

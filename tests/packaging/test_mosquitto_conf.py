@@ -1,4 +1,4 @@
-"""The mosquitto.conf and the access control list of docker-compose.yml, on a real Mosquitto."""
+"""The mosquitto.conf of docker-compose.yml and the rights that the web service gives, on a real Mosquitto."""
 
 from __future__ import annotations
 

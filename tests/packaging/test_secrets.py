@@ -1,4 +1,4 @@
-"""What `noc secrets` makes is what docker-compose.yml expects, and Mosquitto lets in whom it names."""
+"""What `noc secrets` makes is what docker-compose.yml expects, and its hashes fit its passwords."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import stat
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from noc_bus.broker import Broker
 from noc_launcher import secret_files
+from noc_web.broker.config import BROKER_USERS
 from tests.packaging import compose
-from tests.packaging.clients import Client
-from tests.parts.brokers import Mosquitto
 
 
 @pytest.fixture
@@ -44,13 +44,12 @@ def test_any_container_can_read_them_and_no_other_user_of_the_machine(folder: Pa
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o444}
 
 
-def test_mosquitto_lets_in_everybody_who_was_given_an_address(folder: Path, tmp_path: Path) -> None:
+def test_the_web_service_gets_hashes_of_everybody_s_password_and_of_those_alone(folder: Path) -> None:
     urls = [Broker.parse(file.read_text().strip()) for file in folder.glob("mqtt_*_url")]
-    passwords = {str(url.user): str(url.password) for url in urls}
-    assert set(passwords) == {"web", "recorder", "alerter", "reader", "berlin"}
-    with Mosquitto(tmp_path / "broker", passwords, users=folder / "mosquitto.passwd") as broker:
-        for user in passwords:
-            with Client(broker, user) as client:
-                assert client.refused is None
-            with Client(broker, user, password=passwords["web" if user != "web" else "reader"]) as client:
-                assert client.refused == "Not authorized"
+    users = BROKER_USERS.read({"NOC_BROKER_USERS_FILE": str(folder / "broker_users")})
+    assert set(users) == {url.user for url in urls} == {"web", "recorder", "alerter", "reader", "berlin"}
+    for url in urls:
+        assert url.user
+        assert url.password
+        assert bcrypt.checkpw(url.password.encode(), users[url.user].nats.encode())
+        assert url.password not in (folder / "broker_users").read_text()

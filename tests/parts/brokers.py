@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final, Self
 
 import pytest
 
-from noc_bus.render import acl, mosquitto
+from noc_bus.render import mosquitto
 from noc_web.broker import names
 from noc_web.broker.__main__ import prepare
 from noc_web.broker.accounts import Arrangement
@@ -67,22 +66,10 @@ class Broker:
 
 
 class Mosquitto(Broker):
-    """With passwords it is the broker of docker-compose.yml: the rendered settings, with places of a test's."""
+    """With passwords it is the broker of docker-compose.yml: its settings and accounts, with places of a test's."""
 
     is_durable = True
     """Without passwords; False: what it retains is saved only when it stops, as by default, which is much faster."""
-
-    def __init__(
-        self,
-        folder: Path,
-        passwords: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
-        *,
-        users: Path | None = None,
-    ) -> None:
-        """`users`: a password file to use as it is; else one is made of `passwords`."""
-        super().__init__(folder, passwords, host)
-        self._users = users
 
     def _command(self) -> list[str | Path]:
         program = shutil.which("mosquitto")
@@ -92,14 +79,13 @@ class Mosquitto(Broker):
         user = getpass.getuser()
         config = self.folder / "mosquitto.conf"
         if self.passwords:
-            store, rights = self.folder / "stored", self.folder / "acl"
+            store = self.folder / "stored"
             store.mkdir(exist_ok=True)
-            rights.write_text(acl.render())
-            rights.chmod(0o600)
+            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
             places = mosquitto.Places(
                 listener=f"{self.port} {self.host}",
-                users=str(self._users or self._password_file()),
-                acl=str(rights),
+                users=str(self.folder / names.MOSQUITTO_USERS),
+                acl=str(self.folder / names.MOSQUITTO_ACL),
                 store=str(store),
             )
             config.write_text(mosquitto.render(places, user=user))
@@ -111,13 +97,6 @@ class Mosquitto(Broker):
                 lines += ["autosave_interval 1", "autosave_on_changes true"]
             config.write_text("\n".join(lines) + "\n")
         return [program, "-c", config]
-
-    def _password_file(self) -> Path:
-        users = self.folder / "users"
-        users.write_text("".join(f"{user}:{password}\n" for user, password in self.passwords.items()))
-        users.chmod(0o600)
-        subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
-        return users
 
 
 class Nats(Broker):

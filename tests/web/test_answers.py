@@ -53,7 +53,7 @@ from noc_bus.time import Time
 from noc_history.store import Batch
 from noc_web.api import ROUTES, openapi
 from noc_web.api.route import ROOT, Route, Text
-from noc_web.broker.accounts import Arrangement
+from noc_web.broker.accounts import Arrangement, Hashes
 from noc_web.calendars import Calendars, StoredCalendar
 from noc_web.json import plain
 from tests.web.conftest import Service
@@ -179,7 +179,7 @@ def furnished(shared_service: Service) -> Service:
     """A service with something of everything."""
     service, now = shared_service, Time.now()
     catalog = service.catalog
-    service.broker_accounts.arrange(Arrangement(urls=("wss://192.0.2.9:8883",)), {"local": "a secret"})
+    service.broker_accounts.arrange(Arrangement(urls=("wss://192.0.2.9:8883",)), {"local": Hashes("a", "b")})
     service.broker_accounts.new_site_key("here")
     catalog.put_group("core", {"tags": ["core"]}, "test")
     catalog.put_group("old", {}, "test")

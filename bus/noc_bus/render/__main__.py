@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from noc_bus.render import acl, asyncapi, browser, mosquitto, nats
+from noc_bus.render import asyncapi, browser, mosquitto, nats
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -25,8 +25,7 @@ def rendered() -> dict[str, str]:
     header = "# Rendered from noc_bus by `python -m noc_bus.render`; do not edit.\n"
     return {
         "bus/rendered/asyncapi.yaml": header + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120),
-        "bus/rendered/mosquitto.acl": acl.render(),
-        "mosquitto.conf": mosquitto.render(),
+        "deploy/mosquitto.conf": mosquitto.render(),
         "bus/rendered/nats-permissions.json": json.dumps(nats.table(), indent=2) + "\n",
         "services/web/noc_web/static/js/messages.d.ts": browser.render(),
     }

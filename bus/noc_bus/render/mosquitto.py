@@ -80,12 +80,12 @@ class SitesListener:
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are on the machine it runs on. The defaults are those of docker-compose.yml."""
+    """Where things are on the machine it runs on. The defaults are those of docker-compose.yml and deploy/mosquitto.sh."""
 
     listener: str = "1883"
     """A port, or a port and an address."""
-    users: str = "/run/secrets/mosquitto.passwd"
-    acl: str = "/mosquitto/config/mosquitto.acl"
+    users: str = "/run/mosquitto/mosquitto.users"
+    acl: str = "/run/mosquitto/mosquitto.acl"
     store: str = "/mosquitto/data"
     sites: SitesListener | None = None
 

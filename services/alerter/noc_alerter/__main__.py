@@ -33,6 +33,8 @@ from noc_frame.settings import SettingError
 from noc_frame.sqlite import DatabaseFault
 
 _TICK_S: Final = 0.2
+_ILL_WITH: Final = ("ledger-fault", "outbox-fault", "mail-refused")
+"""The codes of its trouble with which it keeps no incident, or tells nobody."""
 
 
 def run(config: Config, stop: threading.Event) -> None:
@@ -126,7 +128,7 @@ def _renew(lease: Lease) -> None:
 
 
 def health(config: Config) -> int:
-    return service_health("alerter", config.broker)
+    return service_health("alerter", config.broker, ill_with=_ILL_WITH)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

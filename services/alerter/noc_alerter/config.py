@@ -19,6 +19,7 @@ SMTP_URL = Setting(
     "the mail server; STARTTLS is required unless the host is this machine or starttls=0; empty: as in Settings",
     default="",
     secret=True,
+    may_be_empty=True,
 )
 MAIL_FROM = Setting(
     "NOC_MAIL_FROM", parse_sender, "one mail address", "the sender of the mails; empty: as in Settings", default=""

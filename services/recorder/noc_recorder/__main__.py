@@ -65,7 +65,7 @@ def run(config: Config, stop: threading.Event) -> None:
 
 def health(config: Config) -> int:
     # What it cannot store is why it is there.
-    return presence.service_health("recorder", config.broker, is_ill_with_trouble=True)
+    return presence.service_health("recorder", config.broker, ill_with=(None,))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -307,7 +307,7 @@ def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:
 
 def _how(key: SiteKey) -> str:
     if key.is_own:
-        return "on this machine"
+        return "of this NOC itself"
     if key.disabled:
         return "disabled"
     if key.used_at is not None:

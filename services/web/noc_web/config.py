@@ -10,6 +10,8 @@ from noc_bus.broker import MQTT_URL, Broker
 from noc_frame.settings import DATA, LOG, PUBLIC_URL, Setting
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 from noc_web.auth.client import Network, parse_networks
+from noc_web.broker.config import SETTINGS as BROKER_SETTINGS
+from noc_web.broker.config import BrokerConfig
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 128
@@ -117,6 +119,7 @@ SETTINGS = (
     AUDIT_KEEP_DAYS,
     REPORT_TITLE,
     REPORT_LOGO,
+    *BROKER_SETTINGS,
     LOG,
 )
 
@@ -135,6 +138,7 @@ class Config:
     report_title: str
     report_logo: Picture | None
     log: str
+    accounts: BrokerConfig = field(default_factory=BrokerConfig)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Config:
@@ -153,6 +157,7 @@ class Config:
             report_title=REPORT_TITLE.read(environment),
             report_logo=REPORT_LOGO.read(environment),
             log=LOG.read(environment),
+            accounts=BrokerConfig.read(environment),
         )
 
     @property

@@ -20,30 +20,46 @@ import msgspec
 from noc_bus.time import Time
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import SettingError
-from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes, hashes_of
 from noc_web.broker.authority import LISTENER_FILES, TLS_CERTIFICATE, AuthorityFault, certify, valid_until
-from noc_web.broker.files import BrokerFiles, tell_broker
+from noc_web.broker.files import BrokerFiles
+from noc_web.broker.folder import content, tell_broker
 from noc_web.database.opening import Database
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """`own`: the secrets of this NOC's own processes by user. `certified`: names and addresses of a listener that is
+    """`own`: the secrets of this NOC's own processes by user, `hashed`: what is known of others of them. `certified`: names and addresses of a listener that is
     to get a certificate of the NOC's own; none: it has another one, or there is no listener."""
 
     arrangement: Arrangement
-    own: dict[str, str]
+    own: dict[str, str] = {}
+    hashed: dict[str, Hashes] = {}
     certified: list[str] = []
 
 
-def prepare(data: Path, arrangement: Arrangement, own: Mapping[str, str], certified: Sequence[str] = ()) -> None:
+def prepare(
+    data: Path,
+    arrangement: Arrangement,
+    own: Mapping[str, str],
+    certified: Sequence[str] = (),
+    hashed: Mapping[str, Hashes] | None = None,
+) -> None:
     """Raises SettingError, DatabaseFault, AuthorityFault, OSError."""
+    folder = Path(arrangement.folder)
+    before = _listener(folder)
     if certified:
-        listener = certify(data, Path(arrangement.folder), certified)
+        listener = certify(data, folder, certified)
         arrangement = replace(arrangement, authority=listener.authority)
+    elif arrangement.folder:
+        # It would be taken for one that is still to listen.
+        for name in LISTENER_FILES:
+            (folder / name).unlink(missing_ok=True)
     with closing(Database(data)) as database:
         accounts = BrokerAccounts(database)
-        accounts.arrange(arrangement, own)
+        accounts.arrange(arrangement, {user: hashes_of(secret) for user, secret in own.items()} | dict(hashed or {}))
         BrokerFiles(accounts).write()
+    if _listener(folder) != before:
+        tell_broker(folder)
 
 
 def renew(data: Path, given: str = "") -> Time | None:
@@ -60,22 +76,23 @@ def renew(data: Path, given: str = "") -> Time | None:
     if not arrangement.authority:
         return valid_until(Path(given)) if given else None
     hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
-    before = [_content(folder / name) for name in LISTENER_FILES]
+    before = _listener(folder)
     certify(data, folder, hosts)
-    if [_content(folder / name) for name in LISTENER_FILES] != before:
+    if _listener(folder) != before:
         tell_broker(folder)
     return valid_until(folder / LISTENER_FILES[0])
 
 
-def _content(file: Path) -> bytes:
-    return file.read_bytes() if file.exists() else b""
+def _listener(folder: Path) -> list[str | None]:
+    """The content of what the listener for sites has there."""
+    return [content(folder / name) for name in LISTENER_FILES]
 
 
 def main(argv: Sequence[str]) -> int:
     if argv[0] == "--renew":
         return _told(lambda: _say(renew(Path(argv[1]), TLS_CERTIFICATE.read(os.environ))))
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified))
+    return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified, order.hashed))
 
 
 def _say(until: Time | None) -> None:

@@ -51,11 +51,18 @@ class Arrangement:
     authority: bytes = b""
 
 
+class Hashes(msgspec.Struct, frozen=True):
+    """What the two kinds of brokers compare a secret with."""
+
+    mosquitto: str
+    nats: str
+
+
 class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a site's key. It is shown once, in the token that carries it."""
 
     site: str
-    is_own: Annotated[bool, Meta(description="true: this NOC starts the prober itself, with another key each time")]
+    is_own: Annotated[bool, Meta(description="true: its prober and its key belong to this NOC itself")]
     created_at: Time
     expires_at: Annotated[Time | None, Meta(description="when it is worth nothing unless it is used before")]
     used_at: Annotated[Time | None, Meta(description="when the site connected with it first; null: not yet")]
@@ -69,8 +76,8 @@ class BrokerAccounts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def arrange(self, arrangement: Arrangement, own: Mapping[str, str]) -> None:
-        """Before a broker starts: where it reads its accounts, and the secrets of this NOC's own processes by user.
+    def arrange(self, arrangement: Arrangement, own: Mapping[str, Hashes]) -> None:
+        """Before a broker starts: where it reads its accounts, and how it knows this NOC's own processes, by user.
 
         A user that is no service and no reader is a site. Own users of an earlier start lose their accounts.
         """
@@ -86,8 +93,8 @@ class BrokerAccounts:
                 ),
             )
             connection.execute("DELETE FROM broker_account WHERE is_own")
-            for user, secret in own.items():
-                _put(connection, user, role_of(user), _EVERYTHING if user == READER else (), secret, is_own=True)
+            for user, hashes in own.items():
+                _put(connection, user, role_of(user), _EVERYTHING if user == READER else (), hashes, is_own=True)
             _count(connection)
 
     def arrangement(self) -> Arrangement:
@@ -101,13 +108,13 @@ class BrokerAccounts:
     def new_site_key(self, site: str) -> tuple[str, Time]:
         """Another secret for a site, which makes an earlier one worthless, and when it expires unless it is used.
 
-        Raises ProblemError 409 for a name that is a reader's, or that of a site whose prober this NOC starts itself.
+        Raises ProblemError 409 for a name that is a reader's, or that of a site whose prober is this NOC's own.
         """
         secret, now = secrets.token_urlsafe(32), Time.now()
         expires_at = Time(now + _UNUSED_MS)
         with self._database.begin() as connection:
             _check_is_a_site_of_others(connection, site)
-            _put(connection, site, "site", (), secret, is_own=False)
+            _put(connection, site, "site", (), hashes_of(secret), is_own=False)
             connection.execute("UPDATE broker_account SET expires_at = ? WHERE user = ?", (int(expires_at), site))
             rows.note_site(connection, site)
             _count(connection)
@@ -126,7 +133,7 @@ class BrokerAccounts:
         return was_disabled
 
     def remove_site(self, site: str) -> bool:
-        """Take a site's key away; whether it had one. That of a prober which this NOC starts itself stays."""
+        """Take a site's key away; whether it had one. That of this NOC's own prober stays."""
         gone = "DELETE FROM broker_account WHERE user = ? AND role = 'site' AND NOT is_own"
         with self._database.begin() as connection:
             had_one = connection.execute(gone, (site,)).rowcount > 0
@@ -180,7 +187,7 @@ class BrokerAccounts:
             if connection.execute("SELECT 1 FROM broker_account WHERE user = ?", (user,)).fetchone():
                 sentence = f"An account {user!r} exists already; choose another name or remove that one."
                 raise ProblemError(409, sentence, code=ProblemCode.EXISTS)
-            _put(connection, user, "reader", reads, secret, is_own=False)
+            _put(connection, user, "reader", reads, hashes_of(secret), is_own=False)
             _count(connection)
         return secret
 
@@ -223,6 +230,13 @@ class BrokerAccounts:
         return revision, expired
 
 
+def hashes_of(secret: str) -> Hashes:
+    # Only who makes a secret needs it: a service that runs does not hold it in memory.
+    import bcrypt
+
+    return Hashes(mosquitto.hashed(secret), bcrypt.hashpw(secret.encode(), bcrypt.gensalt(_BCRYPT_ROUNDS)).decode())
+
+
 def role_of(user: str) -> AccountRole:
     """A service's name is its role; everybody else but the reader is a site."""
     match user:
@@ -254,7 +268,7 @@ def _check_is_a_site_of_others(connection: sqlite3.Connection, site: str) -> Non
     if found is not None and found[0] != "site":
         raise ProblemError(409, f"{site} is the name of another account of the broker.", code=ProblemCode.EXISTS)
     if found is not None and found[1]:
-        sentence = f"The prober of {site} runs on this machine, and gets another key at each start of NOC."
+        sentence = f"The prober of {site} belongs to this NOC, which gives it its key itself."
         raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
 
 
@@ -266,16 +280,10 @@ def _check_has_key(connection: sqlite3.Connection, site: str) -> None:
 
 
 def _put(
-    connection: sqlite3.Connection, user: str, role: AccountRole, reads: Sequence[str], secret: str, *, is_own: bool
+    connection: sqlite3.Connection, user: str, role: AccountRole, reads: Sequence[str], hashes: Hashes, *, is_own: bool
 ) -> None:
-    # Only who makes a secret needs it: a service that runs does not hold it in memory.
-    import bcrypt
-
-    hashes = (
-        mosquitto.hashed(secret),
-        bcrypt.hashpw(secret.encode(), bcrypt.gensalt(_BCRYPT_ROUNDS)).decode(),
-    )
-    connection.execute(_PUT, (user, role, json.dumps(reads), *hashes, is_own, int(Time.now())))
+    values = (user, role, json.dumps(reads), hashes.mosquitto, hashes.nats, is_own, int(Time.now()))
+    connection.execute(_PUT, values)
 
 
 def _count(connection: sqlite3.Connection) -> None:

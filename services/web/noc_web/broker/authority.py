@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from noc_bus.time import Time
 from noc_frame.files import write_private
 from noc_frame.settings import Setting
+from noc_web.broker.folder import put
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -158,8 +159,8 @@ def _sign(
         .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(signing, hashes.SHA256())
     )
-    write_private(listener.key, _pem(key))
-    write_private(listener.certificate, made.public_bytes(serialization.Encoding.PEM).decode())
+    put(listener.key, _pem(key))
+    put(listener.certificate, made.public_bytes(serialization.Encoding.PEM).decode())
 
 
 def _general_names(names: Sequence[str]) -> list[Any]:

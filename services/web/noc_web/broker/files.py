@@ -10,9 +10,9 @@ from typing import Final
 from noc_bus.render import accounts as render
 from noc_bus.time import Time
 from noc_frame import log
-from noc_frame.files import write_private
 from noc_web.broker import names
 from noc_web.broker.accounts import BrokerAccounts
+from noc_web.broker.folder import content, put, tell_broker
 from noc_web.problem import ProblemCode, ProblemError
 
 _LOCK: Final = ".accounts.lock"
@@ -75,20 +75,8 @@ class BrokerFiles:
                 names.MOSQUITTO_USERS: render.mosquitto_users(accounts),
                 names.MOSQUITTO_ACL: render.mosquitto_acl(accounts, root, anonymous_read=anonymous_read),
             }
-            changed = [name for name, text in rendered.items() if _read(folder / name) != text]
+            changed = [name for name, text in rendered.items() if content(folder / name) != text]
             for name in changed:
-                write_private(folder / name, rendered[name])
+                put(folder / name, rendered[name])
             if changed:
                 tell_broker(folder)
-
-
-def tell_broker(folder: Path) -> None:
-    """Have it read again what is in the folder."""
-    write_private(folder / names.REVISION, f"{int(Time.now())}\n")
-
-
-def _read(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError:
-        return None

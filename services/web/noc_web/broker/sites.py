@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,11 @@ from noc_bus.broker import Broker
 from noc_bus.join import Join
 from noc_bus.time import Time
 from noc_web.broker.accounts import Arrangement, BrokerAccounts, SiteKey
+from noc_web.broker.addresses import host_and_port
 from noc_web.broker.files import BrokerFiles
 from noc_web.catalog.catalog import Catalog
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
-_ADDRESS: Final = re.compile(
-    r"(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
-)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -112,8 +109,8 @@ def _urls(arrangement: Arrangement, way: Way) -> list[str]:
     """Where the site is to connect, best first. Raises ProblemError 409, 422."""
     if not arrangement.urls:
         sentence = (
-            "The broker listens on this machine only: start NOC with --listen ADDRESS (or NOC_LISTEN), "
-            "0.0.0.0 for all addresses of this machine."
+            "The broker does not listen for sites: start NOC with --listen ADDRESS (or NOC_LISTEN), 0.0.0.0 for all "
+            "addresses of this machine; with Compose or a broker of your own, set NOC_SITES_CONNECT_TO."
         )
         raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
     first = urlsplit(arrangement.urls[0])
@@ -126,7 +123,7 @@ def _urls(arrangement: Arrangement, way: Way) -> list[str]:
 def _through(address: str, scheme: str) -> str:
     """Raises ProblemError 409, 422."""
     if scheme != "wss":
-        sentence = "Only the bundled broker speaks MQTT over WebSocket: start NOC without --broker mosquitto."
+        sentence = "Only the broker that `noc up` brings along speaks MQTT over WebSocket; this one is another."
         raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
     url = f"wss://{address.removeprefix('https://')}"
     if not address.startswith("https://") or not _is_proxy(url):
@@ -147,17 +144,11 @@ def _is_proxy(url: str) -> bool:
 
 def _host_and_port(address: str, usual_port: int | None) -> str:
     """Raises ProblemError 422."""
-    found = _ADDRESS.fullmatch(address)
     try:
-        if found:
-            text = f"{found['host']}:{found['port'] or usual_port}"
-        else:
-            text = f"[{ipaddress.IPv6Address(address)}]:{usual_port}"
-        Broker.parse(f"mqtts://{text}")
+        return host_and_port(address, usual_port)
     except ValueError:
         sentence = (
             f"address: {address[:80]!r} is not accepted; use a host name or an IP address, with :PORT where it differs "
             f"from {usual_port}."
         )
         raise invalid([FieldError("addresses", sentence)]) from None
-    return text

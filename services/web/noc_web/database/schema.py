@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS place (
 """
 
 # `broker_account`: who may connect to the broker. Of its secret there are only the hashes that the two brokers
-# compare with. `is_own`: a process of this NOC's own, which gets another secret at each start. `used_at`: null
+# compare with. `is_own`: a process of this NOC's own, which this NOC gives its secret itself. `used_at`: null
 # until a site has connected with it; `expires_at`: when it is worth nothing, unless it was used before.
 # `broker`: one row. Where the accounts are rendered to (`folder`, empty: nowhere), how (`root`, `anonymous_read`),
 # and where sites reach the broker (`urls`, a JSON list), by a certificate of whom (`authority`, DER; empty: of one

@@ -66,7 +66,7 @@ export function SiteKeys() {
 
 /** @param {any} key */
 function state(key) {
-  if (key.is_own) return "its prober runs on this machine";
+  if (key.is_own) return "of this NOC itself";
   if (key.disabled) return "disabled";
   if (key.used_at) return "in use";
   if (Date.parse(key.expires_at) < Date.now()) return "expired";
