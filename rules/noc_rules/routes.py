@@ -129,6 +129,56 @@ def described(change: RouteChange, names: Mapping[str, str] | None = None) -> st
     return f"{change.site}: hop {first.ttl} is {now} (was {was}){others}"
 
 
+def broken_off(trace: Trace) -> str:
+    """Where a path ended that did not reach its target, beside the last one that did, in a sentence for people."""
+    found = routers_at(trace.hops)
+    end = max(found, default=0)
+    names = {one.address: one.name for hop in trace.hops for one in routers_of(hop) if one.name}
+    known = trace.last_good
+    if known is not None:
+        names |= {one.address: one.name for hop in known.hops for one in routers_of(hop) if one.name}
+    where = f"breaks off after hop {end}, {_called(found[end], names)}" if end else "breaks off at once"
+    sentence = f"{trace.site}: the path {where}"
+    if known is None or known.address != trace.address:
+        return sentence
+    for one in changed_hops(known.hops, trace.hops):
+        now = "" if one.ttl == end else f"is {_called(one.after, names)} and "
+        return f"{sentence}; hop {one.ttl} {now}was {_called(one.before, names)}"
+    before = routers_at(known.hops)
+    following = min((ttl for ttl in before if ttl > end), default=None)
+    return sentence if following is None else f"{sentence}; hop {following} was {_called(before[following], names)}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Paths of one site to a target in trouble. `broken`: that of the outage; None: the site reaches it.
+
+    `good`: the last whole one from before the trouble's end; None: none is stored.
+    """
+
+    site: str
+    broken: Trace | None
+    good: Trace | None
+
+
+def evidence(traces: Iterable[Trace], start: int, end: int) -> list[Evidence]:
+    """Of the stored traces to one target, what they say of an outage from `start` to `end`, sites that fail first."""
+    by_site: dict[str, list[Trace]] = {}
+    for one in sorted(traces, key=lambda one: one.at):
+        if one.at <= end:
+            by_site.setdefault(one.site, []).append(one)
+    found = []
+    for site, some in by_site.items():
+        broken = [one for one in some if one.at >= start and not one.reached]
+        good = [one for one in some if one.reached and (not broken or one.at < broken[-1].at)]
+        found.append(Evidence(site, broken[-1] if broken else None, good[-1] if good else None))
+    return sorted(found, key=lambda one: (one.broken is None, one.site))
+
+
+def _called(addresses: Iterable[str], names: Mapping[str, str]) -> str:
+    return ", ".join(f"{names[one]} ({one})" if one in names else one for one in sorted(addresses))
+
+
 def _together(hops: Sequence[Hop]) -> Hop:
     routers: dict[str, Router] = {}
     for hop in hops:

@@ -12,8 +12,19 @@ import pytest
 from msgspec.structs import replace
 
 from noc_alerter.notify.smtp import NotDelivered
-from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, PROBERS, SERVICES, STATES, VERDICTS
-from noc_bus.messages import Acknowledgement, Incident, ServicePresence, SiteState, State, Summary, Target
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, PROBERS, SERVICES, STATES, TRACES, VERDICTS
+from noc_bus.messages import (
+    Acknowledgement,
+    GoodPath,
+    Hop,
+    Incident,
+    ServicePresence,
+    SiteState,
+    State,
+    Summary,
+    Target,
+    Trace,
+)
 from noc_bus.presence import presence
 from noc_bus.time import Time
 from tests.alerter.conftest import OPS, T0, Rig, part
@@ -46,6 +57,24 @@ def test_down_by_majority_opens_one_incident_and_sends_one_mail(rig: Rig) -> Non
     assert rig.subjects == ["[DOWN] Router (north, south) since 12:00"]
     assert [event.target for event in rig.told("target-went-down")] == ["router"]
     assert len(rig.told("incident-opened")) == 1
+
+
+def test_a_mail_says_where_the_path_broke_off_and_what_came_after_that_before(rig: Rig) -> None:
+    hops = [Hop(ttl=1, address="10.0.0.1", name="edge.test"), Hop(ttl=2, address="10.0.0.2")]
+    broken = Trace(
+        site="north", target="router", address="192.0.2.1", at=Time(rig.now + 3000), reached=False, hops=hops[:1],
+        last_good=GoodPath(at=T0, address="192.0.2.1", hops=hops),
+    )  # fmt: skip
+    rig.others.publish(TRACES, replace(broken, site="south", at=Time(T0 - 60_000)))
+    rig.others.publish(TRACES, broken)
+    go_down(rig, "north", "south")
+    rig.stays(30)
+    come_up(rig)
+    opened, resolved = rig.mails
+    line = "north: the path breaks off after hop 1, edge.test (10.0.0.1); hop 2 was 10.0.0.2"
+    assert line in part(opened, "plain")
+    assert "south: the path" not in part(opened, "plain"), "that was another outage"
+    assert "the path" not in part(resolved, "plain")
 
 
 def test_the_mail_of_the_recovery_is_in_the_same_thread_and_closes_the_incident(rig: Rig) -> None:

@@ -5,10 +5,23 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from noc_bus.messages import GoodPath, Hop, Router, Trace
 from noc_bus.time import DAY_MS, Time
-from noc_rules.routes import HopChange, changed_hops, described, is_news, merged, route_changes, routers_at, same_route
+from noc_rules.routes import (
+    Evidence,
+    HopChange,
+    broken_off,
+    changed_hops,
+    described,
+    evidence,
+    is_news,
+    merged,
+    route_changes,
+    routers_at,
+    same_route,
+)
 
 T0 = Time.parse("2026-11-24T12:00:00.000Z")
 TARGET = "192.0.2.1"
@@ -98,6 +111,34 @@ def test_changes_are_those_between_whole_paths_of_one_site() -> None:
     (longer,) = route_changes([trace("a * T"), trace("a T", 1)])
     assert longer.hops == (HopChange(2, (), (TARGET,)),)
     assert described(longer) == "here: hop 2 is 192.0.2.1 (was silent)"
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "sentence"),
+    [
+        pytest.param("a b", None, "here: the path breaks off after hop 2, b", id="nothing known before"),
+        pytest.param("a b *", "a b c T", "here: the path breaks off after hop 2, b; hop 3 was c", id="the next hop"),
+        pytest.param("a x", "a b c T", "here: the path breaks off after hop 2, x; hop 2 was b", id="elsewhere"),
+        pytest.param("a x c", "a b c T", "here: the path breaks off after hop 3, c; hop 2 is x and was b", id="before that"),
+        pytest.param("* *", "a T", "here: the path breaks off at once; hop 1 was a", id="at our own door"),
+        pytest.param("a", "b|a c|d T", "here: the path breaks off after hop 1, a; hop 2 was c, d", id="load is shared"),
+    ],
+)  # fmt: skip
+def test_where_a_path_broke_off_is_said(path: str, good: str | None, sentence: str) -> None:
+    last = None if good is None else GoodPath(at=T0, address=TARGET, hops=hops(good))
+    assert broken_off(replace(trace(path, 1), last_good=last)) == sentence
+
+
+def test_what_traces_say_of_an_outage() -> None:
+    old, whole, elsewhere = trace("a b T", 0), trace("a c T", 1), trace("x T", 1, site="there")
+    broken = trace("a", 2)
+    former, later = trace("a", 0.5), trace("a b T", 3)
+    stored = [later, old, whole, broken, elsewhere, former]
+    assert evidence(stored, broken.at - 60_000, broken.at + 60_000) == [
+        Evidence("here", broken, whole),
+        Evidence("there", None, elsewhere),
+    ]
+    assert evidence(stored, later.at - 60_000, later.at + 60_000)[0] == Evidence("here", None, later)
 
 
 def test_traces_put_together_have_all_routers_and_the_bus_takes_them() -> None:

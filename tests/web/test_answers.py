@@ -102,6 +102,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /incidents": ("incidents", None),
     "GET /incidents/{incident}": ("incidents/i-1", None),
     "GET /incidents/{incident}/members": ("incidents/i-1/members?limit=5", None),
+    "GET /incidents/{incident}/paths": ("incidents/i-1/paths", None),
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
     "GET /maintenances": ("maintenances", None),

@@ -57,6 +57,7 @@ MAY: Final = {
     "GET /incidents": VIEWER,
     "GET /incidents/{incident}": VIEWER,
     "GET /incidents/{incident}/members": VIEWER,
+    "GET /incidents/{incident}/paths": VIEWER,
     "POST /incidents/{incident}/acknowledge": OPERATOR,
     "DELETE /incidents/{incident}/acknowledge": OPERATOR,
     "GET /maintenances": VIEWER,

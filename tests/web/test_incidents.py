@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES, INCIDENTS, SERVICES
 from noc_bus.messages import IncidentAnswer, IncidentQuery, Member, SentMail, ServicePresence, TimelineEntry
 from noc_bus.time import Time
+from noc_history.store import Batch
 from tests.web.conftest import Service
-from tests.web.facts import incident
+from tests.web.facts import incident, trace
 
 NOW = Time.now()
 MEMBERS = [Member(target=f"t{number}", name=f"T{number}", joined_at=NOW) for number in range(450)]
@@ -51,6 +54,26 @@ def test_all_members_of_an_incident_are_told_in_pages_and_its_timeline_and_mails
     for path in ("incidents/i-2", "incidents/i-2/members", "incidents/No%20slug"):
         assert viewer.get(path, status=404)["code"] == "not-found"
     assert viewer.get("incidents/i-1/members?limit=201", status=422)["errors"]
+
+
+def test_the_paths_of_an_outage_are_beside_the_last_whole_one(service: Service) -> None:
+    opened = incident("i-1", "a", opened_at=Time(NOW - 600_000), resolved_at=NOW)
+    service.others.publish(INCIDENTS, replace(opened, resolved_at=None))
+    traces = [
+        trace("a", NOW - 9_000_000, "10.1.0.1"),
+        trace("a", NOW - 500_000, "10.1.0.2", reached=False),
+        trace("a", NOW - 9_000_000, "10.1.0.3", site="there"),
+    ]
+    service.store.write(Batch(traces=traces))
+    service.follow()
+    found = service.by("viewer").get("incidents/i-1/paths")
+    assert found["target"] == "a"
+    here, there = found["sites"]
+    assert here["text"] == (
+        "here: the path breaks off after hop 1, 10.1.0.2.example (10.1.0.2); hop 1 was 10.1.0.1.example (10.1.0.1)"
+    )
+    assert (here["broken"]["reached"], here["good"]["at"]) == (False, str(traces[0].at))
+    assert (there["broken"], there["good"]["site"], there["text"]) == (None, "there", None)
 
 
 def test_without_the_alerter_there_is_what_the_bus_says_of_an_open_one(service: Service) -> None:

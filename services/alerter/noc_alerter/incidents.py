@@ -8,6 +8,7 @@ from typing import Final
 
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
+from noc_alerter.paths import Paths
 from noc_bus.bus import Bus
 from noc_bus.channels import EVENTS, INCIDENTS
 from noc_bus.messages import Event, Incident, Target
@@ -42,6 +43,7 @@ class Incidents:
         self._recipients = recipients
         self._notices = Notices(recipients, ledger, target)
         self._target = target
+        self._paths = Paths(bus)
         self._log = log.get("noc.alerter")
         self._board = Board()
         self._unkept_s = 0.0
@@ -147,10 +149,13 @@ class Incidents:
 
     def _written(self, case: Case, tellings: Iterable[Telling], now: Time) -> tuple[Letter, ...]:
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
+        broken_off = self._paths.of(case.incident) if case.incident.resolved_at is None else []
         written = [
             replace(one, transition=telling.transition(one.recipient, now))
             for telling in tellings
-            for one in letter.letters(case, telling.notice, telling.recipients, head.note if head else "", now)
+            for one in letter.letters(
+                case, telling.notice, telling.recipients, head.note if head else "", now, broken_off
+            )
         ]
         return tuple(
             replace(one, not_before=self._recipients.not_before(one.recipient, case.incident, now)) for one in written

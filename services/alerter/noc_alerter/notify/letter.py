@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from noc_alerter.ledger import Letter
 from noc_bus import codec
@@ -59,6 +60,7 @@ class Digest(msgspec.Struct, kw_only=True, frozen=True):
     """When the latest of them was queued."""
 
 
+_MAX_EVIDENCE: Final = 100
 MAX_DIGESTED: Final = 50
 DIGEST: Final = "digest"
 MAX_NAMED: Final = 20
@@ -69,11 +71,13 @@ REPORT: Final = "report"
 """Of a letter about no incident: its facts are the report's own message."""
 
 
-def letters(case: Case, notice: Notice, recipients: Mapping[str, str], note: str, now: Time) -> tuple[Letter, ...]:
-    """One for each recipient, with why they are told. `note`: of the target it is named after."""
+def letters(
+    case: Case, notice: Notice, recipients: Mapping[str, str], note: str, now: Time, paths: Sequence[str] = ()
+) -> tuple[Letter, ...]:
+    """One for each recipient, with why they are told. `note`: of the target it is named after; `paths`: to it, that broke off."""
     facts = encode(
         Facts(
-            incident=case.incident,
+            incident=replace(case.incident, evidence=[*case.incident.evidence, *paths][:_MAX_EVIDENCE]),
             why=case.why or "",
             text=case.text,
             state=case.state,

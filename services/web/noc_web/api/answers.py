@@ -236,6 +236,18 @@ class Members(TypedDict):
     complete: Annotated[bool, _COMPLETE]
 
 
+class SitePaths(TypedDict):
+    site: str
+    broken: Annotated[Trace | None, Meta(description="the path of this outage that broke off; null: none is stored")]
+    good: Annotated[Trace | None, Meta(description="the last whole one before that; null: none is stored")]
+    text: Annotated[str | None, Meta(description="where it broke off, in words; null: it did not")]
+
+
+class IncidentPaths(TypedDict):
+    target: Annotated[str | None, Meta(description="the one that the incident is named after; null: it has none")]
+    sites: Annotated[list[SitePaths], Meta(description="those whose path broke off first")]
+
+
 class ReportTotal(TypedDict):
     uptime_pct: Annotated[float | None, Meta(description="null: nothing counts; 100 only where nothing was down")]
     coverage_pct: Annotated[float, Meta(description="how much of the hours was measured")]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from msgspec.structs import replace
+
 from noc_bus.messages import SLUG as SLUG_FORM
-from noc_bus.messages import Incident, IncidentAnswer
+from noc_bus.messages import GoodPath, Incident, IncidentAnswer
 from noc_bus.time import Time
 from noc_history.store import Store
 from noc_rules.incident import MAX_MEMBERS_TOLD
+from noc_rules.routes import Evidence, broken_off, evidence
 from noc_web.api import answers
 from noc_web.api.bodies import Comment
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
+from noc_web.json import Row
 from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.picture import Picture, check_alerter
 from noc_web.live.revision import Revisions
@@ -68,6 +72,26 @@ def list_members(ask: Ask, revisions: Revisions, picture: Picture, incident_quer
     assert found.incident is not None
     total = max(found.incident.total_members, len(found.incident.members))
     return {"members": found.members, "total": total, "complete": True}
+
+
+def list_paths(
+    ask: Ask, revisions: Revisions, picture: Picture, incident_queries: IncidentQueries, store: Store
+) -> object:
+    found = _asked(ask, picture, incident_queries)
+    incident = _on_bus(ask, revisions, picture) if found is None or found.incident is None else found.incident
+    if not incident.targets:
+        return {"target": None, "sites": []}
+    target, end = incident.targets[0], incident.resolved_at or Time.now()
+    traces = store.traces([target], Time(0), end).get(target, ())
+    return {"target": target, "sites": [_paths_of(one) for one in evidence(traces, incident.opened_at, end)]}
+
+
+def _paths_of(one: Evidence) -> Row:
+    text = None
+    if one.broken is not None:
+        good = GoodPath(at=one.good.at, address=one.good.address, hops=one.good.hops) if one.good else None
+        text = broken_off(replace(one.broken, last_good=good))
+    return {"site": one.site, "broken": one.broken, "good": one.good, "text": text}
 
 
 def _asked(
@@ -158,6 +182,15 @@ ROUTES = (
             Query("offset", "how many to leave out", {"type": "integer", "minimum": 0, "maximum": _MOST_MEMBERS}),
             Query("limit", "how many to tell", {"type": "integer", "minimum": 1, "maximum": MAX_MEMBERS_TOLD}),
         ),
+        work="history",
+    ),
+    Route(
+        "GET",
+        "/incidents/{incident}/paths",
+        "viewer",
+        "How far the paths to the target of an incident came, beside the last whole ones.",
+        list_paths,
+        answer=answers.IncidentPaths,
         work="history",
     ),
     Route(

@@ -7,6 +7,7 @@ import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
+import { IncidentPaths } from "./incidentpaths.js";
 import { IncidentTable, muted } from "./incidents.js";
 import { SilenceButton } from "./silence.js";
 
@@ -41,6 +42,7 @@ export default function IncidentPage({ id, query }) {
       <${Happened} entries=${kept.answer?.timeline ?? []} />
       <${Mails} mails=${kept.answer?.mails ?? []} />
     </div>
+    <${IncidentPaths} key=${id} path=${path} />
   `;
 }
 
