@@ -669,7 +669,8 @@ class Incident(Retained, kw_only=True, frozen=True):
         Meta(
             description="target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, "
             "target-partial, target-degraded, "
-            "site-blind, duplicate, broker-lost or service-trouble; new kinds may come"
+            "site-blind, duplicate, broker-lost, service-trouble, service-away, notices-refused, clock-wrong or expiring; "
+            "new kinds may come"
         ),
     ]
     severity: Annotated[Code | None, Meta(description="critical, major or minor; null: an older alerter's")] = None

@@ -16,15 +16,13 @@ from msgspec.structs import replace
 from noc_bus.messages import Acknowledgement, Incident, VerdictState
 from noc_bus.time import Time
 from noc_rules import incident as make
-from noc_rules.incident import BROKER, About, CauseCode, IncidentKind, of_duplicate, of_service, of_site
+from noc_rules.incident import BROKER, About, CauseCode, IncidentKind, of_duplicate, of_site
 from noc_rules.verdict import Standing
 
 BLIND_AFTER_S: Final = 60.0
 """A shorter absence is only a restart."""
 UNRESOLVABLE_AFTER_S: Final = 600.0
 BROKER_LOST_AFTER_S: Final = 60.0
-SERVICE_TROUBLE_AFTER_S: Final = 120.0
-"""A store that is started again is away for less."""
 
 # Some site reaches it again. UNKNOWN and UNREACHABLE prove nothing: the incident stays open.
 REACHED: Final = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.PARTIAL)
@@ -75,6 +73,7 @@ class Why(StrEnum):
     DUPLICATE_GONE = "duplicate-gone"
     BROKER_CAME_BACK = "broker-came-back"
     SERVICE_RECOVERED = "service-recovered"
+    NEXT_STAGE = "next-stage"
     UNKNOWN_KIND = "unknown-kind"
     MERGED = "merged"
 
@@ -91,8 +90,8 @@ OPENING: Final = frozenset(
         Why.SERVICE_HAS_TROUBLE,
     }
 )
-# Who deleted the site knows; who runs an older version cannot do anything about it.
-_QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.SITE_REMOVED, Why.UNKNOWN_KIND})
+# Who deleted the site knows; who runs an older version cannot do anything about it; the next stage is told itself.
+_QUIET: Final = frozenset({Why.ACKNOWLEDGED, Why.SITE_REMOVED, Why.UNKNOWN_KIND, Why.NEXT_STAGE})
 
 
 @dataclass(frozen=True)
@@ -201,26 +200,6 @@ def of_broker(
     cause = f"the alerter has no connection to the broker {broker}: until it is back, no outage of a target is noticed or mailed"
     opened = make.about_middle(IncidentKind.BROKER_LOST, CauseCode.NO_BROKER, "broker", cause[:500], lost_since, now)
     return IncidentChange(Why.BROKER_WENT_AWAY, opened, (BROKER,))
-
-
-def of_service_trouble(
-    service: str, trouble: str | None, since: Time | None, for_s: float, found: Incident | None, now: Time
-) -> IncidentChange | None:
-    """What it means that a central service says what keeps it from its work: the recorder's store, most of all.
-
-    `trouble` None: nothing does, or nobody knows. `since` is by our clock; `found`: the open incident.
-    """
-    about = of_service(service)
-    if trouble is None:
-        if found is None:
-            return None
-        return replace_about(_resolved(found, Why.SERVICE_RECOVERED, now, f"the {service} works again"), about)
-    if found is not None or for_s < SERVICE_TROUBLE_AFTER_S:
-        return None
-    cause = f"the {service} says: {trouble}"
-    kind, code = IncidentKind.SERVICE_TROUBLE, CauseCode.SERVICE_TROUBLE
-    opened = make.about_middle(kind, code, f"service-{service}", cause[:500], since or now, now)
-    return IncidentChange(Why.SERVICE_HAS_TROUBLE, opened, (about,))
 
 
 def of_acknowledgement(

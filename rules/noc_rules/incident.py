@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from noc_bus.messages import Incident, Member, SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
+from noc_rules.expiry import ExpiryCode
 from noc_rules.verdict import NO_ADDRESS
 
 MAX_MEMBERS_TOLD: Final = 200
@@ -28,6 +29,10 @@ class IncidentKind(StrEnum):
     MASS_OUTAGE = "mass-outage"
     TARGET_PARTIAL = "target-partial"
     TARGET_DEGRADED = "target-degraded"
+    SERVICE_AWAY = "service-away"
+    NOTICES_REFUSED = "notices-refused"
+    CLOCK_WRONG = "clock-wrong"
+    EXPIRING = "expiring"
 
 
 class Severity(StrEnum):
@@ -63,13 +68,17 @@ class CauseCode(StrEnum):
     DUPLICATE_SERVICE = "duplicate-service"
     NO_BROKER = "no-broker"
     SERVICE_TROUBLE = "service-trouble"
+    AWAY = "away"
+    MAIL_REFUSED = "mail-refused"
+    WEBHOOK_REFUSED = "webhook-refused"
+    CLOCK_WRONG = "clock-wrong"
 
 
 class About(NamedTuple):
     """A thing that has at most one open incident at a time."""
 
     kind: str
-    """target, site, duplicate, broker, service, or other for what this version does not know."""
+    """target, site, duplicate, broker, a trouble of the NOC's own, or other for what this version does not know."""
     name: str
 
 
@@ -100,7 +109,11 @@ def abouts(incident: Incident) -> tuple[About, ...]:
             return (BROKER,)
         case IncidentKind.DUPLICATE if incident.site:
             return (of_duplicate("prober", incident.site),)
-        case IncidentKind.DUPLICATE | IncidentKind.SERVICE_TROUBLE:
+        case IncidentKind.CLOCK_WRONG if incident.site:
+            return (About("clock", f"site {incident.site}"),)
+        case IncidentKind.DUPLICATE | IncidentKind.SERVICE_TROUBLE | IncidentKind.SERVICE_AWAY:
+            return (About("other", incident.id),)
+        case IncidentKind.NOTICES_REFUSED | IncidentKind.CLOCK_WRONG | IncidentKind.EXPIRING:
             return (About("other", incident.id),)
     if members := open_members(incident):
         return tuple(of_target(one) for one in members)
@@ -133,11 +146,18 @@ def ordered(member: Member, roots: Collection[str]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+_SOON_ENOUGH: Final = frozenset({ExpiryCode.IN_30_DAYS, ExpiryCode.IN_7_DAYS})
+
+
 def severity(incident: Incident) -> Severity:
     if incident.kind == IncidentKind.BROKER_LOST or any(one.critical for one in incident.members):
         return Severity.CRITICAL
     still = [one for one in incident.members if one.left_at is None]
-    is_lesser = incident.kind in LESSER.values() or (bool(still) and all(one.flapping for one in still))
+    is_lesser = (
+        incident.kind in LESSER.values()
+        or incident.code in _SOON_ENOUGH
+        or (bool(still) and all(one.flapping for one in still))
+    )
     return Severity.MINOR if is_lesser else Severity.MAJOR
 
 
@@ -218,7 +238,7 @@ def about_site(
 
 def about_middle(
     kind: IncidentKind,
-    code: CauseCode,
+    code: str,
     subject: str,
     cause: str,
     opened_at: Time,

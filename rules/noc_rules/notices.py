@@ -13,13 +13,14 @@ from noc_bus.messages import Incident, Target
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
-from noc_rules.incident import Severity, severity
-from noc_rules.telling import WEBHOOK, Book, Occasion, is_time, quiet_until, reminded, told
+from noc_rules.incident import CauseCode, IncidentKind, Severity, severity
+from noc_rules.telling import WEBHOOK, Because, Book, Occasion, Reason, Reminder, is_time, quiet_until, reminded, told
 
 _ONLY_CRITICAL: Final = "only critical targets are mailed, as its options say"
 _NOBODY: Final = "it has no contacts, no route matches, and nobody is told when nobody else is"
+_NO_OTHER_WAY: Final = "nobody is told of it by another way than the one that is not taken"
 REMINDED: Final = "reminded"
-_NO_NUMBERS: Final[Mapping[str, int]] = {}
+_NO_REMINDERS: Final[Mapping[str, Reminder]] = {}
 
 
 class Means(Protocol):
@@ -50,13 +51,13 @@ class Telling(NamedTuple):
 
     notice: Notice
     recipients: Mapping[str, str]
-    numbers: Mapping[str, int] = _NO_NUMBERS
+    reminders: Mapping[str, Reminder] = _NO_REMINDERS
     """Of a reminder, by recipient, which one it is."""
 
     def transition(self, recipient: str, now: Time) -> str:
         """What names it among the notices of its incident. There may be many changes, and each is a notice of its own."""
-        if recipient in self.numbers:
-            return reminder(self.numbers[recipient])
+        if recipient in self.reminders:
+            return reminder(self.reminders[recipient])
         return f"{Notice.CHANGED}-{int(now)}" if self.notice is Notice.CHANGED else self.notice.value
 
 
@@ -91,15 +92,11 @@ class Recipients:
             to: ", ".join(map(str, reasons))[:500] for to, reasons in found.recipients.items() if _is_reached(to, means)
         }
 
-    def reminded(self, incident: Incident, targets: Sequence[Target], waited_s: float) -> dict[str, tuple[int, str]]:
-        """Who is told again that it is open: the number of the reminder, and why."""
+    def reminded(self, incident: Incident, targets: Sequence[Target], waited_s: float) -> dict[str, Reminder]:
+        """Who is told again that it is open, and by which reminder."""
         means = self._means()
         found = reminded(_occasion(incident, targets, waited_s), means.book)
-        return {
-            to: max((number, str(reason)) for number, reason in each.items())
-            for to, each in found.items()
-            if _is_reached(to, means)
-        }
+        return {to: one for to, one in found.items() if _is_reached(to, means)}
 
     def not_before(self, recipient: str, incident: Incident, now: Time) -> int:
         """When the recipient's quiet hours end; 0: there are none now, or it is critical."""
@@ -132,11 +129,16 @@ class Notices:
             return _some(Telling(notice, known))
         added = {to: why for to, why in present.items() if to not in known}
         if not known and not added:
-            case.note(Why.NOBODY_TOLD, _ONLY_CRITICAL if wanted == [] else self._recipients.why_nobody())
+            case.note(Why.NOBODY_TOLD, self._why_nobody(case, wanted))
             return []
         # Whoever is told only now is told that it is open.
         first = notice if notice is Notice.RESOLVED else Notice.OPENED
         return _some(Telling(first, added), Telling(notice, known))
+
+    def _why_nobody(self, case: Case, wanted: list[Target] | None) -> str:
+        if wanted == []:
+            return _ONLY_CRITICAL
+        return _NO_OTHER_WAY if case.incident.kind == IncidentKind.NOTICES_REFUSED else self._recipients.why_nobody()
 
     def added(self, case: Case, why: Why) -> list[Telling]:
         """To those who were not told yet, that it is open."""
@@ -151,15 +153,20 @@ class Notices:
         known, before = self._sent.told(case.id), self._sent.queued(case.id)
         wanted = self._wanted(case)
         found = {} if wanted == [] else self._recipients.reminded(case.incident, wanted or [], case.waited_s)
-        found = {to: one for to, one in found.items() if to in known and (to, reminder(one[0])) not in before}
+        found = {to: one for to, one in found.items() if to in known and (to, reminder(one)) not in before}
         if found:
             case.note(Why.REMINDED, ", ".join(found))
-        numbers = {to: number for to, (number, _) in found.items()}
-        return _some(Telling(Notice.CHANGED, {to: because for to, (_, because) in found.items()}, numbers))
+        because = {to: str(Reason(Because.ROUTE, one.route)) for to, one in found.items()}
+        return _some(Telling(Notice.CHANGED, because, found))
 
     def _present(self, case: Case, wanted: list[Target] | None) -> dict[str, str]:
         """Who is to be told as things are now."""
-        return {} if wanted == [] else self._recipients.of(case.incident, wanted or [], case.waited_s)
+        found = {} if wanted == [] else self._recipients.of(case.incident, wanted or [], case.waited_s)
+        if case.incident.kind == IncidentKind.NOTICES_REFUSED:
+            # What is not taken does not tell people that it is not taken.
+            is_by_webhook = case.incident.code == CauseCode.MAIL_REFUSED
+            found = {to: why for to, why in found.items() if to.startswith(WEBHOOK) is is_by_webhook}
+        return found
 
     def _wanted(self, case: Case) -> list[Target] | None:
         """Those that take part and whose options let them be mailed; None: nothing is known that takes part."""
@@ -184,8 +191,8 @@ def aged(case: Case, seconds: float, book: Book) -> bool:
     return is_time(book, before_s, case.waited_s)
 
 
-def reminder(number: int) -> str:
-    return f"{REMINDED}-{number}"
+def reminder(one: Reminder) -> str:
+    return f"{REMINDED}-{one.route}-{one.number}"
 
 
 def _some(*tellings: Telling) -> list[Telling]:

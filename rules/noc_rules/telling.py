@@ -118,16 +118,24 @@ def told(occasion: Occasion, book: Book) -> Told:
     return Told({to: tuple(reasons) for to, reasons in recipients.items()}, tuple(unknown))
 
 
-def reminded(occasion: Occasion, book: Book) -> dict[str, dict[int, Reason]]:
-    """Who is told again that it is open: by recipient, the number of the reminder and the route it comes from."""
-    found: dict[str, dict[int, Reason]] = {}
+class Reminder(NamedTuple):
+    due_s: float
+    """How old the incident is when it is due."""
+    route: str
+    number: int
+    """Of that route's."""
+
+
+def reminded(occasion: Occasion, book: Book) -> dict[str, Reminder]:
+    """Who is told again that it is open: by recipient, the one that was due last of all routes that lead there."""
+    found: dict[str, Reminder] = {}
     for route in book.routes:
         if route.remind_min and match(route, occasion) is Match.MATCHES:
             number = int((occasion.waited_s - route.after_min * 60) // (route.remind_min * 60))
             if number > 0:
-                for entry in route.contacts:
-                    for to in addresses(entry, book):
-                        found.setdefault(to, {})[number] = Reason(Because.ROUTE, route.id)
+                one = Reminder((route.after_min + number * route.remind_min) * 60.0, route.id, number)
+                for to in [to for entry in route.contacts for to in addresses(entry, book)]:
+                    found[to] = max(one, found.get(to, one))
     return found
 
 

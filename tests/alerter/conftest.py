@@ -95,6 +95,11 @@ class Rig:
         self.reason: str | None = None
         self.presences: dict[str, ProberPresence] = {}
         self._seq = 0
+        self._web_s = 0.0
+        self.ahead_ms: dict[str, int] = {}
+        """How far the clocks of sites are ahead."""
+        self.web_says: dict[str, Any] = {}
+        """What keeps the web service from its work."""
         self.web()
 
     def clock(self) -> float:
@@ -154,6 +159,8 @@ class Rig:
             step_s = min(1.0, end_s - self.clock_s)
             self.clock_s += step_s
             self.now = Time(self.now + round(step_s * 1000))
+            if self.clock_s - self._web_s >= 10:
+                self.web()
             self.targets.tick()
             self.sites.tick()
             self.maintenances.tick()
@@ -178,9 +185,12 @@ class Rig:
 
     def web(self) -> None:
         """The web service's sign of life."""
+        self._web_s = self.clock_s
         owned = (self.targets, self.sites, self.maintenances)
         retained = {one.channel.name: one.summary() for one in owned}
-        web = ServicePresence(service="web", online=True, since=T0, at=self.now, instance="web", retained=retained)
+        web = ServicePresence(
+            service="web", online=True, since=T0, at=self.now, instance="web", retained=retained, **self.web_says
+        )
         self.others.publish(SERVICES, web)
 
     def target(self, name: str = "router", /, **options: Any) -> None:
@@ -214,7 +224,9 @@ class Rig:
         """One presence of a prober, with what it has retained."""
         self.presences[presence.site] = presence
         retained = {"states": self.of(presence.site).summary()} if presence.online else None
-        self.others.publish(PROBERS, replace(presence, retained=retained, clock=self.now))
+        self.others.publish(
+            PROBERS, replace(presence, retained=retained, clock=Time(self.now + self.ahead_ms.get(presence.site, 0)))
+        )
 
     def of(self, site: str) -> Published[tuple[str, str], SiteState]:
         """What a site has retained of its states."""

@@ -41,7 +41,6 @@ from noc_rules.incident import (
     evidence,
     incident_id,
     of_duplicate,
-    of_service,
     of_site,
     of_target,
 )
@@ -238,33 +237,3 @@ def test_evidence_says_what_each_site_saw_and_leaves_times_to_fields() -> None:
     )
     down = replace(verdict(V.DOWN), sites={"north": State.DOWN, "south": State.UNKNOWN})
     assert evidence(down, {"north": state}) == ["north DOWN: 5 checks unanswered", "south UNKNOWN"]
-
-
-# -- a central service that says what keeps it from its work
-
-STORE = "the store refuses: no space left"
-
-
-@pytest.mark.parametrize(
-    ("trouble", "for_s", "is_open", "expected"),
-    [
-        (STORE, 119.0, False, None),
-        (STORE, 120.0, False, Why.SERVICE_HAS_TROUBLE),
-        (STORE, 900.0, True, None),
-        (None, 0.0, True, Why.SERVICE_RECOVERED),
-        (None, 0.0, False, None),
-    ],
-    ids=["it may be short", "it lasts", "it is told already", "it works again", "it always worked"],
-)
-def test_what_keeps_a_service_from_its_work_is_an_incident_once_it_lasts(
-    trouble: str | None, for_s: float, is_open: bool, expected: Why | None
-) -> None:
-    at = Time.parse("2026-11-24T12:00:00.000Z")
-    made = correlate.of_service_trouble("recorder", STORE, at, 120.0, None, at)
-    assert made is not None
-    found = made.incident if is_open else None
-    step = correlate.of_service_trouble("recorder", trouble, at, for_s, found, Time(at + 1))
-    assert (step.why if step else None) is expected
-    if step:
-        assert step.about == (of_service("recorder"),)
-        assert STORE in step.incident.cause

@@ -208,9 +208,19 @@ def test_however_the_time_passes_no_reminder_is_left_out(after_min: int, remind_
         due = is_time(pages, age_s, age_s + step_s)
         age_s += step_s
         found = reminded(replace(occasion(CORE), waited_s=age_s), pages)
-        number = max(found.get("nights@noc.test", {0: None}))
+        number = found["nights@noc.test"].number if found else 0
         assert due or number == seen
         seen = number
+
+
+def test_of_two_routes_to_one_recipient_each_has_its_own_reminders_and_the_latest_counts() -> None:
+    """The second one starts when the first has reminded three times."""
+    pages = book(route("slow", remind_min=30), route("fast", after_min=100, remind_min=10))
+    found = []
+    for minute in range(90, 151, 10):
+        one = reminded(replace(occasion(CORE), waited_s=minute * 60), pages)["nights@noc.test"]
+        found.append((one.route, one.number))
+    assert found == [("slow", 3), ("slow", 3), ("fast", 1), ("slow", 4), ("fast", 3), ("fast", 4), ("slow", 5)]
 
 
 def test_quiet_hours_end_by_the_clock_of_the_contact() -> None:

@@ -16,10 +16,10 @@ from noc_bus.channels import PROBERS, SITES, STATES
 from noc_bus.render.accounts import rights_of
 from noc_bus.render.rights import Rights
 from noc_bus.time import Time
+from noc_rules.expiry import Expiring, warning
 from noc_web.broker import authority, names
 from noc_web.broker.__main__ import prepare, renew
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
-from noc_web.broker.expiry import Expiring, warning
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
 from noc_web.problem import ProblemError

@@ -25,6 +25,7 @@ from noc_alerter.ledger import Ledger
 from noc_alerter.recipients import recipients, why_nobody
 from noc_alerter.settings import Settings
 from noc_alerter.sites import Sites
+from noc_alerter.troubles import Troubles
 from noc_alerter.verdicts import Verdicts
 from noc_bus.bus import Bus
 from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, MAINTENANCES, SERVICES, SITES, STATES, TARGETS
@@ -49,10 +50,11 @@ from noc_rules import correlate, grouping, muting
 from noc_rules.cases import Draft
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.grouping import Falls, World
-from noc_rules.incident import BROKER, About, of_duplicate, of_service, of_site
+from noc_rules.incident import BROKER, About, of_duplicate, of_site
 from noc_rules.judge import VerdictChange
 from noc_rules.maintenance import Schedule
 from noc_rules.muting import Quiet
+from noc_rules.troubles import NotTaken
 
 _SLICE: Final = 500
 _SLICE_S: Final = 0.5
@@ -72,6 +74,7 @@ class Mail(Protocol):
 
     def wake(self, *, is_mended: bool = False) -> None: ...
     def seen(self, incident: str, now: Time) -> None: ...
+    def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]: ...
     def figures(self, now: Time) -> dict[str, float]: ...
     def trouble(self, now: Time) -> tuple[str, str] | None: ...
 
@@ -137,7 +140,7 @@ class Alerter:
         self._ticked_s = self._each_s = self._aged_s = clock()
         self._retry_at_s = 0.0
         self._fault: str | None = None
-        self._troubled: dict[str, tuple[Time, float]] = {}
+        self._troubles = Troubles(bus, self._services, mail.not_taken, clock)
         self.heartbeat: Heart | None = None
         self.template_faults: Callable[[], list[str]] = list
         self._recorder = _Recorder()
@@ -251,7 +254,7 @@ class Alerter:
             for step in (
                 *self._watch_sites(now),
                 *self._watch_doubles(now),
-                *self._watch_services(now),
+                *self._troubles.steps(tuple(self._incidents.open), self._found, now),
                 *self._let_unknown_go(now),
             ):
                 draft.take(step, now_s)
@@ -364,28 +367,6 @@ class Alerter:
             correlate.of_duplicates(role, name, found, self._found(of_duplicate(role, name)), now)
             for (role, name), found in sorted(hosts.items())
         ]
-        return [step for step in steps if step]
-
-    def _watch_services(self, now: Time) -> list[IncidentChange]:
-        """What the others say keeps them from their work. What keeps us from telling people is on every page."""
-        now_s = self._clock()
-        troubles = {
-            name: one.trouble
-            for name, one in self._services.items().items()
-            if name != "alerter" and one.online and one.trouble
-        }
-        for name in self._troubled.keys() - troubles.keys():
-            del self._troubled[name]
-        steps = []
-        open_ones = {about.name for about in self._incidents.open if about.kind == "service"}
-        for name in sorted(troubles.keys() | open_ones):
-            one = self._services.get(name)
-            if name not in troubles and (one is None or not one.online):
-                # Who is gone has not recovered.
-                continue
-            since, since_s = self._troubled.setdefault(name, (now, now_s)) if name in troubles else (None, now_s)
-            found = self._found(of_service(name))
-            steps.append(correlate.of_service_trouble(name, troubles.get(name), since, now_s - since_s, found, now))
         return [step for step in steps if step]
 
     def _watch_names(self, draft: Draft, now: Time) -> None:

@@ -21,12 +21,12 @@ from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
 from noc_frame.sqlite import DatabaseFault
+from noc_rules.expiry import Expiring, ExpiryCode, warning
 from noc_web import pools
 from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
-from noc_web.broker.expiry import Expiring, ExpiryCode, warning
 from noc_web.broker.files import BrokerFiles
 from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys

@@ -30,6 +30,7 @@ from noc_bus.messages import Incident, ReportMail
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_rules.telling import WEBHOOK
+from noc_rules.troubles import NotTaken
 
 MAX_PER_HOUR: Final = 60
 """Mails to one recipient, not counting those about critical targets that go down, which nothing holds back."""
@@ -69,6 +70,11 @@ AND NOT {_URGENT} AND recipient IN (SELECT value FROM json_each(?)) GROUP BY rec
 """  # noqa: S608  # constants
 
 
+# The error is that of the oldest one.
+_NOT_TAKEN: Final = f"""
+SELECT {_IS_MAIL}, MIN(created_at), COUNT(*), COALESCE(error, '') FROM outbox
+WHERE state = 'queued' AND attempts > 0 GROUP BY 1
+"""  # noqa: S608  # constants
 _TIDY_ROWS: Final = 500
 _LATE_MS: Final = 600_000
 _DIGEST_FROM: Final = 3
@@ -167,6 +173,12 @@ class Outbox:
         """What waits for its next try is due now."""
         with self._database.transaction("retry mails in") as connection:
             connection.execute("UPDATE outbox SET next_at = created_at WHERE state = 'queued' AND attempts > 0")
+
+    def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
+        """Mails that were tried and wait for the next try, and messages to webhooks. None: there are none."""
+        rows = self._database.read("read", _NOT_TAKEN)
+        found = {bool(is_mail): NotTaken(Time(since), count, error) for is_mail, since, count, error in rows}
+        return found.get(True), found.get(False)
 
     @property
     def sending(self) -> int:

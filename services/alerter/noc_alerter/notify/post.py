@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noc_alerter.notify.sender import Sender, held_back_sentence
 from noc_bus.time import Time
+from noc_rules.troubles import NotTaken
 
 
 class Post:
@@ -21,6 +22,10 @@ class Post:
 
     def seen(self, incident: str, now: Time) -> None:
         self._outbox.seen(incident, now)
+
+    def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
+        """What waits because nobody takes it: mails, and messages to webhooks."""
+        return self._outbox.not_taken()
 
     def figures(self, now: Time) -> dict[str, float]:
         counts = self._outbox.counts()

@@ -24,6 +24,10 @@ _STATES: Final = {
     IncidentKind.DUPLICATE: "DUPLICATE",
     IncidentKind.BROKER_LOST: "NO BROKER",
     IncidentKind.SERVICE_TROUBLE: "NOC PROBLEM",
+    IncidentKind.SERVICE_AWAY: "SERVICE AWAY",
+    IncidentKind.NOTICES_REFUSED: "NOT TAKEN",
+    IncidentKind.CLOCK_WRONG: "CLOCK WRONG",
+    IncidentKind.EXPIRING: "EXPIRES",
 }
 # What stands where the state stood, for endings that are no new state of a target.
 _ENDS: Final = {

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, cast
 
 from noc_bus.time import DAY_MS, Time
 from noc_frame.sqlite import DatabaseFault
+from noc_rules.expiry import Expiring
 from noc_web.auth import passwords
 from noc_web.auth.actor import ROLES, Actor, Role
-from noc_web.broker.expiry import Expiring
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 

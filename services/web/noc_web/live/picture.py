@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, SERVICES, STATES, TRACES, VERDICTS, Channel
+from noc_bus.clocks import Clocks
 from noc_bus.messages import (
     Incident,
     Maintenance,
@@ -30,9 +31,9 @@ from noc_bus.presence import NO_MAIL, SILENT_AFTER_S
 from noc_bus.presences import Presences
 from noc_bus.time import Time
 from noc_rules.maintenance import Covers, Schedule
+from noc_rules.troubles import WRONG_MS
 from noc_rules.verdict import sites_of, vote
-from noc_web.live import clocks, rows
-from noc_web.live.clocks import Clocks
+from noc_web.live import rows
 from noc_web.live.rows import Counted, RunningMaintenance, SiteRow, TargetRow
 from noc_web.live.standings import Standings
 from noc_web.problem import ProblemCode, ProblemError
@@ -333,7 +334,7 @@ class Picture:
             online=online,
             seen_at=None if online else self._seen_at.get(name),
             clock_ahead_ms=ahead_ms,
-            clock_wrong=ahead_ms is not None and abs(ahead_ms) > clocks.WRONG_MS,
+            clock_wrong=ahead_ms is not None and abs(ahead_ms) > WRONG_MS,
         )
 
     def incident(self, name: str) -> Incident | None:

@@ -100,7 +100,7 @@ export interface Incident {
   rev: number | null;
   /** lower-case letters, digits and hyphens, at most 63 */
   id: string;
-  /** target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, target-partial, target-degraded, site-blind, duplicate, broker-lost or service-trouble; new kinds may come */
+  /** target-down, mass-outage (a site lost sight of many targets at once), target-unresolvable, target-partial, target-degraded, site-blind, duplicate, broker-lost, service-trouble, service-away, notices-refused, clock-wrong or expiring; new kinds may come */
   kind: string;
   /** critical, major or minor; null: an older alerter's */
   severity: string | null;

@@ -169,7 +169,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     contacts: contacts.map((one) => one.id),
     ...known,
     severities: SEVERITIES,
-    kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble"],
+    kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble", "service-away", "notices-refused", "clock-wrong", "expiring"],
   };
   return html`
     <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} isComplete=${Boolean(typed.name.trim())} onClose=${onClose} testid="route-form">

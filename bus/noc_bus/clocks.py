@@ -8,7 +8,6 @@ from typing import Final
 
 from noc_bus.time import Time
 
-WRONG_MS: Final = 2000
 _OVER_S: Final = 60.0
 # A presence that was retained when we came is as old as it may be: one alone says nothing.
 _SAMPLES: Final = 2
