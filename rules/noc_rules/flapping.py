@@ -127,7 +127,14 @@ def calmed(flap: Flap) -> Flap:
 
 def is_past(flap: Flap, now_s: float) -> bool:
     """Whether nothing of it matters any more."""
-    return not flap.is_flapping and all(now_s - at_s > WITHIN_S for at_s in (*flap.changes_s[-1:], *flap.mails_s[-1:]))
+    return not flap.is_flapping and now_s > past_s(flap)
+
+
+def past_s(flap: Flap) -> float:
+    """After when nothing of it matters any more, where it does not flap."""
+    changed_s = flap.changes_s[-1] if flap.changes_s else -WITHIN_S
+    mailed_s = flap.mails_s[-1] if flap.mails_s else -WITHIN_S
+    return WITHIN_S + (max(mailed_s, changed_s))
 
 
 def _steadily_s(flap: Flap, from_s: float) -> float:

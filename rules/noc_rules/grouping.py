@@ -149,11 +149,23 @@ def _calms(draft: Draft, case: Case, target: str, flap: Flap, now: Time, now_s: 
 
 def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s: float) -> None:
     """That it flaps is mailed, and that it is DOWN where it stays so, but not more often than people can read."""
+    due_s = flapping_due_s(found, target, flap, now_s)
+    if due_s is None or due_s > now_s or (found.due_s is not None and found.due_s <= now_s):
+        return
+    case = draft.edit(found)
+    case.due_s = now_s
+    down_s = now_s - (now_s if flap.changed_s is None else flap.changed_s)
+    if found.members[target].state in BLOCKED and down_s >= flapping.STAYS_DOWN_S:
+        case.note(Why.FLAPPING_DOWN, f"DOWN for {down_s:.0f} s", target)
+
+
+def flapping_due_s(found: Case, target: str, flap: Flap, now_s: float) -> float | None:
+    """When people are to be mailed of one that flaps, as things are now; None: nothing of it is to be said."""
+    if found.members[target].muted:
+        return None
     is_down = found.members[target].state in BLOCKED
     changed_s = now_s if flap.changed_s is None else flap.changed_s
-    due_s = None
-    if is_down and not flap.is_told_down:
-        due_s = flapping.tells_down_s(flap, changed_s)
+    due_s = flapping.tells_down_s(flap, changed_s) if is_down and not flap.is_told_down else None
     if (
         flap.is_mailed
         and not flap.is_told
@@ -161,17 +173,7 @@ def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s:
     ):
         may_s = flapping.may_mail_s(flap, now_s)
         due_s = may_s if due_s is None else min(may_s, due_s)
-    if (
-        found.members[target].muted
-        or due_s is None
-        or due_s > now_s
-        or (found.due_s is not None and found.due_s <= now_s)
-    ):
-        return
-    case = draft.edit(found)
-    case.due_s = now_s
-    if is_down and now_s - changed_s >= flapping.STAYS_DOWN_S:
-        case.note(Why.FLAPPING_DOWN, f"DOWN for {now_s - changed_s:.0f} s", target)
+    return due_s
 
 
 def recalled(board: Board, flaps: Mapping[str, Flap]) -> None:

@@ -104,6 +104,11 @@ class Schedule:
             self._running = Covers(found)
         return self._running
 
+    def unchanged_until(self, now: int) -> int:
+        """Before when nothing of what runs now starts or ends."""
+        self.running(now)
+        return min((until for _, until, _ in self._known.values()), default=_ALWAYS)
+
     def _running_of(self, name: str, now: int) -> Running | None:
         """Looked up in the rule only where it starts or ends, and once a day."""
         known = self._known.get(name)

@@ -37,6 +37,7 @@ from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
+from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
 from noc_web.reportmails import ReportMails
 
@@ -115,6 +116,7 @@ class Service:
         self.store = self.config.history.open()
         notifications = Notifications(self.database)
         self.sealed = Sealed(self.bus, notifications, clock=self.clock_s)
+        self.rehearsals = Rehearsals(self.store, self.catalog.maintenance_past)
         self.reports = Reports(self.store, lambda: self.publisher.targets, self.catalog.maintenance_past)
         calendars = Calendars(self.database)
         self.report_mails = ReportMails(
@@ -146,6 +148,7 @@ class Service:
             incident_queries=IncidentQueries(self.bus, answer_within_s=0.2),
             store=self.store,
             reports=self.reports,
+            rehearsals=self.rehearsals,
             report_mails=self.report_mails,
         )
         self.live = LiveSocket(
@@ -196,6 +199,7 @@ class Service:
     def close(self) -> None:
         self.bus.stop()
         self.reports.close()
+        self.rehearsals.close()
         self.store.close()
         self.database.close()
 

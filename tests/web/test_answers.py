@@ -128,6 +128,14 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "DELETE /maintenances/{maintenance}": ("maintenances/{cancelled}", None),
     "GET /reports/uptime": ("reports/uptime?group=core&compare=true", None),
     "GET /reports/outages": ("reports/outages", None),
+    "POST /rehearsals/targets/{target}": ("rehearsals/targets/b?days=1", {"policy": "any", "down_after": 3}),
+    "POST /rehearsals/groups": ("rehearsals/groups", {"mail_partial": True}),
+    "POST /rehearsals/groups/{path}": ("rehearsals/groups/core?group_wait_s=60", {"critical": True}),
+    "POST /rehearsals/notification-routes/{route}": (
+        "rehearsals/notification-routes/nights",
+        {"name": "Nights", "contacts": ["night"], "groups": ["core"]},
+    ),
+    "GET /rehearsals/{rehearsal}": ("rehearsals/{rehearsal}", None),
     "GET /contacts": ("contacts", None),
     "PUT /contacts/{contact}": ("contacts/anna", {"name": "Anna", "mails": ["anna@noc.test"], "zone": "Europe/Paris"}),
     "DELETE /contacts/{contact}": ("contacts/old", None),
@@ -259,6 +267,7 @@ def furnished(shared_service: Service) -> Service:
         )
     )
     service.follow()
+    IDS["rehearsal"] = service.by("admin").api("POST", "rehearsals/targets/a", {"policy": "any"})["id"]
     return service
 
 

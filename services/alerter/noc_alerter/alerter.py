@@ -426,6 +426,7 @@ class Alerter:
             "targets": len(self._targets),
             "to_judge": len(self._verdicts.agenda),
             "judged_total": self._verdicts.judged,
+            "group_wait_s": self._wait_s,
             **self._bus.counters,
         }
         code, trouble = ("ledger-fault", self._fault) if self._fault else (None, None)

@@ -44,6 +44,7 @@ from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
 from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.publisher import Publisher
+from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
 from noc_web.reportmails import ReportMails
 from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descriptors
@@ -86,6 +87,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     guard = Guard(accounts, csrf, config.trusted_proxies)
     store = config.history.open()
     reports = Reports(store, lambda: publisher.targets, catalog.maintenance_past)
+    rehearsals = Rehearsals(store, catalog.maintenance_past)
     calendars = Calendars(database)
     report_mails = ReportMails(
         database, session, reports, calendars, notifications, title=config.report_title, public_url=config.public_url
@@ -109,6 +111,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         incident_queries=IncidentQueries(session),
         store=store,
         reports=reports,
+        rehearsals=rehearsals,
         report_mails=report_mails,
         extensions=extensions,
     )
@@ -178,6 +181,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         session.stop()
         report_mails.stop()
         reports.close()
+        rehearsals.close()
         report_mails.join()
         store.close()
         database.close()

@@ -38,6 +38,7 @@ from noc_web.notifications.kept import Notifications, Sealed
 from noc_web.pools import Pool
 from noc_web.problem import ProblemCode, ProblemError
 from noc_web.publisher import Publisher
+from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
 from noc_web.reportmails import ReportMails
 from noc_web.static_files import StaticFiles
@@ -146,6 +147,7 @@ def add_routes(
     incident_queries: IncidentQueries,
     store: Store,
     reports: Reports,
+    rehearsals: Rehearsals,
     report_mails: ReportMails,
     extensions: Sequence[Extension] = (),
 ) -> None:
@@ -168,6 +170,7 @@ def add_routes(
         "incident_queries": incident_queries,
         "store": store,
         "reports": reports,
+        "rehearsals": rehearsals,
         "report_mails": report_mails,
     }
     app.register_blueprint(serving.blueprint(guard, for_handlers))

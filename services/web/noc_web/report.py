@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal, get_args
@@ -21,7 +18,7 @@ from noc_rules.inheritance import chain, is_below
 from noc_rules.maintenance import Versions
 from noc_rules.timeline import Interval
 from noc_rules.uptime import PROFILES, Outage, Uptime, account, together
-from noc_web.problem import ProblemError
+from noc_web.jobs import Job, Jobs, Told
 from noc_web.uptime import Timeline, timelines
 
 By = Literal["target", "group", "tag", "site"]
@@ -29,9 +26,6 @@ BY: Final[tuple[By, ...]] = get_args(By)
 # From a minute to ten years there is always one of which few enough fit.
 _BAR_WIDTHS_MS: Final = (60_000, 600_000, HOUR_MS, 3 * HOUR_MS, DAY_MS, 7 * DAY_MS, 28 * DAY_MS, 112 * DAY_MS)
 _MOST_BARS: Final = 60
-_KEPT: Final = 6
-_KEPT_S: Final = 120.0
-_MOST_WAITING: Final = 4
 _TOO_MANY: Final = "Too many reports are being calculated at the moment; try again in a few seconds."
 
 
@@ -94,10 +88,6 @@ class Report:
     """With the target's id, newest first."""
     bars: Sequence[tuple[Span, int]]
     """For stretches of the period, how many milliseconds of all targets together were downtime."""
-
-
-Told = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
 
 
 def calculated(
@@ -233,29 +223,6 @@ def _worst_first(line: Line) -> tuple[bool, float, str]:
     return value is None, value or 0.0, line.name
 
 
-class Job:
-    """A report on its way."""
-
-    def __init__(self) -> None:
-        self.report: Future[Report] = Future()
-        self.asked_at_s = time.monotonic()
-        self._done, self._of = 0, 1
-
-    def told(self, done: int, of: int) -> None:
-        self._done, self._of = done, of
-
-    @property
-    def progress_pct(self) -> int:
-        """100 only once it is there."""
-        return 100 if self.report.done() else min(99, 100 * self._done // max(1, self._of))
-
-    @property
-    def is_over(self) -> bool:
-        """It failed, or is no longer what one would get now."""
-        is_old = time.monotonic() - self.asked_at_s > _KEPT_S
-        return self.report.done() and (is_old or self.report.exception() is not None)
-
-
 class Reports:
     """Calculates one report at a time and keeps the last few, so that whoever turns the pages of one reads the same."""
 
@@ -266,37 +233,14 @@ class Reports:
         maintenances: Callable[[], Versions] = dict,
     ) -> None:
         """`targets`: those in force. `maintenances`: all that ever were."""
-        self._store = store
-        self._maintenances = maintenances
-        self._targets = targets
-        self._lock = threading.Lock()
-        self._jobs: OrderedDict[Wanted, Job] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="report")
-        self._stop = threading.Event()
+        self._jobs: Jobs[Wanted, Report] = Jobs(
+            "report", lambda wanted, told: calculated(store, targets(), wanted, told, maintenances()), _TOO_MANY
+        )
 
-    def ask(self, wanted: Wanted) -> Job:
+    def ask(self, wanted: Wanted) -> Job[Report]:
         """The report, which may be there already. Raises ProblemError 503 where too many are being calculated."""
-        with self._lock:
-            job = self._jobs.get(wanted)
-            if job is None or job.is_over:
-                if sum(not one.report.done() for one in self._jobs.values()) >= _MOST_WAITING:
-                    raise ProblemError(503, _TOO_MANY)
-                job = self._jobs[wanted] = Job()
-                job.report = self._thread.submit(self._calculate, wanted, job)
-            self._jobs.move_to_end(wanted)
-            while len(self._jobs) > _KEPT:
-                self._jobs.popitem(last=False)
-            return job
+        return self._jobs.ask(wanted)
 
     def close(self) -> None:
         """Stops what is being calculated; returns once nothing reads the store any more."""
-        self._stop.set()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-
-    def _calculate(self, wanted: Wanted, job: Job) -> Report:
-        def told(done: int, of: int) -> None:
-            if self._stop.is_set():
-                raise ProblemError(503, "The server is stopping.")
-            job.told(done, of)
-
-        return calculated(self._store, self._targets(), wanted, told, self._maintenances())
+        self._jobs.close()

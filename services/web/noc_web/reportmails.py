@@ -227,7 +227,7 @@ class ReportMails:
             return
         place = ZoneInfo(zone)
         period = last_whole(schedule.every, place, now)
-        report = self._reports.ask(self._wanted(schedule, period)).report.result()
+        report = self._reports.ask(self._wanted(schedule, period)).future.result()
         end = local(place, period.end)
         number = f"{name}-{end:%Y%m%d}-{hashlib.sha256(zone.encode()).hexdigest()[:6]}"
         # Asked for by hand: it comes although it came before.

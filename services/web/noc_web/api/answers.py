@@ -220,6 +220,79 @@ class Incidents(TypedDict):
     incidents: list[Incident]
 
 
+class RehearsedRecipient(TypedDict):
+    to: Annotated[str, Meta(description="a mail address, or webhook: and the id of a contact")]
+    name: Annotated[str, Meta(description="of the contact; empty: it is none's")]
+    notices: int
+    withdrawn: Annotated[int, Meta(description="of incidents that were over before their quiet hours were")]
+
+
+class RehearsedSide(TypedDict):
+    """What came of some settings."""
+
+    incidents: int
+    severities: Annotated[dict[str, int], Meta(description="incidents by severity")]
+    untold: Annotated[int, Meta(description="incidents of which nobody was told")]
+    notices: int
+    recipients: Annotated[list[RehearsedRecipient], Meta(description="who got most first")]
+    seconds: Annotated[dict[str, float], Meta(description="by state, of all targets together")]
+    changed_seconds: Annotated[dict[str, float], Meta(description="the same of those whose options would change")]
+
+
+class RehearsedIncident(TypedDict):
+    kind: str
+    severity: str
+    opened_at: At
+    resolved_at: Annotated[At | None, Meta(description="null: it was open at the end of the period")]
+    cause: str
+    code: str | None
+    targets: Annotated[list[str], Meta(description="ten at most")]
+    members: int
+    notices: int
+    recipients: Annotated[list[str], Meta(description="ten at most")]
+    reasons: Annotated[list[str], Meta(description="codes of what happened to it, each once, in order")]
+
+
+class RehearsedIncidents(TypedDict):
+    count: int
+    first: Annotated[list[RehearsedIncident], Meta(description="the newest, 100 at most")]
+
+
+class RehearsalResult(TypedDict):
+    recorded_from: Annotated[At | None, Meta(description="the earliest that is known; null: nothing is")]
+    targets: Annotated[int, Meta(description="so many were played")]
+    is_of_all: Annotated[
+        bool,
+        Meta(description="false: only those that share a group or parents with what would change, of very many"),
+    ]
+    changed: Annotated[list[str], Meta(description="targets whose options would change, 100 at most")]
+    changed_count: int
+    not_played: Annotated[
+        list[str],
+        Meta(description="options that would change and decide what sites see: recorded is what they saw without"),
+    ]
+    unasked: Annotated[
+        list[str], Meta(description="sites that would ping a changed target and did not, so that nobody knows")
+    ]
+    is_mail_set_up: Annotated[bool, Meta(description="false: nobody is mailed at all now")]
+    before: RehearsedSide
+    after: RehearsedSide
+    appear: RehearsedIncidents
+    vanish: RehearsedIncidents
+
+
+Rehearsed = TypedDict(
+    "Rehearsed",
+    {
+        "id": str,
+        "progress_pct": Annotated[int, Meta(description="100: it is there")],
+        "from": Annotated[At | None, Meta(description="null: it is not there yet")],
+        "to": At | None,
+        "result": Annotated[RehearsalResult | None, Meta(description="null: it is not there yet")],
+    },
+)
+
+
 _COMPLETE = Meta(description="false: the alerter has not answered; this is what the bus says")
 
 

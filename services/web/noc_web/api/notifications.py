@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, ServicePresence
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings
 from noc_bus.time import Time
 from noc_rules.incident import IncidentKind, Severity
-from noc_rules.mail_server import parse_addresses
-from noc_rules.telling import Book, Occasion, addresses, match, told
+from noc_rules.telling import Occasion, addresses, match, told
 from noc_web.api import answers
 from noc_web.api.bodies import ContactFields, HeartbeatFields, RouteFields
 from noc_web.api.route import MOMENT, SLUG, Ask, Query, Route
@@ -110,7 +109,7 @@ def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, pu
     severity = ask.choice("severity", usual, _SEVERITIES)
     waited_s = 60.0 * ask.int_param("after_min", 0, 0, _LONGEST_MIN)
     occasion = Occasion(kind, severity, (target,) if target else (), at, waited_s)
-    pages = _book(settings, alerter)
+    pages = book.in_force(settings, alerter)
     found = told(occasion, pages)
     names = {to: one.name for one in settings.contacts for to in addresses(one.id, pages)}
     return {
@@ -123,7 +122,7 @@ def who_would_be_told(ask: Ask, notifications: Notifications, sealed: Sealed, pu
         ],
         "routes": [{"id": one.id, "name": one.name, "match": match(one, occasion)} for one in settings.routes],
         "unknown": found.unknown,
-        "is_mail_set_up": _is_mail_set_up(settings, alerter),
+        "is_mail_set_up": book.is_mail_set_up(settings, alerter),
     }
 
 
@@ -157,18 +156,6 @@ def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> 
 
 def _reason(code: str, name: str, text: str) -> Row:
     return {"code": code, "name": name, "text": text}
-
-
-def _book(settings: NotificationSettings, alerter: ServicePresence | None) -> Book:
-    """What the alerter goes by: where its environment names somebody, that counts."""
-    given = parse_addresses(alerter.environment.get("NOC_MAIL_TO", "")) if alerter else ()
-    contacts = {one.id: one for one in settings.contacts}
-    return Book(contacts, tuple(settings.routes), given or tuple(settings.mail_to))
-
-
-def _is_mail_set_up(settings: NotificationSettings, alerter: ServicePresence | None) -> bool:
-    given = alerter.environment if alerter else {}
-    return bool((settings.mail_server or "NOC_SMTP_URL" in given) and (settings.mail_from or "NOC_MAIL_FROM" in given))
 
 
 ROUTES = (

@@ -28,6 +28,7 @@ _VARIABLES: Final = {
     "calendar": SLUG,
     "report": {"type": "string", "pattern": f"^{NAME}$"},
     "request": SLUG,
+    "rehearsal": SLUG,
     "name": {"type": "string", "pattern": NAME_PATTERN},
     "path": {"type": "string", "minLength": 1, "maxLength": 250, "pattern": GROUP_PATTERN},
 }

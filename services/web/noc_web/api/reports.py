@@ -122,7 +122,7 @@ def _awaited(ask: Ask, reports: Reports, wanted: Wanted) -> tuple[int, Report | 
     """How far the report is, and it where it is there within the time that is asked for. Raises StoreError."""
     job = reports.ask(wanted)
     try:
-        return 100, job.report.result(ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S))
+        return 100, job.future.result(ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S))
     except NotYetError:
         return job.progress_pct, None
 

@@ -98,17 +98,11 @@ class Catalog:
     def patch_target(self, name: str, body: object, who: str) -> Target:
         """Change some options; null gives one back to the group. Raises ProblemError 404, 422."""
         detail: Own = {}
+        return self._change(who, "change target", name, detail, lambda draft: _patch(draft, name, body, detail))
 
-        def patch(draft: Draft) -> Target:
-            before = draft.targets.get(name)
-            if before is None:
-                raise _no_target(name)
-            if not isinstance(body, dict):
-                raise invalid([FieldError("", "The body is not a JSON object.")])
-            detail.update(options.target_body(_with_id(before | body, name)))
-            return _put_known(draft, name, dict(detail))
-
-        return self._change(who, "change target", name, detail, patch)
+    def tried_target(self, name: str, body: object) -> Contents:
+        """What the catalogue would be after `patch_target`; nothing is changed. Raises ProblemError 404, 422."""
+        return self._tried(lambda draft: _patch(draft, name, body, {}))
 
     def delete_target(self, name: str, who: str) -> None:
         """Raises ProblemError 404, or 409 while another target names it as a parent."""
@@ -166,6 +160,12 @@ class Catalog:
         own = options.group_body(body)
         self._change(who, "change group", path, own, lambda draft: draft.put_group(path, own))
         return own
+
+    def tried_group(self, path: str, body: object) -> Contents:
+        """What the catalogue would be after `put_group`; nothing is changed. Raises ProblemError 422."""
+        options.check_group(path)
+        own = options.group_body(body)
+        return self._tried(lambda draft: draft.put_group(path, own))
 
     def delete_group(self, path: str, who: str) -> None:
         """Forget a group's options; its targets stay, in the group of that name. Raises ProblemError 404."""
@@ -376,6 +376,12 @@ class Catalog:
         self.changed()
         return answer
 
+    def _tried(self, change: Callable[[Draft], object]) -> Contents:
+        draft = Draft(self.contents())
+        change(draft)
+        draft.check_parents()
+        return draft.finished(draft.before.revision)
+
     def _caught_up(self, connection: sqlite3.Connection) -> Contents:
         revision = rows.newest_revision(connection)
         if revision == self._contents.revision:
@@ -436,6 +442,17 @@ def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:
                 errors.kept(f"target {name}", draft.resolve_again, name)
     errors.raise_if_any()
     return done
+
+
+def _patch(draft: Draft, name: str, body: object, detail: Own) -> Target:
+    """`detail` gets the options that it has then. Raises ProblemError 404, 422."""
+    before = draft.targets.get(name)
+    if before is None:
+        raise _no_target(name)
+    if not isinstance(body, dict):
+        raise invalid([FieldError("", "The body is not a JSON object.")])
+    detail.update(options.target_body(_with_id(before | body, name)))
+    return _put_known(draft, name, dict(detail))
 
 
 def _put_known(draft: Draft, name: str, own: Own) -> Target:

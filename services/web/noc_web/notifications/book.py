@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, Target
+from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, ServicePresence, Target
 from noc_rules.calendar import parsed_hours, zone_of
 from noc_rules.incident import IncidentKind, Severity
+from noc_rules.mail_server import parse_addresses
 from noc_rules.telling import Book, is_known
 from noc_rules.webhook import SIGNED_BY, URL_ACCEPTS, parsed_url, secret_bytes, secret_of
 from noc_web.catalog import options
@@ -67,6 +68,18 @@ def route(name: str, body: object, before: NotificationSettings) -> Notification
         _too_many(name, before.routes),
     )
     return msgspec.convert(given, NotificationRoute)
+
+
+def in_force(settings: NotificationSettings, alerter: ServicePresence | None) -> Book:
+    """What the alerter goes by: where its environment names somebody, that counts."""
+    given = parse_addresses(alerter.environment.get("NOC_MAIL_TO", "")) if alerter else ()
+    contacts = {one.id: one for one in settings.contacts}
+    return Book(contacts, tuple(settings.routes), given or tuple(settings.mail_to))
+
+
+def is_mail_set_up(settings: NotificationSettings, alerter: ServicePresence | None) -> bool:
+    given = alerter.environment if alerter else {}
+    return bool((settings.mail_server or "NOC_SMTP_URL" in given) and (settings.mail_from or "NOC_MAIL_FROM" in given))
 
 
 def warnings_about(target: Target, settings: NotificationSettings) -> list[str]:

@@ -1,0 +1,531 @@
+"""What the alerter would have done with other settings: recorded site states, played through its own functions again.
+
+Each step is what the alerter does in one second: states come in, `judge` makes verdicts of them, `grouping` and
+`muting` incidents of these, `notices` mails. Seconds in which nothing can happen are left out, so that a month takes
+seconds. Played are the settings of one moment over the whole period, whatever was in force in it.
+
+What people did (acknowledging, snoozing), incidents about sites and the NOC itself, and what became of mails on their
+way (caps, refusals) are no part of it: nothing of that follows from settings and states.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from noc_bus.messages import Incident, ProberPresence, SiteState, State, Target, Verdict, VerdictState
+from noc_bus.time import Time
+from noc_rules import flapping, grouping, muting
+from noc_rules.cases import Board, Case, Draft, Notice
+from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
+from noc_rules.grouping import Falls, World
+from noc_rules.incident import LESSER, IncidentKind, down_from, of_target
+from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.maintenance import Schedule, Versions
+from noc_rules.muting import Quiet
+from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
+from noc_rules.site_state import RECHECK_S, StateCode
+from noc_rules.telling import Book
+from noc_rules.timeline import InForce, Interval
+from noc_rules.verdict import Standing, VerdictCode, sites_of
+
+CONFIRMED_S: Final = 60.0
+"""A site says at least so often again what it sees."""
+_CONFIRMED_MS: Final = round(CONFIRMED_S * 1000)
+_STEP_MS: Final = 1000
+_TELL_EVERY: Final = 500
+_SEES: Final = Standing(ProberPresence(site="any", online=True), is_current=True)
+_ANSWERS: Final = (State.UP, State.DEGRADED)
+_BACK: Final = (VerdictState.UP, VerdictState.DEGRADED)
+
+
+class Said(NamedTuple):
+    """What a site saw of a target from some moment on, and when it came to say so."""
+
+    at: int
+    view: Interval
+
+
+class Recipient(NamedTuple):
+    """One notice to one recipient. `at`: when it was decided."""
+
+    at: Time
+    incident: str
+    transition: str
+    to: str
+    because: str
+    is_withdrawn: bool
+    """It was over before the recipient's quiet hours were, and nobody was told."""
+
+    @property
+    def is_sent(self) -> bool:
+        return not self.is_withdrawn
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An incident as it was last, all that ever took part, and why things happened to it, each reason once."""
+
+    incident: Incident
+    members: frozenset[str]
+    reasons: tuple[Why, ...]
+
+    @property
+    def id(self) -> str:
+        return self.incident.id
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of some settings."""
+
+    outcomes: tuple[Outcome, ...]
+    """In the order in which they opened; those that turned out to be part of another are left out."""
+    notices: tuple[Recipient, ...]
+    ms: Mapping[str, Mapping[VerdictState, int]]
+    """By target, for how long it was how, as its verdicts say."""
+
+    @property
+    def sent(self) -> Counter[str]:
+        """How many notices each recipient got."""
+        return Counter(one.to for one in self.notices if one.is_sent)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides after the site states."""
+
+    targets: Mapping[str, Target]
+    book: Book = field(default_factory=Book)
+    wait_s: float = 15.0
+    """For how long what goes down together is gathered before people are told."""
+    why_no_mail: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Incidents of one play that have no counterpart in the other."""
+
+    appear: tuple[Outcome, ...]
+    vanish: tuple[Outcome, ...]
+
+
+def said(intervals: Sequence[Interval], in_force: InForce) -> list[Said]:
+    """When a site came to say what it saw: after the checks that it took, by the options then in force."""
+    found: list[Said] = []
+    before: Interval | None = None
+    for one in intervals:
+        target = in_force.at(one.start)
+        at: int = one.start
+        if before is not None and target is not None and one.code not in _SAID_AT_ONCE:
+            at += _checks_ms(before.state, one.state, target)
+        if found:
+            at = max(at, found[-1].at)
+        found.append(Said(at, one))
+        before = one
+    return found
+
+
+_SAID_AT_ONCE: Final = (StateCode.NOT_CHECKED, StateCode.PAUSED)
+
+
+def _checks_ms(before: VerdictState, state: VerdictState, target: Target) -> int:
+    cycle_ms = round((target.packets - 1) * target.packet_gap_ms + target.timeout_ms)
+    if state is VerdictState.DOWN:
+        return cycle_ms + round((target.down_after - 1) * RECHECK_S * 1000)
+    if before is VerdictState.DOWN and state in _BACK:
+        return round((target.up_after - 1) * RECHECK_S * 1000)
+    return cycle_ms
+
+
+def play(
+    settings: Settings,
+    by_target: Mapping[str, Mapping[str, Sequence[Said]]],
+    start: Time,
+    end: Time,
+    *,
+    maintenances: Versions = MappingProxyType({}),
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> Played:
+    """What the alerter would have done. `by_target` has by site what each said; `maintenances`: all that ever were.
+
+    `told` is called now and then with how much is done, and of how much; it may stop the play by what it raises.
+    """
+    player = _Player(settings, by_target, start, end, maintenances)
+    steps = 0
+    now: int | None = -(-start // _STEP_MS) * _STEP_MS
+    while now is not None and now < end:
+        now = player.step(Time(now))
+        steps += 1
+        if steps % _TELL_EVERY == 0 and now is not None:
+            told(min(now, end) - start, end - start)
+    return player.played()
+
+
+def difference(before: Played, after: Played, end: Time) -> Difference:
+    """Two incidents are counterparts where they are of one kind, overlap in time and share a member."""
+    return Difference(_without_counterpart(after, before, end), _without_counterpart(before, after, end))
+
+
+def _without_counterpart(ours: Played, theirs: Played, end: Time) -> tuple[Outcome, ...]:
+    by_member: dict[str, list[Outcome]] = defaultdict(list)
+    for one in theirs.outcomes:
+        for name in one.members:
+            by_member[name].append(one)
+    return tuple(
+        one
+        for one in ours.outcomes
+        if not any(_is_counterpart(one, other, end) for name in one.members for other in by_member.get(name, ()))
+    )
+
+
+def _is_counterpart(one: Outcome, other: Outcome, end: Time) -> bool:
+    if _class(one.incident.kind) != _class(other.incident.kind):
+        return False
+    return one.incident.opened_at <= (other.incident.resolved_at or end) and other.incident.opened_at <= (
+        one.incident.resolved_at or end
+    )
+
+
+def _class(kind: str) -> str:
+    if kind in (IncidentKind.TARGET_UNRESOLVABLE, *LESSER.values()):
+        return kind
+    return IncidentKind.TARGET_DOWN
+
+
+@dataclass
+class _Written:
+    at: int
+    recipient: str
+    transition: str
+    because: str
+    not_before: int
+    is_withdrawn: bool = False
+
+
+class _Outbox:
+    """What was told, in memory. What is written goes out at the end of the step, or when quiet hours end."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._of: dict[str, dict[tuple[str, str], _Written]] = defaultdict(dict)
+
+    def told(self, incident: str) -> dict[str, str]:
+        return {one.recipient: one.because for one in self._known(incident) if one.transition == Notice.OPENED}
+
+    def queued(self, incident: str) -> set[tuple[str, str]]:
+        return set(self._of.get(incident, ()))
+
+    def mailed(self, incident: str) -> tuple[str, ...]:
+        return tuple(
+            one.recipient
+            for one in self._known(incident)
+            if one.transition == Notice.OPENED and not one.is_withdrawn and not self._is_waiting(one)
+        )
+
+    def put(self, incident: str, one: _Written) -> None:
+        self._of[incident].setdefault((one.recipient, one.transition), one)
+
+    def withdraw(self, incident: str) -> None:
+        """It is over: what has not gone out yet tells of nothing any more."""
+        for one in self._known(incident):
+            if one.transition != Notice.RESOLVED and self._is_waiting(one):
+                one.is_withdrawn = True
+
+    def each(self) -> list[Recipient]:
+        found = [
+            Recipient(Time(one.at), incident, one.transition, one.recipient, one.because, one.is_withdrawn)
+            for incident, known in self._of.items()
+            for one in known.values()
+        ]
+        return sorted(found, key=lambda one: (one.at, one.incident, one.transition, one.to))
+
+    def _known(self, incident: str) -> Iterable[_Written]:
+        return self._of.get(incident, {}).values()
+
+    def _is_waiting(self, one: _Written) -> bool:
+        return one.at == self.now or one.not_before > self.now
+
+
+class _Player:
+    def __init__(
+        self,
+        settings: Settings,
+        by_target: Mapping[str, Mapping[str, Sequence[Said]]],
+        start: Time,
+        end: Time,
+        maintenances: Versions,
+    ) -> None:
+        self._settings, self._start, self._end = settings, start, end
+        self._targets = settings.targets
+        self._sayings = sorted(
+            (
+                (one.at, name, site, one.view)
+                for name, by_site in by_target.items()
+                if name in self._targets
+                for site, each in by_site.items()
+                for one in each
+            ),
+            key=lambda one: one[:3],
+        )
+        self._said = 0
+        self._versions = sorted(
+            ((since, name, one) for name, versions in maintenances.items() for since, one in versions),
+            key=lambda one: one[:2],
+        )
+        self._versioned = 0
+        self._schedule = Schedule()
+        self._has_muted = False
+        self._sites = sorted({site for by_site in by_target.values() for site in by_site})
+        self._states: dict[str, dict[str, SiteState]] = defaultdict(dict)
+        self._said_at: dict[tuple[str, str], int] = {}
+        self._seen: Counter[str] = Counter()
+        self._pauses: dict[str, set[str]] = defaultdict(set)
+        self._verdicts: dict[str, Verdict] = {}
+        self._unresolvable: dict[str, tuple[VerdictChange, float]] = {}
+        self._asked: dict[str, tuple[Time, dict[str, int]]] = {}
+        self._agenda = Agenda()
+        self._agenda.arrange(self._targets)
+        self._views = Views(self._target, self._state, dict.fromkeys(self._sites, _SEES), self._sites, self._verdicts)
+        self._world = World(Falls(), self._seen.__getitem__, self._agenda.children, settings.wait_s)
+        self._board = Board()
+        self._outbox = _Outbox()
+        self._recipients = Recipients(lambda: settings)
+        self._notices = Notices(self._recipients, self._outbox, self._targets.get)
+        self._is_timed = any(one.after_min or one.remind_min for one in settings.book.routes)
+        self._forgets: list[float] = []
+        self._outcomes: dict[str, tuple[Incident, Case, dict[Why, None]]] = {}
+        self._ms: dict[str, Counter[VerdictState]] = defaultdict(Counter)
+        self._now_s: float | None = None
+
+    def step(self, now: Time) -> int | None:
+        """What the alerter does in this second, and when there is something to do again; None: never."""
+        now_s = now / 1000
+        self._outbox.now = now
+        self._take_in(now)
+        self._age(now, now_s)
+        self._now_s = now_s
+        draft = Draft(self._board)
+        changes = self._judge(now, now_s)
+        grouping.of_verdicts(draft, changes, self._world, now, now_s)
+        for change, since_s in self._unresolvable.values():
+            grouping.of_unresolvable(draft, change, now_s - since_s, self._world, now, now_s)
+        grouping.of_flapping(draft, now, now_s)
+        quiet = self._quiet(now)
+        muting.of_cases(draft, quiet, now, now_s)
+        grouping.tell_what_is_due(draft, now_s, quiet, now)
+        self._keep(draft, now)
+        return int(now) + _STEP_MS if self._is_muting(quiet) else self._next(now, now_s)
+
+    def played(self) -> Played:
+        for name, verdict in self._verdicts.items():
+            self._ms[name][verdict.state] += max(0, self._end - verdict.since)
+        outcomes = [
+            Outcome(incident, frozenset(case.members), tuple(reasons))
+            for incident, case, reasons in self._outcomes.values()
+            if incident.merged_into is None
+        ]
+        outcomes.sort(key=lambda one: (one.incident.opened_at, one.id))
+        return Played(
+            tuple(outcomes), tuple(self._outbox.each()), {name: dict(each) for name, each in self._ms.items()}
+        )
+
+    # -- what the alerter's mirrors know
+
+    def _take_in(self, now: Time) -> None:
+        while self._said < len(self._sayings) and self._sayings[self._said][0] <= now:
+            _, name, site, view = self._sayings[self._said]
+            self._said += 1
+            self._say(name, site, view, now)
+        while self._versioned < len(self._versions) and self._versions[self._versioned][0] <= now:
+            _, name, one = self._versions[self._versioned]
+            self._versioned += 1
+            self._schedule.change(name, one)
+
+    def _say(self, name: str, site: str, view: Interval, now: Time) -> None:
+        before = self._states[name].get(site)
+        is_paused = view.state is VerdictState.PAUSED
+        state = State.UNKNOWN if is_paused else State(view.state)
+        (self._pauses[name].add if is_paused else self._pauses[name].discard)(site)
+        self._seen[site] += (state in _ANSWERS) - (before is not None and before.state in _ANSWERS)
+        self._states[name][site] = SiteState(
+            site=site, target=name, epoch=0, seq=0, state=state, since=view.start, reason=view.reason, code=view.code,
+            at=now,
+        )  # fmt: skip
+        self._said_at[site, name] = int(now)
+        self._agenda.add((name,))
+
+    def _target(self, name: str) -> Target | None:
+        """As it is defined; paused where all that are to ping it were told to pause."""
+        target, pauses = self._targets.get(name), self._pauses[name]
+        if target is not None and pauses and not target.paused:
+            asked = [site for site in sites_of(target, self._sites) if site in self._states[name]]
+            if asked and pauses.issuperset(asked):
+                return replace(target, paused=True)
+        return target
+
+    def _state(self, site: str, name: str) -> SiteState | None:
+        return self._states[name].get(site)
+
+    def _quiet(self, now: Time) -> Quiet:
+        fresh = functools.partial(self._is_fresh, now)
+        return Quiet(self._schedule.running(now), self._targets.get, self._down_from, fresh)
+
+    def _is_muting(self, quiet: Quiet) -> bool:
+        """Whether what a window does to some incident may do something to it again in the next second."""
+        if quiet.covers:
+            self._has_muted = True
+            return bool(self._board.cases)
+        if self._has_muted:
+            self._has_muted = any(one.muted for case in self._board.cases.values() for one in case.members.values())
+        return self._has_muted
+
+    def _down_from(self, name: str) -> list[str]:
+        verdict = self._verdicts.get(name)
+        return down_from(verdict) if verdict else []
+
+    def _is_fresh(self, now: Time, name: str, since: Time) -> bool:
+        """As the alerter asks, of sites that confirm what they see every CONFIRMED_S."""
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            return False
+        is_nameless = verdict.code == VerdictCode.NO_ADDRESS
+        confirmed = self._confirmed(name, verdict.sites, now)
+        asked = self._asked.get(name)
+        if asked is None or asked[0] != since:
+            self._asked[name] = (since, confirmed)
+            return False
+        witnesses = [one for one in (verdict.sites if is_nameless else down_from(verdict)) if one in confirmed]
+        return bool(witnesses) and all(confirmed[site] != asked[1].get(site) for site in witnesses)
+
+    def _confirmed(self, name: str, sites: Iterable[str], now: Time) -> dict[str, int]:
+        """When each confirmed last what it sees."""
+        known = {site: self._said_at[site, name] for site in sites if (site, name) in self._said_at}
+        return {site: at + (now - at) // _CONFIRMED_MS * _CONFIRMED_MS for site, at in known.items()}
+
+    # -- the work
+
+    def _judge(self, now: Time, now_s: float) -> list[VerdictChange]:
+        changes = []
+        while (name := self._agenda.take()) is not None:
+            change = judge(name, self._views, now)
+            changes.append(change)
+            if change.after is not None and (change.before is None or change.is_news):
+                self._verdicts[name] = change.after
+            if change.changes_state:
+                self._agenda.add_children(name)
+                if change.before is not None and change.after is not None:
+                    self._ms[name][change.before.state] += change.after.since - change.before.since
+            if change.after is None or change.after.code != VerdictCode.NO_ADDRESS:
+                self._unresolvable.pop(name, None)
+            else:
+                known = self._unresolvable.get(name)
+                self._unresolvable[name] = (change, known[1] if known else now_s)
+        return changes
+
+    def _age(self, now: Time, now_s: float) -> None:
+        if not self._is_timed or self._now_s is None:
+            return
+        for case in ageing(self._board.cases.values()):
+            if aged(case, now_s - self._now_s, self._settings.book):
+                tellings = [*self._notices.added(case, Why.ESCALATED), *self._notices.reminders(case)]
+                self._note(case)
+                self._write(case, tellings, now)
+
+    def _keep(self, draft: Draft, now: Time) -> None:
+        # All before any is written, as the alerter does within its one transaction.
+        for case in draft.touched:
+            case.incident = case.shown()
+        written = [(case, self._notices.of(case, notice)) for case in draft.touched for notice in case.notices]
+        for case, tellings in written:
+            self._write(case, tellings, now)
+        for case in draft.touched:
+            self._note(case)
+            if case.is_over:
+                self._outbox.withdraw(case.id)
+        draft.settle()
+        for flap in draft.flaps.values():
+            if flap is not None:
+                heapq.heappush(self._forgets, flapping.past_s(flap) + _STEP_MS / 1000)
+        for case in draft.touched:
+            case.joined, case.entries, case.notices = [], [], []
+            if not case.is_over:
+                case.why = None
+
+    def _write(self, case: Case, tellings: Iterable[Telling], now: Time) -> None:
+        for one in tellings:
+            for to, because in one.recipients.items():
+                not_before = self._recipients.not_before(to, case.incident, now)
+                self._outbox.put(case.id, _Written(now, to, one.transition(to, now), because, not_before))
+
+    def _note(self, case: Case) -> None:
+        _, _, reasons = self._outcomes.get(case.id) or (None, None, {})
+        reasons |= dict.fromkeys(entry.why for entry in case.entries)
+        case.entries = []
+        self._outcomes[case.id] = (case.incident, case, reasons)
+
+    # -- when there is something to do again
+
+    def _next(self, now: Time, now_s: float) -> int | None:
+        moments = [*self._of_records(now), *self._of_cases(now_s), *self._of_targets(now_s)]
+        if not moments:
+            return None
+        return max(int(now) + _STEP_MS, -(-min(moments) // _STEP_MS) * _STEP_MS)
+
+    def _of_records(self, now: Time) -> Iterator[int]:
+        if self._said < len(self._sayings):
+            yield self._sayings[self._said][0]
+        if self._versioned < len(self._versions):
+            yield self._versions[self._versioned][0]
+        if self._versioned:
+            yield self._schedule.unchanged_until(now)
+
+    def _of_cases(self, now_s: float) -> Iterator[int]:
+        for case in self._board.cases.values():
+            # What nobody can see is looked at again once somebody says something.
+            if case.due_s is not None and (case.is_told or not case.is_unseen):
+                yield _ms(case.due_s)
+        if self._is_timed:
+            for case in ageing(self._board.cases.values()):
+                yield from (_ms(now_s + left) for left in self._waits(case))
+
+    def _of_targets(self, now_s: float) -> Iterator[int]:
+        while self._forgets and self._forgets[0] <= now_s:
+            heapq.heappop(self._forgets)
+        if self._forgets:
+            yield _ms(self._forgets[0])
+        for name in self._board.flapping:
+            yield from map(_ms, self._of_flapping(name, now_s))
+        for name, (_, since_s) in self._unresolvable.items():
+            if of_target(name) not in self._board.by_about:
+                yield _ms(since_s + UNRESOLVABLE_AFTER_S)
+
+    def _of_flapping(self, name: str, now_s: float) -> list[float]:
+        flap = self._board.flaps[name]
+        moments = [(now_s if flap.changed_s is None else flap.changed_s) + flapping.WITHIN_S]
+        found = self._board.get(of_target(name))
+        due_s = None if found is None else grouping.flapping_due_s(found, name, flap, now_s)
+        return moments if due_s is None else [*moments, due_s]
+
+    def _waits(self, case: Case) -> list[float]:
+        """In how many seconds somebody is to be told of one that grows older, by each route."""
+        found = []
+        for route in self._settings.book.routes:
+            starts_s, each_s = route.after_min * 60.0, route.remind_min * 60.0
+            if case.waited_s < starts_s:
+                found.append(starts_s - case.waited_s)
+            if each_s:
+                before = max(0.0, case.waited_s - starts_s) // each_s
+                found.append(starts_s + (before + 1) * each_s - case.waited_s)
+        return found
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

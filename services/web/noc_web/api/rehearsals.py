@@ -1,0 +1,251 @@
+"""Rehearsals: what other settings of a target, a group or a route would have done over the last days."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import replace
+from typing import Final
+
+from msgspec.structs import replace as with_fields
+
+from noc_bus.messages import NotificationSettings, Target, VerdictState
+from noc_rules.incident import severity
+from noc_rules.rehearsal import Outcome, Played, Settings
+from noc_rules.telling import addresses
+from noc_web.api import answers
+from noc_web.api.bodies import GroupOptions, RouteFields, TargetChanges
+from noc_web.api.route import Ask, Query, Route
+from noc_web.catalog.catalog import Catalog
+from noc_web.json import Row
+from noc_web.notifications import book
+from noc_web.notifications.kept import Notifications, Sealed
+from noc_web.rehearsal import MOST_DAYS, Proposal, Rehearsal, Rehearsals
+
+_LONGEST_WAIT_S: Final = 60
+_USUAL_GROUP_WAIT_S: Final = 15
+_LONGEST_GROUP_WAIT_S: Final = 300
+_MOST_INCIDENTS: Final = 100
+_MOST_CHANGED: Final = 100
+_MOST_NAMED: Final = 10
+
+
+def rehearse_target(
+    ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
+) -> object:
+    return _started(
+        ask, catalog.tried_target(ask["target"], ask.body).resolved, catalog, notifications, sealed, rehearsals
+    )
+
+
+def rehearse_defaults(
+    ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
+) -> object:
+    proposed = catalog.tried_group("", ask.body).resolved
+    return _started(ask, proposed, catalog, notifications, sealed, rehearsals)
+
+
+def rehearse_group(
+    ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
+) -> object:
+    proposed = catalog.tried_group(ask["path"], ask.body).resolved
+    return _started(ask, proposed, catalog, notifications, sealed, rehearsals)
+
+
+def rehearse_route(
+    ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
+) -> object:
+    settings = notifications.read()
+    proposed = book.route(ask["route"], ask.body, settings)
+    others = [one for one in settings.routes if one.id != proposed.id]
+    changed = with_fields(settings, routes=[*others, proposed])
+    return _started(ask, catalog.contents().resolved, catalog, notifications, sealed, rehearsals, changed)
+
+
+def get_rehearsal(ask: Ask, rehearsals: Rehearsals, notifications: Notifications, sealed: Sealed) -> object:
+    return _answered(ask, ask["rehearsal"], rehearsals, notifications, sealed)
+
+
+def _started(
+    ask: Ask,
+    proposed: Mapping[str, Target],
+    catalog: Catalog,
+    notifications: Notifications,
+    sealed: Sealed,
+    rehearsals: Rehearsals,
+    proposed_settings: NotificationSettings | None = None,
+) -> object:
+    settings, alerter = notifications.read(), sealed.alerter()
+    wait_s = alerter.figures.get("group_wait_s", _USUAL_GROUP_WAIT_S) if alerter else _USUAL_GROUP_WAIT_S
+    before = Settings(catalog.contents().resolved, book.in_force(settings, alerter), wait_s)
+    after = replace(
+        before,
+        targets=proposed,
+        book=book.in_force(proposed_settings or settings, alerter),
+        wait_s=float(ask.int_param("group_wait_s", round(wait_s), 0, _LONGEST_GROUP_WAIT_S)),
+    )
+    days = ask.int_param("days", MOST_DAYS, 1, MOST_DAYS)
+    return _answered(ask, rehearsals.start(Proposal(before, after, days)), rehearsals, notifications, sealed)
+
+
+def _answered(ask: Ask, name: str, rehearsals: Rehearsals, notifications: Notifications, sealed: Sealed) -> Row:
+    wait_s = ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S)
+    job = rehearsals.job(name)
+    try:
+        found = job.future.result(wait_s)
+    except NotYetError:
+        return {"id": name, "progress_pct": job.progress_pct, "from": None, "to": None, "result": None}
+    is_mail_set_up = book.is_mail_set_up(notifications.read(), sealed.alerter())
+    result = _result(found) | {"is_mail_set_up": is_mail_set_up}
+    return {"id": name, "progress_pct": 100, "from": found.start, "to": found.end, "result": result}
+
+
+def _result(found: Rehearsal) -> Row:
+    sites = sorted({site for _, site in found.unasked})
+    return {
+        "recorded_from": found.recorded_from,
+        "targets": len(found.settings.targets),
+        "is_of_all": found.is_of_all,
+        "changed": found.changed[:_MOST_CHANGED],
+        "changed_count": len(found.changed),
+        "not_played": found.not_played,
+        "unasked": sites,
+        "before": _side(found.before, found),
+        "after": _side(found.after, found),
+        "appear": _incidents(found.difference.appear, found.after),
+        "vanish": _incidents(found.difference.vanish, found.before),
+    }
+
+
+def _side(played: Played, found: Rehearsal) -> Row:
+    pages = found.settings.book
+    names = {to: one.name for one in pages.contacts.values() for to in addresses(one.id, pages)}
+    sent = played.sent
+    withdrawn = Counter(one.to for one in played.notices if one.is_withdrawn)
+    told = {one.incident for one in played.notices if one.is_sent}
+    return {
+        "incidents": len(played.outcomes),
+        "severities": Counter(_severity(one) for one in played.outcomes),
+        "untold": sum(one.id not in told for one in played.outcomes),
+        "notices": sum(sent.values()),
+        "recipients": [
+            {"to": to, "name": names.get(to, ""), "notices": sent[to], "withdrawn": withdrawn[to]}
+            for to in sorted({*sent, *withdrawn}, key=lambda one: (-sent[one], one))
+        ],
+        "seconds": _seconds(played, found.settings.targets),
+        "changed_seconds": _seconds(played, found.changed),
+    }
+
+
+def _seconds(played: Played, names: Iterable[str]) -> dict[str, float]:
+    total: Counter[VerdictState] = Counter()
+    for name in names:
+        total.update(played.ms.get(name, {}))
+    return {state: total[state] / 1000 for state in VerdictState}
+
+
+def _incidents(outcomes: Iterable[Outcome], played: Played) -> Row:
+    found = sorted(outcomes, key=lambda one: (one.incident.opened_at, one.id), reverse=True)
+    first = {one.id for one in found[:_MOST_INCIDENTS]}
+    notices: dict[str, list[str]] = {}
+    for one in played.notices:
+        if one.is_sent and one.incident in first:
+            notices.setdefault(one.incident, []).append(one.to)
+    return {"count": len(found), "first": [_incident(one, notices.get(one.id, [])) for one in found[:_MOST_INCIDENTS]]}
+
+
+def _incident(one: Outcome, told: list[str]) -> Row:
+    incident = one.incident
+    return {
+        "kind": incident.kind,
+        "severity": _severity(one),
+        "opened_at": incident.opened_at,
+        "resolved_at": incident.resolved_at,
+        "cause": incident.cause,
+        "code": incident.code,
+        "targets": incident.targets[:_MOST_NAMED],
+        "members": len(one.members),
+        "notices": len(told),
+        "recipients": [*dict.fromkeys(told)][:_MOST_NAMED],
+        "reasons": one.reasons,
+    }
+
+
+def _severity(one: Outcome) -> str:
+    return one.incident.severity or severity(one.incident)
+
+
+_QUERY: Final = (
+    Query(
+        "days",
+        "over how many of the last days",
+        {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": MOST_DAYS},
+    ),
+    Query(
+        "group_wait_s",
+        "as if NOC_GROUP_WAIT_S were so many seconds; left out: as it is",
+        {"type": "integer", "minimum": 0, "maximum": _LONGEST_GROUP_WAIT_S},
+    ),
+)
+_WAIT: Final = Query(
+    "wait_s",
+    "how long to wait for it; where it is not there by then, `progress_pct` is below 100 and `result` null: ask for it by its id",
+    {"type": "integer", "minimum": 0, "maximum": _LONGEST_WAIT_S, "default": _LONGEST_WAIT_S},
+)
+ROUTES = (
+    Route(
+        "POST",
+        "/rehearsals/targets/{target}",
+        "operator",
+        "What a target with these options would have done over the last days, beside what it would have done without; nothing is changed.",
+        rehearse_target,
+        body=TargetChanges,
+        answer=answers.Rehearsed,
+        query=(*_QUERY, _WAIT),
+        work="history",
+    ),
+    Route(
+        "POST",
+        "/rehearsals/groups",
+        "operator",
+        "The same of the defaults for all targets.",
+        rehearse_defaults,
+        body=GroupOptions,
+        answer=answers.Rehearsed,
+        query=(*_QUERY, _WAIT),
+        work="history",
+    ),
+    Route(
+        "POST",
+        "/rehearsals/groups/{path}",
+        "operator",
+        "The same of a group's options.",
+        rehearse_group,
+        body=GroupOptions,
+        answer=answers.Rehearsed,
+        query=(*_QUERY, _WAIT),
+        work="history",
+    ),
+    Route(
+        "POST",
+        "/rehearsals/notification-routes/{route}",
+        "admin",
+        "The same of a route of notifications, added or replaced.",
+        rehearse_route,
+        body=RouteFields,
+        answer=answers.Rehearsed,
+        query=(*_QUERY, _WAIT),
+        work="history",
+    ),
+    Route(
+        "GET",
+        "/rehearsals/{rehearsal}",
+        "operator",
+        "A rehearsal by its id, of the last few.",
+        get_rehearsal,
+        answer=answers.Rehearsed,
+        query=(_WAIT,),
+        work="history",
+    ),
+)

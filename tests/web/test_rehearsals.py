@@ -1,0 +1,203 @@
+"""Rehearsals by the API: today's settings and proposed ones over what was recorded, and nothing of it is stored."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final, cast
+
+import pytest
+
+from noc_bus.messages import State, Target
+from noc_bus.time import Time
+from noc_history.store import Batch, Store
+from noc_rules.rehearsal import Settings
+from noc_web.problem import ProblemError
+from noc_web.rehearsal import MOST_TARGETS, Proposal, Rehearsals
+from tests.web.conftest import Browser, Service
+from tests.web.facts import result, state
+
+HOUR_MS: Final = 3_600_000
+BEGIN: Final = Time((Time.now() // HOUR_MS - 30) * HOUR_MS)
+
+
+def at(minute: float) -> int:
+    return int(BEGIN + minute * 60_000)
+
+
+def saw(
+    service: Service, target: str, *outages: tuple[float, float], site: str = "here", kind: State = State.DOWN
+) -> None:
+    """UP from the beginning, but for these minutes; looked at until now."""
+    records = [state(target, site, at=at(0), seq=1)]
+    for number, (start, end) in enumerate(outages):
+        records.append(
+            state(target, site, kind, at=at(start), seq=2 * number + 2, reason="no answer", code="unanswered")
+        )
+        records.append(state(target, site, at=at(end), seq=2 * number + 3))
+    last = result(target, site, at=int(Time.now()) - 1000, seq=99)
+    service.store.write(Batch(states=records, results=[last]))
+
+
+@pytest.fixture
+def recorded(service: Service) -> Service:
+    """A router and what is behind it, which nobody said, failed together for an hour; a switch failed by itself from one site."""
+    for name, more in (("router", {"group": "core"}), ("behind", {"group": "lan"}), ("switch", {"group": "lan"})):
+        service.catalog.add_target({"id": name, "address": "10.0.0.1", "contacts": ["ops@noc.test"], **more}, "test")
+    for site in ("here", "there"):
+        service.catalog.put_site(site, {}, "test")
+    service.follow()
+    for site in ("here", "there"):
+        saw(service, "router", (60, 120), site=site)
+        saw(service, "behind", (60.2, 120), site=site)
+    saw(service, "switch", (300, 320))
+    saw(service, "switch", site="there")
+    return service
+
+
+def rehearsed(operator: Browser, path: str, body: dict[str, Any], query: str = "") -> dict[str, Any]:
+    answer = operator.api("POST", f"rehearsals/{path}?days=3{query}", body)
+    assert answer["progress_pct"] == 100
+    return cast("dict[str, Any]", answer["result"])
+
+
+def counts(found: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(found[side]["incidents"], found[side]["notices"]) for side in ("before", "after")]
+
+
+def test_a_parent_makes_one_incident_of_two_and_its_child_unreachable(recorded: Service) -> None:
+    operator = recorded.by("operator")
+    found = rehearsed(operator, "targets/behind", {"parents": ["router"]})
+    assert counts(found) == [(2, 4), (1, 2)]
+    assert [found[side]["changed_seconds"]["DOWN"] for side in ("before", "after")] == [3588, 0]
+    # From when its sites had said so: a cycle and four more checks, and the full second after them.
+    assert found["after"]["changed_seconds"]["UNREACHABLE"] == 3582
+    assert found["after"]["recipients"] == [{"to": "ops@noc.test", "name": "", "notices": 2, "withdrawn": 0}]
+    # It is part of the other one now, and people would still hear of it.
+    assert (found["appear"]["count"], found["vanish"]["count"]) == (0, 0)
+    assert (found["changed"], found["targets"], found["is_of_all"]) == (["behind"], 3, True)
+
+
+def test_an_incident_that_would_appear_is_listed_with_when_why_and_whom(recorded: Service) -> None:
+    found = rehearsed(recorded.by("operator"), "targets/switch", {"policy": "any"})
+    assert counts(found) == [(2, 4), (3, 6)]
+    (one,) = found["appear"]["first"]
+    assert (one["targets"], one["opened_at"], one["kind"]) == (["switch"], str(Time(at(300))), "target-down")
+    assert one["resolved_at"] == str(Time(at(320)))
+    assert (one["notices"], one["recipients"]) == (2, ["ops@noc.test"])
+    assert one["reasons"][0] == "target-went-down"
+    assert "mailed-opening" in one["reasons"]
+    assert rehearsed(recorded.by("operator"), "targets/switch", {"mail_partial": True})["appear"]["first"][0][
+        "kind"
+    ] == ("target-partial")
+
+
+def test_what_a_group_or_all_would_have_done(recorded: Service) -> None:
+    operator = recorded.by("operator")
+    quiet = rehearsed(operator, "groups/lan", {"mail_only_critical": True})
+    assert counts(quiet) == [(2, 4), (2, 2)]
+    assert (quiet["after"]["untold"], quiet["changed"]) == (1, ["behind", "switch"])
+    everything = rehearsed(operator, "groups", {"critical": True})
+    assert (everything["changed_count"], everything["after"]["severities"]) == (3, {"critical": 2})
+    # Nobody set another group of their own for what fails together: a longer wait changes nothing here.
+    assert counts(rehearsed(operator, "groups", {}, "&group_wait_s=120")) == [(2, 4), (2, 4)]
+
+
+def test_what_a_route_would_have_done(recorded: Service) -> None:
+    admin = recorded.by("admin")
+    admin.api("PUT", "contacts/night", {"name": "Night", "mails": ["night@noc.test"]})
+    body = {"name": "Nights", "contacts": ["night"], "groups": ["core"]}
+    found = rehearsed(admin, "notification-routes/nights", body)
+    assert counts(found) == [(2, 4), (2, 6)]
+    assert {(one["to"], one["name"], one["notices"]) for one in found["after"]["recipients"]} == {
+        ("ops@noc.test", "", 4),
+        ("night@noc.test", "Night", 2),
+    }
+    assert admin.get("notification-routes")["routes"] == []
+
+
+def test_nothing_of_it_is_stored(recorded: Service) -> None:
+    operator, admin = recorded.by("operator"), recorded.by("admin")
+    before = (operator.get("targets"), operator.get("groups"), len(admin.get("audit")["audit"]))
+    rehearsed(operator, "targets/switch", {"policy": "any", "name": "Another"})
+    rehearsed(operator, "groups/lan", {"critical": True})
+    assert (operator.get("targets"), operator.get("groups"), len(admin.get("audit")["audit"])) == before
+
+
+def test_what_cannot_be_known_from_recorded_states_is_said(recorded: Service) -> None:
+    recorded.catalog.put_site("new", {}, "test")
+    found = rehearsed(
+        recorded.by("operator"), "targets/switch", {"down_after": 3, "sites": ["here", "new"], "policy": "any"}
+    )
+    assert (found["not_played"], found["unasked"]) == (["down_after"], ["new"])
+    assert found["recorded_from"] == str(BEGIN)
+    assert found["is_mail_set_up"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "sentence"),
+    [
+        ("targets/nothing", {}, 404, "There is no target 'nothing'."),
+        ("targets/switch", {"policy": "some"}, 422, 'policy: "some" is not accepted'),
+        ("targets/router", {"parents": ["router"]}, 422, "circular dependency: router → router"),
+        ("targets/switch?days=31", {}, 422, "days: '31' is not accepted; use a whole number from 1 to 30."),
+        ("groups/lan?group_wait_s=301", {}, 422, "use a whole number from 0 to 300"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_refused_in_a_sentence(
+    recorded: Service, path: str, body: dict[str, Any], status: int, sentence: str
+) -> None:
+    assert sentence in str(recorded.by("operator").api("POST", f"rehearsals/{path}", body, status=status))
+
+
+def test_a_rehearsal_that_is_not_kept_is_not_found(recorded: Service) -> None:
+    assert "There is no rehearsal 'x'" in str(recorded.by("operator").api("GET", "rehearsals/x", status=404))
+
+
+def test_one_that_takes_long_says_how_far_it_is_and_too_many_are_refused(recorded: Service) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    store = recorded.store
+
+    class Slow:
+        definitions = staticmethod(store.definitions)
+
+        def states(self, *asked: Any) -> Any:
+            entered.set()
+            assert go_on.wait(60)
+            return store.states(*asked)
+
+    rehearsals = Rehearsals(cast("Store", Slow()), dict)
+    settings = Settings(recorded.publisher.targets)
+    proposal = Proposal(settings, settings, 3)
+    job = rehearsals.job(rehearsals.start(proposal))
+    assert entered.wait(20)
+    assert (job.progress_pct, job.future.done()) == (0, False)
+    for _ in range(3):
+        rehearsals.start(proposal)
+    with pytest.raises(ProblemError, match="Too many rehearsals") as refused:
+        rehearsals.start(proposal)
+    assert refused.value.status == 503
+    go_on.set()
+    found = job.future.result(20)
+    assert found.before == found.after
+    rehearsals.close()
+
+
+def test_of_very_many_those_are_played_that_have_to_do_with_the_change(recorded: Service) -> None:
+    rehearsals = Rehearsals(recorded.store, dict)
+    targets = {f"t{number}": _target(number) for number in range(3000)}
+
+    def names(**changed: Target) -> int:
+        proposal = Proposal(Settings(targets), Settings(targets | changed), 1)
+        return len(rehearsals.job(rehearsals.start(proposal)).future.result(60).settings.targets)
+
+    # Its group of ten, and all that is above and below of these.
+    assert names(t11=Target(id="t11", name="x", address="192.0.2.1", group="g1", parents=["t10"], critical=True)) == 10
+    everything = {name: Target(id=name, name="x", address="192.0.2.1", critical=True) for name in targets}
+    with pytest.raises(ProblemError, match=f"a rehearsal is of {MOST_TARGETS:,} at most"):
+        names(**everything)
+    rehearsals.close()
+
+
+def _target(number: int) -> Target:
+    parents = [f"t{number - number % 10}"] if number % 10 else []
+    return Target(id=f"t{number}", name="x", address="192.0.2.1", group=f"g{number // 10}", parents=parents)
