@@ -237,6 +237,7 @@ ANSWERS = (
     "/states",
     "/traces",
     "/routes",
+    "/suggested-parents",
     "/incidents",
     "/groups",
     "openapi.json",

@@ -84,6 +84,7 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "POST /sites/{site}/ping": ("sites/here/ping", {"address": "192.0.2.1"}),
     "POST /sites/{site}/trace": ("sites/here/trace", {"address": "192.0.2.1"}),
     "GET /targets/{target}/routes": ("targets/a/routes", None),
+    "GET /targets/{target}/suggested-parents": ("targets/a/suggested-parents", None),
     "GET /groups": ("groups", None),
     "PUT /groups": ("groups", {"up_after": 2}),
     "DELETE /groups": ("groups", None),

@@ -37,6 +37,7 @@ MAY: Final = {
     "POST /targets/{target}/trace": OPERATOR,
     "GET /targets/{target}/traces": VIEWER,
     "GET /targets/{target}/routes": VIEWER,
+    "GET /targets/{target}/suggested-parents": VIEWER,
     "GET /groups": VIEWER,
     "PUT /groups": OPERATOR,
     "DELETE /groups": OPERATOR,

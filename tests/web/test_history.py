@@ -17,7 +17,7 @@ from tests.web.facts import incident, result, state, trace
 
 
 @pytest.fixture
-def viewer(tmp_path: Path) -> Browser:
+def watched(tmp_path: Path) -> Service:
     service, past = Service(tmp_path), Time.now() - 600_000
     service.start()
     service.catalog.add_target({"id": "a", "address": "10.0.0.1"}, "test")
@@ -45,7 +45,12 @@ def viewer(tmp_path: Path) -> Browser:
         )
     )
     service.follow()
-    return service.by("viewer")
+    return service
+
+
+@pytest.fixture
+def viewer(watched: Service) -> Browser:
+    return watched.by("viewer")
 
 
 def test_with_all_it_has_states_incidents_and_the_codes_of_what_was_invalid(viewer: Browser) -> None:
@@ -74,6 +79,18 @@ def test_changes_of_the_route_are_beside_the_chart_and_listed_with_the_paths(vie
     assert found["paths"][0]["at"] == change["at"]
     assert [(one["site"], one["at"]) for one in found["before"]] == [("here", change["before_at"])]
     assert viewer.get(f"targets/a/routes?to={Time.now() - 3_600_000}")["changes"] == []
+
+
+def test_a_router_on_the_way_that_is_a_target_is_suggested_as_a_parent(watched: Service) -> None:
+    operator = watched.by("operator")
+    operator.api("POST", "targets", {"id": "edge", "address": "10.1.0.2"})
+    watched.follow()
+    assert operator.get("targets/a/suggested-parents") == {
+        "suggested": [{"parent": "edge", "name": "10.1.0.2", "sites": {"here": 1}}]
+    }
+    operator.api("PATCH", "targets/a", {"parents": ["edge"]})
+    watched.follow()
+    assert operator.get("targets/a/suggested-parents") == {"suggested": []}
 
 
 def test_without_asking_it_has_figures_only(viewer: Browser) -> None:

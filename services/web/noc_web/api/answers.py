@@ -309,6 +309,18 @@ class Members(TypedDict):
     complete: Annotated[bool, _COMPLETE]
 
 
+class SuggestedParent(TypedDict):
+    parent: str
+    name: str
+    sites: Annotated[
+        dict[str, int], Meta(description="from which it is the last target on the path, and at which hop it stands")
+    ]
+
+
+class SuggestedParents(TypedDict):
+    suggested: Annotated[list[SuggestedParent], Meta(description="that of most sites first")]
+
+
 class SitePaths(TypedDict):
     site: str
     broken: Annotated[Trace | None, Meta(description="the path of this outage that broke off; null: none is stored")]

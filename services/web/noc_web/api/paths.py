@@ -8,11 +8,13 @@ from typing import Final
 from noc_bus.messages import Trace
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import Store
+from noc_rules.parents import suggested
 from noc_rules.routes import RouteChange, described, route_changes, routers_of
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, Ask, Route
 from noc_web.api.targets import target_in_force
 from noc_web.json import Row
+from noc_web.live.picture import Picture
 from noc_web.publisher import Publisher
 
 LONGEST_MS: Final = 3660 * DAY_MS
@@ -31,6 +33,19 @@ def routes(ask: Ask, publisher: Publisher, store: Store) -> object:
         "changes": changes_in(traces, start),
         "paths": [one for one in reversed(traces) if one.at >= start][:_MAX_PATHS],
         "before": [last[site] for site in sorted(last)],
+    }
+
+
+def suggested_parents(ask: Ask, publisher: Publisher, picture: Picture, store: Store) -> object:
+    target = target_in_force(ask, publisher)
+    targets = publisher.targets
+    # A name's address is what was traced.
+    addresses = picture.traced_addresses() | {one.address: one.id for one in targets.values()}
+    known = {address: name for address, name in addresses.items() if name in targets}
+    parents = {one.id: one.parents for one in targets.values()}
+    found = suggested(target.id, stored_traces(store, target.id, Time.now()), known, parents)
+    return {
+        "suggested": [{"parent": one.parent, "name": targets[one.parent].name, "sites": one.sites} for one in found]
     }
 
 
@@ -65,6 +80,15 @@ ROUTES = (
         routes,
         answer=answers.Routes,
         query=PERIOD,
+        work="history",
+    ),
+    Route(
+        "GET",
+        "/targets/{target}/suggested-parents",
+        "viewer",
+        "Targets that are routers on the way to it, from its traces; none that would make a circle.",
+        suggested_parents,
+        answer=answers.SuggestedParents,
         work="history",
     ),
 )

@@ -346,6 +346,10 @@ class Picture:
         """By site, the last path to a target."""
         return {site: trace for (site, name), trace in self._traces.items().items() if name == target}
 
+    def traced_addresses(self) -> dict[str, str]:
+        """The targets by the addresses to which their paths were followed."""
+        return {trace.address: name for (_, name), trace in sorted(self._traces.items().items())}
+
     # -- the system itself
 
     @property

@@ -17,6 +17,7 @@ import { IncidentTable } from "./incidents.js";
 import { OptionsList } from "./optionslist.js";
 import { SilenceButton } from "./silence.js";
 import { Badge, Shape, Since } from "./state.js";
+import { SuggestedParents } from "./suggestedparents.js";
 import { TargetForm } from "./targetform.js";
 import { History } from "./targethistory.js";
 import { Traceroute } from "./traceroute.js";
@@ -37,26 +38,29 @@ export default function TargetPage({ id, query }) {
   return html`
     <${Head} row=${row} onChanged=${() => setChanges((before) => before + 1)} />
     <${History} id=${id} query=${query} onDrawn=${() => setDrawn(true)} />
-    <${Below} id=${id} sites=${Object.keys(row.sites)} changes=${changes} isDrawn=${isDrawn} />
+    <${Below} id=${id} sites=${Object.keys(row.sites)} changes=${changes} isDrawn=${isDrawn} onChanged=${() => setChanges((before) => before + 1)} />
   `;
 }
 
 /** What is below the history. It waits for that and for all of its own: drawn one by one, each would push the next ones about.
- * @param {{id: string, sites: string[], changes: number, isDrawn: boolean}} given `changes`: counts edits made on this page */
-function Below({ id, sites, changes, isDrawn }) {
+ * @param {{id: string, sites: string[], changes: number, isDrawn: boolean, onChanged: () => void}} given `changes`: counts edits made on this page */
+function Below({ id, sites, changes, isDrawn, onChanged }) {
   const path = `/targets/${encodeURIComponent(id)}`;
   const open = useStore((state) => state.incidents);
   const traces = useLoaded(`${path}/traces`);
   const routes = useLoaded(`${path}/routes`);
+  const suggested = useLoaded(`${path}/suggested-parents`, {}, changes);
   const incidents = useLoaded("/incidents", { target: id }, open);
   const own = useLoaded(path, {}, changes);
   const stored = useLoaded("/groups", {}, changes);
   const declared = useDeclared();
-  const isReady = isDrawn && [traces.answer ?? traces.error, routes.answer ?? routes.error, incidents.answer ?? incidents.error, own.answer ?? own.error, stored.answer ?? stored.error, declared.options ?? declared.error].every(Boolean);
+  const isReady = isDrawn && [traces.answer ?? traces.error, routes.answer ?? routes.error, suggested.answer ?? suggested.error, incidents.answer ?? incidents.error, own.answer ?? own.error, stored.answer ?? stored.error, declared.options ?? declared.error].every(Boolean);
   if (!isReady) return isDrawn ? html`<p class="empty">Loading…</p>` : null;
   return html`
     <div class="columns">
-      <${Traceroute} id=${id} sites=${sites} known=${traces} routes=${routes} />
+      <${Traceroute} id=${id} sites=${sites} known=${traces} routes=${routes}>
+        <${SuggestedParents} id=${id} parents=${own.answer?.parents ?? []} found=${suggested} onChanged=${onChanged} />
+      <//>
       <${Recent} found=${incidents} />
       <${OptionsList} own=${own.answer} groups=${stored.answer?.groups} options=${declared.options} error=${own.error ?? stored.error ?? declared.error} />
     </div>

@@ -12,8 +12,8 @@ import { Trouble } from "./bits.js";
 
 const LATEST_CHANGES = 10;
 
-/** @param {{id: string, sites: string[], known: Loaded, routes: Loaded}} given the last traces and those stored, as the API has them */
-export function Traceroute({ id, sites, known, routes }) {
+/** @param {{id: string, sites: string[], known: Loaded, routes: Loaded, children?: any}} given the last traces and those stored, as the API has them */
+export function Traceroute({ id, sites, known, routes, children }) {
   const online = useStore((state) => state.sites).filter((site) => site.online);
   const [site, setSite] = useState("");
   const [fresh, setFresh] = useState(/** @type {Record<string, any>} */ ({}));
@@ -64,6 +64,7 @@ export function Traceroute({ id, sites, known, routes }) {
             </ul>
           `
         : null}
+      ${children}
     </section>
   `;
 }
