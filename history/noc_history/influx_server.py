@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import urllib3
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
@@ -24,6 +25,7 @@ LINES_AT_ONCE: Final = 5_000
 _TIMEOUT_MS: Final = 20_000
 # The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
 _REFUSED: Final = (400, 413, 422)
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 # More names than this make a longer query than filtering the answer costs.
 _NAMES_IN_A_QUERY: Final = 50
@@ -87,8 +89,7 @@ class InfluxServer:
         fields = {"db": self._bucket, "q": f"DELETE FROM {measurement} WHERE time < {int(before)}ms"}
         answer = self._http.request("POST", f"{self._address}/query", fields=fields, encode_multipart=False)
         if answer.status != 200:
-            reason = f"{answer.status} {answer.data[:300].decode(errors='replace')}"
-            raise self._failed("delete", reason, answer.status)
+            raise self._failed("delete", f"{answer.status} {_message_in(answer.data)}", answer.status)
 
     def series(self, query: str, epoch: str = "ms") -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         """Every series of the answer: its tags, and its rows by column."""
@@ -98,7 +99,7 @@ class InfluxServer:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed("read", str(error), None) from error
         if answer.status != 200:
-            raise self._failed("read", f"{answer.status} {answer.data[:300].decode(errors='replace')}", answer.status)
+            raise self._failed("read", f"{answer.status} {_message_in(answer.data)}", answer.status)
         try:
             result = json.loads(answer.data)["results"][0]
         except (ValueError, LookupError, TypeError):
@@ -107,7 +108,8 @@ class InfluxServer:
             # Our queries are right: what cannot be answered is about the bucket.
             raise self._failed("read", result["error"], _NOT_FOUND)
         for series in result.get("series", ()):
-            rows = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
+            # Version 2 has series without rows: the retention policies of a bucket that is not there.
+            rows = [dict(zip(series["columns"], values, strict=True)) for values in series.get("values", ())]
             yield series.get("tags", {}), rows
 
     # -- how the bucket is set up
@@ -120,7 +122,7 @@ class InfluxServer:
                 found = api.find_bucket_by_name(self._bucket)
             except ApiException as error:
                 # Version 1 has no such route, and some tokens may not look at buckets: reading will tell.
-                if error.status not in (401, 403, _NOT_FOUND, 405):
+                if error.status not in (401, _FORBIDDEN, _NOT_FOUND, 405):
                     raise
                 return
             if found is not None:
@@ -141,17 +143,16 @@ class InfluxServer:
 
     def keeps_ms(self) -> int | None:
         """For how long the bucket keeps data; None: for good, or the server does not tell."""
-        try:
+        # Version 2 says of every bucket in InfluxQL that it keeps for good, and the truth by this route alone.
+        with contextlib.suppress(InfluxDBError, urllib3.exceptions.HTTPError, OSError):
+            found = self._client.buckets_api().find_bucket_by_name(self._bucket)
+            if found is not None:
+                return next((rule.every_seconds * 1000 for rule in found.retention_rules if rule.every_seconds), None)
+        with contextlib.suppress(StoreError):
             for _, rows in self.series(f"SHOW RETENTION POLICIES ON {_name(self._bucket)}"):
                 for row in rows:
                     if row.get("default", True):
                         return _duration_ms(row["duration"])
-        except StoreError:
-            # Version 2 answers by its own route, where the token may look at buckets.
-            with contextlib.suppress(ApiException, urllib3.exceptions.HTTPError, OSError):
-                found = self._client.buckets_api().find_bucket_by_name(self._bucket)
-                rules = found.retention_rules if found else []
-                return next((rule.every_seconds * 1000 for rule in rules if rule.every_seconds), None)
         return None
 
     def type_trouble(self, measurement: str) -> str | None:
@@ -177,13 +178,16 @@ class InfluxServer:
             yield
         except ApiException as error:
             raise self._failed(act, f"{error.status} {_reason_of(error)}", error.status) from error
+        except InfluxDBError as error:
+            # The client's own: it finds no organisation, for the token may look at none.
+            raise self._failed(act, str(error), _FORBIDDEN) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed(act, str(error), None) from error
 
     def _failed(self, act: str, reason: str, status: int | None) -> StoreError:
         cure = {
             401: "check the token in NOC_HISTORY_URL",
-            403: "give the token the right to read and write the bucket",
+            _FORBIDDEN: "give the token the right to read and write the bucket",
             _NOT_FOUND: "check address, organisation and bucket in NOC_HISTORY_URL",
         }.get(status or 0, "check that the server runs and can be reached")
         return StoreError(
@@ -220,8 +224,14 @@ def _duration_ms(text: str) -> int | None:
 
 
 def _reason_of(error: ApiException) -> str:
-    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or error.reason)
+    body = error.body.encode() if isinstance(error.body, str) else error.body
+    return _message_in(body) if body else str(error.reason)
+
+
+def _message_in(body: bytes) -> str:
+    """What version 2 says in JSON; else all there is."""
+    text = body.decode(errors="replace")
     try:
-        return str(json.loads(body).get("message", body))
+        return str(json.loads(text).get("message", text))
     except (ValueError, AttributeError):
-        return body
+        return text

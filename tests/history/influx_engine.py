@@ -60,6 +60,8 @@ class InfluxEngine:
         """So many more requests are answered, and none after them, while set."""
         self.is_version_1 = False
         """While set, the front has of version 2 only the writing, as version 1.8 does."""
+        self.may_only_write = False
+        """While set, the token may only write: version 2 shows it no bucket and no organisation."""
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "influxd.conf").write_text(
@@ -108,6 +110,16 @@ class InfluxEngine:
     def run(self, query: str, bucket: str = "") -> tuple[int, bytes]:
         """One statement of InfluxQL, past the front."""
         return self.ask("POST", "/query?" + urlencode({"q": query, "db": bucket}))
+
+    def names(self) -> list[str]:
+        (found,) = json.loads(self.run("SHOW DATABASES")[1])["results"][0]["series"]
+        return [name for (name,) in found["values"]]
+
+    def keeps_s(self, bucket: str) -> int:
+        """For how long a bucket keeps data, in whole hours; 0: for good."""
+        (found,) = json.loads(self.run(f'SHOW RETENTION POLICIES ON "{bucket}"')[1])["results"][0]["series"]
+        (duration,) = (row[1] for row in found["values"])
+        return int(duration.partition("h")[0]) * 3600 if "h" in duration else 0
 
     def put(self, bucket: str, lines: str) -> tuple[int, bytes]:
         """Line protocol, past the front and past our client."""
@@ -177,7 +189,7 @@ class _Forward(BaseHTTPRequestHandler):
         if options.get("org", ORG) != ORG:
             return 404, b'{"error": "organization not found"}'
         if parts.path == "/query" and self.command == "GET":
-            return engine.ask("GET", self.path)
+            return self._answer_query(options)
         if parts.path == "/api/v2/write":
             precision = {"ns": "n", "us": "u"}.get(options["precision"], options["precision"])
             return engine.ask("POST", "/write?" + urlencode({"db": options["bucket"], "precision": precision}), body)
@@ -187,18 +199,29 @@ class _Forward(BaseHTTPRequestHandler):
             return 404, b"404 page not found"
         return self._answer_as_version_2(parts.path, options, body)
 
+    def _answer_query(self, options: Mapping[str, str]) -> tuple[int, bytes]:
+        engine = self.server.engine
+        if engine.may_only_write:
+            return 200, json.dumps({"results": [{"error": f"database not found: {options['db']}"}]}).encode()
+        if engine.is_version_1 or not options["q"].startswith("SHOW RETENTION POLICIES"):
+            return engine.ask("GET", self.path)
+        # Version 2 says so of every bucket, however long it keeps what it is given.
+        columns = ["name", "duration", "shardGroupDuration", "replicaN", "default"]
+        found = {"values": [["autogen", "0s", "168h0m0s", 1, True]]} if options["db"] in engine.names() else {}
+        return 200, json.dumps({"results": [{"statement_id": 0, "series": [{"columns": columns, **found}]}]}).encode()
+
     def _answer_as_version_2(self, path: str, options: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         engine, is_made = self.server.engine, self.command == "POST"
         if path == "/api/v2/orgs":
-            return 200, json.dumps({"orgs": [{"id": ORG_ID, "name": ORG}]}).encode()
+            orgs = [] if engine.may_only_write else [{"id": ORG_ID, "name": ORG}]
+            return 200, json.dumps({"orgs": orgs}).encode()
         if path == "/api/v2/buckets" and is_made:
             name = json.loads(body)["name"]
             engine.make_bucket(name)
-            return 201, json.dumps(_bucket(name)).encode()
+            return 201, json.dumps(_bucket(name, 0)).encode()
         if path == "/api/v2/buckets":
-            (found,) = json.loads(engine.run("SHOW DATABASES")[1])["results"][0]["series"]
-            names = [name for (name,) in found["values"] if name == options["name"]]
-            return 200, json.dumps({"buckets": [_bucket(name) for name in names]}).encode()
+            names = [] if engine.may_only_write else [name for name in engine.names() if name == options["name"]]
+            return 200, json.dumps({"buckets": [_bucket(name, engine.keeps_s(name)) for name in names]}).encode()
         if path == "/api/v2/delete":
             wanted = json.loads(body)
             measurement = wanted["predicate"].partition("=")[2]
@@ -210,8 +233,9 @@ class _Forward(BaseHTTPRequestHandler):
         return 404, b'{"error": "no such route"}'
 
 
-def _bucket(name: str) -> dict[str, object]:
-    return {"id": ORG_ID, "orgID": ORG_ID, "name": name, "retentionRules": []}
+def _bucket(name: str, keeps_s: int) -> dict[str, object]:
+    rules = [{"type": "expire", "everySeconds": keeps_s}]
+    return {"id": ORG_ID, "orgID": ORG_ID, "name": name, "retentionRules": rules}
 
 
 def _message_of(answer: bytes) -> str:

@@ -171,6 +171,23 @@ def test_a_bucket_that_is_not_there_is_made_and_keeps_for_good(engine: InfluxEng
     store.close()
 
 
+def test_a_token_that_may_only_write_and_a_bucket_that_is_gone_are_told_with_the_cure(
+    engine: InfluxEngine, store: Store
+) -> None:
+    engine.may_only_write = True
+    try:
+        with pytest.raises(StoreError, match="give the token the right to read and write the bucket") as caught:
+            store.prepare()
+    finally:
+        engine.may_only_write = False
+    assert caught.value.can_retry
+    gone = open_store(engine.url("gone"))
+    assert gone.trouble() is None
+    with pytest.raises(StoreError, match="database not found"):
+        gone.maintain(Time(0), 1.0)
+    gone.close()
+
+
 def rows(engine: InfluxEngine, bucket: str, query: str) -> list[dict[str, Any]]:
     found = asked(engine, bucket, query)
     return [dict(zip(one["columns"], values, strict=True)) for one in found for values in one["values"]]
@@ -270,9 +287,11 @@ def test_a_server_that_goes_away_at_any_moment_loses_and_doubles_nothing(
 
 
 def test_version_1_8_is_written_read_and_deleted_from(engine: InfluxEngine, store: Store) -> None:
-    """It takes version 2's way of writing only."""
+    """It takes version 2's way of writing only, and says in InfluxQL how long it keeps what it is given."""
+    short = open_store(engine.make_bucket("short", keep="24h"))
     engine.is_version_1 = True
     try:
+        assert "keeps data for 24 hours only" in (short.trouble() or "")
         store.prepare()
         store.write(Batch(results=[cycle(0), cycle(7200)]))
         store.maintain(at(3700), 5.0)
@@ -281,6 +300,7 @@ def test_version_1_8_is_written_read_and_deleted_from(engine: InfluxEngine, stor
         assert sum(one.cycles for one in chart.merged) == 2
     finally:
         engine.is_version_1 = False
+        short.close()
 
 
 class _Stranger(BaseHTTPRequestHandler):
