@@ -136,9 +136,13 @@ def append(connection: sqlite3.Connection, run: int, packed: Iterable[Packed]) -
 
 def packed_portions(rows: Sequence[Row], size: int) -> Iterator[Packed]:
     """Of sorted rows."""
-    for one in portions(rows, size):
-        starts = [row[AT] for row in one]
-        yield one[0][0], min(starts), max(starts), len(one), pack(one)
+    return map(packed_portion, portions(rows, size))
+
+
+def packed_portion(rows: Sequence[Row]) -> Packed:
+    """Of sorted rows, at least one."""
+    starts = [row[AT] for row in rows]
+    return rows[0][0], min(starts), max(starts), len(rows), pack(rows)
 
 
 def slots(connection: sqlite3.Connection) -> list[Slot]:

@@ -29,6 +29,7 @@ from noc_history.cycles import (
     counted,
     has_rows,
     keep_counted,
+    packed_portion,
     packed_portions,
     row_from,
     slots,
@@ -59,7 +60,6 @@ from noc_history.sums import (
     note_hours,
     packed_groups,
     quarters_of,
-    sum_up_block,
     sums_of,
 )
 
@@ -68,7 +68,10 @@ _SETTLE: Final = 64
 # In one transaction: what a write of the recorder may have to wait for.
 _BLOCKS_AT_ONCE: Final = 50
 _PORTIONS_AT_ONCE: Final = 500
-_CYCLES_AT_ONCE: Final = 16_384
+# Whatever is written of neighbours too, such as the end of a page and the hours of some series, is written once for so many.
+_CYCLES_AT_ONCE: Final = 65_536
+# Packed in one step.
+_BLOCKS_IN_A_STEP: Final = 16
 # Portions unpacked in one step.
 _UNPACK_AT_ONCE: Final = 16
 _HOURS_OF_DAY: Final = DAY_MS // HOUR_MS
@@ -283,8 +286,7 @@ class Housekeeping:
             kept = without_repeats(taken)
             self.done.repeated += len(taken) - len(kept)
             for some in portions(kept, _CYCLES_AT_ONCE):
-                self._file_away(hour, some)
-                yield
+                yield from self._file_away(hour, some)
 
     def _keys(self, table: str, number: int) -> list[int]:
         rows = self._file.read("read", _KEYS[table], (number, number + 1))
@@ -295,10 +297,14 @@ class Housekeeping:
         start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
         return [row for row in unpack(data) if start <= row[AT] < end]
 
-    def _file_away(self, hour: int, rows: Sequence[Row]) -> None:
-        """Put cycles of some neighbouring series, sorted, into the blocks of their hour, and sum them up."""
+    def _file_away(self, hour: int, rows: Sequence[Row]) -> Iterator[None]:
+        """Put cycles of some neighbouring series, sorted, into the blocks of their hour, and sum them up.
+
+        All that takes long is done before the transaction, for which the writer waits.
+        """
         if hour * HOUR_MS < self._before:
             self._sum_up_only(hour, rows)
+            yield
             return
         first, last = rows[0][0], rows[-1][0]
         key = hour << SHIFT
@@ -313,18 +319,28 @@ class Housekeeping:
                 replaced.append(one)
                 before += found
         kept = without_repeats([*before, *rows])
-        self.done.repeated += len(before) + len(rows) - len(kept)
-        packed = [(key | start, *rest) for start, *rest in packed_portions(kept, IN_A_BLOCK)]
+        packed: list[Packed] = []
+        minutes: list[tuple[int, bytes]] = []
+        sums: list[Rollup] = []
+        for number, block in enumerate(portions(kept, IN_A_BLOCK), 1):
+            start, low_at, high_at, cycles, data = packed_portion(block)
+            packed.append((key | start, low_at, high_at, cycles, data))
+            of_block = roll_up(block, FIVE_MINUTES_MS)
+            minutes.append((key | start, pack_rollups(of_block)))
+            sums += of_block
+            if number % _BLOCKS_IN_A_STEP == 0:
+                yield
         with self._file.transaction("pack") as connection:
             if connection.execute(_BLOCKS_AROUND, around).fetchall() != there:
                 raise Changed
             _delete(connection, "DELETE FROM block WHERE id = ?", replaced)
             connection.executemany("DELETE FROM minutes WHERE id = ?", [(one,) for one in replaced])
             connection.executemany(_INSERT_BLOCK, packed)
-            sums = [
-                one for some in portions(kept, IN_A_BLOCK) for one in sum_up_block(connection, key | some[0][0], some)
-            ]
+            connection.executemany("INSERT INTO minutes VALUES (?, ?)", minutes)
             note_hours(connection, hour, sums)
+            mark_stale(connection, hour)
+        self.done.repeated += len(before) + len(rows) - len(kept)
+        yield
 
     def _sum_up_only(self, hour: int, rows: Sequence[Row]) -> None:
         """Of an hour whose cycles are kept no longer: for what nothing is summed up yet.
@@ -520,8 +536,7 @@ class Housekeeping:
             yield
         rows.sort(key=lambda row: row[AT])
         for hour, of_hour in groupby(rows, lambda row: row[AT] // HOUR_MS):
-            self._file_away(hour, without_repeats(list(of_hour)))
-            yield
+            yield from self._file_away(hour, without_repeats(list(of_hour)))
         # Only now, so that they are somewhere at every moment.
         for series in some:
             with self._file.transaction("pack") as connection:
