@@ -107,8 +107,8 @@ def bring_back_to_version_4(path: Path) -> None:
                 row = (number << 32 | series, pack_rollups(list(some)))
                 db.execute(f"INSERT OR REPLACE INTO {tier.fresh} VALUES (?, ?)", row)
             db.execute(f"DROP TABLE {tier.packed}")
-        db.execute("DROP TABLE packed_quarters")
-        db.execute("DROP TABLE recent_hours")
+        for table in ("packed_quarters", "recent_hours", "trace"):
+            db.execute(f"DROP TABLE {table}")
         db.execute("ALTER TABLE stale_day DROP COLUMN summed")
         db.execute("PRAGMA user_version = 4")
 
