@@ -112,7 +112,7 @@ class Rig:
         mail = {"NOC_SMTP_URL": "smtp://mail.test", "NOC_MAIL_FROM": FROM, "NOC_MAIL_TO": ",".join(self.mail_to)}
         config = Config.read({"NOC_DATA": str(self.folder), **(mail if mailing else {})})
         self.settings = Settings.load(config)
-        self.channels = Channels(self.settings, "https://noc.test", UTC)
+        self.channels = Channels(self.settings, "https://noc.test", UTC, domain=self.outbox.mail_domain)
         self.sender = Sender(
             self.outbox,
             self.channels.write,

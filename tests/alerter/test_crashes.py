@@ -44,6 +44,8 @@ ROUTER: Final = "router"
 CHILDREN: Final = tuple(f"child-{number}" for number in range(6))
 SINGLES: Final = tuple(f"house-{number}" for number in range(HOUSES))
 MAILS_A_ROUND: Final = 2 * (HOUSES + 1)
+PATIENCE_S: Final = 150.0
+"""A disk that others keep busy may hold up a start for a minute."""
 
 
 def deaths(count: int, draw: random.Random) -> list[str]:
@@ -80,19 +82,19 @@ class Story:
         everybody = [ROUTER, *CHILDREN, *SINGLES]
         self.world.sees(State.DOWN, *draw.sample(everybody, len(everybody)))
         self._wait_for_mails(HOUSES + 1)
-        wait_until(lambda: len(self.world.incidents) == HOUSES + 1, 60, "its incidents", seen=self.seen)
+        wait_until(lambda: len(self.world.incidents) == HOUSES + 1, PATIENCE_S, "its incidents", seen=self.seen)
         house = draw.choice(SINGLES)
         one = next(found for found in self.world.incidents.values() if found.targets == [house])
         self.world.session.publish(ACKNOWLEDGEMENTS, Acknowledgement(incident=one.id, by="ada", at=Time.now()))
         wait_until(
             lambda: getattr(self.world.incidents.get(one.id), "acknowledged", None),
-            60,
+            PATIENCE_S,
             "the acknowledgement",
             seen=self.seen,
         )
         self.world.sees(State.UP, *draw.sample(everybody, len(everybody)))
         self._wait_for_mails(MAILS_A_ROUND)
-        wait_until(lambda: not self.world.incidents, 60, "no incident open", seen=self.seen)
+        wait_until(lambda: not self.world.incidents, PATIENCE_S, "no incident open", seen=self.seen)
 
     def told(self) -> Counter[tuple[str, ...]]:
         """What all incidents were, without their moments."""
@@ -111,7 +113,7 @@ class Story:
 
     def _wait_for_mails(self, count: int) -> None:
         wanted = MAILS_A_ROUND * (self.rounds - 1) + count
-        wait_until(lambda: self.mailed().total() >= wanted, 60, f"{wanted} mails", seen=self.seen)
+        wait_until(lambda: self.mailed().total() >= wanted, PATIENCE_S, f"{wanted} mails", seen=self.seen)
 
 
 @pytest.mark.timeout(3600)

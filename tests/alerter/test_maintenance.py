@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from noc_bus.messages import Maintenance, State
-from tests.alerter.conftest import Rig
+from noc_alerter.notify.smtp import NotDelivered
+from noc_bus.messages import Maintenance, NotificationRoute, State
+from tests.alerter.conftest import OPS, Rig, parse
+from tests.alerter.test_settings import put
 from tests.parts.maintenance_mails import CHANGED, OPENED, RESOLVED, SETTLED_S, TABLE, Stage, window
 
 CONFIRMED_S = 10.0
@@ -141,3 +143,77 @@ def test_a_mail_of_an_incident_says_which_of_its_targets_are_in_maintenance(work
     assert text is not None
     assert "A (192.0.2.1), core, in maintenance" in text.get_content()
     assert mail["Subject"].startswith("[DOWN] B and 1 more")
+
+
+def test_what_waits_for_the_mail_server_when_a_window_starts_is_mailed_after_it_as_things_are_then(
+    works: Works,
+) -> None:
+    works.have("a", "b", group="core")
+    works.server_trouble = NotDelivered("no greeting", can_retry=True, is_for_all=True)
+    works.down("a", "b")
+    works.passes(60)
+    window(works, 900, "target a", "target b")
+    works.passes(60)
+    works.server_trouble = None
+    works.passes(700)
+    assert works.mails == [], "nobody is mailed of it now"
+    works.up("b")
+    works.passes(300)
+    assert works.subjects == ["[DOWN] A and 1 more (north) since 12:00"]
+    text = works.mails[0].get_body(("plain",))
+    assert text is not None
+    assert "1 of 2 targets" in text.get_content()
+    works.up("a")
+    works.passes(SETTLED_S)
+    assert works.told_of == [OPENED, RESOLVED]
+
+
+def test_what_waits_when_a_window_starts_and_is_over_in_it_is_one_mail_of_its_end(works: Works) -> None:
+    works.have("a")
+    works.server_trouble = NotDelivered("no greeting", can_retry=True, is_for_all=True)
+    works.down("a")
+    works.passes(60)
+    window(works, 900, "target a")
+    works.passes(60)
+    works.server_trouble = None
+    works.up("a")
+    works.passes(300)
+    assert works.told_of == [RESOLVED]
+
+
+class Watched(Works):
+    """Its mails that went out while all of their incident was muted, but for those of its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.muted: list[str] = []
+        self.kept: list[tuple[str, str]] = []
+        super().__init__(folder)
+
+    def _deliver(self, recipient: str, content: bytes) -> str:
+        mail = parse(content)
+        is_of_muted = any(one.id == mail["X-NOC-Incident"] and one.muted for one in self.open)
+        transition = str(mail["Message-ID"]).split(".")[1]
+        if is_of_muted and transition != RESOLVED:
+            self.muted.append(str(mail["Subject"]))
+        self.kept.append((recipient, transition.partition("-")[0]))
+        return super()._deliver(recipient, content)
+
+
+def test_routes_escalate_and_remind_of_nothing_that_is_muted_and_change_no_other_mail(
+    tmp_path: Path, is_long: bool
+) -> None:
+    reminded = 0
+    for place, (script, mails) in enumerate(TABLE.items()):
+        if not is_long and place % 9:
+            continue
+        works = Watched(tmp_path)
+        often = NotificationRoute(id="often", name="Often", contacts=[OPS], remind_min=1)
+        later = NotificationRoute(id="later", name="Later", contacts=["boss@noc.test"], after_min=2, remind_min=2)
+        put(works, routes=[often, later])
+        script(works)
+        assert works.muted == [], script.__name__
+        assert [kind for to, kind in works.kept if to == OPS and kind != "reminded"] == mails, script.__name__
+        reminded += sum(kind == "reminded" for _, kind in works.kept)
+        works.die()
+        (tmp_path / "alerter.sqlite").unlink()
+    assert reminded

@@ -105,6 +105,22 @@ def test_what_was_sealed_for_another_key_changes_nothing(bare: Rig, tmp_path: Pa
     assert bare.settings.means.mail_to == (OPS,)
 
 
+def test_another_sender_breaks_no_thread(bare: Rig) -> None:
+    """What names a mail stays as it was with the first sender, over a restart too."""
+    put(bare, **MAIL)
+    bare.sees(State.DOWN, *ALL)
+    bare.passes(3)
+    put(bare, **{**MAIL, "mail_from": "noc@another.test"})
+    bare.die()
+    bare.start(mailing=False)
+    bare.sees(State.UP, *ALL)
+    bare.passes(3)
+    opened, resolved = bare.mails
+    assert (opened["From"], resolved["From"]) == (FROM, "noc@another.test")
+    assert resolved["References"] == opened["Message-ID"]
+    assert str(resolved["Message-ID"]).endswith("@noc.test>")
+
+
 def test_what_was_refused_is_tried_at_once_when_the_settings_are_mended(bare: Rig) -> None:
     put(bare, **MAIL)
     bare.server_trouble = NotDelivered("user name or password refused", can_retry=True, is_for_all=True)

@@ -51,14 +51,15 @@ def run(config: Config, stop: threading.Event) -> None:
     ledger.database.guard = lease.guard
     settings = Settings.load(config)
     templates = Templates(config.mail_templates, config.data, samples(config.mail_zone), _say_of_templates)
-    channels = Channels(settings, config.public_url, config.mail_zone, templates)
+    outbox = Outbox(ledger.database)
+    channels = Channels(settings, config.public_url, config.mail_zone, templates, outbox.mail_domain)
 
     def deliver(recipient: str, content: bytes) -> str:
         # Where another has taken over while we slept, it is that one's mail now.
         lease.insist()
         return channels.deliver(recipient, content)
 
-    sender = Sender(Outbox(ledger.database), channels.write, deliver, channels.refusal)
+    sender = Sender(outbox, channels.write, deliver, channels.refusal)
     post, senders = Post(sender), sender.start(stop)
     if why := settings.means.why_no_mail:
         log.get("noc.alerter").info(f"incidents are kept and shown, but nobody is mailed: {why}")

@@ -16,7 +16,8 @@ from noc_bus.messages import Incident, Member, SentMail, TimelineEntry
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault
-from noc_rules.cases import Case
+from noc_rules.cases import Case, Notice
+from noc_rules.correlate import Why
 from noc_rules.flapping import Flap
 from noc_rules.incident import About
 
@@ -280,14 +281,35 @@ def _forget_parts(connection: sqlite3.Connection, case: Case) -> None:
     )
 
 
+def _tells_what_waited(connection: sqlite3.Connection, case: Case, one: Letter) -> bool:
+    """Whether a notice of its opening waited while it was muted: it tells how things are now, and one is enough."""
+    if not one.transition.startswith(Notice.CHANGED) or Why.UNMUTED not in [entry.why for entry in case.entries]:
+        return False
+    changed = connection.execute(
+        "UPDATE outbox SET letter = ? WHERE incident = ? AND recipient = ? AND transition = 'opened' AND state = 'queued'",
+        (one.facts, one.incident, one.recipient),
+    )
+    return bool(changed.rowcount)
+
+
 def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
     case, incident = entry.case, entry.incident
     connection.execute(
-        "INSERT INTO incident (id, is_open, resolved_at, message, is_told, stem, waited_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "INSERT INTO incident (id, is_open, resolved_at, message, is_told, stem, waited_s, is_muted) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET is_open = excluded.is_open, resolved_at = excluded.resolved_at, "
-        "message = excluded.message, is_told = excluded.is_told, stem = excluded.stem, waited_s = excluded.waited_s",
-        (case.id, not case.is_over, incident.resolved_at, encode(incident), case.is_told, case.stem, case.waited_s),
+        "message = excluded.message, is_told = excluded.is_told, stem = excluded.stem, waited_s = excluded.waited_s, "
+        "is_muted = excluded.is_muted",
+        (
+            case.id,
+            not case.is_over,
+            incident.resolved_at,
+            encode(incident),
+            case.is_told,
+            case.stem,
+            case.waited_s,
+            incident.muted is not None,
+        ),
     )
     if not case.is_over:
         connection.executemany(
@@ -326,6 +348,7 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
                 now,
             )
             for one in entry.letters
+            if not _tells_what_waited(connection, case, one)
         ],
     )
     connection.executemany(

@@ -143,7 +143,26 @@ CREATE TABLE lease (
 );
 """
 
+# What stands in every Message-ID, whatever sender is set later: what a mail refers to keeps its name. And of which
+# incidents nobody is to be mailed now, all of whose members are muted.
+_MAIL_DOMAIN_AND_MUTED: Final = """
+ALTER TABLE incident ADD COLUMN is_muted INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE mail_domain (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    domain TEXT NOT NULL
+);
+"""
+
 LADDER: Final = Ladder(
-    steps=[sql(_FIRST), sql(_MANY_MEMBERS), sql(_ALL_MEMBERS), sql(_FLAPS), sql(_BECAUSE), sql(_WAITS), sql(_LEASE)],
+    steps=[
+        sql(_FIRST),
+        sql(_MANY_MEMBERS),
+        sql(_ALL_MEMBERS),
+        sql(_FLAPS),
+        sql(_BECAUSE),
+        sql(_WAITS),
+        sql(_LEASE),
+        sql(_MAIL_DOMAIN_AND_MUTED),
+    ],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

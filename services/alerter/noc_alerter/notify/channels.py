@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import tzinfo
 
 from noc_alerter.ledger import Letter
@@ -20,7 +21,16 @@ from noc_rules.telling import WEBHOOK
 class Channels:
     """Used from several threads. What was queued goes by the settings of the moment when it is sent."""
 
-    def __init__(self, settings: Settings, public_url: str, zone: tzinfo, templates: Templates = BUILT_IN) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        public_url: str,
+        zone: tzinfo,
+        templates: Templates = BUILT_IN,
+        domain: Callable[[str], str] = lambda of_sender: of_sender,
+    ) -> None:
+        """`domain` gives what stands in every Message-ID, asked with the domain of the sender of now."""
+        self._domain = domain
         self._templates = templates
         self._settings = settings
         self._public_url = public_url
@@ -32,7 +42,10 @@ class Channels:
         means = self._settings.means
         owner = means.book.owner(one.recipient)
         found = zone_of(owner.zone) if owner else None
-        return Mailer(means.sender, self._public_url, found or self._zone, self._templates).write(one, queued_at)
+        domain = self._domain(means.sender.rpartition("@")[2])
+        return Mailer(means.sender, self._public_url, found or self._zone, self._templates, domain).write(
+            one, queued_at
+        )
 
     def deliver(self, recipient: str, content: bytes) -> str:
         """The other side's own words on taking it. Raises NotDelivered."""

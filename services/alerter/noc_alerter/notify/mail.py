@@ -63,6 +63,8 @@ class Mailer:
     zone: tzinfo = UTC
     """Of the times; UTC is beside it."""
     templates: Templates = BUILT_IN
+    domain: str = ""
+    """What stands in every Message-ID; empty: the sender's domain."""
 
     def write(self, one: Letter, queued_at: Time) -> bytes:
         """The mail as it is sent: the same bytes for every try, but for its boundary."""
@@ -129,7 +131,7 @@ class Mailer:
     def _message_id(self, incident: str, transition: str, recipient: str) -> str:
         """The same for every try of the same mail, so that a mail program can drop a second copy."""
         digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
-        return f"<{incident}.{transition}.{digest}@{self.sender.rpartition('@')[2]}>"
+        return f"<{incident}.{transition}.{digest}@{self.domain or self.sender.rpartition('@')[2]}>"
 
 
 def test_mail(sender: str, to: str) -> bytes:

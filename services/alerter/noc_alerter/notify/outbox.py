@@ -28,7 +28,7 @@ from noc_alerter.notify.letter import (
 from noc_bus.codec import decode
 from noc_bus.messages import Incident, ReportMail
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_frame.sqlite import Database
+from noc_frame.sqlite import Database, DatabaseFault
 from noc_rules.telling import WEBHOOK
 from noc_rules.troubles import NotTaken
 
@@ -48,6 +48,8 @@ _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 _URGENT: Final = "(is_critical AND transition <> 'resolved')"
 # Programs bear any number of messages.
 _IS_MAIL: Final = f"(recipient NOT LIKE '{WEBHOOK}%')"
+# What waits while all of its incident is muted waits until it no longer is.
+_IS_LOUD: Final = "incident NOT IN (SELECT id FROM incident WHERE is_open AND is_muted)"
 # What lies further ahead than any pause is due too: the clock was put back.
 _IS_DUE: Final = "state = 'queued' AND (not_before <= :now OR not_before > :now + :day) AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
 # The mail that says what is held back counts for nothing, and waits for nothing.
@@ -60,6 +62,7 @@ SELECT id, incident, transition, recipient, letter, mail, is_critical, because, 
 WHERE {_IS_DUE} AND (:with_mails OR NOT {_IS_MAIL}) AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
 AND (CASE WHEN {_URGENT} THEN recipient NOT IN (SELECT value FROM json_each(:stuck))
 ELSE :has_room AND recipient NOT IN (SELECT value FROM json_each(:busy)) END)
+AND (transition = 'resolved' OR {_IS_LOUD})
 AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
 ORDER BY NOT {_URGENT}, incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
 LIMIT 1
@@ -82,7 +85,7 @@ _DIGEST_FROM: Final = 3
 _LATE: Final = f"""
 SELECT recipient, id, transition, created_at, letter FROM outbox
 WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition <> '{REPORT}' AND mail IS NULL AND created_at <= :late
-AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying))
+AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying)) AND (transition = 'resolved' OR {_IS_LOUD})
 AND NOT ({_URGENT} AND incident IN (SELECT id FROM incident WHERE is_open)) ORDER BY created_at, id
 """  # noqa: S608  # constants
 
@@ -122,6 +125,7 @@ class Outbox:
         self._lock = threading.Lock()
         # What is being sent is remembered here only: after a kill it is sent again, with the same Message-ID.
         self._in_flight: dict[int, Letter] = {}
+        self._mail_domain: str | None = None
 
     def claim(self, now: Time, *, with_mails: bool = True) -> Row | None:
         """The next mail that is due, now being sent. None: nothing to do, or its recipients have had enough.
@@ -173,6 +177,18 @@ class Outbox:
         """What waits for its next try is due now."""
         with self._database.transaction("retry mails in") as connection:
             connection.execute("UPDATE outbox SET next_at = created_at WHERE state = 'queued' AND attempts > 0")
+
+    def mail_domain(self, of_sender: str) -> str:
+        """What stands in every Message-ID of this installation: the domain of its first sender."""
+        if self._mail_domain is None:
+            try:
+                with self._database.transaction("note the mail domain in") as connection:
+                    connection.execute("INSERT OR IGNORE INTO mail_domain VALUES (1, ?)", (of_sender,))
+                    ((self._mail_domain,),) = connection.execute("SELECT domain FROM mail_domain").fetchall()
+            except DatabaseFault:
+                # A thread may break; the mail goes out.
+                return of_sender
+        return self._mail_domain or of_sender
 
     def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
         """Mails that were tried and wait for the next try, and messages to webhooks. None: there are none."""
