@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from noc_bus.join import Join
+from noc_launcher import backup
 from noc_launcher.brokers import nats
 from noc_launcher.finding import Finding
 from noc_launcher.listening import Listener
 from noc_launcher.site_doctor import walk
 from noc_web.broker import authority
 from noc_web.broker.__main__ import prepare
-from noc_web.broker.accounts import Arrangement
+from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.database.opening import Database
 from tests.launcher.conftest import Noc
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
@@ -28,6 +31,7 @@ from tests.parts.waiting import wait_until
 
 @dataclass
 class Middle:
+    data: Path
     key: Join
     mqtt_port: int
     port: int
@@ -46,7 +50,7 @@ def middle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Middle]:
     with Processes(data / "logs") as processes:
         processes.start("broker", nats.prepare(folder, mqtt_port, Listener("127.0.0.1", port)))
         wait_until(lambda: listens(port) and listens(mqtt_port), 15, "a broker", seen=lambda: processes.logs)
-        yield Middle(Join(urls=(at(port),), site="paris", secret="the key", authority=der), mqtt_port, port)
+        yield Middle(data, Join(urls=(at(port),), site="paris", secret="the key", authority=der), mqtt_port, port)
 
 
 def at(port: int) -> str:
@@ -73,6 +77,26 @@ def test_a_site_that_is_let_in_goes_all_the_way(middle: Middle) -> None:
 def test_of_several_addresses_one_that_works_is_enough(middle: Middle) -> None:
     key = replace(middle.key, urls=(at(free_port()), at(middle.port)))
     assert walk(key.broker())[-1].level == "ok"
+
+
+def test_after_a_restore_elsewhere_a_site_that_knows_that_address_is_let_in_unvisited(
+    middle: Middle, tmp_path: Path
+) -> None:
+    """The machine is gone; of it there is a backup, and the second address in the tokens of its sites."""
+    port = free_port()
+    with closing(Database(middle.data)) as database:
+        secret, _ = BrokerAccounts(database).new_site_key("rome")
+    key = replace(middle.key, urls=(at(free_port()), at(port)), site="rome", secret=secret)
+    backup.make(middle.data, tmp_path / "kept")
+    backup.restore(tmp_path / "kept", tmp_path / "data")
+    folder = tmp_path / "data" / "broker"
+    folder.mkdir()
+    prepare(tmp_path / "data", Arrangement(str(folder), anonymous_read=True), {}, ["127.0.0.2"])
+    with Processes(tmp_path / "logs") as processes:
+        processes.start("broker", nats.prepare(folder, free_port(), Listener("127.0.0.1", port)))
+        wait_until(lambda: listens(port), 15, "the broker again", seen=lambda: processes.logs)
+        assert [(one.name, one.level) for one in walk(key.broker())][-1] == ("login", "ok")
+        assert failed(replace(key, secret="another")).name == "login"
 
 
 def test_a_token_that_was_replaced_or_expired_says_how_to_get_another(middle: Middle) -> None:

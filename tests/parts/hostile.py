@@ -179,5 +179,5 @@ class _Pace:
 
 
 if __name__ == "__main__":
-    attack = {"mqtt": mqtt, "http": http}[sys.argv[1]]
-    print(json.dumps(attack(**json.loads(sys.argv[2]))))
+    given = json.loads(sys.argv[2])
+    print(json.dumps(mqtt(**given) if sys.argv[1] == "mqtt" else http(**given)))
