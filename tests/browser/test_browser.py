@@ -76,6 +76,10 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
         page.click("edit-target")
         page.wait(lambda: page.driver.find_element(By.NAME, "name").get_attribute("value") == "Printer", "the form")
         page.type("name", "Colour printer")
+        page.click("rehearse")
+        page.wait(lambda: "Incidents" in page.the("rehearsed").text, "what these settings would have done")
+        assert "options of 1 target would change" in page.the("rehearsal").text
+        page.the("rehearsal").find_element(By.CSS_SELECTOR, "footer button").click()
         page.click("save-target")
         page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")
         page.click("delete-target")

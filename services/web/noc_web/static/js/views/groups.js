@@ -10,6 +10,7 @@ import { allTyped, fieldsOf, inWords, levels, own } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
+import { Rehearsal } from "./rehearsal.js";
 import { SilenceButton } from "./silence.js";
 
 /** Where a group's options are; the root's are the defaults for all targets. @param {string} path */
@@ -85,6 +86,7 @@ function GroupForm({ group, groups, onClose, onSaved }) {
   useEffect(() => {
     if (options) setTypedIn(allTyped(fields, group.options));
   }, [options]);
+  const [isRehearsed, setIsRehearsed] = useState(false);
   const { run, busy, error } = useAction(async () => {
     await api.put(place(path.trim()), own(fields, typedIn ?? {}));
     onSaved();
@@ -113,10 +115,12 @@ function GroupForm({ group, groups, onClose, onSaved }) {
         </div>
         <footer>
           <span class="spring"></span>
+          <button type="button" disabled=${!typedIn || (group.isNew && !path.trim())} onClick=${() => setIsRehearsed(true)} title="What would these settings have done over the last 30 days?" data-testid="rehearse">Rehearse</button>
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
           <button class="primary" disabled=${busy || !typedIn || (group.isNew && !path.trim())}>Save</button>
         </footer>
       </form>
     <//>
+    ${isRehearsed ? html`<${Rehearsal} path=${place(path.trim()).slice(1)} body=${own(fields, typedIn ?? {})} title=${`What these options of ${path.trim() || "all targets"} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }

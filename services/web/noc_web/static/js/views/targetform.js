@@ -10,6 +10,7 @@ import { html, useEffect, useMemo, useState } from "../ui.js";
 import { AddressTest } from "./addresstest.js";
 import { Dialog, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
+import { Rehearsal } from "./rehearsal.js";
 
 /** @param {{id?: string, onClose: () => void, onSaved: (saved: any) => void}} given without `id`: a new one */
 export function TargetForm({ id, onClose, onSaved }) {
@@ -25,11 +26,11 @@ export function TargetForm({ id, onClose, onSaved }) {
     if (stored && options) setTypedIn(allTyped(fields, stored));
   }, [found.answer, options]);
   const [doubted, setDoubted] = useState(/** @type {any} */ (null));
+  const [isRehearsed, setIsRehearsed] = useState(false);
+  // Only what was changed here: somebody else may have changed another option meanwhile.
+  const changes = () => changed(own(fields, allTyped(fields, stored)), own(fields, typedIn ?? {}));
   const { run, busy, error } = useAction(async () => {
-    const body = own(fields, typedIn ?? {});
-    // Only what was changed here: somebody else may have changed another option meanwhile.
-    const changes = () => changed(own(fields, allTyped(fields, stored)), body);
-    const saved = await (id ? api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : api.post("/targets", body));
+    const saved = await (id ? api.patch(`/targets/${encodeURIComponent(id)}`, changes()) : api.post("/targets", own(fields, typedIn ?? {})));
     if (saved.warnings.length) setDoubted(saved);
     else onSaved(saved);
   });
@@ -70,11 +71,13 @@ export function TargetForm({ id, onClose, onSaved }) {
         <footer>
           <small class="help">A blank field is inherited from its group; grey text shows its value.</small>
           <span class="spring"></span>
+          ${id ? html`<button type="button" disabled=${!typedIn} onClick=${() => setIsRehearsed(true)} title="What would these settings have done over the last 30 days?" data-testid="rehearse">Rehearse</button>` : null}
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
           <button class="primary" disabled=${busy || !typedIn} data-testid="save-target">${busy ? "Saving…" : "Save"}</button>
         </footer>
       </form>
     <//>
+    ${id && isRehearsed ? html`<${Rehearsal} path=${`targets/${encodeURIComponent(id)}`} body=${changes()} title=${`What these settings of ${id} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }
 
