@@ -19,9 +19,9 @@ from noc_bus.broker import MQTT_URL, Broker
 from noc_bus.join import JOIN
 from noc_bus.session import Session
 from noc_frame import log
+from noc_frame.finding import Finding
 from noc_frame.settings import SettingError
 from noc_launcher import running
-from noc_launcher.finding import Finding
 from noc_launcher.site_doctor import walk
 from noc_prober.sockets import NoIcmp, open_all
 

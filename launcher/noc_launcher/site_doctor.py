@@ -10,7 +10,7 @@ from noc_bus.broker import Broker
 from noc_bus.channels import SITES, TARGETS
 from noc_bus.session import Session, tls_context, why_unreachable
 from noc_frame import log
-from noc_launcher.finding import Finding
+from noc_frame.finding import Finding
 
 _ANSWER_S: Final = 5.0
 

@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from noc_bus.join import Join
+from noc_frame.finding import Finding
 from noc_launcher import backup
 from noc_launcher.brokers import nats
-from noc_launcher.finding import Finding
 from noc_launcher.listening import Listener
 from noc_launcher.site_doctor import walk
 from noc_web.broker import authority

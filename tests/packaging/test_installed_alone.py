@@ -162,6 +162,12 @@ def test_with_the_settings_of_compose_it_becomes_healthy_and_ends_when_told(
     )
     if service == "web":
         assert listens(int(settings["web"]["NOC_HTTP_PORT"]))
+        asked = ask([workshop.environment(service) / "bin" / "noc", "doctor", "--json"], **settings["web"])
+        found = {one["check"]: (one["level"], one["text"]) for one in json.loads(asked.stdout)}
+        assert asked.returncode == 1
+        assert {name for name, (level, _) in found.items() if level == "fail"} == {"recorder", "alerter"}
+        assert found["recorder"][1] == "it is not on the broker; its log says why"
+        assert {name for name, (level, _) in found.items() if level == "warn"} <= {"accounts", "probers", "data"}
     code, seconds = noc_processes.stop(service)
     assert (code, seconds < 10) == (0, True), noc_processes.log(service)
     assert ask(health, **settings[service]).returncode == 1

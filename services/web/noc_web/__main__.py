@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 from typing import Final
 
 import gevent
@@ -35,6 +33,7 @@ from noc_web.calendars import Calendars
 from noc_web.catalog.catalog import Catalog
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
+from noc_web.doctor import why_deaf
 from noc_web.extension import Extension
 from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.mailtests import MailTests
@@ -54,7 +53,6 @@ _FOLLOW_S: Final = 0.2
 _TICK_S: Final = 1.0
 # Shorter than the patience of whoever stops this process.
 _DRAIN_S: Final = 8.0
-_ANSWER_S: Final = 5.0
 _SWITCH_S: Final = 0.001
 
 
@@ -263,24 +261,11 @@ class Keeper:
 
 def health(config: Config) -> int:
     """A browser is answered, and the bus, too."""
-    why = _why_deaf(config)
+    why = why_deaf(config)
     if why is None:
         return presence.service_health("web", config.broker)
     print(f"noc-web: {why}", file=sys.stderr)
     return 1
-
-
-def _why_deaf(config: Config) -> str | None:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.http_host, config.http_host)  # noqa: S104  # compared, not bound
-    connection = http.client.HTTPConnection(host, config.http_port, timeout=_ANSWER_S)
-    try:
-        connection.request("GET", "/healthz")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"it does not answer on port {config.http_port}: {error}"
-    finally:
-        connection.close()
-    return None if status == HTTPStatus.OK else f"it answers {status} on port {config.http_port}"
 
 
 def main(argv: Sequence[str] | None = None, extensions: Sequence[Extension] = ()) -> int:

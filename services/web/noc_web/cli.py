@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from noc_bus.time import Time
 from noc_frame.exit_codes import EXIT_SETTINGS
-from noc_frame.settings import DATA, SettingError
+from noc_frame.settings import DATA, SettingError, set_over
 from noc_frame.sqlite import DatabaseFault
 from noc_web import inventory
 from noc_web.auth.accounts import Accounts
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_site_commands(known)
     _add_account_commands(known)
+    _add_doctor(known)
 
     targets = known.add_parser("targets", help="the list of targets")
     kinds = targets.add_subparsers(metavar="import|export", required=True)
@@ -146,6 +147,25 @@ def _add_site_commands(known: Any) -> None:
     ):
         _add(kinds, name, act, text).add_argument("site", metavar="NAME")
     _add(kinds, "list", _list_sites, "The sites, and how their tokens are.")
+
+
+def _add_doctor(known: Any) -> None:
+    doctor = _add(known, "doctor", _examine, "Look at the whole NOC from here; exit code 1 where something is ill.")
+    doctor.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+
+
+def _examine(folder: Path, arguments: argparse.Namespace) -> None:
+    # Only then: it brings the history along.
+    from noc_web.doctor import examine
+
+    findings = examine(set_over(os.environ, {DATA.name: str(folder)}))
+    if arguments.json:
+        print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
+    else:
+        for one in findings:
+            print(f"{one.level:<4}  {one.name:<12}  {one.text}")
+    if any(one.level == "fail" for one in findings):
+        sys.exit(EXIT_REFUSED)
 
 
 def _add(known: Any, name: str, run: Callable[[Path, argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
