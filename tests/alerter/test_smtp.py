@@ -307,6 +307,32 @@ def test_a_server_that_was_away_for_a_while_gets_every_mail_once(
     assert (sender.outbox.counts(), sender.trouble) == ({"sent": 5}, None)
 
 
+def test_greylisting_and_one_bad_recipient_of_three_cost_the_others_nothing(
+    ledger: Ledger, sender: Sender, smtp_sink: SmtpSink
+) -> None:
+    """Five minutes of 451, then 550 for one of them."""
+    smtp_sink.mode = "greylist"
+    down(ledger, "ada@noc.test", "bad@noc.test", "cleo@noc.test")
+    now = T0
+    for _ in range(10):
+        while sender.send_one(now):
+            pass
+        now = Time(now + 30_000)
+    tries = smtp_sink.refused
+    assert (smtp_sink.mails, sender.outbox.counts()) == ([], {"queued": 3})
+    assert 9 <= tries <= 21, "each was tried again a few times, and not all the time"
+    smtp_sink.mode, smtp_sink.unknown = "ok", {"bad@noc.test"}
+    for _ in range(20):
+        while sender.send_one(now):
+            pass
+        now = Time(now + 60_000)
+    assert sorted(mail.recipients[0] for mail in smtp_sink.mails) == ["ada@noc.test", "cleo@noc.test"]
+    assert len({mail.message_id for mail in smtp_sink.mails}) == 2
+    assert sender.outbox.counts() == {"sent": 2, "dead": 1}
+    (given_up,) = sender.outbox.unseen(now)
+    assert (given_up.recipient, "550 5.1.1 no such user here" in given_up.error) == ("bad@noc.test", True)
+
+
 def test_a_mail_taken_by_a_server_that_did_not_say_so_comes_again_with_the_same_message_id(
     ledger: Ledger, sender: Sender, smtp_sink: SmtpSink
 ) -> None:

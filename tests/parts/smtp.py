@@ -55,6 +55,8 @@ class SmtpSink:
         self.port = free_port()
         self.mode: Mode = "ok"
         self.mails: list[Mail] = []
+        self.unknown: set[str] = set()
+        """550 for these recipients, whatever the mode."""
         self.refused = 0
         self._controller: Controller | None = None
 
@@ -104,9 +106,12 @@ class SmtpSink:
     ) -> str:
         if self.mode == "stall":
             await asyncio.sleep(_STALL_S)
-        if self.mode in ("refuse-recipients", "greylist"):
+        if self.mode == "refuse-recipients" or address in self.unknown:
             self.refused += 1
-            return "550 5.1.1 no such user here" if self.mode == "refuse-recipients" else "451 4.7.1 try again later"
+            return "550 5.1.1 no such user here"
+        if self.mode == "greylist":
+            self.refused += 1
+            return "451 4.7.1 try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
