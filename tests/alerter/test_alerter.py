@@ -873,6 +873,7 @@ def flip(rig: Rig, times: int) -> None:
 
 
 @pytest.mark.parametrize("dies_after", [None, 0, 3, 5])
+@pytest.mark.thorough
 def test_one_that_flaps_is_mailed_as_that_and_once_more_when_it_is_calm(rig: Rig, dies_after: int | None) -> None:
     """Also where the alerter dies meanwhile: it goes on counting."""
     for change in range(6):

@@ -82,6 +82,7 @@ def works(tmp_path: Path) -> Iterator[Works]:
 
 
 @pytest.mark.parametrize(("script", "mails"), TABLE.items(), ids=[script.__name__ for script in TABLE])
+@pytest.mark.thorough
 def test_what_people_get_of_an_outage_and_a_window(
     works: Works, script: Callable[[Stage], None], mails: list[str]
 ) -> None:

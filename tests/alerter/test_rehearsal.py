@@ -328,6 +328,7 @@ PASTS: Final[tuple[Callable[[], Past], ...]] = (
 
 
 @pytest.mark.parametrize("past", PASTS, ids=lambda one: one.__name__)
+@pytest.mark.thorough
 def test_a_past_has_the_incidents_notices_and_seconds_that_the_alerter_gave_it(
     past: Callable[[], Past], tmp_path: Path
 ) -> None:

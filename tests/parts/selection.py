@@ -25,7 +25,9 @@ _SLOW_FIXTURES: Final = {
 
 
 def is_quick(item: pytest.Item) -> bool:
-    if item.get_closest_marker("alone") or item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _FOLDERS:
+    if any(item.get_closest_marker(name) for name in ("alone", "thorough")):
+        return False
+    if item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _FOLDERS:
         return False
     # What a parametrized fixture asks for by name, only its parameter tells.
     parameters = getattr(item, "callspec", None)

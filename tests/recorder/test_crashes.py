@@ -96,6 +96,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_at_whatever_step_it_dies_everything_is_there_once(folder: Path, is_long: bool) -> None:
     """Every third record comes twice, and none in its order."""
     begin, last_seq, keep_days = begins_at(), 0, FOREVER_DAYS

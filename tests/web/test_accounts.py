@@ -26,6 +26,9 @@ from noc_web.database.opening import Database
 from noc_web.problem import ProblemError
 from tests.web.conftest import PASSWORD, Browser, Service, at_once
 
+# Passwords are hashed slowly on purpose.
+pytestmark = pytest.mark.thorough
+
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
