@@ -1,4 +1,4 @@
-"""The browser's files: read and compressed once at the start, and kept by browsers for good.
+"""The browser's files: read once at the start, compressed once when first asked for, and kept by browsers for good.
 
 Their path has a hash of the whole folder in it, so that an upgrade is a new path for all of them.
 """
@@ -10,6 +10,7 @@ import hashlib
 import mimetypes
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,14 @@ App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 class _File:
     media_type: str
     plain: bytes
-    gzipped: bytes | None
+    may_shrink: bool
+
+    @cached_property
+    def gzipped(self) -> bytes | None:
+        """None: as large as it is plain."""
+        # Without a time in it: the same bytes in every process.
+        gzipped = gzip.compress(self.plain, 9, mtime=0) if self.may_shrink else self.plain
+        return gzipped if len(gzipped) < len(self.plain) else None
 
 
 class StaticFiles:
@@ -73,7 +81,7 @@ class StaticFiles:
             start_response("304 Not Modified", list(headers.items()))
             return []
         body = file.plain
-        if file.gzipped is not None and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "") and file.gzipped is not None:
             body = file.gzipped
             headers["Content-Encoding"] = "gzip"
         start_response("200 OK", [*headers.items(), ("Content-Length", str(len(body)))])
@@ -83,6 +91,4 @@ class StaticFiles:
 def _read(path: Path) -> _File:
     plain = path.read_bytes()
     media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    # Without a time in it: the same bytes in every process.
-    gzipped = gzip.compress(plain, 9, mtime=0) if path.suffix in _COMPRESSED else None
-    return _File(media_type, plain, gzipped if gzipped is not None and len(gzipped) < len(plain) else None)
+    return _File(media_type, plain, path.suffix in _COMPRESSED)
