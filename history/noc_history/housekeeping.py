@@ -21,6 +21,7 @@ from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
 from noc_history.cycles import (
     IN_A_PORTION,
+    PORTIONS,
     ROWS,
     SHIFT,
     Packed,
@@ -53,6 +54,7 @@ from noc_history.sums import (
     FRESH_NUMBERS,
     HOURS,
     MINUTES,
+    RECENT_SERIES,
     TIERS,
     UNIT_MS,
     Tier,
@@ -186,6 +188,7 @@ class Housekeeping:
             # Each day once, however much comes late for it.
             yield from self._sum_up_days()
             yield from self._pack_sums()
+        yield from self._sweep_gone()
         yield from self._delete_old()
 
     def _learn_runs(self) -> None:
@@ -302,6 +305,10 @@ class Housekeeping:
 
         All that takes long is done before the transaction, for which the writer waits.
         """
+        gone = {series for (series,) in self._file.read("read", "SELECT series FROM gone")}
+        rows = [row for row in rows if row[0] not in gone]
+        if not rows:
+            return
         if hour * HOUR_MS < self._before:
             self._sum_up_only(hour, rows)
             yield
@@ -546,6 +553,21 @@ class Housekeeping:
         self.done.deleted += sum(row[AT] < self._before for row in rows)
         self.done.to_move = max(0, self.done.to_move - len(rows))
 
+    # -- what was forgotten
+
+    def _sweep_gone(self) -> Iterator[None]:
+        """Take series that were forgotten out of all portions; what is in no block yet never gets into one."""
+        for (series,) in self._file.read("read", "SELECT series FROM gone WHERE is_swept = 0"):
+            for table, size in _SWEPT.items():
+                window = {"first": 0, "last": _LAST_NUMBER, "series": series // size}
+                for (key,) in self._file.read("read", _KEYS_WITH[table], window):
+                    with self._file.transaction("delete") as connection:
+                        _take_out(connection, table, key, series)
+                    yield
+            with self._file.transaction("delete") as connection:
+                connection.execute("UPDATE gone SET is_swept = 1 WHERE series = ?", (series,))
+            yield
+
     # -- what is too old
 
     def _delete_old(self) -> Iterator[None]:
@@ -657,11 +679,28 @@ def _overlaid(sums: Iterable[Rollup]) -> list[Rollup]:
     return sorted({BY_START(one): one for one in sums}.values(), key=BY_START)
 
 
+def _take_out(connection: sqlite3.Connection, table: str, key: int, series: int) -> None:
+    """One series out of a portion."""
+    found = connection.execute(_DATA[table], (key,)).fetchone()
+    if found is None:
+        return
+    if table == "block":
+        kept = [row for row in unpack(found[0]) if row[0] != series]
+        left = [(key, *rest) for _, *rest in packed_portions(kept, max(1, len(kept)))]
+        connection.executemany("INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?)", left)
+    else:
+        sums = [one for one in unpack_rollups(found[0]) if one.series != series]
+        left = [(key, pack_rollups(sums))] if sums else []
+        connection.executemany(_REPLACE[table], left)
+    if not left:
+        connection.execute(_DELETE[table], (key,))
+
+
 _BLOCKS_AROUND: Final = """
 SELECT id, data FROM block
 WHERE id <= ? AND id >= COALESCE((SELECT MAX(id) FROM block WHERE id BETWEEN ? AND ?), ?) ORDER BY id
 """
-_TABLES: Final = ("tail", *UNIT_MS)
+_TABLES: Final = ("tail", "block", "recent_hours", *UNIT_MS)
 
 
 def _in_each(statement: str) -> dict[str, str]:
@@ -672,6 +711,16 @@ _KEYS: Final = _in_each("SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? <
 _DATA: Final = _in_each("SELECT data FROM {table} WHERE id = ?")
 _OLD: Final = _in_each("SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?")
 _DELETE: Final = _in_each("DELETE FROM {table} WHERE id = ?")
+# By table, how many series a group has; 1: a portion is of some neighbouring ones and has the first in its key.
+_SWEPT: Final = {
+    "block": 1,
+    **{tier.fresh: 1 for tier in TIERS},
+    **{tier.packed: tier.series for tier in TIERS},
+    "packed_quarters": HOURS.series,
+    "recent_hours": RECENT_SERIES,
+}
+_LAST_NUMBER: Final = (1 << 31) - 1
+_KEYS_WITH: Final = _in_each(PORTIONS.replace("{table}.id, data", "{table}.id"))
 _REPLACE: Final = _in_each("INSERT OR REPLACE INTO {table} VALUES (?, ?)")
 _DATA_OF: Final = _in_each("SELECT id, data FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
 _RECENT_OF: Final = "SELECT id, data FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import urllib3
@@ -83,13 +83,32 @@ class InfluxServer:
                 # Version 1.8 has no such route, and another word for it.
                 if error.status not in (_NOT_FOUND, 405):
                     raise
-                self._delete_as_version_1(measurement, before)
+                self._delete_by_query(f"DELETE FROM {measurement} WHERE time < {int(before)}ms")
 
-    def _delete_as_version_1(self, measurement: str, before: Time) -> None:
-        fields = {"db": self._bucket, "q": f"DELETE FROM {measurement} WHERE time < {int(before)}ms"}
+    def _delete_by_query(self, query: str) -> None:
+        fields = {"db": self._bucket, "q": query}
         answer = self._http.request("POST", f"{self._address}/query", fields=fields, encode_multipart=False)
         if answer.status != 200:
             raise self._failed("delete", f"{answer.status} {_message_in(answer.data)}", answer.status)
+
+    def forget(self, measurement: str, tags: Mapping[str, str]) -> None:
+        """Every point of it with these tags."""
+        with self._explained("delete"):
+            try:
+                named = "".join(f" AND {tag}={_predicate(value)}" for tag, value in tags.items())
+                self._client.delete_api().delete(
+                    "1970-01-01T00:00:00Z",
+                    "2262-01-01T00:00:00Z",
+                    f'_measurement="{measurement}"{named}',
+                    bucket=self._bucket,
+                    org=self._org,
+                )
+            except ApiException as error:
+                if error.status not in (_NOT_FOUND, 405):
+                    raise
+                # Of version 1 nothing but this takes the names out of its index too.
+                where = " AND ".join(f"{tag} = {quoted(value)}" for tag, value in tags.items())
+                self._delete_by_query(f"DROP SERIES FROM {measurement} WHERE {where}")
 
     def series(self, query: str, epoch: str = "ms") -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         """Every series of the answer: its tags, and its rows by column."""
@@ -210,6 +229,10 @@ def between(start: int, end: int) -> str:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+
+
+def _predicate(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _name(text: str) -> str:

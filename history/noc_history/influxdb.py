@@ -66,6 +66,8 @@ from noc_history.store import (
 _MAX_SINGLES: Final = 64
 # Of one target, in one answer of the server.
 _SUMS_AT_ONCE: Final = 3_000
+# What has a target and a site for tags.
+_OF_SERIES: Final = ("cycle", "state", "silence", "trace", *(tier.measurement for tier in TIERS))
 _TARGETS: Final = 'SHOW TAG VALUES WITH KEY = "target"'
 _RAW_FIELDS: Final = "sent, received, invalid, rtts_us"
 
@@ -181,6 +183,13 @@ class InfluxStore:
     # -- how the bucket is set up
     def trouble(self) -> str | None:
         return self._server.retention_trouble() or next(filter(None, map(self._server.type_trouble, TYPES)), None)
+
+    def forget(self, target: str | None, site: str | None) -> None:
+        tags = {name: value for name, value in (("target", target), ("site", site)) if value is not None}
+        for measurement in _OF_SERIES:
+            self._server.forget(measurement, tags)
+        if target is not None and site is None:
+            self._server.forget("definition", {"id": target})
 
     def room(self) -> Room | None:
         return None

@@ -171,6 +171,15 @@ CREATE TABLE trace (
 );
 """
 
+_GONE: Final = """
+-- Series of which everything is to go: no name leads to them any more, and no new one gets their number.
+CREATE TABLE gone (
+    series INTEGER PRIMARY KEY,
+    -- 1: no portion that is packed has them.
+    is_swept INTEGER NOT NULL
+);
+"""
+
 _KEEP_DAYS: Final = 14
 _KEEP_DAYS_BEFORE: Final = 30
 
@@ -201,6 +210,7 @@ LADDER: Final = Ladder(
         sql(PACKED_SCHEMA),
         _to_version_6,
         sql(_TRACES),
+        sql(_GONE),
     ],
     cure="name another file in NOC_HISTORY_URL",
 )
@@ -213,8 +223,12 @@ _T = TypeVar("_T")
 
 @dataclass
 class _Known:
-    """What a writer need not look up each time: the numbers of series, and that of the last run."""
+    """What a writer need not look up each time: the numbers of series, and that of the last run.
 
+    `gone`: how many series had been forgotten when the numbers were looked up.
+    """
+
+    gone: int = 0
     series: dict[tuple[str, str], int] = field(default_factory=dict)
     run: int = 0
 
@@ -323,6 +337,16 @@ class SqliteStore:
                 return 0
             connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
             return (free - int(connection.execute("PRAGMA freelist_count").fetchone()[0])) * size
+
+    def forget(self, target: str | None, site: str | None) -> None:
+        which = {"target": target, "site": site}
+        with self._writing, _as_store_error(), self._file.transaction("delete") as connection:
+            found = connection.execute(_SERIES_OF, which).fetchall()
+            connection.executemany("INSERT INTO gone VALUES (?, 0)", found)
+            for statement in _FORGET:
+                connection.executemany(statement, found)
+            if site is None:
+                connection.execute("DELETE FROM definition WHERE target = ?", (target,))
 
     # -- reading
 
@@ -486,7 +510,7 @@ class SqliteStore:
 def _series(connection: sqlite3.Connection, known: _Known, target: str, site: str) -> int:
     """Its number, a new one where there is none."""
     if (target, site) not in known.series:
-        connection.execute("INSERT OR IGNORE INTO series (target, site) VALUES (?, ?)", (target, site))
+        connection.execute(_NEW_SERIES, (target, site))
         row = connection.execute("SELECT id FROM series WHERE target = ? AND site = ?", (target, site)).fetchone()
         known.series[target, site] = row[0]
     return known.series[target, site]
@@ -494,6 +518,10 @@ def _series(connection: sqlite3.Connection, known: _Known, target: str, site: st
 
 def _insert(connection: sqlite3.Connection, batch: Batch, known: _Known) -> int:
     """How many records are new."""
+    (gone,) = connection.execute("SELECT COUNT(*) FROM gone").fetchone()
+    if gone != known.gone:
+        # By another program perhaps.
+        known.gone, known.series = gone, {}
     series = functools.partial(_series, connection, known)
     rows = without_repeats([row_of(series(one.target, one.site), one) for one in batch.results])
     if rows:
@@ -523,6 +551,22 @@ def _insert(connection: sqlite3.Connection, batch: Batch, known: _Known) -> int:
     )
     return stored
 
+
+_NEW_SERIES: Final = """
+INSERT OR IGNORE INTO series (id, target, site)
+SELECT 1 + COALESCE(MAX(id), 0), ?, ? FROM (SELECT MAX(id) AS id FROM series UNION ALL SELECT MAX(series) FROM gone)
+"""
+
+_SERIES_OF: Final = """
+SELECT id FROM series WHERE (:target IS NULL OR target = :target) AND (:site IS NULL OR site = :site)
+"""
+
+_FORGET: Final = (
+    "DELETE FROM state WHERE series = ?",
+    "DELETE FROM silence WHERE series = ?",
+    "DELETE FROM trace WHERE series = ?",
+    "DELETE FROM series WHERE id = ?",
+)
 
 # In its place, where INSERT OR REPLACE would write the index too: every commit does it.
 _UPSERT_MARK: Final = """

@@ -314,6 +314,13 @@ class Store(Protocol):
         incidents and traces are kept for good. Call it again and again, from one thread of its own.
         """
 
+    def forget(self, target: str | None, site: str | None) -> None:
+        """Delete what is kept of a target (of all sites with `site` None) or of a site (of all targets with `target` None).
+
+        Nobody reads any of it once this returns; `maintain` gives its room back. Incidents stay, and the marks of
+        sites. Raises StoreError.
+        """
+
     def room(self) -> Room | None:
         """How much room there is for it. None: the disk is that of a server, which alone knows."""
 

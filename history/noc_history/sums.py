@@ -81,7 +81,7 @@ CREATE TABLE recent_hours (
 -- The marks for which the sums over this day, so far as it has gone, are in days.
 ALTER TABLE stale_day ADD COLUMN summed INTEGER NOT NULL DEFAULT 0;
 """
-_RECENT_SERIES: Final = 64
+RECENT_SERIES: Final = 64
 
 QUARTERS_SCHEMA: Final = """
 -- Over a quarter of a day: what the packed hours of the same key come to. A chart of months would merge thousands.
@@ -152,7 +152,7 @@ def sum_up_block(connection: sqlite3.Connection, key: int, rows: Sequence[Row]) 
 
 def note_hours(connection: sqlite3.Connection, hour: int, minutes: Iterable[Rollup]) -> None:
     """Keep what all sums over five minutes of some series come to in this hour, for whoever asks about many targets."""
-    for group, some in groupby(merged_to(minutes, HOUR_MS), key=lambda one: one.series // _RECENT_SERIES):
+    for group, some in groupby(merged_to(minutes, HOUR_MS), key=lambda one: one.series // RECENT_SERIES):
         key = hour << SHIFT | group
         there = connection.execute("SELECT data FROM recent_hours WHERE id = ?", (key,)).fetchone()
         sums = {one.series: one for one in (*(unpack_rollups(there[0]) if there else ()), *some)}

@@ -224,11 +224,13 @@ class _Forward(BaseHTTPRequestHandler):
             return 200, json.dumps({"buckets": [_bucket(name, engine.keeps_s(name)) for name in names]}).encode()
         if path == "/api/v2/delete":
             wanted = json.loads(body)
-            measurement = wanted["predicate"].partition("=")[2]
-            status, answer = engine.run(
-                f"DELETE FROM {measurement} WHERE time >= '{wanted['start']}' AND time <= '{wanted['stop']}'",
-                options["bucket"],
-            )
+            measurement, *tags = (part.partition("=")[::2] for part in wanted["predicate"].split(" AND "))
+            if tags:
+                where = " AND ".join(f"{name} = '{json.loads(value)}'" for name, value in tags)
+                query = f"DROP SERIES FROM {measurement[1]} WHERE {where}"
+            else:
+                query = f"DELETE FROM {measurement[1]} WHERE time >= '{wanted['start']}' AND time <= '{wanted['stop']}'"
+            status, answer = engine.run(query, options["bucket"])
             return (204, b"") if status == 200 else (status, answer)
         return 404, b'{"error": "no such route"}'
 

@@ -14,6 +14,9 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult, State, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.inspection import check
+from noc_history.packing import unpack
+from noc_history.rollups import unpack_rollups
 from noc_history.sketch import ERROR, Sketch
 from noc_history.sqlite import SqliteStore
 from noc_history.store import (
@@ -29,8 +32,9 @@ from noc_history.store import (
     Store,
     Written,
 )
+from noc_history.sums import UNIT_MS
 from tests.history.conftest import open_store
-from tests.history.files import charts, days_ago, drawn, some_cycles, write
+from tests.history.files import TARGETS, charts, days_ago, drawn, some_cycles, write
 from tests.history.records import T0, at, cycle, incident, state, trace
 
 _each_example_has_names_of_its_own = settings(
@@ -436,6 +440,71 @@ def test_incidents_of_a_period_are_those_open_at_some_moment_of_it(store: Store)
         )
     )
     assert [one.id for one in store.incidents(at(100), at(200))] == ["inside", "still-open"]
+
+
+def test_what_is_forgotten_is_as_if_it_had_never_been_and_may_begin_anew(
+    url: str, store: Store, tmp_path: Path
+) -> None:
+    """A target, then one site of all others: beside it, nothing changes."""
+    cycles, start = days_ago(some_cycles(random.Random(23), 26, every_s=1800), 3)
+    target = Target(id="router", name="Router", address="192.0.2.1")
+
+    def batch(*kept: ProbeResult) -> Batch:
+        names = sorted({(one.target, one.site) for one in kept})
+        return Batch(
+            results=kept,
+            states=[state(n, State.DOWN, target=of, site=site) for of, site in names for n in range(3)],
+            silences=[Silence(of, site, at(0), at(60)) for of, site in names],
+            traces=[trace(0, "10.0.0.1", target=of, site=site) for of, site in names],
+            definitions=[Definition(of, at(0), replace(target, id=of)) for of in sorted({one for one, _ in names})],
+        )
+
+    def look(one: Store) -> list[object]:
+        end = Time(start + 5 * DAY_MS)
+        return [
+            drawn(one), charts(one, start, end, 300_000, HOUR_MS, 6 * HOUR_MS, DAY_MS), one.totals(None, start, end),
+            one.daily(None, start, end), one.traces(None, at(0), at(9)), one.last_cycles(), one.targets(),
+            {of: list(found) for of, found in one.definitions(None).items()},
+            {(of, site): list(found.states) for of, sites in one.states(None, at(0), at(9)).items() for site, found in sites.items()},
+            sorted(one.silences(at(0)), key=str),
+            [found._replace(rollup=found.rollup._replace(series=0)) for of in TARGETS for found in one.sums(of, start, end)],
+        ]  # fmt: skip
+
+    def worked(one: Store) -> Store:
+        # Who is there already waits for more that comes late.
+        other = SqliteStore(one.path) if isinstance(one, SqliteStore) else open_store(url)
+        while other.maintain(Time(0), 5.0).backlog_rows:
+            pass
+        other.close()
+        return one
+
+    store.write(batch(*cycles[: len(cycles) // 2]))
+    worked(store)
+    store.write(batch(*cycles))
+    store.forget("router", None)
+    store.forget(None, "there")
+    store.forget("never", None)
+    left = [one for one in cycles if one.target != "router" and one.site != "there"]
+    again = [one for one in cycles if one.target == "router" and one.site == "here"][-20:]
+    plain = SqliteStore(tmp_path / "plain.sqlite")
+    plain.write(batch(*left))
+    assert drawn(store) == drawn(plain)
+    assert look(worked(store)) == look(worked(plain))
+    for one in (store, plain):
+        one.write(batch(*again))
+    assert look(worked(store)) == look(worked(plain))
+    if isinstance(store, SqliteStore):
+        assert store.inspected(lambda file: check(file, lambda share: None)) == []
+        ((waiting,),) = store.inspected(lambda file: file.read("read", "SELECT COUNT(*) FROM gone WHERE is_swept = 0"))
+        assert waiting == 0
+        gone = {number for (number,) in store.inspected(lambda file: file.read("read", "SELECT series FROM gone"))}
+        blocks = store.inspected(lambda file: file.read("read", "SELECT data FROM block"))
+        assert gone
+        assert not gone & {row[0] for (data,) in blocks for row in unpack(data)}
+        for table in UNIT_MS:
+            sums = store.inspected(lambda file, table=table: file.read("read", f"SELECT data FROM {table}"))  # type: ignore[misc]  # our own names
+            assert not gone & {one.series for (data,) in sums for one in unpack_rollups(data)}, table
+    plain.close()
 
 
 def test_traces_are_kept_for_good_by_target_and_time(store: Store) -> None:

@@ -107,7 +107,7 @@ def bring_back_to_version_4(path: Path) -> None:
                 row = (number << 32 | series, pack_rollups(list(some)))
                 db.execute(f"INSERT OR REPLACE INTO {tier.fresh} VALUES (?, ?)", row)
             db.execute(f"DROP TABLE {tier.packed}")
-        for table in ("packed_quarters", "recent_hours", "trace"):
+        for table in ("packed_quarters", "recent_hours", "trace", "gone"):
             db.execute(f"DROP TABLE {table}")
         db.execute("ALTER TABLE stale_day DROP COLUMN summed")
         db.execute("PRAGMA user_version = 4")

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from noc_bus.messages import Target
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch
+from noc_history.store import Batch, Definition
 from noc_recorder.cli import main
 from tests.recorder.records import cycle
 
@@ -55,6 +56,28 @@ def run(folder: Path) -> Run:
 def change(folder: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(folder / "history.sqlite")) as db, db:
         db.execute(statement, values)
+
+
+def test_what_was_kept_of_a_deleted_target_is_forgotten(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defined = Target(id="b", name="B", address="192.0.2.1")
+    store = SqliteStore(folder / "history.sqlite")
+    store.write(Batch(definitions=[Definition("b", Time.now(), defined)]))
+    assert run("forget", "--target", "b") == 1
+    assert "b is in the catalogue; delete the target first" in capsys.readouterr().err
+    store.write(Batch(definitions=[Definition("b", Time(Time.now() + 1), None)]))
+    assert run("forget", "--target", "b") == 0
+    assert "nothing is kept of b any more" in capsys.readouterr().err
+    assert store.targets() == ["a"]
+    assert run("forget", "--target", "b") == 1
+    assert "Nothing is kept of b" in capsys.readouterr().err
+    size = (folder / "history.sqlite").stat().st_size
+    assert run("compact") == run("check") == 0
+    assert (folder / "history.sqlite").stat().st_size <= size
+    assert run("forget", "--site", "here") == 0
+    assert store.targets() == []
+    store.close()
 
 
 def test_of_a_whole_file_nothing_is_wrong(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def main(
             return _copy(arguments, folder, environment)
         url = _url(arguments.data, folder, environment)
         store = url.open()
-        if arguments.run in (_export, _import):
+        if arguments.run in (_export, _import, _forget):
             act: Callable[[Store, argparse.Namespace], int] = arguments.run
             return _with(store, lambda: act(store, arguments))
         if not isinstance(store, SqliteStore):
@@ -61,7 +61,7 @@ def _with(store: Store, act: Callable[[], int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="noc history", description="The history that the recorder keeps.")
-    known = top.add_subparsers(metavar="check|stats|compact|export|import|copy", dest="command", required=True)
+    known = top.add_subparsers(metavar="check|stats|compact|export|import|copy|forget", dest="command", required=True)
     for name, run, about in (
         ("check", _check, "Read all of it and say what is wrong; exit status 1 where something is."),
         ("stats", _stats, "What is in it, from when to when, and how much room it takes."),
@@ -98,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     copied = known.add_parser("copy", description=about, help=about)
     copied.add_argument("--data", metavar="DIR", help="the data folder with the history to copy (NOC_DATA)")
     copied.add_argument("--to", metavar="URL", help="where to, as NOC_HISTORY_URL names it (default: that setting)")
+    about = "Delete all that is kept of a target or of a site, of any store; incidents stay."
+    forgotten = known.add_parser("forget", description=about, help=about)
+    what = forgotten.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", metavar="ID", help="of all sites; only one that was deleted from the catalogue")
+    what.add_argument("--site", metavar="ID", help="of all targets; delete the site first")
+    forgotten.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
+    forgotten.set_defaults(run=_forget)
     return top
 
 
@@ -210,6 +217,21 @@ def _import(store: Store, arguments: argparse.Namespace) -> int:
     finally:
         progress.show("stored", 1)
     print(f"{done:,} records; what was there already is there once", file=sys.stderr)
+    return 0
+
+
+def _forget(store: Store, arguments: argparse.Namespace) -> int:
+    if arguments.target is not None:
+        defined = store.definitions([arguments.target]).get(arguments.target, ())
+        if defined and defined[-1].target is not None:
+            return _refuse(f"{arguments.target} is in the catalogue; delete the target first")
+        is_there = arguments.target in store.targets()
+    else:
+        is_there = any(site == arguments.site for _, site in store.last_cycles())
+    if not is_there:
+        return _refuse(f"Nothing is kept of {arguments.target or arguments.site}")
+    store.forget(arguments.target, arguments.site)
+    print(f"nothing is kept of {arguments.target or arguments.site} any more, but incidents", file=sys.stderr)
     return 0
 
 
