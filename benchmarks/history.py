@@ -1,8 +1,9 @@
 """What the stores cost: bytes a cycle, bytes written to the disk, seconds to write and to read.
 
-`python benchmarks/history.py [--quick] [--json] [--folder FOLDER]` prints a table; exit status 1 when a
-figure is missed. Beside it, in the same run, stand a plain file with a row for each cycle, as NOC 0.1 kept it, and
-InfluxDB, where NOC_TEST_INFLUXDB_URL names one: its bucket is filled. RRD is not compared.
+`python benchmarks/history.py [--quick] [--json] [--folder FOLDER] [--peer-targets N]` prints a table; exit status 1
+when a figure is missed. Beside it, in the same run, stand a plain file with a row for each cycle, as NOC 0.1 kept it;
+RRD, where rrdtool is on PATH; and InfluxDB, where NOC_TEST_INFLUXDB_URL names one: its bucket is filled, and it is
+asked by the store and in Flux, its own language. The CPU of a server is not counted.
 Bytes written are those that Linux counts for this process: the folder must be on a real disk.
 """
 
@@ -10,20 +11,26 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
+import resource
+import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
+from influxdb_client.client.influxdb_client import InfluxDBClient
 from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult, SiteState, State, Target
@@ -559,12 +566,92 @@ def _p95_of(one: Bucket) -> float:
     return one.percentiles_ms[4] if one.percentiles_ms else 0.0
 
 
-def peers(folder: Path, quick: bool) -> Iterator[Figure]:
-    """The same cycles and questions in InfluxDB, by the store's own points and questions, and in rows of SQLite.
+class Rrd:
+    """A file for each target and site, as SmokePing keeps them: the loss, and the RTTs of each cycle in their order.
 
-    They hold a hundredth of the targets for a day, with --quick a sixth of that: a tenth would take them hours to write.
+    What it can answer is the mean of each over a slice of time: no percentile, no count, no state.
     """
-    targets, hours = PEER_TARGETS, 4 if quick else 24
+
+    _VALUES: Final = ("loss", *(f"ping{number}" for number in range(1, 6)))
+
+    def __init__(self, folder: Path, start: Time) -> None:
+        self._folder, self._start = folder, start // 1000
+        folder.mkdir()
+
+    def write(self, series: Sequence[ProbeResult]) -> None:
+        """All cycles of one target from one site, in the order of time."""
+        path, step_s = self._path(series[0].target, series[0].site), INTERVAL_MS // 1000
+        values = [f"DS:{name}:GAUGE:{2 * step_s}:0:U" for name in self._VALUES]
+        rows = len(series) + 10
+        archives = [f"RRA:AVERAGE:0.5:{steps}:{-(-rows // steps)}" for steps in (1, 30, 360)]
+        begin = ["--start", str(self._start - step_s), "--step", str(step_s)]
+        _rrdtool("create", path, *begin, *values, *archives)
+        updates = []
+        for one in series:
+            rtts = [f"{rtt:.3f}" for rtt in sorted(one.rtts_ms)] + ["U"] * (5 - len(one.rtts_ms))
+            updates.append(":".join([f"{one.at / 1000:.3f}", str(one.sent - one.received), *rtts]))
+        for first in range(0, len(updates), 500):
+            _rrdtool("update", path, *updates[first : first + 500])
+
+    def chart(self, target: str, end: Time) -> int:
+        """How many slices have a median; at most 600 of each site."""
+        width_s = -(-(end // 1000 - self._start) // 600)
+        found = 0
+        for site in SITES:
+            period = ["--start", str(self._start), "--end", str(end // 1000), "--resolution", str(width_s)]
+            lines = _rrdtool("fetch", self._path(target, site), "AVERAGE", *period).splitlines()[2:]
+            found += sum("nan" not in line.split()[3] for line in lines)
+        return found
+
+    def bytes(self) -> int:
+        return sum(one.stat().st_size for one in self._folder.iterdir())
+
+    def _path(self, target: str, site: str) -> str:
+        return str(self._folder / f"{target}-{site}.rrd")
+
+
+def _rrdtool(*words: str) -> str:
+    done = subprocess.run(["rrdtool", *words], check=True, capture_output=True, text=True)  # noqa: S603, S607  # from PATH, with words of ours
+    return done.stdout
+
+
+_FLUX: Final = """
+cycles = from(bucket: "{bucket}") |> range(start: {start}, stop: {stop})
+  |> filter(fn: (r) => r._measurement == "cycle" and r.target == "{target}")
+cycles |> filter(fn: (r) => contains(value: r._field, set: ["cycles", "sent", "received", "sum_us"]))
+  |> aggregateWindow(every: {width}ms, fn: sum, createEmpty: false) |> yield(name: "sum")
+cycles |> filter(fn: (r) => r._field == "min_us")
+  |> aggregateWindow(every: {width}ms, fn: min, createEmpty: false) |> yield(name: "min")
+cycles |> filter(fn: (r) => r._field == "max_us")
+  |> aggregateWindow(every: {width}ms, fn: max, createEmpty: false) |> yield(name: "max")
+"""
+
+
+class Flux:
+    """The same bucket asked for a chart as people ask InfluxDB 2: without percentiles, for the RTTs are one text."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        org, self._bucket = (unquote(name) for name in parts.path.split("/")[1:])
+        address = f"http://{parts.hostname}:{parts.port or 8086}"
+        self._client = InfluxDBClient(url=address, token=unquote(parts.username or ""), org=org, timeout=60_000)
+
+    def chart(self, target: str, start: Time, end: Time) -> int:
+        width = -(-(end - start) // 600)
+        query = _FLUX.format(bucket=self._bucket, start=start, stop=end, target=target, width=width)
+        found = self._client.query_api().query(query)
+        return sum(row["_value"] for table in found for row in table.records if row["_field"] == "cycles")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def peers(folder: Path, quick: bool, targets: int = PEER_TARGETS) -> Iterator[Figure]:
+    """The same cycles and questions in rows of SQLite, in RRD, and in InfluxDB by the store's points and questions and in Flux.
+
+    By default they hold a hundredth of the targets for a day, with --quick a sixth of that.
+    """
+    hours = 4 if quick else 24
     start = Time((int(Time.now()) // HOUR_MS - hours) * HOUR_MS)
     batches = list(Load(start=start, targets=targets).slices(hours * 3600, 600))
     rows, ours = Rows(folder / "peer-rows.sqlite"), SqliteStore(folder / "peer-ours.sqlite")
@@ -576,9 +663,16 @@ def peers(folder: Path, quick: bool) -> Iterator[Figure]:
     yield from _asked(f"SQLite store, {name}", lambda target: _figures_of(ours, target, start))
     yield from _asked(f"rows of SQLite, {name}", lambda target: rows.chart(target, start, Time.now()))
     rows.close()
+    if shutil.which("rrdtool"):
+        yield from _in_rrd(Rrd(folder / "rrd", start), batches, name)
+    else:
+        print("  RRD is left out: rrdtool is not on PATH", file=sys.stderr)
     url = os.environ.get("NOC_TEST_INFLUXDB_URL")
     if url:
         yield from _in_influxdb(parsed(url).open(), batches, name, start)
+        flux = Flux(url)
+        yield from _asked(f"InfluxDB in Flux, {name}", lambda target: flux.chart(target, start, Time.now()))
+        flux.close()
     else:
         print("  InfluxDB is left out: NOC_TEST_INFLUXDB_URL names none", file=sys.stderr)
     ours.close()
@@ -588,6 +682,21 @@ def parsed(url: str) -> HistoryUrl:
     found = parse(url)
     assert found is not None
     return found
+
+
+def _in_rrd(rrd: Rrd, batches: list[list[ProbeResult]], name: str) -> Iterator[Figure]:
+    cost = Cost()
+    found: dict[tuple[str, str], list[ProbeResult]] = {}
+    for one in itertools.chain.from_iterable(batches):
+        found.setdefault((one.target, one.site), []).append(one)
+    for series in found.values():
+        series.sort(key=lambda one: one.at)
+        with cost.measured():
+            rrd.write(series)
+        cost.cycles += len(series)
+    yield Figure("RRD: write in batches of 500, by the clock", cost.cycles / cost.wall_s, "cycles/s")
+    yield Figure("RRD: size, sums over 5 minutes and an hour with it", rrd.bytes() / cost.cycles, "B/cycle")
+    yield from _asked(f"RRD, {name}", lambda target: rrd.chart(target, Time.now()))
 
 
 def _in_influxdb(store: Store, batches: list[list[ProbeResult]], name: str, start: Time) -> Iterator[Figure]:
@@ -615,14 +724,19 @@ def _asked(what: str, ask: Callable[[str], int]) -> Iterator[Figure]:
     """A chart of each of the targets, with percentiles where there are any."""
     took = []
     for number in range(PEER_TARGETS):
-        wall_s, cpu_s = time.perf_counter(), time.thread_time()
+        wall_s, cpu_s = time.perf_counter(), time.thread_time() + _children_s()
         assert ask(f"host-{number}") > 0, what
-        took.append((time.thread_time() - cpu_s, time.perf_counter() - wall_s))
+        took.append((time.thread_time() + _children_s() - cpu_s, time.perf_counter() - wall_s))
     yield Figure(f"chart from {what}", 1000 * max(one[0] for one in took), "ms of CPU")
     yield Figure(f"chart from {what}, by the clock", 1000 * sorted(one[1] for one in took)[PEER_TARGETS // 2], "ms")
 
 
-PARTS: Final[dict[str, Callable[[Path, bool], Iterator[Figure]]]] = {
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+PARTS: Final[dict[str, Callable[..., Iterator[Figure]]]] = {
     "writing": writing,
     "reading": reading,
     "reporting": reporting,
@@ -638,12 +752,20 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, help="on a real disk, where the files are made; default: a temporary one"
     )
+    parser.add_argument(
+        "--peer-targets",
+        type=int,
+        default=PEER_TARGETS,
+        metavar="N",
+        help=f"how many of the {TARGETS} targets the peers hold, {PEER_TARGETS} at least (default: {PEER_TARGETS})",
+    )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="only these: " + ", ".join(PARTS))
     arguments = parser.parse_args()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for name in arguments.parts or PARTS:
-            for figure in PARTS[name](Path(folder), arguments.quick):
+            given = {"targets": max(PEER_TARGETS, arguments.peer_targets)} if name == "peers" else {}
+            for figure in PARTS[name](Path(folder), arguments.quick, **given):
                 figures.append(figure)
                 if not arguments.json:
                     print(described(figure), flush=True)
