@@ -939,6 +939,23 @@ class SealedSettings(Retained, kw_only=True, frozen=True):
     ]
 
 
+class Channel(Message, kw_only=True, frozen=True):
+    """A way by which a contact is told, beside mail."""
+
+    id: Annotated[Slug, Meta(description="names it among the channels of its contact")]
+    kind: Annotated[
+        Code,
+        Meta(description="webhook, a signed POST, or apprise, whatever Apprise reaches; new ones may come"),
+    ]
+    name: Annotated[Line, Meta(max_length=60, description="what people call it")]
+    url: Annotated[str, Meta(max_length=1000, description="where it leads; may hold secrets"), _form(LINE_PATTERN)]
+    secret: Annotated[
+        str,
+        Meta(max_length=100, description="signs what is posted to a webhook: whsec_ and base64; of others empty"),
+        _form(LINE_PATTERN),
+    ] = ""
+
+
 class Contact(Message, kw_only=True, frozen=True):
     """Somebody who is told of incidents: a person or a team."""
 
@@ -967,6 +984,9 @@ class Contact(Message, kw_only=True, frozen=True):
         ),
         _form(LINE_PATTERN),
     ] = ""
+    channels: Annotated[
+        list[Channel], Meta(max_length=10, description="what gets every notice too, beside mails and webhook")
+    ] = []
 
 
 class NotificationRoute(Message, kw_only=True, frozen=True):
@@ -1077,6 +1097,13 @@ class ServicePresence(Presence, kw_only=True, frozen=True):
     template_faults: Annotated[
         list[Annotated[str, Meta(max_length=500)]],
         Meta(max_length=20, description="which mail templates of one's own are not used, and why"),
+    ] = []
+    apprise_schemes: Annotated[
+        list[Annotated[str, Meta(max_length=40)]],
+        Meta(
+            max_length=1000,
+            description="the URLs that Apprise takes here begin with one of these; empty: it is not installed",
+        ),
     ] = []
 
 

@@ -14,7 +14,7 @@ from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
 from noc_rules.incident import CauseCode, IncidentKind, Severity, severity
-from noc_rules.telling import WEBHOOK, Because, Book, Occasion, Reason, Reminder, is_time, quiet_until, reminded, told
+from noc_rules.telling import Because, Book, Occasion, Reason, Reminder, is_mail, is_time, quiet_until, reminded, told
 
 _ONLY_CRITICAL: Final = "only critical targets are mailed, as its options say"
 _NOBODY: Final = "it has no contacts, no route matches, and nobody is told when nobody else is"
@@ -165,7 +165,7 @@ class Notices:
         if case.incident.kind == IncidentKind.NOTICES_REFUSED:
             # What is not taken does not tell people that it is not taken.
             is_by_webhook = case.incident.code == CauseCode.MAIL_REFUSED
-            found = {to: why for to, why in found.items() if to.startswith(WEBHOOK) is is_by_webhook}
+            found = {to: why for to, why in found.items() if is_mail(to) is not is_by_webhook}
         return found
 
     def _wanted(self, case: Case) -> list[Target] | None:
@@ -204,4 +204,4 @@ def _occasion(incident: Incident, targets: Sequence[Target], waited_s: float) ->
 
 
 def _is_reached(recipient: str, means: Means) -> bool:
-    return recipient.startswith(WEBHOOK) or not means.why_no_mail
+    return not is_mail(recipient) or not means.why_no_mail

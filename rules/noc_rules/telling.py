@@ -2,7 +2,7 @@
 
 Each target that takes part is looked at by itself: its contacts are told, every route that matches adds to them, and
 where that names nobody those are told who are told when nobody else is. A recipient, a mail address or a
-contact's webhook, is told once, for all the reasons there are.
+channel of a contact, is told once, for all the reasons there are.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from noc_bus.messages import Contact, NotificationRoute, Target
+from noc_bus.messages import Channel, Contact, NotificationRoute, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.calendar import Calendar, parsed_hours, zone_of
 from noc_rules.inheritance import is_below
 from noc_rules.mail_address import is_mail_address
 
 WEBHOOK: Final = "webhook:"
-"""What a recipient begins with that is the webhook of a contact; its id follows. All others are mail addresses."""
+APPRISE: Final = "apprise:"
+NO_MAIL: Final = (WEBHOOK, APPRISE)
+"""What a recipient begins with that is a channel of a contact: the contact's id follows, then a slash and the channel's
+id; without these two it is the contact's webhook. All others are mail addresses."""
 
 
 class Because(StrEnum):
@@ -67,14 +70,23 @@ class Book:
     everybody: tuple[str, ...] = ()
     """Mail addresses of those who are told when nobody else is."""
 
-    def receiver(self, recipient: str) -> Contact | None:
-        """The contact whose webhook a recipient is; None: it is none, or there is none any more."""
-        found = self.contacts.get(recipient.removeprefix(WEBHOOK)) if recipient.startswith(WEBHOOK) else None
-        return found if found is not None and found.webhook_url else None
+    def channel(self, recipient: str) -> tuple[Contact, Channel] | None:
+        """The channel that a recipient is, and whose; None: it is none, or there is none any more."""
+        if is_mail(recipient):
+            return None
+        owner = self.contacts.get(recipient.partition(":")[2].partition("/")[0])
+        found = (
+            next((one for one in channels(owner) if channel_recipient(owner, one) == recipient), None)
+            if owner
+            else None
+        )
+        return (owner, found) if owner and found else None
 
     def owner(self, recipient: str) -> Contact | None:
         """The contact that a recipient is of; None: it is nobody's."""
-        return self.receiver(recipient) or next((one for one in self.contacts.values() if recipient in one.mails), None)
+        if found := self.channel(recipient):
+            return found[0]
+        return next((one for one in self.contacts.values() if recipient in one.mails), None)
 
 
 @dataclass(frozen=True)
@@ -176,8 +188,23 @@ def is_known(entry: str, book: Book) -> bool:
 def addresses(entry: str, book: Book) -> tuple[str, ...]:
     """By what an entry, a mail address or the id of a contact, is told."""
     if contact := book.contacts.get(entry):
-        return (*contact.mails, *((f"{WEBHOOK}{contact.id}",) if contact.webhook_url else ()))
+        return (*contact.mails, *(channel_recipient(contact, one) for one in channels(contact)))
     return (entry,) if is_mail_address(entry) else ()
+
+
+def is_mail(recipient: str) -> bool:
+    return not recipient.startswith(NO_MAIL)
+
+
+def channels(contact: Contact) -> tuple[Channel, ...]:
+    """Those of kinds that are known here, its webhook first."""
+    first = Channel(id="", kind="webhook", name="webhook", url=contact.webhook_url, secret=contact.webhook_secret)
+    every = ([first] if contact.webhook_url else []) + contact.channels
+    return tuple(one for one in every if f"{one.kind}:" in NO_MAIL)
+
+
+def channel_recipient(contact: Contact, channel: Channel) -> str:
+    return f"{channel.kind}:{contact.id}/{channel.id}".removesuffix("/")
 
 
 def _keeps_off(route: NotificationRoute, occasion: Occasion) -> Match | None:

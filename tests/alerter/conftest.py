@@ -62,7 +62,7 @@ from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
 from noc_rules.incident import abouts, members_of
-from noc_rules.telling import WEBHOOK
+from noc_rules.telling import is_mail
 
 T0: Final = Time.parse("2026-11-24T12:00:00.000Z")
 FROM: Final = "noc@noc.test"
@@ -311,7 +311,7 @@ class Rig:
         return next(one for one in self.hub.now(SERVICES) if one.service == "alerter")
 
     def _deliver(self, recipient: str, content: bytes) -> str:
-        if recipient.startswith(WEBHOOK):
+        if not is_mail(recipient):
             return self.channels.deliver(recipient, content)
         if self.server_trouble:
             raise self.server_trouble

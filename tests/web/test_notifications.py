@@ -9,7 +9,7 @@ import pytest
 
 from noc_bus.channels import SEALED, SERVICES
 from noc_bus.codec import decode
-from noc_bus.messages import Contact, NotificationSettings, ServicePresence
+from noc_bus.messages import Channel, Contact, NotificationSettings, ServicePresence
 from noc_bus.sealed import SealingKey
 from noc_rules.webhook import secret_bytes
 from tests.web.conftest import Service
@@ -61,11 +61,11 @@ def test_a_recipient_of_the_alerter_s_environment_counts_before_that_of_settings
 
 def test_a_mail_template_that_cannot_be_used_is_told_on_the_page(furnished: Service) -> None:
     ask = furnished.by("viewer").get
-    assert ask("notifications/means") == {"is_known": False, "template_faults": []}
+    assert ask("notifications/means") == {"is_known": False, "apprise_schemes": [], "template_faults": []}
     fault = "opened.html, line 2: this letter has no 'nmae'; did you mean name?"
     furnished.others.publish(SERVICES, ServicePresence(service="alerter", online=True, template_faults=[fault]))
     furnished.let_pass(1)
-    assert ask("notifications/means") == {"is_known": True, "template_faults": [fault]}
+    assert ask("notifications/means") == {"is_known": True, "apprise_schemes": [], "template_faults": [fault]}
 
 
 def test_the_alerter_gets_contacts_and_routes_sealed_and_the_audit_has_every_change(
@@ -110,6 +110,13 @@ def test_a_contact_that_somebody_names_is_not_deleted(furnished: Service) -> Non
         ("contacts/x", {"name": "X", "zone": "Mars/Crater"}, "zone", "use the name of a time zone that is known here"),
         ("contacts/x", {"name": "X", "webhook_url": "ftp://x.test"}, "webhook_url", "not http or https"),
         ("contacts/x", {"name": "X", "webhook_url": "https://x.test", "webhook_secret": "x"}, "webhook_secret", "whsec_"),
+        ("contacts/x", {"name": "X", "channels": "x"}, "channels", "use a list of at most 10"),
+        ("contacts/x", {"name": "X", "channels": [{"kind": "fax", "name": "F", "url": "x"}]}, "channels", "use webhook or apprise"),
+        ("contacts/x", {"name": "X", "channels": [{"kind": "webhook", "url": "https://x.test"}]}, "channels", "channels: name is missing"),
+        ("contacts/x", {"name": "X", "channels": [{"kind": "webhook", "name": "W"}]}, "channels", "not http or https"),
+        ("contacts/x", {"name": "X", "channels": [{"kind": "apprise", "name": "A", "url": "syslog://x"}]}, "channels", "reaches nothing but the alerter's own machine"),
+        ("contacts/x", {"name": "X", "channels": [{"kind": "apprise", "name": "A", "url": "s3cret"}]}, "channels", "use an Apprise URL like slack://"),
+        ("contacts/x", {"name": "X", "channels": [{"id": "a", "kind": "apprise", "name": "A", "url": "json://x"}] * 2}, "channels", "two are called 'a'"),
         ("contacts/X", {"name": "X"}, "id", "lower-case letters"),
         ("contacts/x", {"name": "X", "colour": "red"}, "colour", "is not an option"),
         ("notification-routes/x", {"name": "X", "contacts": []}, "contacts", "contacts: [] is not accepted"),
@@ -160,6 +167,47 @@ def test_a_webhook_s_secret_is_made_and_shown_once_and_its_address_is_for_admini
     assert made["webhook_secret"] not in str(admin.get("contacts")) + str(admin.get("audit"))
     admin.api("PUT", "contacts/desk", {"name": "Desk", "mails": ["desk@noc.test"]})
     assert (taken().webhook_url, taken().webhook_secret) == ("", "")
+
+
+def test_channels_keep_what_is_not_entered_again_and_show_no_url(service: Service, tmp_path: Path) -> None:
+    key = SealingKey(tmp_path / "alerter.key")
+    presence = ServicePresence(
+        service="alerter", online=True, sealing_key=key.public, apprise_schemes=["json", "slack"]
+    )
+    service.others.publish(SERVICES, presence)
+    service.let_pass(1)
+    admin = service.by("admin")
+
+    def taken() -> list[Channel]:
+        (sealed,) = service.hub.now(SEALED)
+        return decode(key.opened(sealed.content), NotificationSettings).contacts[0].channels
+
+    hook = {"kind": "webhook", "name": "Pager 1", "url": "https://hooks.test/t0ken"}
+    chat = {"kind": "apprise", "name": "Chat", "url": "slack://t0ken/B/C/#noc"}
+    made = admin.api("PUT", "contacts/desk", {"name": "Desk", "channels": [hook, chat]})
+    shown = [
+        {"id": "pager-1", "kind": "webhook", "name": "Pager 1", "masked_url": "hooks.test"},
+        {"id": "chat", "kind": "apprise", "name": "Chat", "masked_url": "slack://…"},
+    ]
+    assert made["channels"] == service.by("viewer").get("contacts")["contacts"][0]["channels"] == shown
+    before = taken()
+    assert [(one.url, one.secret) for one in before] == [
+        (hook["url"], made["channel_secrets"]["pager-1"]),
+        (chat["url"], ""),
+    ]
+    kept = [{key: one[key] for key in ("id", "kind", "name")} for one in shown]
+    more = {"kind": "webhook", "name": "Pager 1", "url": "https://two.test/"}
+    again = admin.api("PUT", "contacts/desk", {"name": "Desk", "channels": [*kept, more]})
+    assert taken()[:2] == before
+    assert list(again["channel_secrets"]) == ["pager-1-2"]
+    # What is another kind keeps no URL of the one before.
+    admin.api("PUT", "contacts/desk", {"name": "Desk", "channels": [kept[0] | {"kind": "apprise"}]}, status=422)
+    wrong = {"kind": "apprise", "name": "Chat", "url": "slak://t0ken"}
+    refused = admin.api("PUT", "contacts/desk", {"name": "Desk", "channels": [wrong]}, status=422)
+    assert "Apprise knows no slak://; did you mean slack://?" in refused["errors"][0]["detail"]
+    everything = str(admin.get("audit")) + str(admin.get("contacts")) + str(refused)
+    assert "t0ken" not in everything
+    assert before[0].secret not in everything
 
 
 def test_the_alerter_gets_the_heartbeat_sealed_beside_all_the_rest(furnished: Service, tmp_path: Path) -> None:

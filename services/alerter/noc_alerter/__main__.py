@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from noc_alerter.alerter import Alerter
 from noc_alerter.config import SETTINGS, Config
 from noc_alerter.lease import RENEWED_EVERY_S, Lease
 from noc_alerter.ledger import Ledger
+from noc_alerter.notify import apprised
 from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.heartbeat import Heartbeat
 from noc_alerter.notify.outbox import Outbox
@@ -72,6 +74,7 @@ def run(config: Config, stop: threading.Event) -> None:
     alerter.heartbeat = heartbeat
     alerter.template_faults = lambda: templates.faults
     senders.append(heartbeat.start(stop))
+    threading.Thread(target=_ask_apprise, args=[alerter], name="apprise", daemon=True).start()
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
@@ -113,6 +116,13 @@ def _stand_by(lease: Lease, stop: threading.Event) -> bool:
             raise SettingError(f"NOC_DATA: {fault}.") from None
         if stop.wait(RENEWED_EVERY_S):
             return False
+
+
+def _ask_apprise(alerter: Alerter) -> None:
+    try:
+        alerter.apprise_schemes = apprised.schemes()
+    except (OSError, subprocess.SubprocessError) as error:
+        log.get("noc.alerter").error(f"Apprise does not say what it knows: {error}")
 
 
 def _say_of_templates(sentence: str) -> None:

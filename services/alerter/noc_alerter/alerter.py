@@ -142,6 +142,7 @@ class Alerter:
         self._fault: str | None = None
         self._troubles = Troubles(bus, self._services, mail.not_taken, clock)
         self.heartbeat: Heart | None = None
+        self.apprise_schemes: list[str] = []
         self.template_faults: Callable[[], list[str]] = list
         self._recorder = _Recorder()
         bus.subscribe(INCIDENTS, self._on_own_incident)
@@ -445,6 +446,7 @@ class Alerter:
             said,
             sealing_key=self._settings.key.public,
             environment=self._settings.environment,
+            apprise_schemes=self.apprise_schemes[:1000],
             template_faults=[one[:500] for one in self.template_faults()[:20]],
         )
 

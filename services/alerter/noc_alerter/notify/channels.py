@@ -6,16 +6,17 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 from noc_alerter.ledger import Letter
-from noc_alerter.notify import posted, smtp, try_mail, webhook
+from noc_alerter.notify import apprised, posted, smtp, try_mail, webhook
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.templating import BUILT_IN, Templates
 from noc_alerter.notify.webhook import Receiver
 from noc_alerter.settings import NO_SERVER, Settings
+from noc_bus.messages import Channel
 from noc_bus.time import Time
 from noc_rules.calendar import zone_of
 from noc_rules.mail_server import Smtp
-from noc_rules.telling import WEBHOOK
+from noc_rules.telling import APPRISE, WEBHOOK, is_mail
 
 
 class Channels:
@@ -43,14 +44,15 @@ class Channels:
         owner = means.book.owner(one.recipient)
         found = zone_of(owner.zone) if owner else None
         domain = self._domain(means.sender.rpartition("@")[2])
-        return Mailer(means.sender, self._public_url, found or self._zone, self._templates, domain).write(
-            one, queued_at
-        )
+        mailer = Mailer(means.sender, self._public_url, found or self._zone, self._templates, domain)
+        return mailer.write_short(one) if one.recipient.startswith(APPRISE) else mailer.write(one, queued_at)
 
     def deliver(self, recipient: str, content: bytes) -> str:
         """The other side's own words on taking it. Raises NotDelivered."""
         if recipient.startswith(WEBHOOK):
             return webhook.deliver(self._receiver(recipient), posted.read(content), int(Time.now()) // 1000)
+        if recipient.startswith(APPRISE):
+            return apprised.deliver(self._channel(recipient).url, content)
         server, _ = self._mail()
         return smtp.deliver(server, recipient, content)
 
@@ -59,14 +61,18 @@ class Channels:
         if recipient.startswith(WEBHOOK):
             now = Time.now()
             return webhook.deliver(self._receiver(recipient), posted.test(now), int(now) // 1000)
+        if recipient.startswith(APPRISE):
+            return apprised.deliver(self._channel(recipient).url, apprised.TEST)
         return try_mail(*self._mail(), recipient)
 
     def refusal(self, recipient: str) -> str:
         """Who did not take something, for a sentence that goes on with why."""
         book = self._settings.means.book
-        if contact := book.receiver(recipient):
-            return f"the webhook of {contact.name} did not take a message"
-        if recipient.startswith(WEBHOOK):
+        if found := book.channel(recipient):
+            contact, channel = found
+            what = f"the {channel.kind}" if not channel.id else f"{channel.name} ({channel.kind})"
+            return f"{what} of {contact.name} did not take a message"
+        if not is_mail(recipient):
             return f"a message to {recipient} was not taken"
         server = f"the mail server {self._settings.means.smtp or ''}".rstrip()
         return f"{server} did not take a mail to {recipient}"
@@ -78,7 +84,11 @@ class Channels:
         return means.smtp, means.sender
 
     def _receiver(self, recipient: str) -> Receiver:
-        contact = self._settings.means.book.receiver(recipient)
-        if contact is None:
-            raise NotDelivered("there is no such contact any more, or it has no webhook", can_retry=False)
-        return Receiver(contact.webhook_url, contact.webhook_secret)
+        channel = self._channel(recipient)
+        return Receiver(channel.url, channel.secret)
+
+    def _channel(self, recipient: str) -> Channel:
+        found = self._settings.means.book.channel(recipient)
+        if found is None:
+            raise NotDelivered("there is no such contact any more, or it has no such channel", can_retry=False)
+        return found[1]

@@ -13,13 +13,14 @@ from email.utils import format_datetime
 from typing import Any, Final
 
 from noc_alerter.ledger import Letter
+from noc_alerter.notify import apprised, words
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify import words
-from noc_alerter.notify.letter import CHANGED, DIGEST, HELD_BACK, OPENED, REPORT, Digest, HeldBack
+from noc_alerter.notify.letter import CHANGED, DIGEST, HELD_BACK, OPENED, REPORT, Digest, Facts, HeldBack
 from noc_alerter.notify.templating import BUILT_IN, Templates
 from noc_alerter.notify.words import Words
 from noc_bus.messages import ReportMail
 from noc_bus.time import Time
+from noc_rules.incident import Severity
 from noc_rules.notices import REMINDED
 
 
@@ -74,6 +75,30 @@ class Mailer:
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
         if one.transition == REPORT:
             return self._report(one, letters.decode_report(one.facts), queued_at)
+        facts, template, told, subject = self._about(one)
+        message = self._message(one, subject if template == OPENED else f"Re: {subject}", queued_at)
+        if template != OPENED:
+            opening = self._message_id(one.incident, OPENED, one.recipient)
+            message["In-Reply-To"] = opening
+            message["References"] = opening
+        message["X-NOC-Incident"] = one.incident
+        message["X-NOC-Severity"] = facts.incident.severity or "major"
+        return self._filled(message, template, told)
+
+    def write_short(self, one: Letter) -> bytes:
+        """The same for Apprise, of an incident: the subject and the text."""
+        facts, template, told, subject = self._about(one)
+        kind = (
+            "success"
+            if template == "resolved"
+            else "warning"
+            if facts.incident.severity == Severity.MINOR
+            else "failure"
+        )
+        return apprised.written(subject, self.templates.rendered(template, told)[0], kind)
+
+    def _about(self, one: Letter) -> tuple[Facts, str, Words, str]:
+        """Of a letter about an incident: its facts, template, words and subject."""
         facts = letters.decode_facts(one.facts)
         told = words.of_incident(facts, self.public_url, self.zone)
         template = (
@@ -83,15 +108,7 @@ class Mailer:
             if one.transition.startswith((CHANGED, REMINDED))
             else "resolved"
         )
-        subject = words.subject(template, facts, told, self.zone)
-        message = self._message(one, subject if template == OPENED else f"Re: {subject}", queued_at)
-        if template != OPENED:
-            opening = self._message_id(one.incident, OPENED, one.recipient)
-            message["In-Reply-To"] = opening
-            message["References"] = opening
-        message["X-NOC-Incident"] = one.incident
-        message["X-NOC-Severity"] = facts.incident.severity or "major"
-        return self._filled(message, template, told)
+        return facts, template, told, words.subject(template, facts, told, self.zone)
 
     def _digest(self, one: Letter, digest: Digest, queued_at: Time) -> bytes:
         subject = f"[NOC] {digest.total:,} mails in one: the mail server did not take them"

@@ -29,7 +29,7 @@ from noc_bus.codec import decode
 from noc_bus.messages import Incident, ReportMail
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database, DatabaseFault
-from noc_rules.telling import WEBHOOK
+from noc_rules.telling import NO_MAIL
 from noc_rules.troubles import NotTaken
 
 MAX_PER_HOUR: Final = 60
@@ -47,7 +47,7 @@ _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 # Of a critical target that goes down.
 _URGENT: Final = "(is_critical AND transition <> 'resolved')"
 # Programs bear any number of messages.
-_IS_MAIL: Final = f"(recipient NOT LIKE '{WEBHOOK}%')"
+_IS_MAIL: Final = "(" + " AND ".join(f"recipient NOT LIKE '{one}%'" for one in NO_MAIL) + ")"
 # What waits while all of its incident is muted waits until it no longer is.
 _IS_LOUD: Final = "incident NOT IN (SELECT id FROM incident WHERE is_open AND is_muted)"
 # What lies further ahead than any pause is due too: the clock was put back.

@@ -14,7 +14,7 @@ from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import DatabaseFault
-from noc_rules.telling import WEBHOOK
+from noc_rules.telling import is_mail
 
 Deliver = Callable[[str, bytes], str]
 """Called with a recipient and a mail: the server's words. Raises NotDelivered."""
@@ -137,7 +137,7 @@ class Sender:
             self._forget(row.letter.recipient)
             at = Time.now()
             unnoted.append(lambda: self.outbox.sent(row, at))
-            if not row.letter.recipient.startswith(WEBHOOK):
+            if is_mail(row.letter.recipient):
                 self._failures = 0
                 self._is_back(now)
         unnoted[0]()

@@ -16,7 +16,7 @@ from noc_bus.messages import MailTest, MailTestAnswer, MailTestResult
 from noc_bus.presence import BUSY, NO_MAIL
 from noc_bus.time import Time
 from noc_frame import log
-from noc_rules.telling import WEBHOOK, addresses
+from noc_rules.telling import addresses, is_mail
 
 Deliver = Callable[[str], str]
 """Called with a recipient: the server's own words. Raises NotDelivered."""
@@ -46,7 +46,7 @@ class Trials:
         means = self._means()
         to = addresses(asked.contact, means.book) if asked.contact else means.mail_to
         nobody = f"the contact {asked.contact} has no address" if asked.contact else NO_RECIPIENTS_SENTENCE
-        is_only_mail = not any(one.startswith(WEBHOOK) for one in to)
+        is_only_mail = all(map(is_mail, to))
         if why := (means.why_no_mail if is_only_mail else None) or (None if to else nobody):
             self._refuse(asked, NO_MAIL, why)
             return

@@ -517,6 +517,13 @@ class MailTest(TypedDict):
     mails: Annotated[list[MailTestAnswer], Meta(description="one for each recipient")]
 
 
+class ShownChannel(TypedDict):
+    id: str
+    kind: str
+    name: str
+    masked_url: Annotated[str, Meta(description="of a webhook its host, of Apprise the service; the rest is not shown")]
+
+
 class ShownContact(TypedDict):
     id: str
     name: str
@@ -525,12 +532,16 @@ class ShownContact(TypedDict):
     quiet_hours: str
     webhook_url: Annotated[str, Meta(description="empty: none, or whoever asks is no administrator")]
     webhook_host: Annotated[str, Meta(description="where its webhook is; empty: it has none")]
+    channels: list[ShownChannel]
 
 
 class SavedContact(ShownContact):
     webhook_secret: Annotated[
         str,
         Meta(description="what signs, shown this once where it is new; empty: it stays as it was, or none is needed"),
+    ]
+    channel_secrets: Annotated[
+        dict[str, str], Meta(description="by id of a further webhook, what signs, shown this once where it is new")
     ]
 
 
@@ -582,6 +593,7 @@ class Heartbeat(TypedDict):
 
 class Means(TypedDict):
     is_known: Annotated[bool, Meta(description="false: no alerter has been seen yet")]
+    apprise_schemes: Annotated[list[str], Meta(description="empty: Apprise is not installed where the alerter runs")]
     template_faults: Annotated[
         list[str], Meta(description="why mails are sent as they come with NOC, not by a template of one's own")
     ]

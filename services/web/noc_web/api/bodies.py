@@ -11,6 +11,7 @@ from noc_bus.messages import (
     MAIL_PATTERN,
     SLUG,
     Address,
+    Channel,
     Contact,
     MailAddress,
     Maintenance,
@@ -30,6 +31,7 @@ from noc_web.calendars import HOLIDAY, HOURS, MOST_HOLIDAYS, ZONE
 from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
 from noc_web.catalog.options import SITE
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from noc_web.notifications.book import CONTACT, MOST_CHANNELS
 from noc_web.reportmails import Recipient
 
 # What people's documents say; `noc_web.notifications` says what is wrong with what they send.
@@ -72,7 +74,29 @@ NewMaintenance: Final = defstruct(
     kw_only=True,
     forbid_unknown_fields=True,
 )
-ContactFields: Final = _optional("ContactFields", Contact, fields_of(Contact), ("name",))
+ChannelFields: Final = _optional("ChannelFields", Channel, fields_of(Channel), ("kind", "name"))
+_Contact: Final[Any] = _optional("ContactFields", Contact, tuple(CONTACT), ("name",))
+ContactFields: Final = defstruct(
+    "ContactFields",
+    [
+        (
+            "channels",
+            Annotated[
+                list[ChannelFields],  # type: ignore[valid-type]  # made above
+                Meta(
+                    max_length=MOST_CHANNELS,
+                    description="an `url` or `secret` that is left out stays as it is kept under that `id`",
+                ),
+            ]
+            | None
+            | UnsetType,
+            UNSET,
+        )
+    ],
+    bases=(_Contact,),
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
 RouteFields: Final = _optional("RouteFields", NotificationRoute, fields_of(NotificationRoute), ("name", "contacts"))
 SavedTarget: Final = defstruct(
     "SavedTarget",

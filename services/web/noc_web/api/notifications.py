@@ -33,18 +33,24 @@ def list_contacts(ask: Ask, notifications: Notifications) -> object:
     return {"contacts": [_shown(one, ask.actor) for one in notifications.read().contacts]}
 
 
-def put_contact(ask: Ask, catalog: Catalog, notifications: Notifications) -> object:
+def put_contact(ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed) -> object:
     body, secret = ask.body, dict[str, str]()
+    alerter, known = sealed.alerter(), set[str]()
 
     def change(before: NotificationSettings) -> Contact:
         secret.update({one.id: one.webhook_secret for one in before.contacts})
-        return book.contact(ask["contact"], body, before)
+        known.update(way.secret for one in before.contacts if one.id == ask["contact"] for way in one.channels)
+        return book.contact(ask["contact"], body, before, alerter.apprise_schemes if alerter else ())
 
     saved = notifications.put_contact(change)
     detail = {"name": saved.name, "mails": saved.mails, "webhook": _host(saved)}
+    detail["channels"] = [f"{one.name}: {book.masked(one)}" for one in saved.channels]
     catalog.note(ask.actor.signature, "change contact", saved.id, detail)
     is_new = saved.webhook_secret != secret.get(saved.id, "")
-    return _shown(saved, ask.actor) | {"webhook_secret": saved.webhook_secret if is_new else ""}
+    return _shown(saved, ask.actor) | {
+        "webhook_secret": saved.webhook_secret if is_new else "",
+        "channel_secrets": {one.id: one.secret for one in saved.channels if one.secret and one.secret not in known},
+    }
 
 
 def _shown(contact: Contact, actor: Actor) -> Row:
@@ -57,6 +63,10 @@ def _shown(contact: Contact, actor: Actor) -> Row:
         "quiet_hours": contact.quiet_hours,
         "webhook_url": contact.webhook_url if actor.may("admin") else "",
         "webhook_host": _host(contact),
+        "channels": [
+            {"id": one.id, "kind": one.kind, "name": one.name, "masked_url": book.masked(one)}
+            for one in contact.channels
+        ],
     }
 
 
@@ -142,7 +152,12 @@ def put_heartbeat(ask: Ask, catalog: Catalog, notifications: Notifications) -> o
 
 def get_means(_: Ask, sealed: Sealed) -> object:
     alerter = sealed.alerter()
-    return {"is_known": alerter is not None, "template_faults": alerter.template_faults if alerter else []}
+    schemes = alerter.apprise_schemes if alerter else []
+    return {
+        "is_known": alerter is not None,
+        "apprise_schemes": schemes,
+        "template_faults": alerter.template_faults if alerter else [],
+    }
 
 
 def list_sent(ask: Ask, picture: Picture, incident_queries: IncidentQueries) -> object:
@@ -236,7 +251,7 @@ ROUTES = (
         "GET",
         "/notifications/means",
         "viewer",
-        "What the alerter has to tell people with: which mail templates of one's own it cannot use, and why.",
+        "What the alerter has to tell people with: which URLs Apprise takes, and which mail templates of one's own it cannot use, and why.",
         get_means,
         answer=answers.Means,
     ),

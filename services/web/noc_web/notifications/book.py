@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from noc_bus.messages import Contact, NotificationRoute, NotificationSettings, ServicePresence, Target
+from noc_bus.messages import Channel, Contact, NotificationRoute, NotificationSettings, ServicePresence, Target
+from noc_rules.apprise_url import URL_ACCEPTS as APPRISE_ACCEPTS
+from noc_rules.apprise_url import parsed_scheme
 from noc_rules.calendar import parsed_hours, zone_of
 from noc_rules.incident import IncidentKind, Severity
 from noc_rules.mail_server import parse_addresses
@@ -17,18 +22,26 @@ from noc_rules.webhook import SIGNED_BY, URL_ACCEPTS, parsed_url, secret_bytes, 
 from noc_web.catalog import options
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
-CONTACT: Final = options.fields(Contact)
+CONTACT: Final = {name: field for name, field in options.fields(Contact).items() if name != "channels"}
+CHANNEL: Final = options.fields(Channel)
+KINDS: Final = ("webhook", "apprise")
+MOST_CHANNELS: Final = 10
 ROUTE: Final = options.fields(NotificationRoute)
 _MOST: Final = 1000
 _SECRET_BYTES: Final = 24
 
 
-def contact(name: str, body: object, before: NotificationSettings) -> Contact:
-    """Its webhook's secret is the one that is kept where the body has none, and made where there is none.
+def contact(name: str, body: object, before: NotificationSettings, schemes: Sequence[str] = ()) -> Contact:
+    """A webhook's secret is the one that is kept where the body has none, and made where there is none.
 
-    Raises ProblemError 422.
+    `schemes`: those that Apprise knows; none: it is not known. Raises ProblemError 422.
     """
+    wanted: object = []
+    if isinstance(body, dict):
+        wanted, body = body.get("channels") or [], {key: value for key, value in body.items() if key != "channels"}
     given = options.checked(_with_id(body, name), CONTACT)
+    kept_contact = next((one for one in before.contacts if one.id == name), None)
+    found_channels = _channels(wanted, kept_contact, schemes)
     _raise_for(
         _missing(given, "name", CONTACT),
         _wrong_hours(given, "quiet_hours"),
@@ -40,9 +53,90 @@ def contact(name: str, body: object, before: NotificationSettings) -> Contact:
     if not given.get("webhook_url"):
         given["webhook_secret"] = ""
     elif not given.get("webhook_secret"):
-        kept = next((one.webhook_secret for one in before.contacts if one.id == name), "")
-        given["webhook_secret"] = kept or secret_of(secrets.token_bytes(_SECRET_BYTES))
-    return msgspec.convert(given, Contact)
+        given["webhook_secret"] = (kept_contact.webhook_secret if kept_contact else "") or _new_secret()
+    return msgspec.convert(given | {"channels": found_channels}, Contact)
+
+
+def _channels(wanted: object, kept: Contact | None, schemes: Sequence[str]) -> list[dict[str, Any]]:
+    """Raises ProblemError 422."""
+    if not isinstance(wanted, list) or len(wanted) > MOST_CHANNELS:
+        raise invalid([FieldError("channels", f"channels: use a list of at most {MOST_CHANNELS}.")])
+    before = {one.id: one for one in kept.channels} if kept else {}
+    found: list[dict[str, Any]] = []
+    for body in wanted:
+        given = options.checked(body, CHANNEL)
+        is_new = not given.get("id")
+        if is_new:
+            given["id"] = _free_id(options.slug(given.get("name", "")), {*before, *(one["id"] for one in found)})
+        same = before.get(given["id"])
+        if same is not None and same.kind == given.get("kind"):
+            given = {"url": same.url, "secret": same.secret} | given
+        _raise_for(
+            _missing(given, "name", CHANNEL, "channels"),
+            _wrong_channel(given, schemes),
+            FieldError(
+                "channels", f"channels: two are called {given['id']!r}; use another id.", ProblemCode.DOES_NOT_FIT
+            )
+            if any(one["id"] == given["id"] for one in found)
+            else None,
+        )
+        if given["kind"] == "webhook":
+            given["secret"] = given.get("secret") or _new_secret()
+        else:
+            given["secret"] = ""
+        found.append(given)
+    return found
+
+
+def _wrong_channel(given: Mapping[str, Any], schemes: Sequence[str]) -> FieldError | None:
+    """Nothing of the URL but its scheme is told: the rest may be secret."""
+    kind, url = given.get("kind"), given.get("url", "")
+    if kind not in KINDS:
+        sentence = f"kind of {given.get('name', 'a channel')!r} is not accepted; use {' or '.join(KINDS)}."
+        return FieldError("channels", f"channels: {sentence}", ProblemCode.DOES_NOT_FIT)
+    accepts = URL_ACCEPTS if kind == "webhook" else APPRISE_ACCEPTS
+    if why := _unfit_webhook(url, given.get("secret", "")) if kind == "webhook" else _unfit_apprise(url, schemes):
+        sentence = f"channels: the URL or secret of {given.get('name', '')!r} is not accepted ({why}); use {accepts}."
+        return FieldError("channels", sentence, ProblemCode.DOES_NOT_FIT)
+    return None
+
+
+def _unfit_webhook(url: str, secret: str) -> str:
+    try:
+        parsed_url(url)
+        if secret:
+            secret_bytes(secret)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _unfit_apprise(url: str, schemes: Sequence[str]) -> str:
+    try:
+        scheme = parsed_scheme(url)
+    except ValueError as error:
+        return str(error)
+    if not schemes or scheme in schemes:
+        return ""
+    near = difflib.get_close_matches(scheme, schemes, n=1)
+    return f"Apprise knows no {scheme}://{f'; did you mean {near[0]}://?' if near else ''}"
+
+
+def masked(channel: Channel) -> str:
+    """What may be shown of where it leads: of a webhook its host, of Apprise the service."""
+    if channel.kind == "webhook":
+        return urlsplit(channel.url).hostname or ""
+    return f"{channel.url.partition('://')[0].lower()}://…"
+
+
+def _new_secret() -> str:
+    return secret_of(secrets.token_bytes(_SECRET_BYTES))
+
+
+def _free_id(name: str, taken: set[str]) -> str:
+    name = name or "channel"
+    ids = itertools.chain([name], (f"{name[:60]}-{number}" for number in itertools.count(2)))
+    return next(one for one in ids if one not in taken)
 
 
 def route(name: str, body: object, before: NotificationSettings) -> NotificationRoute:
@@ -111,8 +205,13 @@ def _raise_for(*errors: FieldError | None) -> None:
         raise invalid(found)
 
 
-def _missing(given: Mapping[str, Any], name: str, fields: Mapping[str, options.Field]) -> FieldError | None:
-    return None if given.get(name) else FieldError(name, f"{name} is missing; use {fields[name].accepts}.")
+def _missing(
+    given: Mapping[str, Any], name: str, fields: Mapping[str, options.Field], part: str = ""
+) -> FieldError | None:
+    """`part`: of which part of the whole it is a field."""
+    if given.get(name):
+        return None
+    return FieldError(part or name, f"{f'{part}: ' if part else ''}{name} is missing; use {fields[name].accepts}.")
 
 
 def _not_of(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> FieldError | None:

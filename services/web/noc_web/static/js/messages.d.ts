@@ -500,6 +500,8 @@ export interface ServicePresence {
   environment: Record<string, string>;
   /** which mail templates of one's own are not used, and why */
   template_faults: string[];
+  /** the URLs that Apprise takes here begin with one of these; empty: it is not installed */
+  apprise_schemes: string[];
 }
 
 /** A place from which targets are pinged. */

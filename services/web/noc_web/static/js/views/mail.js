@@ -87,6 +87,6 @@ export function TestMails({ contact = null }) {
 /** @param {{mail: import("../messages.d.ts").MailTestAnswer}} given */
 function Outcome({ mail }) {
   if (mail.error !== null) return html`<span class="wrong">Not sent: ${mail.error}</span>`;
-  if (mail.answer !== null) return html`<span class="good">${mail.to.startsWith("webhook:") ? "The receiver" : "The mail server"} took it: ${mail.answer}</span>`;
+  if (mail.answer !== null) return html`<span class="good">${/^(webhook|apprise):/.test(mail.to) ? "The receiver" : "The mail server"} took it: ${mail.answer}</span>`;
   return "No answer yet; some mail servers take minutes.";
 }

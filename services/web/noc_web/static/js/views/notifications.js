@@ -27,7 +27,7 @@ export default function Notifications() {
     ${isThere
       ? html`
           <${Routes} loaded=${routes} contacts=${contacts.answer?.contacts ?? []} />
-          <${Contacts} loaded=${contacts} />
+          <${Contacts} loaded=${contacts} means=${means.answer} />
           ${may("admin") ? html`<${Heartbeat} loaded=${heartbeat} />` : null}
           <${Sent} />
         `
@@ -194,8 +194,8 @@ const idsOf = (all) => all.map((one) => one.id);
 const Text = ({ name, label, hint = "", typed, put, error }) =>
   html`<${TextField} name=${name} label=${label} error=${error} value=${typed[name]} onText=${(/** @type {string} */ text) => put(name, text)} placeholder=${hint} />`;
 
-/** @param {{loaded: any}} given */
-function Contacts({ loaded }) {
+/** @param {{loaded: any, means: any}} given */
+function Contacts({ loaded, means }) {
   const { answer, error, again } = loaded;
   const [tested, test] = useState(/** @type {any} */ (null));
   const editing = useEditing((contact) => api.delete(`/contacts/${contact.id}`), again);
@@ -204,9 +204,12 @@ function Contacts({ loaded }) {
       <div class="tools">
         <h2>Contacts</h2>
         <span class="spring"></span>
-        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE, quiet_hours: "", webhook_url: "" })}>Add a contact</button>` : null}
+        ${may("admin") ? html`<button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", name: "", mails: [], zone: HERE, quiet_hours: "", webhook_url: "", channels: [] })}>Add a contact</button>` : null}
       </div>
       <p class="help">A person or a team. Targets and routes name a contact by its id.</p>
+      ${means?.is_known && !means.apprise_schemes.length && answer?.contacts.some((/** @type {any} */ one) => one.channels.some(isApprise))
+        ? html`<p class="error" data-testid="no-apprise">Apprise is not installed where the alerter runs, so that its channels get nothing: pip install noc-alerter[apprise] there.</p>`
+        : null}
       <${Trouble} error=${error} />
       ${answer?.contacts.length
         ? html`<div class="scroll"><table class="list as-cards" data-testid="contacts">
@@ -216,7 +219,7 @@ function Contacts({ loaded }) {
                 (/** @type {any} */ one) => html`<tr key=${one.id}>
                   <td class="what">${one.name}</td>
                   <td data-label="Id"><code>${one.id}</code></td>
-                  <td class="cause">${[...one.mails, ...(one.webhook_host ? [`webhook at ${one.webhook_host}`] : [])].join(", ") || "none"}</td>
+                  <td class="cause">${[...one.mails, ...(one.webhook_host ? [`webhook at ${one.webhook_host}`] : []), ...one.channels.map((/** @type {any} */ way) => `${way.name} (${way.masked_url})`)].join(", ") || "none"}</td>
                   <td data-label="Time zone">${one.zone}${one.quiet_hours ? html`<br /><small>quiet ${one.quiet_hours}</small>` : null}</td>
                   <td class="acts">
                     ${may("admin")
@@ -242,20 +245,22 @@ function Contacts({ loaded }) {
 /** @param {{contact: any, onClose: () => void, onSaved: () => void}} given */
 function ContactForm({ contact, onClose, onSaved }) {
   const [typed, setTyped] = useState({ webhook_secret: "", ...contact });
-  const [secret, setSecret] = useState("");
+  const [secrets, setSecrets] = useState(/** @type {[string, string][]} */ ([]));
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const action = useAction(async () => {
     const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
+    const channels = typed.channels.map((/** @type {any} */ one) => ({ id: one.id || null, kind: one.kind, name: one.name, url: one.url?.trim() || null }));
     const id = contact.isNew ? freeId(name, "contact", idsOf((await api.get("/contacts")).contacts)) : contact.id;
-    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null });
-    if (saved.webhook_secret && !webhook_secret) setSecret(saved.webhook_secret);
+    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null, channels });
+    const made = Object.entries({ ...(saved.webhook_secret && !webhook_secret ? { webhook: saved.webhook_secret } : {}), ...saved.channel_secrets });
+    if (made.length) setSecrets(made);
     else onSaved();
   });
-  if (secret) {
+  if (secrets.length) {
     return html`
       <${Dialog} title=${`Contact ${typed.name}`} onClose=${onSaved}>
         <div class="dialog-body">
-          <div class="once" role="status"><p>The secret that signs its webhook. Copy it now: it is not shown again.</p><code data-testid="webhook-secret">${secret}</code></div>
+          ${secrets.map(([id, secret]) => html`<div key=${id} class="once" role="status"><p>The secret that signs its ${id}. Copy it now: it is not shown again.</p><code data-testid="webhook-secret">${secret}</code></div>`)}
         </div>
         <footer><button class="primary" onClick=${onSaved}>Done</button></footer>
       <//>
@@ -271,9 +276,34 @@ function ContactForm({ contact, onClose, onSaved }) {
       ${typed.webhook_url
         ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${action.error} />`
         : null}
+      <${Channels} values=${typed.channels} onChange=${(/** @type {any[]} */ values) => put("channels", values)} />
       <${Text} name="quiet_hours" label="Quiet hours" hint="Mon-Sun 00:00-07:00; only critical incidents are told in them" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${action.error} />
     <//>
+  `;
+}
+
+/** @param {{kind: string}} one */
+const isApprise = (one) => one.kind === "apprise";
+
+/** What else gets every notice; the URL of one that is kept is not shown. @param {{values: any[], onChange: (values: any[]) => void}} given */
+function Channels({ values, onChange }) {
+  const change = (/** @type {number} */ place, /** @type {object} */ fields) => onChange(values.map((one, number) => (number === place ? { ...one, ...fields } : one)));
+  return html`
+    <fieldset class="channels">
+      <legend>More channels</legend>
+      ${values.map((one, place) => {
+        const set = (/** @type {string} */ name) => (/** @type {any} */ event) => change(place, { [name]: event.currentTarget.value });
+        const number = place + 1;
+        return html`<div key=${place} class="channel">
+          <select aria-label=${`Kind of channel ${number}`} value=${one.kind} onChange=${set("kind")}><option value="webhook">Webhook</option><option value="apprise">Apprise</option></select>
+          <input aria-label=${`Name of channel ${number}`} placeholder="Name" value=${one.name} onInput=${set("name")} />
+          <input aria-label=${`URL of channel ${number}`} placeholder=${one.masked_url ? `${one.masked_url} (blank: keep)` : isApprise(one) ? "slack://TokenA/TokenB/TokenC/#channel" : "https://hooks.example.org/noc"} value=${one.url ?? ""} onInput=${set("url")} autocomplete="off" />
+          <button type="button" class="quiet" aria-label=${`Remove channel ${number}`} onClick=${() => onChange(values.filter((_, index) => index !== place))}>Remove</button>
+        </div>`;
+      })}
+      <button type="button" disabled=${values.length >= 10} onClick=${() => onChange([...values, { kind: "webhook", name: "", url: "" }])}>Add a channel</button>
+    </fieldset>
   `;
 }
 
