@@ -151,7 +151,7 @@ def _say(rig: Rig, name: str, site: str, view: Interval, at: Time = T0) -> None:
         site=site, target=name, epoch=1, seq=1, state=State(view.state), since=view.start, reason=view.reason,
         code=view.code, at=at,
     )  # fmt: skip
-    rig._retain(rig.of(site), state, rig.buses[site])
+    rig.of(site).put(state)
 
 
 def _came_live(rig: Rig) -> Came:
@@ -281,7 +281,7 @@ def many_at_once() -> Past:
 def anything(seed: int) -> Past:
     """Whatever there may be, at random."""
     drawn = random.Random(seed)
-    past = Past(lasts_s=2400, wait_s=drawn.choice([0.0, 15.0, 60.0]))
+    past = Past(lasts_s=1800, wait_s=drawn.choice([0.0, 15.0, 60.0]))
     past.have("router", critical=drawn.random() < 0.3)
     groups = ["", "core", "core/lan"]
     for number in range(9):
@@ -300,7 +300,7 @@ def anything(seed: int) -> Past:
         )
     for number in range(3):
         kind, name = drawn.choice([("target", "t1"), ("group", "core"), ("site", "north"), ("everything", "")])
-        past.window(f"w{number}", drawn.randrange(1500), drawn.randrange(30, 900), Covered(kind=kind, name=name))  # type: ignore[arg-type]  # as drawn
+        past.window(f"w{number}", drawn.randrange(1000), drawn.randrange(30, 900), Covered(kind=kind, name=name))  # type: ignore[arg-type]  # as drawn
     for name in past.targets:
         at_s = drawn.randrange(5, 900)
         while at_s < past.lasts_s:

@@ -67,16 +67,16 @@ export function Dialog({ title, onClose, wide = false, children, testid }) {
 }
 
 /** A form in a window of its own, with what went wrong above its fields.
- * @param {{title: string, action: {run: () => Promise<any>, busy: boolean, error: any}, fields: readonly string[], isComplete?: boolean, onClose: () => void, children?: any, testid?: string}} given
- *   `action`: what `useAction` gives, `fields`: those that are shown */
-export const FormDialog = ({ title, action: { run, busy, error }, fields, isComplete = true, onClose, children, testid }) => html`
+ * @param {{title: string, action: {run: () => Promise<any>, busy: boolean, error: any}, fields: readonly string[], isComplete?: boolean, onClose: () => void, children?: any, acts?: any, testid?: string}} given
+ *   `action`: what `useAction` gives, `fields`: those that are shown, `acts`: what else one can do than save */
+export const FormDialog = ({ title, action: { run, busy, error }, fields, isComplete = true, onClose, children, acts = null, testid }) => html`
   <${Dialog} title=${title} onClose=${onClose} testid=${testid}>
     <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
       <div class="dialog-body">
         <${Trouble} error=${error} fields=${fields} />
         ${children}
       </div>
-      <footer><button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !isComplete}>Save</button></footer>
+      <footer>${acts}<button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !isComplete}>Save</button></footer>
     </form>
   <//>
 `;

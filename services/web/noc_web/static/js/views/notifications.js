@@ -9,6 +9,7 @@ import { freeId, matchOf, whenOf } from "../notices.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Chips, Dialog, Field, FormDialog, Removal, TextField, Trouble } from "./bits.js";
 import { TestMails } from "./mail.js";
+import { Rehearsal } from "./rehearsal.js";
 
 const SEVERITIES = ["critical", "major", "minor"];
 const SHOWN = 50;
@@ -135,7 +136,7 @@ function Routes({ loaded, contacts }) {
             </tbody>
           </table></div>`
         : error ? null : html`<p class="empty">${answer ? "No route yet." : "Loading…"}</p>`}
-      ${editing.editing ? html`<${RouteForm} route=${editing.editing} contacts=${contacts} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+      ${editing.editing ? html`<${RouteForm} route=${editing.editing} routes=${answer?.routes ?? []} contacts=${contacts} onClose=${editing.close} onSaved=${editing.saved} />` : null}
       <${Removal} of=${editing} title=${(/** @type {any} */ route) => `Delete the route ${route.name}?`}><p>Whoever it told is told of what is open already, also that it is over.</p><//>
     </section>
   `;
@@ -149,19 +150,22 @@ const LISTS = /** @type {const} */ ([
   ["kinds", "Kinds of incidents", "any"],
 ]);
 
-/** @param {{route: any, contacts: any[], onClose: () => void, onSaved: () => void}} given */
-function RouteForm({ route, contacts, onClose, onSaved }) {
+/** @param {{route: any, routes: any[], contacts: any[], onClose: () => void, onSaved: () => void}} given `routes`: those there are */
+function RouteForm({ route, routes, contacts, onClose, onSaved }) {
   const [typed, setTyped] = useState(route);
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
   const known = useTargets((rows) => {
     const all = [...rows.values()];
     return { groups: [...new Set(all.map((row) => row.group).filter(Boolean))].slice(0, 200), tags: [...new Set(all.flatMap((row) => row.tags))].slice(0, 200) };
   });
+  const [isRehearsed, setIsRehearsed] = useState(false);
+  const { isNew, id: own, ...fields } = typed;
+  const body = { ...fields, after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
+  const isComplete = Boolean(typed.name.trim());
+  const idOf = (/** @type {readonly string[]} */ taken) => (isNew ? freeId(typed.name, "route", taken) : own);
   const action = useAction(async () => {
-    const { isNew, id: own, ...fields } = typed;
-    const minutes = { after_min: Number(typed.after_min), remind_min: Number(typed.remind_min) };
-    const id = isNew ? freeId(typed.name, "route", idsOf((await api.get("/notification-routes")).routes)) : own;
-    await api.put(`/notification-routes/${id}`, { ...fields, ...minutes });
+    const id = idOf(isNew ? idsOf((await api.get("/notification-routes")).routes) : []);
+    await api.put(`/notification-routes/${id}`, body);
     onSaved();
   });
   /** @type {Record<string, string[]>} */
@@ -172,7 +176,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
     kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble", "service-away", "notices-refused", "clock-wrong", "expiring"],
   };
   return html`
-    <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} isComplete=${Boolean(typed.name.trim())} onClose=${onClose} testid="route-form">
+    <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} isComplete=${isComplete} onClose=${onClose} testid="route-form" acts=${html`<button type="button" disabled=${!isComplete} onClick=${() => setIsRehearsed(true)} title="Who would have been told over the last 30 days?" data-testid="rehearse">Rehearse</button>`}>
       <${Text} name="name" label="Name" typed=${typed} put=${put} error=${action.error} />
       ${LISTS.map(
         ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${action.error}>
@@ -184,6 +188,7 @@ function RouteForm({ route, contacts, onClose, onSaved }) {
       <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${action.error} />
     <//>
+    ${isRehearsed ? html`<${Rehearsal} path=${`notification-routes/${idOf(idsOf(routes))}`} body=${body} title=${`What the route ${typed.name.trim()} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }
 
