@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from noc_bus.channels import DEFAULT_ROOT
 from noc_frame.settings import Setting
@@ -37,9 +37,15 @@ class Broker:
     def parse(cls, url: str) -> Broker:
         """Read `mqtt://user:password@host:1883/root` or `mqtts://…`, or `wss://user:password@host:443/mqtt`.
 
-        Raises ValueError with the reason.
+        A broker of several machines has each of its addresses, with commas between. Raises ValueError with the reason.
         """
         parts = urlsplit(url)
+        who, at, places = parts.netloc.rpartition("@")
+        first, *others = (cls._parse(parts._replace(netloc=f"{who}{at}{place}")) for place in places.split(","))
+        return replace(first, others=tuple(others))
+
+    @classmethod
+    def _parse(cls, parts: SplitResult) -> Broker:
         if parts.scheme not in _PORTS:
             raise ValueError(f"{parts.scheme or 'nothing'} is not mqtt, mqtts, ws or wss")
         if not parts.hostname:
@@ -75,7 +81,7 @@ class Broker:
 MQTT_URL = Setting(
     "NOC_MQTT_URL",
     Broker.parse,
-    "mqtt://[user:password@]host[:1883][/root], mqtts://[user:password@]host[:8883][/root][?ca=/path/of/ca.pem] or "
+    "mqtt://[user:password@]host[:1883][,host…][/root], mqtts://[user:password@]host[:8883][/root][?ca=/path/of/ca.pem] or "
     "wss://[user:password@]host[:443][/path][?ca=/path/of/ca.pem]",
     "the MQTT broker; the path is the root topic",
     default="mqtt://127.0.0.1:1883",

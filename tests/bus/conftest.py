@@ -1,10 +1,10 @@
-"""The same bus three times: inside the process, over Mosquitto, over the bundled nats-server."""
+"""The same bus three times: inside the process, over Mosquitto, over the bundled nats-server; with --long on a cluster of it too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import paho.mqtt.publish
 import pytest
@@ -17,8 +17,10 @@ from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Message
 from noc_bus.session import Session
 from tests.parts.brokers import Broker as BrokerProcess
-from tests.parts.brokers import Mosquitto, Nats
+from tests.parts.brokers import Mosquitto, Nats, NatsCluster
 from tests.parts.waiting import wait_until
+
+BROKERS: Final[dict[str, type[BrokerProcess]]] = {"mosquitto": Mosquitto, "nats": Nats}
 
 
 class World:
@@ -100,19 +102,25 @@ class RealWorld(World):
             one.stop()
 
 
-@pytest.fixture(params=["fake", "mosquitto", "nats"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world" in metafunc.fixturenames:
+        kinds = ["fake", *BROKERS, *(["cluster"] if metafunc.config.getoption("--long") else [])]
+        metafunc.parametrize("world", kinds, indirect=True)
+
+
+@pytest.fixture
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "fake":
         yield FakeWorld()
         return
-    kind = Mosquitto if request.param == "mosquitto" else Nats
+    kind: type[BrokerProcess] = {**BROKERS, "cluster": NatsCluster}[request.param]
     broker = kind(tmp_path / "broker")
     if isinstance(broker, Mosquitto):
         broker.is_durable = False
     with broker as process:
 
         def wipe() -> None:
-            stored = [*process.folder.glob("mosquitto.db*"), *process.folder.glob("jetstream/**/*")]
+            stored = [*process.folder.glob("mosquitto.db*"), *process.folder.glob("jetstream*/**/*")]
             for file in sorted(stored, reverse=True):
                 if file.is_dir():
                     file.rmdir()

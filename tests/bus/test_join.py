@@ -73,3 +73,15 @@ def test_a_broker_over_websocket_is_named_by_its_address() -> None:
         "wss://u@noc.example:443",
     )
     assert (other.tls, other.path, str(other)) == (False, "/mqtt", "ws://[::1]:9001")
+
+
+def test_a_broker_of_several_machines_has_each_of_its_addresses() -> None:
+    broker = Broker.parse("mqtts://u:p@a.example:1,b.example,[::1]:3/root?ca=/ca.pem")
+    assert [str(one) for one in (broker, *broker.others)] == [
+        "mqtts://u@a.example:1",
+        "mqtts://u@b.example:8883",
+        "mqtts://u@[::1]:3",
+    ]
+    assert {(one.password, one.root, one.ca) for one in (broker, *broker.others)} == {("p", "root", "/ca.pem")}
+    with pytest.raises(ValueError, match="names no host"):
+        Broker.parse("mqtt://a.example,,b.example")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import json
 import shutil
 import sys
@@ -99,12 +100,16 @@ class Mosquitto(Broker):
         return [program, "-c", config]
 
 
+def _nats_server() -> str:
+    beside_python = Path(sys.executable).parent / "nats-server"
+    program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
+    if program is None:
+        pytest.skip("needs the nats-server that is bundled with the launcher")
+    return program
+
+
 class Nats(Broker):
     def _command(self) -> list[str | Path]:
-        beside_python = Path(sys.executable).parent / "nats-server"
-        program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
-        if program is None:
-            pytest.skip("needs the nats-server that is bundled with the launcher")
         settings: dict[str, object] = {
             "server_name": "noc-test",
             "host": self.host,
@@ -118,4 +123,67 @@ class Nats(Broker):
             lines.append(f"include {names.NATS}")
         config = self.folder / "nats.conf"
         config.write_text("\n".join(lines))
-        return [program, "-c", config]
+        return [_nats_server(), "-c", config]
+
+
+class NatsCluster(Broker):
+    """Three nodes, each of which can be killed and started by its number; everybody knows all their addresses."""
+
+    def __init__(self, folder: Path, passwords: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(folder, passwords, host)
+        self.ports = [self.port, free_port(), free_port()]
+        self._routes = [free_port() for _ in self.ports]
+        self._others = [free_port() for _ in self.ports]
+        self._first = itertools.cycle(range(len(self.ports)))
+
+    def url(self, user: str | None = None, host: str = "127.0.0.1") -> str:
+        """Each who asks tries another node first."""
+        who = f"{user}:{self.passwords[user]}@" if user in self.passwords else ""
+        first = next(self._first)
+        ports = [*self.ports[first:], *self.ports[:first]]
+        return f"mqtt://{who}{','.join(f'{host}:{port}' for port in ports)}"
+
+    def start(self) -> None:
+        if self.passwords:
+            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+        for node in range(len(self.ports)):
+            self.processes.start(f"node-{node}", self._node(node))
+        for port in self.ports:
+            # A node listens once the cluster has chosen who leads.
+            wait_until(lambda port=port: listens(port), 3 * START_S, "a cluster", seen=lambda: self.logs)  # type: ignore[misc]
+
+    def kill(self) -> None:
+        for node in range(len(self.ports)):
+            self.processes.kill(f"node-{node}")
+
+    def stop(self) -> None:
+        for node in range(len(self.ports)):
+            self.processes.stop(f"node-{node}")
+
+    def kill_node(self, node: int) -> None:
+        self.processes.kill(f"node-{node}")
+
+    def start_node(self, node: int) -> None:
+        self.processes.restart(f"node-{node}")
+        wait_until(lambda: listens(self.ports[node]), 3 * START_S, "a node again", seen=lambda: self.logs)
+
+    def _node(self, node: int) -> list[str | Path]:
+        settings: dict[str, object] = {
+            "server_name": f"noc-{node}",
+            "host": self.host,
+            "port": self._others[node],
+            "jetstream": {"store_dir": str(self.folder / f"jetstream-{node}")},
+            "mqtt": {"host": self.host, "port": self.ports[node]},
+            "cluster": {
+                "name": "noc",
+                "host": "127.0.0.1",
+                "port": self._routes[node],
+                "routes": [f"nats://127.0.0.1:{port}" for port in self._routes],
+            },
+        }
+        lines = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
+        if self.passwords:
+            lines.append(f"include {names.NATS}")
+        config = self.folder / f"nats-{node}.conf"
+        config.write_text("\n".join(lines))
+        return [_nats_server(), "-c", config]

@@ -12,6 +12,11 @@ from tests.parts.smtp import SmtpSink
 from tests.scenarios.whole import BROKERS, Noc
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The cluster takes minutes and three brokers more: with --long only."""
+    return True if collection_path.name == "test_cluster.py" and not config.getoption("--long") else None
+
+
 @pytest.fixture(params=BROKERS)
 def noc(request: pytest.FixtureRequest, netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
     """On Mosquitto and on the bundled broker, each with the permissions of the contract."""

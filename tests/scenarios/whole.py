@@ -15,13 +15,14 @@ from typing import Any, Final, Self
 
 from noc_web.auth.accounts import Accounts
 from noc_web.database.opening import Database
-from tests.parts.brokers import Broker, Mosquitto, Nats
+from tests.parts.brokers import Broker, Mosquitto, Nats, NatsCluster
 from tests.parts.ports import free_port
 from tests.parts.processes import Processes
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until
 
 BROKERS: Final = {"mosquitto": Mosquitto, "nats": Nats}
+CLUSTER: Final = "cluster"
 CENTRAL: Final = ("recorder", "alerter", "web")
 START_S: Final = 30.0
 
@@ -48,7 +49,7 @@ class Noc:
         self.mails = mails
         self.sites = tuple(sites)
         passwords = {user: secrets.token_hex(8) for user in (*CENTRAL, "reader", *sites, *users)}
-        self.broker: Broker = BROKERS[broker](folder / "broker", passwords, host)
+        self.broker: Broker = {**BROKERS, CLUSTER: NatsCluster}[broker](folder / "broker", passwords, host)
         self.processes = Processes(folder / "logs")
         self.http_port = free_port()
         self.address = f"http://127.0.0.1:{self.http_port}"
