@@ -8,6 +8,7 @@ modules once: a start costs a fraction of a new Python's.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from typing import Final
 from noc_alerter.__main__ import main as alerter
 
 _REACHED_WITHIN_S: Final = 6.0
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def run(steps: list[str], deaths: Path) -> int:
@@ -28,6 +30,8 @@ def run(steps: list[str], deaths: Path) -> int:
         child = os.fork()
         if not child:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            # Where what forked it is killed itself, nobody else would end it.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if step:
                 os.environ["NOC_CRASH_AT"] = step
             os._exit(alerter([]))
