@@ -93,6 +93,14 @@ def test_a_mail_is_text_and_html_with_the_headers_a_machines_mail_needs() -> Non
     assert all(len(line) <= 1000 for line in content.splitlines())
 
 
+def test_on_a_phone_the_note_and_the_button_that_acknowledges_come_before_the_long_lists() -> None:
+    many = [member(target=f"t-{number}", name=f"Target {number}") for number in range(20)]
+    one = incident(members=many, total_members=20, open_members=20, evidence=["north DOWN: no answer"])
+    html = part(parse(MAILER.write(letter(one, OPS, target=target(note="Rack 3")), T0)), "html")
+    places = [html.index(words) for words in ("Rack 3", "?acknowledge", "Target 7", "north DOWN")]
+    assert places == sorted(places)
+
+
 def test_the_mail_of_the_end_tells_how_long_it_was_and_how_it_started() -> None:
     text = part(parse(resolved(OVER)), "plain")
     for fact in ("UP: Router", "1 h 2 min", "12:00:00 UTC to 2026-11-24 13:02:05 UTC", "started with: no answer"):
