@@ -133,7 +133,7 @@ function Head({ row, onChanged }) {
     ${shown === "edit" ? html`<${TargetForm} id=${row.id} onClose=${close} onSaved=${() => (close(), onChanged())} />` : null}
     ${shown === "delete"
       ? html`<${Confirm} title=${`Delete ${row.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>
-          <p>It is not pinged any more and leaves the table. Its history stays in the store.</p>
+          <p>It is not pinged any more and leaves the table. Its history stays in the store until <code>noc history forget --target ${row.id}</code> deletes it.</p>
         <//>`
       : null}
   `;
