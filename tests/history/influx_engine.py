@@ -52,8 +52,10 @@ def free_port() -> int:
 class InfluxEngine:
     """One influxd on loopback and its front. It can be killed and started again on the same files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: tuple[str, int] = ("127.0.0.1", 0), token: str = TOKEN) -> None:
+        """`address`: where the front listens, on any free port where that is 0; `token`: whom it lets in."""
         self.folder = folder
+        self.token = token
         self.refuse_with: int | None = None
         """An HTTP status the front answers everything with, while set."""
         self.refuse_after: int | None = None
@@ -67,7 +69,7 @@ class InfluxEngine:
         (folder / "influxd.conf").write_text(
             _CONFIG.format(folder=folder, http_port=self._port, rpc_port=free_port()), encoding="utf-8"
         )
-        self._front = _Front(self)
+        self._front = _Front(self, address)
         threading.Thread(target=self._front.serve_forever, args=(0.05,), daemon=True).start()
         self.start()
 
@@ -104,8 +106,8 @@ class InfluxEngine:
         assert status == 200, answer
         return self.url(name)
 
-    def url(self, bucket: str, token: str = TOKEN) -> str:
-        return f"influxdb://{quote(token, safe='')}@127.0.0.1:{self._front.server_port}/{ORG}/{bucket}"
+    def url(self, bucket: str, token: str | None = None) -> str:
+        return f"influxdb://{quote(token or self.token, safe='')}@127.0.0.1:{self._front.server_port}/{ORG}/{bucket}"
 
     def run(self, query: str, bucket: str = "") -> tuple[int, bytes]:
         """One statement of InfluxQL, past the front."""
@@ -141,9 +143,9 @@ class _Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 100
 
-    def __init__(self, engine: InfluxEngine) -> None:
+    def __init__(self, engine: InfluxEngine, address: tuple[str, int]) -> None:
         self.engine = engine
-        super().__init__(("127.0.0.1", 0), _Forward)
+        super().__init__(address, _Forward)
 
 
 class _Forward(BaseHTTPRequestHandler):
@@ -184,7 +186,7 @@ class _Forward(BaseHTTPRequestHandler):
             return 503, b'{"error": "away for now"}'
         if engine.refuse_with:
             return engine.refuse_with, b'{"error": "refused by the test"}'
-        if self.headers.get("Authorization") != f"Token {TOKEN}":
+        if self.headers.get("Authorization") != f"Token {engine.token}":
             return 401, b'{"error": "unauthorized access"}'
         if options.get("org", ORG) != ORG:
             return 404, b'{"error": "organization not found"}'

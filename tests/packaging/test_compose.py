@@ -1,6 +1,6 @@
 """docker-compose.yml: well formed, and every path, variable, command and secret in it exists.
 
-Whether a Docker engine runs it is seen only where there is one; all else is checked here.
+An engine runs it in test_compose_runs.py; all that can be said without one is checked here.
 """
 
 from __future__ import annotations

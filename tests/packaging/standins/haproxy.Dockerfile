@@ -1,0 +1,2 @@
+# In the place of haproxy: Debian's.
+FROM noc-test-base
