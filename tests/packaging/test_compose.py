@@ -216,7 +216,7 @@ def test_the_described_secrets_and_the_defaults_are_settings_that_the_service_ac
 def test_a_described_broker_address_leads_to_the_broker(secret: str) -> None:
     broker = Broker.parse(example(secret))
     assert broker.host == "mosquitto"
-    assert f"listener {broker.port}" in (ROOT / "deploy" / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
+    assert f"listener {broker.port}" in (ROOT / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_described_history_address_leads_to_the_bucket_that_the_database_makes() -> None:
@@ -240,7 +240,7 @@ def test_an_empty_mail_address_file_means_no_mail() -> None:
 
 
 def broker_paths() -> set[str]:
-    words = (ROOT / "deploy" / "mosquitto.conf").read_text(encoding="utf-8").split("\n")
+    words = (ROOT / "mosquitto.conf").read_text(encoding="utf-8").split("\n")
     return {word for line in words if not line.startswith("#") for word in line.split()[1:] if word.startswith("/")}
 
 

@@ -25,7 +25,7 @@ def rendered() -> dict[str, str]:
     header = "# Rendered from noc_bus by `python -m noc_bus.render`; do not edit.\n"
     return {
         "bus/rendered/asyncapi.yaml": header + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120),
-        "deploy/mosquitto.conf": mosquitto.render(),
+        "mosquitto.conf": mosquitto.render(),
         "bus/rendered/nats-permissions.json": json.dumps(nats.table(), indent=2) + "\n",
         "services/web/noc_web/static/js/messages.d.ts": browser.render(),
     }
