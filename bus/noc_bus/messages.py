@@ -830,6 +830,7 @@ class MailTest(Message, kw_only=True, frozen=True):
     request: Annotated[Slug, Meta(description="chosen by the sender; what comes of it carries it")]
     at: Time
     contact: Annotated[Slug | None, Meta(description="send it to this contact instead; null: to everybody")] = None
+    heartbeat: Annotated[bool, Meta(description="true: no mail, ask for the address of the heartbeat once")] = False
 
 
 class MailTestAnswer(Message, kw_only=True, frozen=True):

@@ -107,16 +107,16 @@ def of_clocks(ahead_ms: Mapping[str, float | None]) -> dict[About, Trouble | Non
     return found
 
 
-def of_notices(mails: NotTaken | None, webhooks: NotTaken | None, now: Time) -> dict[About, Trouble | None]:
-    """What is queued and not taken. People are told of it by the other way."""
+def of_notices(mails: NotTaken | None, channels: NotTaken | None, now: Time) -> dict[About, Trouble | None]:
+    """What is queued and not taken. People are told of it by the other way. `channels`: webhooks, and what Apprise reaches."""
     found: dict[About, Trouble | None] = {}
-    for name, code, one in (
-        ("mails", CauseCode.MAIL_REFUSED, mails),
-        ("webhooks", CauseCode.WEBHOOK_REFUSED, webhooks),
+    for name, words, code, one in (
+        ("mails", ("mail", "mails"), CauseCode.MAIL_REFUSED, mails),
+        ("webhooks", ("message to a channel", "messages to channels"), CauseCode.WEBHOOK_REFUSED, channels),
     ):
         trouble = None
         if one is not None and now - one.since >= NOT_TAKEN_S * 1000:
-            what = f"{one.count:,} {name if one.count > 1 else name[:-1]}"
+            what = f"{one.count:,} {words[one.count != 1]}"
             trouble = Trouble(IncidentKind.NOTICES_REFUSED, code, f"{what} not taken: {one.error}", after_s=0.0)
         found[About("notices", name)] = trouble
     return found

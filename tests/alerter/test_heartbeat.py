@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from noc_alerter.notify.heartbeat import Heartbeat
+from noc_alerter.notify.heartbeat import HEARTBEAT, Heartbeat
+from noc_alerter.notify.smtp import NotDelivered
 from tests.alerter.conftest import Rig
 from tests.alerter.test_settings import put
 from tests.parts.webhook import WebhookSink
@@ -55,6 +56,17 @@ def test_without_a_broker_it_falls_silent_and_beats_at_once_when_all_is_well(
     rig.bus.start()
     rig.web()
     assert beats_over(rig, heart, sink, 40) == 1
+
+
+def test_a_test_asks_once_and_says_the_other_side_s_own_words(rig: Rig, heart: Heartbeat, sink: WebhookSink) -> None:
+    assert rig.channels.try_one(HEARTBEAT) == "200 OK thank you"
+    assert len(sink.posted) == 1
+    sink.mode = "fail"
+    with pytest.raises(NotDelivered, match="500 Internal Server Error <p>no, thank you</p>"):
+        rig.channels.try_one(HEARTBEAT)
+    put(rig)
+    with pytest.raises(NotDelivered, match="save one first"):
+        rig.channels.try_one(HEARTBEAT)
 
 
 def test_an_alerter_that_stands_by_or_stands_still_gives_none(rig: Rig, heart: Heartbeat, sink: WebhookSink) -> None:

@@ -242,6 +242,11 @@ def test_an_incident_of_many_targets_names_twenty_and_counts_the_others() -> Non
     assert len(opened(many)) < 100_000
 
 
+def test_one_target_that_is_listed_is_counted_as_one() -> None:
+    text = part(parse(opened(incident(members=[member(flapping=True)], total_members=1))), "plain")
+    assert "1 target:" in text
+
+
 def test_a_change_says_how_many_are_back_and_names_who_is_not_in_the_thread_of_the_opening() -> None:
     members = [member(), *[member(target=f"t{n}", name=f"T{n}", left_at=T0) for n in range(3)]]
     one = incident(members=members, total_members=4, open_members=1)

@@ -71,6 +71,14 @@ def test_where_no_mail_is_set_up_the_answer_says_what_to_set(rig: Rig) -> None:
     assert "NOC_SMTP_URL" in (answer.error or "")
 
 
+def test_a_heartbeat_is_tried_where_no_mail_is_set_up(rig: Rig) -> None:
+    rig.die()
+    rig.start(mailing=False)
+    rig.others.publish(MAIL_TESTS, MailTest(request="m-1", at=rig.now, heartbeat=True))
+    wait_until(lambda: said(rig)[-1].done, 10, "an answer")
+    assert outcome(said(rig)[-1]) == {"heartbeat": "250 queued for heartbeat"}
+
+
 def test_of_two_alerters_only_the_one_that_speaks_sends_test_mails(rig: Rig) -> None:
     for second in (1, 2):
         at = Time(rig.now + second)

@@ -95,6 +95,15 @@ def test_what_is_not_taken_for_ten_minutes(waits_s: float, is_wrong: bool) -> No
     assert wrong(troubles.of_notices(None, since, T0)) == ({"notices webhooks": "webhook-refused"} if is_wrong else {})
 
 
+def test_what_is_not_taken_is_counted_by_its_own_word() -> None:
+    long_ago = Time(T0 - 3_600_000)
+    found = troubles.of_notices(NotTaken(long_ago, 1, "451 later"), NotTaken(long_ago, 2, "500 no"), T0)
+    assert [one.cause for one in found.values() if one] == [
+        "1 mail not taken: 451 later",
+        "2 messages to channels not taken: 500 no",
+    ]
+
+
 RECORDER = About("service", "recorder")
 
 

@@ -26,6 +26,7 @@ class Alerter:
     def __init__(self, service: Service) -> None:
         self._bus = service.others
         self.asked: list[str] = []
+        self.heartbeats: list[str] = []
         self.says: list[dict[str, Any]] = []
         self._bus.subscribe(MAIL_TESTS, self._on_request)
         self.is_online(True)
@@ -40,6 +41,7 @@ class Alerter:
     def _on_request(self, asked: MailTest | None, variables: dict[str, str]) -> None:
         assert asked
         self.asked.append(asked.request)
+        self.heartbeats += [asked.request] if asked.heartbeat else []
         for said in self.says:
             self.tell(asked.request, **said)
 
@@ -58,6 +60,20 @@ def test_test_mails_are_answered_with_the_mail_server_s_own_words_and_stand_in_t
     assert (found["request"], found["done"], found["mails"]) == (alerter.asked[0], True, [TAKEN, REFUSED])
     newest = admin.get("audit")["audit"][0]
     assert (newest["who"], newest["act"]) == ("some-admin", "send test mails")
+
+
+def test_the_heartbeat_is_tried_alike_and_is_no_mail_to_anybody(service: Service, alerter: Alerter) -> None:
+    alerter.says = [{"mails": ({"to": "heartbeat", "answer": "200 OK thank you"},), "done": True}]
+    admin = service.by("admin")
+    found = admin.api("POST", "mail/tests", {"heartbeat": True, "contact": "nobody"}, status=200)
+    assert [one["answer"] for one in found["mails"]] == ["200 OK thank you"]
+    assert alerter.heartbeats == [found["request"]]
+    assert admin.get("audit")["audit"][0]["act"] == "test heartbeat"
+    admin.api("POST", "mail/tests", status=200)
+    assert len(alerter.heartbeats) == 1
+    alerter.says = [{"done": True, "error": "the earlier test is not over", "code": "busy"}]
+    refused = admin.api("POST", "mail/tests", {"heartbeat": True}, status=409)
+    assert (refused["code"], refused["detail"]) == ("busy", "No heartbeat was sent: the earlier test is not over.")
 
 
 def test_what_a_slow_mail_server_says_later_is_told_to_whoever_asks_again(service: Service, alerter: Alerter) -> None:

@@ -28,7 +28,7 @@ class Troubles:
         not_taken: Callable[[], tuple[NotTaken | None, NotTaken | None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`not_taken`: the mails, and the messages to webhooks, that wait because nobody takes them."""
+        """`not_taken`: the mails, and the messages to channels, that wait because nobody takes them."""
         self._services = services
         self._not_taken = not_taken
         self._clock = clock

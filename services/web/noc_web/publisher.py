@@ -155,9 +155,10 @@ class Publisher:
         if not self._bus.publish(COMMANDS, command, site=site, verb=verb):
             raise _unreachable()
 
-    def try_mail(self, request: str, contact: str | None = None) -> None:
-        """Ask the alerter for test mails; what comes of them carries `request`. Raises ProblemError 503."""
-        if not self._bus.publish(MAIL_TESTS, MailTest(request=request, at=Time.now(), contact=contact)):
+    def try_mail(self, request: str, contact: str | None = None, *, heartbeat: bool = False) -> None:
+        """Ask the alerter for test mails, or a heartbeat; what comes of them carries `request`. Raises ProblemError 503."""
+        asked = MailTest(request=request, at=Time.now(), contact=contact, heartbeat=heartbeat)
+        if not self._bus.publish(MAIL_TESTS, asked):
             raise _unreachable()
 
     def _check_connected(self) -> None:

@@ -7,6 +7,7 @@ from datetime import tzinfo
 
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import apprised, posted, smtp, try_mail, webhook
+from noc_alerter.notify.heartbeat import HEARTBEAT, beat
 from noc_alerter.notify.mail import Mailer
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.notify.templating import BUILT_IN, Templates
@@ -57,7 +58,9 @@ class Channels:
         return smtp.deliver(server, recipient, content)
 
     def try_one(self, recipient: str) -> str:
-        """The same of a message that says it is a test."""
+        """The same of a message that says it is a test, or of one heartbeat."""
+        if recipient == HEARTBEAT:
+            return beat(self._settings.means)
         if recipient.startswith(WEBHOOK):
             now = Time.now()
             return webhook.deliver(self._receiver(recipient), posted.test(now), int(now) // 1000)

@@ -191,7 +191,7 @@ class Outbox:
         return self._mail_domain or of_sender
 
     def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
-        """Mails that were tried and wait for the next try, and messages to webhooks. None: there are none."""
+        """Mails that were tried and wait for the next try, and messages to channels. None: there are none."""
         rows = self._database.read("read", _NOT_TAKEN)
         found = {bool(is_mail): NotTaken(Time(since), count, error) for is_mail, since, count, error in rows}
         return found.get(True), found.get(False)

@@ -24,7 +24,7 @@ class Post:
         self._outbox.seen(incident, now)
 
     def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
-        """What waits because nobody takes it: mails, and messages to webhooks."""
+        """What waits because nobody takes it: mails, and messages to channels."""
         return self._outbox.not_taken()
 
     def figures(self, now: Time) -> dict[str, float]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from noc_alerter.notify.heartbeat import HEARTBEAT
 from noc_alerter.notify.smtp import NotDelivered
 from noc_alerter.recipients import NO_RECIPIENTS_SENTENCE
 from noc_alerter.settings import Means
@@ -43,11 +44,8 @@ class Trials:
     def _on_request(self, asked: MailTest | None, variables: dict[str, str]) -> None:
         if asked is None or self._is_silenced():
             return
-        means = self._means()
-        to = addresses(asked.contact, means.book) if asked.contact else means.mail_to
-        nobody = f"the contact {asked.contact} has no address" if asked.contact else NO_RECIPIENTS_SENTENCE
-        is_only_mail = all(map(is_mail, to))
-        if why := (means.why_no_mail if is_only_mail else None) or (None if to else nobody):
+        to, why = ((HEARTBEAT,), None) if asked.heartbeat else self._recipients(asked.contact)
+        if why:
             self._refuse(asked, NO_MAIL, why)
             return
         with self._lock:
@@ -56,8 +54,16 @@ class Trials:
                 self._trial = _Trial(self._bus, asked.request, tuple(dict.fromkeys(to))[:_MOST], self._deliver)
                 self._trial.start()
         if is_busy:
-            sentence = "the mail server has not answered the earlier test mails yet; try again in a few minutes"
+            sentence = "the earlier test has not been answered in full yet; try again in a few minutes"
             self._refuse(asked, BUSY, sentence)
+
+    def _recipients(self, contact: str | None) -> tuple[tuple[str, ...], str | None]:
+        """To whom test mails go, and why to nobody; None: they go."""
+        means = self._means()
+        to = addresses(contact, means.book) if contact else means.mail_to
+        nobody = f"the contact {contact} has no address" if contact else NO_RECIPIENTS_SENTENCE
+        is_only_mail = all(map(is_mail, to))
+        return to, (means.why_no_mail if is_only_mail else None) or (None if to else nobody)
 
     def _refuse(self, asked: MailTest, code: str, sentence: str) -> None:
         refusal = MailTestResult(request=asked.request, at=Time.now(), done=True, error=sentence, code=code)

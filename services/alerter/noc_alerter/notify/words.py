@@ -77,7 +77,7 @@ def of_incident(facts: Facts, public_url: str, zone: tzinfo) -> Words:
         "group": group,
         "members": [_member(one) for one in shown] if total > 1 or any(one.flapping for one in shown) else [],
         "unlisted": max(0, listed - len(shown)),
-        "counted": f"{listed:,} targets" if listed == total else f"{listed:,} of {total:,} targets",
+        "counted": f"{listed:,}{'' if listed == total else f' of {total:,}'} {'target' if total == 1 else 'targets'}",
         "note": facts.note,
         "kind": str(incident.kind),
         "severity": str(incident.severity or "major"),

@@ -260,6 +260,9 @@ class MailTestRequest(Body):
     """Left out: to whoever is told when nobody else is."""
 
     contact: Slug | None = None
+    heartbeat: Annotated[
+        bool, Meta(description="true: no mail to anybody, ask for the address of the heartbeat once")
+    ] = False
 
 
 class TargetsFile(Struct):

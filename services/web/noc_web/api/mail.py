@@ -51,19 +51,24 @@ def try_mail(
     mail_tests: MailTests,
     notifications: Notifications,
 ) -> object:
-    contact = ask.read(MailTestRequest).contact if ask.raw else None
+    body = ask.read(MailTestRequest) if ask.raw else MailTestRequest()
+    contact = None if body.heartbeat else body.contact
     if contact is not None and all(one.id != contact for one in notifications.read().contacts):
         raise ProblemError(404, f"There is no contact {contact!r}.")
     check_alerter(picture, "sends the mails")
     request = mail_tests.asked()
-    publisher.try_mail(request, contact)
-    catalog.note(ask.actor.signature, "send test mails", contact or "mail")
+    publisher.try_mail(request, contact, heartbeat=body.heartbeat)
+    if body.heartbeat:
+        catalog.note(ask.actor.signature, "test heartbeat", "heartbeat")
+    else:
+        catalog.note(ask.actor.signature, "send test mails", contact or "mail")
     found = mail_tests.wait(request)
     if found is None:
         raise ProblemError(503, "The alerter has not answered in time; its log may say why.")
     if found.error is not None:
         code = _CODES.get(found.code or "", ProblemCode.CONFLICT)
-        raise ProblemError(409, f"No test mail was sent: {found.error}.", code=code)
+        what = "heartbeat" if body.heartbeat else "test mail"
+        raise ProblemError(409, f"No {what} was sent: {found.error}.", code=code)
     return _described(found)
 
 
@@ -103,7 +108,7 @@ ROUTES = (
         "/mail/tests",
         "admin",
         "Send test mails to a contact, or to whoever is told when nobody else is, and tell the mail server's own words. "
-        "What a slow server has not said within ten seconds is asked for again by the request's id.",
+        "Or try the heartbeat so. What a slow server has not said within ten seconds is asked for again by the request's id.",
         try_mail,
         body=MailTestRequest,
         answer=answers.MailTest,

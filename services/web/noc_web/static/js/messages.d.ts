@@ -165,6 +165,8 @@ export interface MailTest {
   at: string;
   /** send it to this contact instead; null: to everybody */
   contact: string | null;
+  /** true: no mail, ask for the address of the heartbeat once */
+  heartbeat: boolean;
 }
 
 /** One of the test mails. With neither `answer` nor `error` it is still under way. */

@@ -1,7 +1,7 @@
 // @ts-check
 // What a rehearsal found, made ready for a table: today beside the proposed settings.
 
-import { duration } from "./format.js";
+import { counted, duration } from "./format.js";
 
 /** @typedef {{label: string, before: string, after: string, change: string}} Line */
 
@@ -50,7 +50,7 @@ export function limits(result, from, told) {
       : Date.parse(first) - Date.parse(from) > 3_600_000
         ? [`Recorded only from ${told(first)} on.`]
         : []),
-    ...(result.is_of_all ? [] : [`Played with ${result.targets} targets: those that share a group or parents with what changes.`]),
+    ...(result.is_of_all ? [] : [`Played with ${counted(result.targets, "target")}: those that share a group or parents with what changes.`]),
     ...(result.is_mail_set_up ? [] : ["No mail server is set up, so that nobody is mailed at all now."]),
   ];
 }

@@ -54,14 +54,14 @@ function MailForm({ kept, onSaved }) {
 /** @param {{by: string, given: Record<string, string>}} given */
 const Overruled = ({ by, given }) => (given[by] ? html`<p class="overruled"><code>${by}</code> in the alerter's environment wins: ${given[by]}</p>` : null);
 
-/** @param {{contact?: string|null}} given null: to everybody who is told when nobody else is */
-export function TestMails({ contact = null }) {
+/** @param {{contact?: string|null, heartbeat?: boolean}} given null: to everybody who is told when nobody else is; `heartbeat`: that instead of mails */
+export function TestMails({ contact = null, heartbeat = false }) {
   const [tried, setTried] = useState(/** @type {any} */ (null));
   const isGone = useRef(false);
   useEffect(() => () => void (isGone.current = true), []);
   const { run, busy, error } = useAction(async () => {
     setTried(null);
-    let found = await api.post("/mail/tests", { contact });
+    let found = await api.post("/mail/tests", { contact, heartbeat });
     setTried(found);
     // A mail server may take minutes.
     while (!found.done && !isGone.current) {
@@ -71,8 +71,8 @@ export function TestMails({ contact = null }) {
     }
   });
   return html`
-    <p class="help">${contact ? "A test goes to every address of this contact" : "A test mail goes to everybody who is told when nobody else is"}; what the other side says is shown here.</p>
-    <p><button class="primary" disabled=${busy} onClick=${() => run()}>${busy ? "Sending…" : "Send test mails"}</button></p>
+    <p class="help">${heartbeat ? "A test asks once for the address that is saved" : contact ? "A test goes to every address of this contact" : "A test mail goes to everybody who is told when nobody else is"}; what the other side says is shown here.</p>
+    <p><button class=${heartbeat ? "" : "primary"} disabled=${busy} onClick=${() => run()}>${heartbeat ? (busy ? "Asking…" : "Test the heartbeat") : busy ? "Sending…" : "Send test mails"}</button></p>
     <${Trouble} error=${error} />
     <div role="status">
       ${tried
@@ -87,6 +87,6 @@ export function TestMails({ contact = null }) {
 /** @param {{mail: import("../messages.d.ts").MailTestAnswer}} given */
 function Outcome({ mail }) {
   if (mail.error !== null) return html`<span class="wrong">Not sent: ${mail.error}</span>`;
-  if (mail.answer !== null) return html`<span class="good">${/^(webhook|apprise):/.test(mail.to) ? "The receiver" : "The mail server"} took it: ${mail.answer}</span>`;
+  if (mail.answer !== null) return html`<span class="good">${/^(webhook:|apprise:|heartbeat$)/.test(mail.to) ? "The receiver" : "The mail server"} took it: ${mail.answer}</span>`;
   return "No answer yet; some mail servers take minutes.";
 }

@@ -320,7 +320,8 @@ function Heartbeat({ loaded }) {
       <h2>Heartbeat</h2>
       <p class="help">While the alerter can notice an outage it asks for this address every so often. A service that raises the alarm when nobody asks any more tells you that NOC itself is gone.</p>
       <${Trouble} error=${error} />
-      ${answer ? html`<${HeartbeatForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />` : null}
+      ${answer ? html`<${HeartbeatForm} key=${JSON.stringify(answer)} kept=${answer} onSaved=${again} />
+            ${answer.url ? html`<${TestMails} heartbeat />` : null}` : null}
     </section>
   `;
 }
