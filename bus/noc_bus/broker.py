@@ -30,6 +30,8 @@ class Broker:
     """The certificate of the one authority that is trusted, as PEM, whatever the broker is called there."""
     joined: str | None = None
     """The site that a join token made us."""
+    first_use_until: int = 0
+    """Until when that token had to be used for the first time, in milliseconds since 1970; 0: not known."""
     others: tuple[Broker, ...] = ()
     """The same broker at other addresses, to be tried in turn."""
 

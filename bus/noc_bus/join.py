@@ -42,7 +42,14 @@ class Join(msgspec.Struct, frozen=True, array_like=True):
         """Where to connect, and as whom. Raises ValueError."""
         authority = ssl.DER_cert_to_PEM_cert(self.authority) if self.authority else None
         first, *others = [
-            replace(Broker.parse(url), user=self.site, password=self.secret, authority=authority, joined=self.site)
+            replace(
+                Broker.parse(url),
+                user=self.site,
+                password=self.secret,
+                authority=authority,
+                joined=self.site,
+                first_use_until=self.expires_at,
+            )
             for url in self.urls
         ]
         return replace(first, others=tuple(others))

@@ -26,6 +26,7 @@ from noc_bus.codec import encode
 from noc_bus.dispatcher import Dispatcher
 from noc_bus.inbox import INBOX_MESSAGES, Arrived, Inbox
 from noc_bus.messages import Message
+from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.backoff import Backoff
 from noc_frame.process import RestartNeeded
@@ -353,9 +354,14 @@ def tls_context(broker: Broker) -> ssl.SSLContext:
 def _whom_it_lets_in(broker: Broker) -> str:
     if broker.joined is None:
         return "check the user name and password in NOC_MQTT_URL"
+    # A broker says to everybody whom it refuses that it does, and never why; what is left is the token's own date.
+    token, cure = f"the token of the site {broker.joined}", f"get another one with `noc site rotate {broker.joined}`"
+    if not broker.first_use_until:
+        return f"{token} was replaced, disabled or removed there, or not used in time: {cure}"
+    if Time.now() < broker.first_use_until:
+        return f"{token} was replaced, disabled or removed there, for it has not expired: {cure}"
     return (
-        f"the token of the site {broker.joined} was replaced, disabled or removed there, or not used in time: "
-        f"get another one with `noc site rotate {broker.joined}`"
+        f"{token} has expired if it was not used in its first days, or was replaced, disabled or removed there: {cure}"
     )
 
 

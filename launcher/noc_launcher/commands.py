@@ -138,8 +138,9 @@ def doctor(arguments: Arguments) -> int:
     if arguments.json:
         print(json.dumps([{"check": one.name, "level": one.level, "text": one.text} for one in findings], indent=2))
     else:
+        width = max(len(one.name) for one in findings)
         for one in findings:
-            print(f"{one.level:<4}  {one.name:<6}  {one.text}")
+            print(f"{one.level:<4}  {one.name:<{width}}  {one.text}")
     return int(any(one.level == "fail" for one in findings))
 
 

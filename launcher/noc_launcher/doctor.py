@@ -7,10 +7,12 @@ import http.client
 import os
 import shutil
 import smtplib
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -64,10 +66,7 @@ def examine_site(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
     except SettingError as error:
         return [*findings, Finding("token", "fail", str(error))]
     assert join
-    journal = folder / f"prober-{join.site}.sqlite"
-    if journal.exists():
-        findings.append(Finding("journal", "ok", f"{journal}, {journal.stat().st_size / 1e6:.0f} MB"))
-    return [*findings, *walk(join.broker()), clock()]
+    return [*findings, journal(folder / f"prober-{join.site}.sqlite"), *walk(join.broker()), clock()]
 
 
 def python() -> Finding:
@@ -89,6 +88,20 @@ def icmp() -> Finding:
     for one in sockets.values():
         one.close()
     return Finding("icmp", "ok", ", ".join(kinds))
+
+
+def journal(path: Path) -> Finding:
+    """What the prober of a site has measured and the NOC has not stored yet."""
+    try:
+        if not path.exists():
+            return Finding("journal", "ok", f"{path} is not there yet; the prober makes it")
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (waiting,) = connection.execute("SELECT count(*) FROM records").fetchone()
+        size_mb = path.stat().st_size / 1e6
+    except (OSError, sqlite3.Error) as error:
+        cure = "run this as the user of the prober; a damaged one the prober sets aside, and starts another"
+        return Finding("journal", "fail", f"{path} cannot be read ({error}); {cure}")
+    return Finding("journal", "ok", f"{path}, {size_mb:.0f} MB, {waiting} records not stored by the NOC yet")
 
 
 def data_folder(folder: Path, made_by: str = "./noc up") -> Finding:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from noc_bus.messages import Incident, ServicePresence
-from noc_bus.time import Time
+from noc_bus.time import WRONG_CLOCK_MS, Time
 from noc_rules import incident as make
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.expiry import ExpiryCode
@@ -23,8 +23,6 @@ LASTS_S: Final = 120.0
 """A store, or a service, that is started again is away for less."""
 NOT_TAKEN_S: Final = 600.0
 """A mail server that puts off whom it does not know takes the second or third try, minutes later."""
-WRONG_MS: Final = 2000
-"""By which a clock differs that is wrong."""
 KINDS: Final = frozenset({"service", "away", "expiry", "clock", "notices"})
 """Of abouts, that are about a trouble."""
 CENTRAL: Final = {
@@ -88,8 +86,8 @@ def of_clocks(ahead_ms: Mapping[str, float | None]) -> dict[About, Trouble | Non
         return {}
     is_ours = (
         len(known) > 1
-        and min(map(abs, known.values())) > WRONG_MS
-        and max(known.values()) - min(known.values()) <= WRONG_MS
+        and min(map(abs, known.values())) > WRONG_CLOCK_MS
+        and max(known.values()) - min(known.values()) <= WRONG_CLOCK_MS
     )
     middle = About("clock", _MIDDLE)
     if is_ours:
@@ -103,7 +101,7 @@ def of_clocks(ahead_ms: Mapping[str, float | None]) -> dict[About, Trouble | Non
     for site, off_ms in known.items():
         cause = f"the clock of site {site} is {_off(off_ms)} this server's: set it right, times from there are wrong until then"
         wrong = Trouble(IncidentKind.CLOCK_WRONG, CauseCode.CLOCK_WRONG, cause, site=site)
-        found[About("clock", f"site {site}")] = wrong if abs(off_ms) > WRONG_MS else None
+        found[About("clock", f"site {site}")] = wrong if abs(off_ms) > WRONG_CLOCK_MS else None
     return found
 
 

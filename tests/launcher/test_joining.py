@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import gc
 import json
+import re
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from noc_bus.broker import Broker
+from noc_bus.channels import PROBERS, SERVICES
 from noc_bus.join import Join
+from noc_bus.messages import ProberPresence, ServicePresence
+from noc_bus.session import Session
+from noc_bus.time import Time
 from noc_frame.finding import Finding
 from noc_launcher import backup
 from noc_launcher.brokers import nats
@@ -21,6 +28,7 @@ from noc_launcher.site_doctor import walk
 from noc_web.broker import authority
 from noc_web.broker.__main__ import prepare
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
 from tests.launcher.conftest import Noc
 from tests.parts.ports import free_port, listens
@@ -33,6 +41,8 @@ from tests.parts.waiting import wait_until
 class Middle:
     data: Path
     key: Join
+    readers: dict[str, Join]
+    """Accounts of people who may read only, in the form of tokens."""
     mqtt_port: int
     port: int
 
@@ -45,16 +55,28 @@ def middle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Middle]:
     folder.mkdir()
     mqtt_port, port = free_port(), free_port()
     arrangement = Arrangement(str(folder), anonymous_read=True)
-    prepare(data, arrangement, {"paris": "the key"}, ["127.0.0.1"])
+    prepare(data, arrangement, {"paris": "the key", "web": "the middle"}, ["127.0.0.1"])
+    with closing(Database(data)) as database:
+        readers = BrokerAccounts(database)
+        secrets = {user: readers.add_reader(user, [reads]) for user, reads in READERS.items()}
+        BrokerFiles(readers).write()
     der = authority.certify(data, folder, ["127.0.0.1"]).authority
     with Processes(data / "logs") as processes:
         processes.start("broker", nats.prepare(folder, mqtt_port, Listener("127.0.0.1", port)))
         wait_until(lambda: listens(port) and listens(mqtt_port), 15, "a broker", seen=lambda: processes.logs)
-        yield Middle(data, Join(urls=(at(port),), site="paris", secret="the key", authority=der), mqtt_port, port)
+        key = Join(urls=(at(port),), site="paris", secret="the key", authority=der)
+        readers_keys = {user: replace(key, site=user, secret=secret) for user, secret in secrets.items()}
+        yield Middle(data, key, readers_keys, mqtt_port, port)
+
+
+READERS = {"grafana": "verdicts/#", "archive": "#"}
 
 
 def at(port: int) -> str:
     return f"wss://127.0.0.1:{port}"
+
+
+LET_IN = ["name", "route", "tls", "login", "rights"]
 
 
 def failed(key: Join) -> Finding:
@@ -65,18 +87,92 @@ def failed(key: Join) -> Finding:
     return last
 
 
-def test_a_site_that_is_let_in_goes_all_the_way(middle: Middle) -> None:
-    assert [(one.name, one.level) for one in walk(middle.key.broker())] == [
-        ("name", "ok"),
-        ("route", "ok"),
-        ("tls", "ok"),
-        ("login", "ok"),
-    ]
+def is_let_in(key: Join) -> bool:
+    """With the rights of a site; whether clocks can be compared or not."""
+    *way, offset = walk(key.broker())
+    return [one.name for one in way if one.level == "ok"] == LET_IN and offset.name == "offset"
 
 
 def test_of_several_addresses_one_that_works_is_enough(middle: Middle) -> None:
-    key = replace(middle.key, urls=(at(free_port()), at(middle.port)))
-    assert walk(key.broker())[-1].level == "ok"
+    assert is_let_in(replace(middle.key, urls=(at(free_port()), at(middle.port))))
+
+
+def test_without_a_service_there_is_no_clock_to_compare_with(middle: Middle) -> None:
+    *way, offset = walk(middle.key.broker())
+    assert [(one.name, one.level) for one in way] == [(name, "ok") for name in LET_IN]
+    assert (offset.name, offset.level) == ("offset", "warn")
+    assert "no service of the NOC speaks" in offset.text
+
+
+@pytest.mark.parametrize(
+    ("lies_s", "said"), [(-3600, r"3[6-9]\d\d\.\d s ahead of"), (3600, r"3[0-6]\d\d\.\d s behind")]
+)
+def test_a_clock_that_differs_from_that_of_the_noc_is_told_in_seconds(middle: Middle, lies_s: int, said: str) -> None:
+    with speaking(middle, lies_s):
+        *way, offset = walk(middle.key.broker())
+    assert {one.level for one in way} == {"ok"}
+    assert (offset.name, offset.level) == ("offset", "fail")
+    assert re.search(rf"the clock of this machine is {said} that of the NOC", offset.text)
+
+
+@pytest.mark.parametrize(
+    ("user", "lacks"),
+    [
+        ("grafana", "it may not read what its prober has to know"),
+        ("archive", "what it publishes does not reach anybody"),
+    ],
+)
+def test_who_is_let_in_without_the_rights_of_a_site_is_told(middle: Middle, user: str, lacks: str) -> None:
+    found = failed(middle.readers[user])
+    assert found.name == "rights"
+    assert found.text.startswith(lacks)
+    assert f"get another token with `noc site rotate {user}`" in found.text
+
+
+def test_what_the_doctor_publishes_is_not_kept_and_counts_as_no_prober(middle: Middle) -> None:
+    assert is_let_in(middle.key)
+    kept: list[ProberPresence | None] = []
+    arrived = threading.Event()
+    web = Session(Broker.parse(f"mqtt://web:the%20middle@127.0.0.1:{middle.mqtt_port}"), "noc-web")
+
+    def hear(presence: ProberPresence | None, variables: dict[str, str]) -> None:
+        kept.append(presence)
+        arrived.set()
+
+    web.subscribe(PROBERS, hear)
+    connected = threading.Event()
+    web.when_connected(connected.set)
+    web.start()
+    try:
+        assert connected.wait(30)
+        assert is_let_in(middle.key)
+        assert arrived.wait(30)
+    finally:
+        web.stop()
+    assert [(one.site, one.silenced) for one in kept if one] == [("paris", True)]
+
+
+@contextmanager
+def speaking(middle: Middle, lies_s: int) -> Iterator[None]:
+    """The web service of a NOC whose clock is ahead of ours by so many seconds; afterwards it is gone."""
+    web = Session(Broker.parse(f"mqtt://web:the%20middle@127.0.0.1:{middle.mqtt_port}"), "noc-web")
+    over = threading.Event()
+
+    def speak() -> None:
+        while not over.wait(0.2):
+            now = Time(Time.now() + 1000 * lies_s)
+            web.publish(SERVICES, ServicePresence(service="web", online=True, at=now))
+
+    speaker = threading.Thread(target=speak)
+    web.start()
+    speaker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        speaker.join()
+        web.clear(SERVICES, service="web")
+        web.stop()
 
 
 def test_after_a_restore_elsewhere_a_site_that_knows_that_address_is_let_in_unvisited(
@@ -95,17 +191,26 @@ def test_after_a_restore_elsewhere_a_site_that_knows_that_address_is_let_in_unvi
     with Processes(tmp_path / "logs") as processes:
         processes.start("broker", nats.prepare(folder, free_port(), Listener("127.0.0.1", port)))
         wait_until(lambda: listens(port), 15, "the broker again", seen=lambda: processes.logs)
-        assert [(one.name, one.level) for one in walk(key.broker())][-1] == ("login", "ok")
+        assert is_let_in(key)
         assert failed(replace(key, secret="another")).name == "login"
 
 
-def test_a_token_that_was_replaced_or_expired_says_how_to_get_another(middle: Middle) -> None:
-    found = failed(replace(middle.key, secret="an old key"))
+@pytest.mark.parametrize(
+    ("expires_in_s", "said"),
+    [
+        (3600, "the token of the site paris was replaced, disabled or removed there, for it has not expired"),
+        (
+            -3600,
+            "the token of the site paris has expired if it was not used in its first days, or was replaced, disabled or removed there",
+        ),
+    ],
+)
+def test_a_token_that_was_replaced_or_expired_says_how_to_get_another(
+    middle: Middle, expires_in_s: int, said: str
+) -> None:
+    found = failed(replace(middle.key, secret="an old key", expires_at=Time.now() + 1000 * expires_in_s))
     assert found.name == "login"
-    assert found.text.endswith(
-        "the token of the site paris was replaced, disabled or removed there, or not used in time: "
-        "get another one with `noc site rotate paris`"
-    )
+    assert found.text.endswith(f"{said}: get another one with `noc site rotate paris`")
 
 
 def test_a_token_of_another_noc_is_known_by_its_authority(middle: Middle, tmp_path: Path) -> None:
@@ -150,7 +255,7 @@ def test_a_site_joins_through_the_proxy_of_browsers_at_any_path(
         assert failed(key).name == "tls"
         assert "is not one that this machine trusts" in failed(key).text
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / authority.CERTIFICATE))
-        assert [one.level for one in walk(key.broker())] == ["ok"] * 4
+        assert is_let_in(key)
 
 
 # Where the upgrade is refused, paho leaves its socket to Python's collector.
@@ -173,8 +278,8 @@ def test_a_proxy_that_passes_no_websocket_on_is_told(
 def test_the_doctor_of_a_site_walks_the_chain(middle: Middle, noc: Noc, tmp_path: Path) -> None:
     done = noc("doctor", "--json", "--join", middle.key.token(), "--data", str(tmp_path))
     checks = {one["check"]: one["level"] for one in json.loads(done.stdout)}
-    assert list(checks) == ["python", "icmp", "data", "name", "route", "tls", "login", "clock"]
-    assert checks["login"] == "ok"
+    assert list(checks) == ["python", "icmp", "data", "journal", *LET_IN, "offset", "clock"]
+    assert [checks[name] for name in ("journal", *LET_IN)] == ["ok"] * 6
 
 
 def test_the_doctor_of_a_site_looks_where_its_prober_keeps_its_journal(

@@ -29,9 +29,8 @@ from noc_bus.messages import (
 from noc_bus.mirror import Change, Mirror
 from noc_bus.presence import NO_MAIL, SILENT_AFTER_S
 from noc_bus.presences import Presences
-from noc_bus.time import Time
+from noc_bus.time import WRONG_CLOCK_MS, Time
 from noc_rules.maintenance import Covers, Schedule
-from noc_rules.troubles import WRONG_MS
 from noc_rules.verdict import sites_of, vote
 from noc_web.live import rows
 from noc_web.live.rows import Counted, RunningMaintenance, SiteRow, TargetRow
@@ -334,7 +333,7 @@ class Picture:
             online=online,
             seen_at=None if online else self._seen_at.get(name),
             clock_ahead_ms=ahead_ms,
-            clock_wrong=ahead_ms is not None and abs(ahead_ms) > WRONG_MS,
+            clock_wrong=ahead_ms is not None and abs(ahead_ms) > WRONG_CLOCK_MS,
         )
 
     def incident(self, name: str) -> Incident | None:
