@@ -3,7 +3,7 @@ import test from "node:test";
 import { load } from "./static.js";
 
 const { age, rttRange, rttTitle } = await load("rowfigures.js");
-const { isBlind, mistakes, presence, whyBlind } = await load("siteproblems.js");
+const { isBlind, lag, mistakes, presence, whyBlind } = await load("siteproblems.js");
 const { fitting } = await load("period.js");
 
 const NOW = Date.parse("2026-01-01T12:00:00.000Z");
@@ -25,7 +25,7 @@ test("a figure older than its interval lets one expect has its age", () => {
   assert.equal(age(undefined, 10, NOW), null);
 });
 
-const SITE = { id: "paris", label: "Paris", online: true, isolated: false, overloaded: false, coverage_pct: 100, hosts: ["a"], clock_wrong: false, clock_ahead_ms: 3 };
+const SITE = { id: "paris", label: "Paris", online: true, isolated: false, overloaded: false, coverage_pct: 100, hosts: ["a"], clock_wrong: false, clock_ahead_ms: 3, versions_behind: 0 };
 
 test("a site that runs and cannot measure is named with its coverage", () => {
   const site = { ...SITE, overloaded: true, coverage_pct: 31 };
@@ -38,6 +38,14 @@ test("two probers of one site are named with their machines, and a wrong clock w
   assert.deepEqual(mistakes(SITE), []);
   assert.match(mistakes({ ...SITE, hosts: ["a", "b"] })[0], /on a and b/);
   assert.match(mistakes({ ...SITE, clock_wrong: true, clock_ahead_ms: -180_000 })[0], /3 min behind/);
+});
+
+test("a prober of another version is named with how far it lags, and is a mistake where it lags more than one", () => {
+  const lags = [null, 0, 1, 3, -1, -2].map((versions_behind) => lag({ ...SITE, versions_behind }));
+  assert.deepEqual(lags, ["", "", "one version behind", "3 versions behind", "one version ahead", "2 versions ahead"]);
+  assert.deepEqual(mistakes({ ...SITE, versions_behind: 1 }), []);
+  assert.match(mistakes({ ...SITE, versions_behind: 2 })[0], /2 versions behind.*Update that prober/);
+  assert.match(mistakes({ ...SITE, versions_behind: -2 })[0], /2 versions ahead.*Update this server/);
 });
 
 test("the default range leaves a new target's chart not empty, and an old one's as it is", () => {

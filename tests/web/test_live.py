@@ -32,6 +32,7 @@ from noc_web.json import plain
 from noc_web.live import render
 from noc_web.live.picture import Picture
 from noc_web.live.revision import RING, Revisions
+from noc_web.live.rows import versions_behind
 from tests.parts.browser_store import applied
 from tests.web.facts import incident, presence, result, state, verdict
 from tests.web.page import check_tiles, shown
@@ -642,3 +643,18 @@ def test_what_was_kept_of_a_deleted_target_or_site_is_let_go(rig: Rig) -> None:
 
 def test_the_browser_s_types_are_rendered_from_the_rows() -> None:
     assert render.FILE.read_text(encoding="utf-8") == render.rendered(), "run python -m noc_web.live.render"
+
+
+@pytest.mark.parametrize(
+    ("version", "own", "behind"),
+    [
+        ("0.1.0", "0.1.9", 0),
+        ("0.1.9", "0.2.0", 1),
+        ("0.12.0rc1", "0.9.0", -3),
+        ("1.0.0", "2.0.0", None),
+        ("", "0.1.0", None),
+        ("0.x", "0.1.0", None),
+    ],
+)
+def test_a_release_is_counted_by_its_second_number(version: str, own: str, behind: int | None) -> None:
+    assert versions_behind(version, own) == behind

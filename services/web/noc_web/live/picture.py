@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ from noc_web.live.standings import Standings
 from noc_web.problem import ProblemCode, ProblemError
 
 OWN_SERVICE: Final = "web"
+_OWN_VERSION: Final = version("noc-web")
 JUDGE: Final = "alerter"
 # Longer than a restart takes.
 _JUDGE_AWAY_S: Final = 20.0
@@ -334,6 +336,7 @@ class Picture:
             seen_at=None if online else self._seen_at.get(name),
             clock_ahead_ms=ahead_ms,
             clock_wrong=ahead_ms is not None and abs(ahead_ms) > WRONG_CLOCK_MS,
+            own_version=_OWN_VERSION,
         )
 
     def incident(self, name: str) -> Incident | None:

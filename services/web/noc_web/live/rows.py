@@ -5,10 +5,11 @@ The browser's types are rendered from these declarations: `python -m noc_web.liv
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -26,6 +27,8 @@ from noc_bus.messages import (
 )
 from noc_bus.time import Time
 from noc_rules.maintenance import Running
+
+_RELEASE: Final = re.compile(r"(?P<major>\d{1,9})\.(?P<minor>\d{1,9})(?!\d)", re.ASCII)
 
 
 class Shown(Struct, kw_only=True, frozen=True):
@@ -101,6 +104,13 @@ class SiteRow(Shown, kw_only=True, frozen=True):
     drops: int
     journal_depth: int
     version: str
+    versions_behind: Annotated[
+        int | None,
+        Meta(
+            description="how many releases its prober is behind this server; negative: ahead; one either way works; "
+            "null: not known, or the major number differs"
+        ),
+    ]
     clock_ahead_ms: Annotated[
         float | None, Meta(description="how far its clock is ahead of this server's; negative: behind; null: not known")
     ]
@@ -273,6 +283,14 @@ def _judged(target: Target, verdict: Verdict | Counted | None) -> tuple[VerdictS
     return verdict.state, since, verdict.reason, verdict.code
 
 
+def versions_behind(version: str, own: str) -> int | None:
+    """By how many releases, which the second number counts; None where the two cannot be compared."""
+    found, ours = (_RELEASE.match(one) for one in (version, own))
+    if not found or not ours or found["major"] != ours["major"]:
+        return None
+    return int(ours["minor"]) - int(found["minor"])
+
+
 def site_row(
     name: str,
     site: Site | None,
@@ -282,6 +300,7 @@ def site_row(
     seen_at: Time | None,
     clock_ahead_ms: float | None,
     clock_wrong: bool,
+    own_version: str,
 ) -> SiteRow:
     """One site: as it is set up, and as its prober says. `presence` may be old: `online` is what counts."""
     said = presence or ProberPresence(site=name, online=False)
@@ -305,6 +324,7 @@ def site_row(
         drops=said.drops,
         journal_depth=said.journal_depth,
         version=said.version,
+        versions_behind=versions_behind(said.version, own_version),
         clock_ahead_ms=clock_ahead_ms,
         clock_wrong=clock_wrong,
         hosts=sorted(filter(None, (said.host, said.rival))),

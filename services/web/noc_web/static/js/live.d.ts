@@ -75,6 +75,8 @@ export interface SiteRow {
   drops: number;
   journal_depth: number;
   version: string;
+  /** how many releases its prober is behind this server; negative: ahead; one either way works; null: not known, or the major number differs */
+  versions_behind: number | null;
   /** how far its clock is ahead of this server's; negative: behind; null: not known */
   clock_ahead_ms: number | null;
   /** true: it differs by more than 2 s */

@@ -25,6 +25,14 @@ export function whyBlind(site) {
   return `overloaded: it could measure ${percent(site.coverage_pct)} of the last minute's cycles`;
 }
 
+/** Which release of the prober lags behind the server, or is ahead of it; "" where none does. @param {SiteRow} site */
+export function lag(site) {
+  const behind = site.versions_behind;
+  if (!behind) return "";
+  const releases = Math.abs(behind) === 1 ? "one version" : `${Math.abs(behind)} versions`;
+  return `${releases} ${behind > 0 ? "behind" : "ahead"}`;
+}
+
 /** What else is wrong, in sentences; none of it takes its vote. @param {SiteRow} site @returns {string[]} */
 export function mistakes(site) {
   const found = [];
@@ -32,6 +40,9 @@ export function mistakes(site) {
   if (site.clock_wrong && site.clock_ahead_ms !== null) {
     const off = duration(Math.abs(site.clock_ahead_ms) / 1000);
     found.push(`The clock of ${site.label} is ${off} ${site.clock_ahead_ms > 0 ? "ahead" : "behind"}. Set it right: times from there are wrong until then.`);
+  }
+  if (site.versions_behind !== null && Math.abs(site.versions_behind) > 1) {
+    found.push(`The prober of ${site.label} is ${lag(site)}: only one version apart is sure to work. Update ${site.versions_behind > 0 ? "that prober" : "this server"}.`);
   }
   return found;
 }

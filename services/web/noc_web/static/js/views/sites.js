@@ -10,7 +10,7 @@ import { Chips, Field, FormDialog, Removal, TextField } from "./bits.js";
 import { AddressPanel } from "./addresstest.js";
 import { SilenceButton } from "./silence.js";
 import { SiteKeys } from "./sitekeys.js";
-import { presence } from "../siteproblems.js";
+import { lag, presence } from "../siteproblems.js";
 
 export function Sites() {
   const sites = useStore((state) => state.sites);
@@ -41,7 +41,7 @@ export function Sites() {
                     <td data-label="Dropped" class="is-number">${site.drops}</td>
                     <td data-label="Journal" class="is-number">${site.journal_depth}</td>
                     <td data-label="Anchors">${site.anchors.join(", ") || "–"}</td>
-                    <td data-label="Version">${site.version || "–"}</td>
+                    <td data-label="Version">${site.version || "–"}${lag(site) ? html` <small>${lag(site)}</small>` : null}</td>
                     <td class="acts">
                       ${may("operator")
                         ? html`<${SilenceButton} name=${`Silence ${site.id}`} choices=${[{ kind: "site", name: site.id }]} /><button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => editing.askToRemove(site)}>Delete</button>` : null}`
