@@ -129,6 +129,7 @@ class Service:
             public_url="https://noc.test",
             clock=self.clock_s,
         )
+        renewal = Renewal(self.config.data, self.clock_s)
         add_routes(
             self.app,
             config=self.config,
@@ -138,6 +139,7 @@ class Service:
             catalog=self.catalog,
             calendars=calendars,
             site_keys=SiteKeys(self.catalog, self.broker_accounts, self.broker_files),
+            renewal=renewal,
             publisher=self.publisher,
             picture=self.picture,
             revisions=self.revisions,
@@ -166,7 +168,7 @@ class Service:
             self.picture,
             self.broker_files,
             KeyUse(self.bus, self.broker_accounts),
-            Renewal(self.config.data, self.clock_s),
+            renewal,
             self.sealed,
             self.accounts,
         )

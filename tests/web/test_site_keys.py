@@ -319,6 +319,8 @@ def test_a_certificate_of_somebody_s_own_and_a_token_in_use_are_told_of(
         "the certificate for sites expires within 7 days: replace the file that NOC_TLS_CERT names",
         "expires-in-7-days",
     )
+    shown = service.by("operator").get("site-keys")["certificate"]
+    assert (shown["names"], shown["is_own"]) == (["noc.example"], False)
     machine = Browser(service, service.accounts.create_token("grafana", "viewer", days=90))
     machine.get("targets")
     with service.database.begin() as connection:
@@ -340,9 +342,13 @@ def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listeni
     certificate.unlink()
     authority.certify(listening.config.data, folder, ["192.0.2.9"], made - dt.timedelta(days=350))
     old, told = certificate.read_bytes(), revision.stat().st_mtime_ns
+    assert listening.by("operator").get("site-keys")["certificate"] is None
     listening.let_pass(24 * 3600 + 1)
     listening.keeper.tick()
     assert certificate.read_bytes() != old
+    shown = listening.by("operator").get("site-keys")["certificate"]
+    assert (shown["names"], shown["is_own"], shown["issuer"][:4]) == (["192.0.2.9"], True, "NOC ")
+    assert Time.parse(shown["valid_until"]) > made.timestamp() * 1000 + 300 * DAY_MS
     assert revision.stat().st_mtime_ns != told
 
 

@@ -90,6 +90,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     report_mails = ReportMails(
         database, session, reports, calendars, notifications, title=config.report_title, public_url=config.public_url
     )
+    renewal = Renewal(config.data)
     add_routes(
         app,
         config=config,
@@ -99,6 +100,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         catalog=catalog,
         calendars=calendars,
         site_keys=SiteKeys(catalog, broker_accounts, broker_files),
+        renewal=renewal,
         publisher=publisher,
         picture=picture,
         revisions=revisions,
@@ -128,7 +130,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         picture,
         broker_files,
         KeyUse(session, broker_accounts),
-        Renewal(config.data),
+        renewal,
         sealed,
         accounts,
     )
@@ -239,9 +241,9 @@ class Keeper:
 
     def _look_at_expiry(self, now: Time) -> tuple[str, ExpiryCode] | None:
         found = self._accounts.expiring_tokens()
-        if self._renewal.valid_until is not None:
+        if self._renewal.certificate is not None:
             cure = "replace the file that NOC_TLS_CERT names"
-            found.append(Expiring("the certificate for sites", self._renewal.valid_until, cure))
+            found.append(Expiring("the certificate for sites", self._renewal.certificate.valid_until, cure))
         return warning(found, now)
 
     def follow_database(self) -> None:

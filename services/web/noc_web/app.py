@@ -24,6 +24,7 @@ from noc_web.api.route import ROOT
 from noc_web.auth import pages as auth_pages
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import LOG_IN_FIRST, Guard
+from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys
 from noc_web.calendars import Calendars
 from noc_web.catalog.catalog import Catalog
@@ -137,6 +138,7 @@ def add_routes(
     catalog: Catalog,
     calendars: Calendars,
     site_keys: SiteKeys,
+    renewal: Renewal,
     publisher: Publisher,
     picture: Picture,
     revisions: Revisions,
@@ -160,6 +162,7 @@ def add_routes(
         "catalog": catalog,
         "calendars": calendars,
         "site_keys": site_keys,
+        "renewal": renewal,
         "publisher": publisher,
         "picture": picture,
         "revisions": revisions,

@@ -20,6 +20,7 @@ from noc_bus.messages import (
 )
 from noc_rules.periods import Every
 from noc_web.broker.accounts import SiteKey
+from noc_web.broker.authority import ListenerCertificate
 from noc_web.live.rows import SiteRow
 from noc_web.reportmails import Recipient
 
@@ -654,6 +655,12 @@ class NewToken(TypedDict):
 
 class Keys(TypedDict):
     site_keys: list[SiteKey]
+    certificate: Annotated[
+        ListenerCertificate | None,
+        Meta(
+            description="of the listener for sites; null: there is none, or the service started less than a minute ago"
+        ),
+    ]
 
 
 class NewKey(TypedDict):

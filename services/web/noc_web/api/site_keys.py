@@ -5,11 +5,12 @@ from __future__ import annotations
 from noc_web.api import answers
 from noc_web.api.bodies import KeyChange, KeyRequest
 from noc_web.api.route import Ask, Route
+from noc_web.broker.renewal import Renewal
 from noc_web.broker.sites import SiteKeys, Way
 
 
-def list_keys(ask: Ask, site_keys: SiteKeys) -> object:
-    return {"site_keys": site_keys.listed()}
+def list_keys(ask: Ask, site_keys: SiteKeys, renewal: Renewal) -> object:
+    return {"site_keys": site_keys.listed(), "certificate": renewal.certificate}
 
 
 def add_key(ask: Ask, site_keys: SiteKeys) -> object:
@@ -32,7 +33,14 @@ def change_key(ask: Ask, site_keys: SiteKeys) -> object:
 
 
 ROUTES = (
-    Route("GET", "/site-keys", "operator", "The keys of sites; no secret is in it.", list_keys, answer=answers.Keys),
+    Route(
+        "GET",
+        "/site-keys",
+        "operator",
+        "The keys of sites, and by what they know the listener; no secret is in it.",
+        list_keys,
+        answer=answers.Keys,
+    ),
     Route(
         "POST",
         "/site-keys/{site}",

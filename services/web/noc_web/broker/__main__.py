@@ -17,14 +17,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from noc_bus.time import Time
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import SettingError
 from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes, hashes_of
-from noc_web.broker.authority import LISTENER_FILES, TLS_CERTIFICATE, AuthorityFault, certify, valid_until
+from noc_web.broker.authority import (
+    LISTENER_FILES,
+    TLS_CERTIFICATE,
+    AuthorityFault,
+    ListenerCertificate,
+    certify,
+    look_at,
+)
 from noc_web.broker.files import BrokerFiles
 from noc_web.broker.folder import content, tell_broker
 from noc_web.database.opening import Database
+from noc_web.json import encode
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -62,8 +69,8 @@ def prepare(
         tell_broker(folder)
 
 
-def renew(data: Path, given: str = "") -> Time | None:
-    """Until when the listener's certificate is valid from now on; None: there is no listener.
+def renew(data: Path, given: str = "") -> ListenerCertificate | None:
+    """The listener's certificate from now on; None: there is no listener.
 
     `given`: the file of a certificate of the user's own, which is only looked at. Raises SettingError, DatabaseFault,
     AuthorityFault, OSError.
@@ -74,13 +81,13 @@ def renew(data: Path, given: str = "") -> Time | None:
     if not arrangement.urls or not folder.is_dir():
         return None
     if not arrangement.authority:
-        return valid_until(Path(given)) if given else None
+        return look_at(Path(given), is_own=False) if given else None
     hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
     before = _listener(folder)
     certify(data, folder, hosts)
     if _listener(folder) != before:
         tell_broker(folder)
-    return valid_until(folder / LISTENER_FILES[0])
+    return look_at(folder / LISTENER_FILES[0], is_own=True)
 
 
 def _listener(folder: Path) -> list[str | None]:
@@ -95,10 +102,9 @@ def main(argv: Sequence[str]) -> int:
     return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified, order.hashed))
 
 
-def _say(until: Time | None) -> None:
+def _say(certificate: ListenerCertificate | None) -> None:
     """For whoever has started this process, and needs no cryptography."""
-    if until is not None:
-        print(int(until))
+    print(encode(certificate).decode())
 
 
 def _told(act: Callable[[], None]) -> int:

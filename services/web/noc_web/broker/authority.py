@@ -12,7 +12,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
 
 from noc_bus.time import Time
 from noc_frame.files import write_private
@@ -39,6 +42,15 @@ _LIFE: Final = dt.timedelta(days=397)
 RENEWED_BEFORE: Final = dt.timedelta(days=60)
 # A site whose clock is behind still connects.
 _BACKDATED: Final = dt.timedelta(days=2)
+
+
+class ListenerCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """By what sites know the broker's listener."""
+
+    issuer: Annotated[str, Meta(description="the common name of the authority that signed it")]
+    names: Annotated[list[str], Meta(description="names and addresses of the listener that are in it")]
+    valid_until: Time
+    is_own: Annotated[bool, Meta(description="true: of this NOC's own authority, and renewed before it expires")]
 
 
 class AuthorityFault(Exception):
@@ -70,15 +82,26 @@ def certify(data: Path, folder: Path, names: Sequence[str], now: dt.datetime | N
     return listener
 
 
-def valid_until(certificate: Path) -> Time:
-    """When the first certificate of a PEM file expires. Raises AuthorityFault, OSError."""
+def look_at(certificate: Path, *, is_own: bool) -> ListenerCertificate:
+    """What the first certificate of a PEM file says. Raises AuthorityFault, OSError."""
     from cryptography import x509
 
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
     except ValueError as error:
         raise AuthorityFault(f"{certificate} is no certificate ({error}); name a PEM file") from None
-    return Time(int(found.not_valid_after_utc.timestamp() * 1000))
+    signed_by = found.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    try:
+        named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [str(one.value) for one in named if isinstance(one, (x509.DNSName, x509.IPAddress))]
+    except x509.ExtensionNotFound:
+        names = []
+    return ListenerCertificate(
+        issuer=str(signed_by[0].value) if signed_by else found.issuer.rfc4514_string(),
+        names=names,
+        valid_until=Time(int(found.not_valid_after_utc.timestamp() * 1000)),
+        is_own=is_own,
+    )
 
 
 def _authority(data: Path, now: dt.datetime) -> tuple[Certificate, EllipticCurvePrivateKey]:

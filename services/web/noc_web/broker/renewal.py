@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from noc_bus.time import Time
+import msgspec
+
+from noc_bus.codec import decode_other
 from noc_frame import log
+from noc_web.broker.authority import ListenerCertificate
 
 _EVERY_S: Final = 24 * 3600.0
 # The service has better things to do while it starts.
@@ -26,8 +29,8 @@ class Renewal:
         self._data = data
         self._clock = clock
         self._next_s = clock() + _FIRST_S
-        self.valid_until: Time | None = None
-        """When the listener's certificate expires, as it was seen last; None: not known, or there is none."""
+        self.certificate: ListenerCertificate | None = None
+        """The listener's, as it was seen last; None: not known, or there is none."""
 
     def tick(self) -> None:
         if self._clock() < self._next_s:
@@ -42,5 +45,4 @@ class Renewal:
         if done.returncode:
             _log.error(f"the certificate for sites is not renewed: {done.stderr.strip().rpartition(chr(10))[2]}")
             return
-        said = done.stdout.strip()
-        self.valid_until = Time(int(said)) if said.isdecimal() else None
+        self.certificate = msgspec.json.decode(done.stdout, type=ListenerCertificate | None, dec_hook=decode_other)

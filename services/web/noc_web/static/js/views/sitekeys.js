@@ -32,6 +32,7 @@ export function SiteKeys() {
           </form>`
         : null}
       <${Trouble} error=${refusal ?? error} />
+      ${answer?.certificate ? html`<${Certificate} of=${answer.certificate} />` : null}
       ${made ? html`<${Line} key=${made.join} made=${made} />` : null}
       ${keys.length
         ? html`<div class="scroll">
@@ -61,6 +62,17 @@ export function SiteKeys() {
           </div>`
         : error ? null : html`<p class="empty">${answer ? "No site has a key." : "Loading…"}</p>`}
     </section>
+  `;
+}
+
+/** By what sites know the broker. @param {{of: any}} given */
+function Certificate({ of }) {
+  const whose = of.is_own ? "this NOC's own authority, which renews it" : "yours: replace its file before it expires";
+  const names = of.names.length ? ` for ${of.names.join(", ")}` : "";
+  return html`
+    <p data-testid="listener-certificate">
+      Sites know the listener by a certificate of <strong>${of.issuer}</strong>${` (${whose})${names}, valid until `}<time title=${exact(of.valid_until)}>${exact(of.valid_until)}</time>.
+    </p>
   `;
 }
 
