@@ -86,10 +86,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--quick"):
-        slow = [item for item in items if not selection.is_quick(item)]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if selection.is_quick(item)]
+    chosen = selection.choose(items, is_quick=config.getoption("--quick"), is_long=config.getoption("--long"))
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
     if hasattr(config, "workerinput"):
         items[:] = workers.in_order(items)
 

@@ -1,12 +1,13 @@
-"""`./noc test --quick`: rules, the bus without a broker, stores on SQLite, services inside the test's process."""
+"""Which tests run: without `--long` none that only the long run has, with `--quick` none that needs another process."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import pytest
 
-_FOLDERS: Final = {"alerter", "bus", "frame", "history", "prober", "recorder", "rules", "web"}
+_QUICK_FOLDERS: Final = {"alerter", "bus", "frame", "history", "prober", "recorder", "rules", "web"}
 _SLOW_FILES: Final = {"test_process.py", "test_cli.py", "test_costly_input.py", "test_schemathesis.py"}
 """Each of their tests starts a Python of its own."""
 _SLOW_FIXTURES: Final = {
@@ -24,10 +25,18 @@ _SLOW_FIXTURES: Final = {
 """Whoever takes one of these waits for something outside of its process."""
 
 
-def is_quick(item: pytest.Item) -> bool:
+def choose(items: Iterable[pytest.Item], *, is_quick: bool, is_long: bool) -> set[pytest.Item]:
+    return {
+        item
+        for item in items
+        if (is_long or not item.get_closest_marker("long_only")) and (not is_quick or _is_quick(item))
+    }
+
+
+def _is_quick(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in ("alone", "thorough")):
         return False
-    if item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _FOLDERS:
+    if item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _QUICK_FOLDERS:
         return False
     # What a parametrized fixture asks for by name, only its parameter tells.
     parameters = getattr(item, "callspec", None)

@@ -17,14 +17,14 @@ from noc_netlab.lab import Netlab
 from tests.parts.figures import Figures
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import holds_for, wait_until
-from tests.scenarios.whole import BROKERS, CENTRAL, Noc
+from tests.scenarios.whole import CENTRAL, Noc
 
 # What an allocator may keep of a burst; as many kept messages would be several times that.
 GROWTH_MB = {8_000: 4, 40_000: 12}
 GONE_WITHIN_S = 10
 
 
-@pytest.fixture(params=BROKERS)
+@pytest.fixture(params=["nats", pytest.param("mosquitto", marks=pytest.mark.long_only)])
 def noc_of_two(request: pytest.FixtureRequest, netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
     with Noc(tmp_path, smtp_sink, request.param, sites=("here", "there"), users=("flooder",)) as whole:
         yield whole
