@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import threading
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import argon2
 import pytest
 from werkzeug.test import TestResponse
 
@@ -17,7 +17,6 @@ from noc_bus.fake import FakeBus, Hub
 from noc_bus.time import Time
 from noc_web.__main__ import Keeper
 from noc_web.app import add_routes, new_app
-from noc_web.auth import passwords
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
 from noc_web.broker.accounts import BrokerAccounts
@@ -210,7 +209,7 @@ class Service:
             connection.execute(
                 "INSERT INTO user (name, role, password_hash, theme, created_at, must_change_password) "
                 "VALUES (?, ?, ?, 'auto', 0, ?)",
-                (name, role, _password_hash(), must_change_password),
+                (name, role, _PASSWORD_HASH, must_change_password),
             )
 
     def anonymous(self, address: str = "127.0.0.1") -> Browser:
@@ -262,10 +261,8 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
     return outcomes
 
 
-@functools.cache
-def _password_hash() -> str:
-    # Made once: it is slow on purpose.
-    return passwords.hashed(PASSWORD)
+# A hash names its own cost, and ours is high on purpose: tests of log-ins make theirs by `Accounts`.
+_PASSWORD_HASH: Final = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 @pytest.fixture
