@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 
 from noc_bus.messages import Mark, ProbeResult, SiteState, State
 from noc_bus.time import Time
+from noc_prober.__main__ import note_machine
 from noc_prober.database import open_database
-from noc_prober.journal import Journal, SignOfLife
+from noc_prober.journal import Journal, SignOfLife, machine_number
 from tests.prober.conftest import journal_in
 
 NOW = Time.parse("2026-11-24T12:00:00Z")
@@ -52,6 +54,42 @@ def test_records_are_numbered_without_gaps_across_restarts(tmp_path: Path) -> No
     assert (run.first_seq, run.last_seq) == (0, 3)
     assert [one.seq for one in run.results] == [0, 1, 2]
     assert [one.seq for one in run.states] == [3]
+
+
+def test_a_journal_that_was_moved_or_copied_to_another_machine_is_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, copied = tmp_path / "first", tmp_path / "copied"
+    first.mkdir()
+    with journal_in(first) as (journal, _):
+        append(journal, 3)
+        epoch = journal.epoch
+        for machine in (0, 7, 7):
+            note_machine(journal, "paris", machine)
+    shutil.copytree(first, copied)
+    assert not caplog.messages
+    with journal_in(copied) as (journal, _):
+        note_machine(journal, "paris", 8)
+        assert (journal.epoch, journal.next_seq) == (epoch, 3), "it goes on"
+        (sentence,) = caplog.messages
+        assert "the journal of the site paris was on another machine before: it was moved here, or copied" in sentence
+        for machine in (8, 0, 8):
+            note_machine(journal, "paris", machine)
+    with journal_in(first) as (journal, _):
+        note_machine(journal, "paris", 7)
+    assert len(caplog.messages) == 1
+
+
+def test_a_machine_is_known_by_a_number_that_does_not_tell_its_name(tmp_path: Path) -> None:
+    name = tmp_path / "machine-id"
+    assert machine_number(name) == 0
+    name.write_text("\n")
+    assert machine_number(name) == 0
+    name.write_text("1bf0e0a6b9f84d2b9d1a2c3d4e5f6071\n")
+    number = machine_number(name)
+    assert 0 < number < 2**63
+    name.write_text("1bf0e0a6b9f84d2b9d1a2c3d4e5f6072\n")
+    assert machine_number(name) not in (0, number)
 
 
 def test_only_its_owner_may_read_it(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from noc_frame.sqlite import DatabaseFault
 from noc_prober import unit
 from noc_prober.config import SETTINGS, Config
 from noc_prober.database import open_database
-from noc_prober.journal import Journal
+from noc_prober.journal import Journal, machine_number
 from noc_prober.memory import Memory
 from noc_prober.presence import last_will
 from noc_prober.prober import Prober
@@ -55,11 +55,21 @@ def run(config: Config, stop: threading.Event) -> None:
             config.broker, f"noc-prober-{config.site}", will=lambda instance: last_will(config.site, instance)
         )
         journal, memory = Journal(connection, Time.now()), Memory(connection)
+        note_machine(journal, config.site, machine_number())
 
         async def serve() -> None:
             await Prober(config.site, session, sockets, journal, memory).run(stop)
 
         asyncio.run(serve())
+
+
+def note_machine(journal: Journal, site: str, machine: int) -> None:
+    """A journal goes on wherever it is put; of two copies of it only one may."""
+    if journal.settle_on(machine):
+        log.get("noc.prober").warning(
+            f"the journal of the site {site} was on another machine before: it was moved here, or copied with its disk; "
+            "where a prober still runs there, stop it, or give one of the two a site of its own with `noc site add`"
+        )
 
 
 @contextmanager

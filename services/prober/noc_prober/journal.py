@@ -6,10 +6,12 @@ sqlite3.Error has changed nothing.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
@@ -27,6 +29,15 @@ _KINDS: Final[dict[str, type[ProbeResult | SiteState]]] = {"result": ProbeResult
 # What a group of new records may have to wait for.
 _DELETED_AT_ONCE: Final = 5000
 _REASONABLE_BYTES: Final = 100
+
+
+def machine_number(name_file: Path = Path("/etc/machine-id")) -> int:
+    """Names this machine, also over restarts; 0 where the system does not tell. Nobody can tell its name by it."""
+    try:
+        name = name_file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return 0
+    return int(hashlib.sha256(f"noc prober {name}".encode()).hexdigest()[:15], 16) if name else 0
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,13 @@ class Journal:
     def ran_ms(self) -> int:
         """The journal's own time, by which records get old, as it was last signed: it stands still while nobody runs."""
         return self._ran_ms
+
+    def settle_on(self, machine: int) -> bool:
+        """Note the machine that it is on now; whether it was on another one before. 0: the system does not tell."""
+        before = self._meta("machine", machine)
+        if machine and before != machine:
+            self._connection.execute("UPDATE meta SET value = ? WHERE name = 'machine'", (machine,))
+        return bool(machine and before) and before != machine
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
