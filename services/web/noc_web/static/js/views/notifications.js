@@ -62,7 +62,7 @@ function Question({ of }) {
     <section class="panel" aria-label="Who would be told">
       <h1>Who would be told?</h1>
       <form class="tools" onSubmit=${ask}>
-        <label>If <input name="target" list="who-targets" value=${target} onInput=${set(setTarget)} placeholder="a site, or the id of a target" /></label>
+        <label>If <input name="target" list="who-targets" value=${target} onInput=${set(setTarget)} placeholder="a site, or the id of a target" size="28" /></label>
         <datalist id="who-targets">${targets}</datalist>
         <label>went down at <input name="at" type="datetime-local" value=${at} onInput=${set(setAt)} /></label>
         <select aria-label="Severity" value=${severity} onChange=${set(setSeverity)}><option value="">as severe as it is</option>${SEVERITIES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>
@@ -303,7 +303,7 @@ function Channels({ values, onChange }) {
         return html`<div key=${place} class="channel">
           <select aria-label=${`Kind of channel ${number}`} value=${one.kind} onChange=${set("kind")}><option value="webhook">Webhook</option><option value="apprise">Apprise</option></select>
           <input aria-label=${`Name of channel ${number}`} placeholder="Name" value=${one.name} onInput=${set("name")} />
-          <input aria-label=${`URL of channel ${number}`} placeholder=${one.masked_url ? `${one.masked_url} (blank: keep)` : isApprise(one) ? "slack://TokenA/TokenB/TokenC/#channel" : "https://hooks.example.org/noc"} value=${one.url ?? ""} onInput=${set("url")} autocomplete="off" />
+          <input type="url" aria-label=${`URL of channel ${number}`} placeholder=${one.masked_url ? `${one.masked_url} (blank: keep)` : isApprise(one) ? "slack://TokenA/TokenB/TokenC/#channel" : "https://hooks.example.org/noc"} value=${one.url ?? ""} onInput=${set("url")} autocomplete="off" />
           <button type="button" class="quiet" aria-label=${`Remove channel ${number}`} onClick=${() => onChange(values.filter((_, index) => index !== place))}>Remove</button>
         </div>`;
       })}

@@ -2,8 +2,8 @@
 // The open incidents, in short, beside the table.
 
 import { useNow, useStore } from "../hooks.js";
+import { subject } from "../incidentrows.js";
 import { html } from "../ui.js";
-import { subject } from "./incidents.js";
 import { Since } from "./state.js";
 
 const MOST = 8;

@@ -15,19 +15,19 @@ const FIELDS = ["title", "covers", "minutes", "starts_at", "ends_at", "zone", "f
 const HOW = [["for", "from now for"], ["until", "from now until"], ["period", "once, from … to"], ["weekly", "every week"], ["monthly", "every month"]];
 
 /** Opens the form for one of some things; the first is meant unless another is chosen.
- * @param {{choices: import("../maintenance.js").Covered[], label?: string, name?: string, quiet?: boolean, onSaved?: () => void}} given `name`: for who does not see what it stands beside */
-export function SilenceButton({ choices, label = "Silence", name, quiet = false, onSaved = () => undefined }) {
+ * @param {{choices?: import("../maintenance.js").Covered[], covers?: import("../maintenance.js").Covered[], label?: string, name?: string, quiet?: boolean, disabled?: boolean, title?: string, onSaved?: () => void}} given `name`: for who does not see what it stands beside; `covers`: all of these are meant */
+export function SilenceButton({ choices, covers, label = "Silence", name, quiet = false, disabled = false, title, onSaved = () => undefined }) {
   const [shown, setShown] = useState(false);
   if (!may("operator")) return null;
   return html`
-    <button class=${quiet ? "quiet" : ""} data-testid="silence" aria-label=${name} onClick=${() => setShown(true)}>${label}</button>
-    ${shown ? html`<${MaintenanceForm} choices=${choices} title=${label} onClose=${() => setShown(false)} onSaved=${() => (setShown(false), onSaved())} />` : null}
+    <button class=${quiet ? "quiet" : ""} data-testid="silence" aria-label=${name} title=${title} disabled=${disabled} onClick=${() => setShown(true)}>${label}</button>
+    ${shown ? html`<${MaintenanceForm} choices=${choices} covers=${covers} title=${label} onClose=${() => setShown(false)} onSaved=${() => (setShown(false), onSaved())} />` : null}
   `;
 }
 
-/** @param {{known?: import("../maintenance.js").Maintenance, choices?: import("../maintenance.js").Covered[], title: string, onClose: () => void, onSaved: () => void}} given */
-export function MaintenanceForm({ known, choices = [{ kind: "everything", name: "" }], title, onClose, onSaved }) {
-  const [typed, setTyped] = useState(known ? typedOf(known, store.nowMs(), ownZone()) : blank([/** @type {any} */ (choices[0])], store.nowMs(), ownZone()));
+/** @param {{known?: import("../maintenance.js").Maintenance, choices?: import("../maintenance.js").Covered[], covers?: import("../maintenance.js").Covered[], title: string, onClose: () => void, onSaved: () => void}} given */
+export function MaintenanceForm({ known, choices = [{ kind: "everything", name: "" }], covers = choices.slice(0, 1), title, onClose, onSaved }) {
+  const [typed, setTyped] = useState(known ? typedOf(known, store.nowMs(), ownZone()) : blank(covers, store.nowMs(), ownZone()));
   const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setTyped((before) => ({ ...before, [name]: value }));
   const { run, busy, error } = useAction(async () => {
     if (known) await api.put(`/maintenances/${encodeURIComponent(known.id)}`, body(typed));

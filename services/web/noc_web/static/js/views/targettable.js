@@ -8,6 +8,7 @@ import { age, rttRange, rttTitle } from "../rowfigures.js";
 import { severity, word } from "../states.js";
 import { filtered, firstDirection, sorted } from "../tablerows.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
+import { SilenceButton } from "./silence.js";
 import { Badge, cellTitle, Shape } from "./state.js";
 import { VirtualList } from "./virtuallist.js";
 
@@ -25,6 +26,8 @@ const COLUMNS = [
 const SORTABLE = new Set(["state", "since", "name", "rtt", "loss", "address", "group"]);
 const FEW_SITES = 4;
 const ORDER_EVERY_MS = 1000;
+/** What one window may cover. */
+const MOST_SILENCED = 200;
 
 /** @param {{query: URLSearchParams}} given */
 export function TargetTable({ query }) {
@@ -75,10 +78,22 @@ export function TargetTable({ query }) {
       draw=${(/** @type {any} */ row, /** @type {number} */ place, /** @type {any} */ style) =>
         html`<${Row} key=${row.id} row=${row} place=${place} style=${style} now=${now} narrow=${narrow} hasTags=${hasTags} />`}
     />
-    <p class="count" role="status">
-      ${shown.length === rows.size ? counted(rows.size, "target") : `${shown.length} of ${counted(rows.size, "target")}`}
-      ${shown.length === 0 && rows.size ? html`: <button class="link" onClick=${() => setQuery({ q: null, group: null, state: null })}>show all</button>` : null}
-    </p>
+    <div class="count">
+      <span role="status">
+        ${shown.length === rows.size ? counted(rows.size, "target") : `${shown.length} of ${counted(rows.size, "target")}`}
+        ${shown.length === 0 && rows.size ? html`: <button class="link" onClick=${() => setQuery({ q: null, group: null, state: null })}>show all</button>` : null}
+      </span>
+      ${Object.values(filter).some(Boolean)
+        ? html`<${SilenceButton}
+            quiet
+            covers=${shown.map((row) => ({ kind: "target", name: /** @type {any} */ (row).id }))}
+            label="Silence these"
+            name=${`Silence ${counted(shown.length, "target")} shown here`}
+            disabled=${shown.length === 0 || shown.length > MOST_SILENCED}
+            title=${shown.length > MOST_SILENCED ? `${MOST_SILENCED} at most; silence a group or a tag instead` : undefined}
+          />`
+        : null}
+    </div>
   `;
 }
 
