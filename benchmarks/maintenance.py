@@ -18,6 +18,7 @@ from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
 from noc_recorder.maintenance import BUDGET_S, Maintenance
 from noc_recorder.rejected import RejectedFile
@@ -83,7 +84,8 @@ def run(folder: Path, cycles: int, seconds: float) -> None:
     size = path.stat().st_size
     print(f"filled with {cycles:,} old cycles in {time.monotonic() - begun_s:.0f} s, {size / 1e6:.0f} MB", flush=True)
     store, intake, stop = SqliteStore(path), Intake(), threading.Event()
-    writer = Writer(store, intake, RejectedFile(folder), Definitions(FakeBus(Hub())))
+    bus = FakeBus(Hub())
+    writer = Writer(store, intake, RejectedFile(folder), Definitions(bus), Deletions(bus, folder))
     maintenance = Maintenance(store, KEEP_DAYS)
     live = Live(intake)
     threads = [

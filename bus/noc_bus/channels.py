@@ -141,6 +141,10 @@ MAINTENANCES: Final = Channel(
     "maintenances", "maintenances/{maintenance}", m.Maintenance, ("web",), ("alerter", "web"), True, 1,
     "Planned work and its windows, until they are over: nobody is mailed of what they cover.",
 )  # fmt: skip
+FORGOTTEN: Final = Channel(
+    "forgotten", "forgotten/{kind}/{name}", m.Forgotten, ("web",), ("recorder", "web"), True, 1,
+    "A target or site whose history was deleted with it: what is dated no later is not kept; cleared after 30 days.",
+)  # fmt: skip
 EVENTS: Final = Channel(
     "events", "events/{kind}", m.Event, ("alerter",), (), False, 1,
     "Something just happened, for other systems.",
@@ -202,6 +206,6 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, MAINTENANCES, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, INCIDENT_QUERIES,
+    ACKNOWLEDGEMENTS, MAINTENANCES, FORGOTTEN, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, INCIDENT_QUERIES,
     INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -698,6 +698,17 @@ class Incident(Retained, kw_only=True, frozen=True):
     muted: Annotated[Muting | None, Meta(description="why nobody is mailed of any of it now; null: people are")] = None
 
 
+class Forgotten(Retained, kw_only=True, frozen=True):
+    """A target or a site was deleted, and its history with it: nothing of the time until then is to be kept.
+
+    What is dated later belongs to one that was made anew under the name.
+    """
+
+    kind: Literal["target", "site"]
+    name: Annotated[Slug, Meta(description="the id of the target or site")]
+    at: Annotated[Time, Meta(description="when it was deleted")]
+
+
 class Event(Message, kw_only=True, frozen=True):
     """Something just happened. A hint to look: what counts is retained elsewhere."""
 

@@ -39,6 +39,12 @@ class Silences:
         for one in silences:
             insort(self._known.setdefault((one.target, one.site), []), (one.start, one.until))
 
+    def forget(self, target: str | None, site: str | None) -> None:
+        """Begin anew with a target (`site` None: seen from everywhere) or a site (`target` None: with all it looks at)."""
+        for name in [one for one in self._last if target in (None, one[0]) and site in (None, one[1])]:
+            del self._last[name]
+            self._known.pop(name, None)
+
     def see(self, target: str, site: str, at: Time) -> list[Silence]:
         """A cycle is stored: what that changes."""
         name = target, site

@@ -83,6 +83,10 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
         page.click("save-target")
         page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")
         page.click("delete-target")
+        page.driver.find_element(By.CSS_SELECTOR, 'dialog[open] [name="history"]').click()
+        page.wait(
+            lambda: "gone for good" in page.driver.find_element(By.CSS_SELECTOR, "dialog[open]").text, "what goes"
+        )
         page.click("confirm")
         page.wait(lambda: "/targets/" not in page.driver.current_url, "the overview")
         page.wait(lambda: page.state_of("router") and page.state_of("printer") is None, "no such row any more")

@@ -15,6 +15,7 @@ from noc_bus.messages import ProbeResult, SiteState, State, Target
 from noc_bus.time import Time
 from noc_history.store import Store
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
@@ -45,7 +46,8 @@ class Recording:
         bus = FakeBus(self._hub)
         self.intake, self._stop = Intake(), threading.Event()
         self._definitions = Definitions(bus)
-        self.writer = Writer(self.store, self.intake, RejectedFile(self._folder), self._definitions, write_every_s=0.02)
+        rejected, deletions = RejectedFile(self._folder), Deletions(bus, self._folder)
+        self.writer = Writer(self.store, self.intake, rejected, self._definitions, deletions, write_every_s=0.02)
         self._thread = threading.Thread(target=self.writer.run, args=[self._stop, lambda marks: None], daemon=True)
         self._thread.start()
         bus.start()

@@ -16,6 +16,7 @@ from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Rejected, StoreError, Upkeep, Written
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import MAX_RECORDS, Intake
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
@@ -75,7 +76,10 @@ class Rig:
         self.rejected = RejectedFile(folder)
         self.bus = FakeBus(hub)
         self.definitions = Definitions(self.bus)
-        self.writer = Writer(self.store, self.intake, self.rejected, self.definitions, write_every_s=0.02)
+        self.deletions = Deletions(self.bus, folder)
+        self.writer = Writer(
+            self.store, self.intake, self.rejected, self.definitions, self.deletions, write_every_s=0.02
+        )
         self.maintenance = Maintenance(self.store, keep_days, every_s=0.02)
         self.recorder = Recorder(self.bus, self.writer, self.maintenance, self.intake, self.rejected)
         self.died_of: StoreError | None = None

@@ -9,9 +9,10 @@ from unittest.mock import ANY
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.channels import INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES, TRACES
+from noc_bus.channels import FORGOTTEN, INCIDENTS, MARKS, REPLAYS, RESULTS, SERVICES, STATES, TARGETS, TRACES
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import Mark, ServicePresence, State
+from noc_bus.messages import Forgotten, Mark, ServicePresence, State, Target
+from noc_bus.time import Time
 from noc_history.store import Batch, StoreError
 from noc_recorder.intake import Intake
 from tests.parts.waiting import wait_until
@@ -254,3 +255,67 @@ def test_a_trace_is_stored_where_its_path_is_another_than_the_last_one_stored(ri
         trace(86_400, "10.0.0.1", site="elsewhere"),
         days[2],
     ]
+
+
+def test_the_history_of_what_was_deleted_goes_once_and_does_not_come_back_with_late_records(
+    rig: Rig, site: FakeBus, tmp_path: Path
+) -> None:
+    router = Target(id="router", name="Router", address="192.0.2.1")
+    site.publish(TARGETS, router)
+    rig.start()
+    there = [replace(cycle(seq, site="there"), target=of) for seq, of in enumerate(("router", "switch"))]
+    for one in (cycle(0), cycle(1, target="switch"), *there):
+        site.publish(RESULTS, one)
+    site.publish(STATES, state(2))
+    site.publish(TRACES, trace(0, "10.0.0.1"))
+    wait_for_retained(rig, 2)
+    wait_until(lambda: rig.store.traces(None, T0, FOREVER) and rig.store.definitions(["router"]), 10, "all of it")
+
+    site.clear(TARGETS, target="router")
+    wait_until(lambda: rig.store.definitions(["router"])["router"][-1].target is None, 10, "that it is deleted")
+    gone = Forgotten(kind="target", name="router", at=Time.now())
+    site.publish(FORGOTTEN, gone)
+    wait_until(lambda: rig.store.targets() == ["switch"], 10, "nothing kept of it")
+    site.publish(REPLAYS, replay(cycle(3), state(4, now=State.DOWN)))
+    site.publish(TRACES, trace(1, "10.0.0.2"))
+    # Its prober has not heard of it yet.
+    site.publish(RESULTS, replace(cycle(5), at=Time(gone.at + 1)))
+    wait_for_retained(rig, 5)
+    assert rig.store.targets() == ["switch"]
+    assert not rig.store.definitions(["router"])
+    assert not rig.store.traces(None, T0, FOREVER)
+
+    site.publish(TARGETS, router)
+    wait_until(lambda: rig.definitions.interval_s("router"), 10, "the new definition")
+    new, new_state = replace(cycle(6), at=Time.now()), replace(state(7), since=Time.now(), at=Time.now())
+    site.publish(REPLAYS, replay(cycle(8), new, new_state))
+    wait_for_retained(rig, 8)
+    site.publish(FORGOTTEN, Forgotten(kind="site", name="there", at=gone.at))
+    wait_until(lambda: {of for _, of in rig.store.last_cycles()} == {"here"}, 10, "nothing kept of the site")
+
+    def kept(rig: Rig) -> tuple[list[Time], list[str], list[Target | None], list[Time]]:
+        ((_, found),) = rig.store.states(["router"], T0, FOREVER)["router"].items()
+        definitions = [one.target for one in rig.store.definitions(["router"])["router"]]
+        return rig.store.cycles(), [one.state for one in found.states], definitions, rig.store.cycles("switch")
+
+    assert kept(rig) == ([new.at], ["UP"], [router], [cycle(1).at])
+    rig.stop()
+    for epoch, is_noted in ((2, True), (3, False)):
+        if not is_noted:
+            (tmp_path / "forgotten.json").write_text("torn")
+        again = Rig(tmp_path, rig.hub)
+        again.start()
+        site.publish(RESULTS, replace(cycle(0, epoch=epoch), at=Time.now(), target="switch"))
+        again.wait_for_mark(0, epoch=epoch)
+        cycles, states, definitions, _ = kept(again)
+        assert (cycles, states, definitions) == ([new.at], ["UP"], [router])
+        again.stop()
+        again.store.close()
+    # New records are stored before the recorder hears that the old ones go.
+    late = Rig(tmp_path, rig.hub)
+    late.start()
+    site.publish(FORGOTTEN, Forgotten(kind="target", name="switch", at=cycle(9).at))
+    wait_until(lambda: len(late.store.cycles("switch")) == 2, 10, "that the old one goes")
+    assert all(at > gone.at for at in late.store.cycles("switch"))
+    late.stop()
+    late.store.close()

@@ -17,6 +17,7 @@ from noc_bus.messages import Mark, Target
 from noc_bus.time import Time
 from noc_history.store import Batch, Rejected, StoreError, Written
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
@@ -65,7 +66,7 @@ def test_it_writes_twice_as_often_while_a_site_waits_for_the_mark_to_send_more(r
         replay,
         lambda: intake.put(cycle(3)),
     )
-    writer = Writer(rig.store, intake, rig.rejected, rig.definitions)
+    writer = Writer(rig.store, intake, rig.rejected, rig.definitions, rig.deletions)
     marked: list[int] = []
     writer.run(pauses, lambda marks: marked.extend(mark.seq for mark in marks))
     assert pauses.asked_s == [0.5, 1.0, 1.0, 0.5, 1.0]
@@ -77,7 +78,8 @@ def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_pa
     order = [*range(60), *random.Random(7).sample(range(60), 20)]
     random.Random(3).shuffle(order)
     store, intake = Store(tmp_path / "history.sqlite"), Intake()
-    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(FakeBus(Hub())))
+    bus = FakeBus(Hub())
+    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(bus), Deletions(bus, tmp_path))
     reader = Store(tmp_path / "history.sqlite")
     highest = -1
     while order:
@@ -172,7 +174,10 @@ def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stor
             return super().write(batch)
 
     store = FailsOnce(tmp_path / "history.sqlite")
-    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(FakeBus(Hub())), write_every_s=0.01)
+    bus = FakeBus(Hub())
+    writer = Writer(
+        store, intake, RejectedFile(tmp_path), Definitions(bus), Deletions(bus, tmp_path), write_every_s=0.01
+    )
     told: list[Mark] = []
     intake.put(cycle(0))
     writer.run(stop, told.extend)

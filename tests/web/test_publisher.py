@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
     COMMANDS,
+    FORGOTTEN,
     INCIDENTS,
     MARKS,
     PROBERS,
@@ -23,7 +24,7 @@ from noc_bus.channels import (
 )
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.messages import Acknowledgement, Command, Mark, Reply, ServicePresence, Site, Target, Trace
-from noc_bus.time import Time
+from noc_bus.time import DAY_MS, Time
 from noc_frame.process import RestartNeeded
 from noc_web import inventory
 from noc_web.live.requests import _MOST, ADDRESSES_A_MINUTE, Requests
@@ -294,6 +295,47 @@ def test_a_site_that_was_deleted_while_the_service_was_away_leaves_nothing_eithe
     service.start()
     service.let_pass(10)
     assert left_of(service, "closed") == []
+
+
+def test_what_is_deleted_with_its_history_is_told_for_a_month_also_by_a_later_start(
+    new_service: Callable[..., Service],
+) -> None:
+    service = new_service()
+    service.start()
+    operator = service.by("operator")
+    for name in ("a", "b"):
+        operator.api("POST", "targets", {"id": name, "address": "10.0.0.1"})
+    for name in ("closed", "here"):
+        operator.api("PUT", f"sites/{name}", {})
+    furnish(service, "seen", online=False)
+    furnish(service, "here")
+    service.let_pass(2)
+    refused = operator.api("DELETE", "targets/a?history=all", status=422)
+    assert refused["errors"][0]["detail"] == "history: 'all' is not accepted; use keep or delete."
+    assert "stop it first" in operator.api("DELETE", "sites/here?history=delete", status=409)["detail"]
+    begun = Time.now()
+    for path in ("targets/a?history=delete", "sites/closed?history=delete", "sites/seen?history=delete"):
+        operator.api("DELETE", path, status=204)
+    operator.api("DELETE", "targets/b?history=keep", status=204)
+    operator.api("DELETE", "sites/here", status=204)
+    told = {("target", "a"), ("site", "closed"), ("site", "seen")}
+    found = service.hub.now(FORGOTTEN)
+    assert {(one.kind, one.name) for one in found} == told
+    assert all(begun <= one.at <= Time.now() for one in found)
+    audit = service.by("admin").get("audit")["audit"]
+    deleted = {(one["act"], one["subject"], one["detail"].get("history")) for one in audit if "delete" in one["act"]}
+    assert deleted == {
+        ("delete target", "a", "deleted"), ("delete site", "closed", "deleted"), ("delete site", "seen", "deleted"),
+        ("delete target", "b", None), ("delete site", "here", None),
+    }  # fmt: skip
+    operator.api("POST", "targets", {"id": "a", "address": "10.0.0.1"})
+    service.close()
+    with service.database.begin() as connection:
+        connection.execute("UPDATE forgotten SET at = at - ? WHERE name = 'closed'", (31 * DAY_MS,))
+    later = new_service()
+    later.start()
+    later.let_pass(SETTLED_S)
+    assert {(one.kind, one.name) for one in later.hub.now(FORGOTTEN)} == told - {("site", "closed")}
 
 
 def test_a_site_that_was_never_set_up_and_is_offline_now_is_kept(service: Service) -> None:

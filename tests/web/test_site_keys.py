@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from noc_bus import join
-from noc_bus.channels import PROBERS, SITES, STATES
+from noc_bus.channels import FORGOTTEN, PROBERS, SITES, STATES
 from noc_bus.render.accounts import rights_of
 from noc_bus.render.rights import Rights
 from noc_bus.time import Time
@@ -204,7 +204,8 @@ def test_of_a_removed_site_nothing_is_left_though_it_could_not_say_that_it_is_go
     listening.others.publish(PROBERS, presence("paris"))
     listening.others.publish(STATES, state(site="paris"))
     listening.let_pass(3)
-    admin.api("DELETE", "sites/paris", status=204)
+    admin.api("DELETE", "sites/paris?history=delete", status=204)
+    assert [(one.kind, one.name) for one in listening.hub.now(FORGOTTEN)] == [("site", "paris")]
     assert users(listening) == {"web", "here"}
     listening.let_pass(10)
     assert [one.site for one in listening.hub.now(PROBERS)] == []

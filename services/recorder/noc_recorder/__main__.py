@@ -12,6 +12,7 @@ from noc_frame import log, process
 from noc_history.store import StoreError
 from noc_recorder.config import SETTINGS, Config
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
@@ -27,8 +28,8 @@ def run(config: Config, stop: threading.Event) -> None:
     store = config.history.open()
     intake, rejected = Intake(), RejectedFile(config.data)
     session = Session(config.broker, "noc-recorder", will=lambda instance: presence.offline("recorder", instance))
-    definitions = Definitions(session)
-    writer = Writer(store, intake, rejected, definitions)
+    definitions, deletions = Definitions(session), Deletions(session, config.data)
+    writer = Writer(store, intake, rejected, definitions, deletions)
     maintenance = Maintenance(store, config.history.keep_days)
     recorder = Recorder(session, writer, maintenance, intake, rejected)
     broken: list[StoreError] = []
@@ -53,6 +54,7 @@ def run(config: Config, stop: threading.Event) -> None:
             if not thread.is_alive():
                 raise RuntimeError(f"the {thread.name}'s thread has ended by itself")
         definitions.tick()
+        deletions.tick()
         recorder.tick()
     for thread in threads:
         thread.join(timeout=20)

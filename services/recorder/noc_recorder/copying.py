@@ -65,7 +65,7 @@ def copy(source: Store, destination: Store, progress: Progress, show: Callable[[
     """
     destination.prepare()
     targets, cycles = source.targets(), 0
-    _put(destination, Batch(incidents=source.incidents(Time(0), _end())))
+    _put(destination, Batch(incidents=source.incidents(Time(0), end_of_time())))
     for number, target in enumerate(targets):
         begun, until = Time.now(), progress.copied_until(target)
         cycles += _copy_target(source, destination, target, Time(0) if until is None else Time(until - DAY_MS))
@@ -78,24 +78,24 @@ def copy(source: Store, destination: Store, progress: Progress, show: Callable[[
 
 def _copy_target(source: Store, destination: Store, target: str, start: Time) -> int:
     cycles = 0
-    for results in batched(source.raw_cycles(target, start, _end())):
+    for results in batched(source.raw_cycles(target, start, end_of_time())):
         _put(destination, Batch(results=results))
         cycles += len(results)
-    for sums in batched(source.sums(target, start, _end())):
+    for sums in batched(source.sums(target, start, end_of_time())):
         destination.write_sums(sums)
     definitions = source.definitions([target]).get(target, ())
     _put(destination, Batch(definitions=definitions))
-    for traces in batched(source.traces([target], Time(0), _end()).get(target, ())):
+    for traces in batched(source.traces([target], Time(0), end_of_time()).get(target, ())):
         _put(destination, Batch(traces=traces))
-    for site, records in source.states([target], Time(0), _end()).get(target, {}).items():
-        for states in batched(_states(target, site, records)):
+    for site, records in source.states([target], Time(0), end_of_time()).get(target, {}).items():
+        for states in batched(states_of(target, site, records)):
             _put(destination, Batch(states=states))
         for silences in batched(records.silences):
             _put(destination, Batch(silences=silences))
     return cycles
 
 
-def _states(target: str, site: str, records: SiteRecords) -> Iterator[SiteState]:
+def states_of(target: str, site: str, records: SiteRecords) -> Iterator[SiteState]:
     for one in records.states:
         yield SiteState(
             site=site, target=target, epoch=one.epoch, seq=one.seq, state=State(one.state), since=one.since,
@@ -127,6 +127,6 @@ def batched(records: Iterable[_T]) -> Iterator[list[_T]]:
         yield batch
 
 
-def _end() -> Time:
+def end_of_time() -> Time:
     # What a wrong clock dated ahead too.
     return Time(Time.now() + 3660 * DAY_MS)

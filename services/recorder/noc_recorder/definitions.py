@@ -34,6 +34,10 @@ class Definitions:
         self._last = {name: definitions[-1].target for name, definitions in stored.items()}
         self._is_compared = False
 
+    def forget(self, target: str, kept: Sequence[Definition]) -> None:
+        """What is stored of it is gone but what is `kept`: there is nothing to say of it before it is defined anew."""
+        self._last[target] = kept[-1].target if kept else None
+
     def is_known(self, target: str) -> bool:
         """Whether it is or ever was in the catalogue."""
         return target in self._last

@@ -19,6 +19,7 @@ from noc_history.silences import Silences
 from noc_history.store import Batch, Rejected, Silence, Store, StoreError
 from noc_recorder.contiguous import Ledger
 from noc_recorder.definitions import Definitions
+from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Arrived, Intake
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
@@ -46,6 +47,7 @@ class Writer:
         intake: Intake,
         rejected: RejectedFile,
         definitions: Definitions,
+        deletions: Deletions,
         write_every_s: float = WRITE_EVERY_S,
     ) -> None:
         self.trouble: str | None = "the store has not been read yet"
@@ -59,6 +61,7 @@ class Writer:
         self._intake = intake
         self._rejected = rejected
         self._definitions = definitions
+        self._deletions = deletions
         self._silences = Silences(definitions.interval_s)
         self._write_every_s = write_every_s
         self._is_catching_up = True
@@ -120,7 +123,7 @@ class Writer:
                 books.stored(record.seq)
             if _time_of(record) > horizon:
                 ahead.append(Rejected(record, f"dated {_time_of(record)}, more than a day ahead of {now}"))
-            elif not self.strangers.admits(record.site, record.target):
+            elif self._is_forgotten(record) or not self.strangers.admits(record.site, record.target):
                 continue
             elif isinstance(record, ProbeResult):
                 results.append(record)
@@ -135,9 +138,15 @@ class Writer:
         incidents = [arrived.incidents[key] for key in sorted(arrived.incidents)]
         marks = [mark for mark in self.marks() if before.get(mark.site) != (mark.epoch, mark.seq)]
         traces = [
-            one for one in arrived.traces.values() if one.at <= horizon and self.strangers.admits(one.site, one.target)
+            one
+            for one in arrived.traces.values()
+            if one.at <= horizon and not self._is_forgotten(one) and self.strangers.admits(one.site, one.target)
         ]
         return Batch(results, states, incidents, definitions, self._silences_of(results, now), traces, marks)
+
+    def _is_forgotten(self, record: ProbeResult | SiteState | Trace) -> bool:
+        """Its history was deleted, and this is of that time: it must not come back."""
+        return self._deletions.covers(record, is_defined=self._definitions.interval_s(record.target) is not None)
 
     def _silences_of(self, results: Sequence[ProbeResult], now: Time) -> list[Silence]:
         changed: dict[tuple[str, str, Time], Silence] = {}
@@ -150,6 +159,12 @@ class Writer:
 
     def _store_arrived(self, stop: threading.Event, publish: Callable[[Sequence[Mark]], None]) -> bool:
         """False where it was stopped before what arrived was stored."""
+        for one, kept in self._deletions.carry_out(self._store):
+            if one.kind == "target":
+                self._definitions.forget(one.name, kept)
+                self._silences.forget(one.name, None)
+            else:
+                self._silences.forget(None, one.name)
         arrived = self._intake.take()
         self._is_catching_up = bool(arrived.oldest)
         batch = self.batch_of(arrived)

@@ -143,9 +143,18 @@ def _add_site_commands(known: Any) -> None:
     for name, act, text in (
         ("disable", _disable_site, "Let a site in no more, until it is enabled; its token stays the same."),
         ("enable", _enable_site, "Let a disabled site in again."),
-        ("remove", _remove_site, "Remove a site with its token; its history stays."),
     ):
         _add(kinds, name, act, text).add_argument("site", metavar="NAME")
+    removed = _add(
+        kinds, "remove", _remove_site, "Remove a site with its token; its history stays, unless it is to go too."
+    )
+    removed.add_argument("site", metavar="NAME")
+    removed.add_argument(
+        "--history",
+        choices=("keep", "delete"),
+        default="keep",
+        help="delete: all that is kept of it goes too, but incidents",
+    )
     _add(kinds, "list", _list_sites, "The sites, and how their tokens are.")
 
 
@@ -291,8 +300,8 @@ def _enable_site(folder: Path, arguments: argparse.Namespace) -> None:
 
 def _remove_site(folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
-        keys.remove(arguments.site, _who())
-    _say(f"{arguments.site} is removed; its history stays.")
+        keys.remove(arguments.site, _who(), with_history=arguments.history == "delete")
+    _say(f"{arguments.site} is removed; its history {'goes too' if arguments.history == 'delete' else 'stays'}.")
 
 
 def _add_account(folder: Path, arguments: argparse.Namespace) -> None:

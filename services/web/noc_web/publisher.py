@@ -1,4 +1,4 @@
-"""Publishes what this service owns on the bus: targets, sites, maintenances, acknowledgements, commands."""
+"""Publishes what this service owns on the bus: targets, sites, maintenances, acknowledgements, deletions, commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from noc_bus.bus import Bus, Handler
 from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
     COMMANDS,
+    FORGOTTEN,
     INCIDENTS,
     MAIL_TESTS,
     MAINTENANCES,
@@ -25,6 +26,7 @@ from noc_bus.channels import (
 from noc_bus.messages import (
     Acknowledgement,
     Command,
+    Forgotten,
     Incident,
     MailTest,
     Maintenance,
@@ -39,6 +41,7 @@ from noc_bus.retained import Published, RevCounter
 from noc_bus.time import DAY_MS, Time
 from noc_rules.maintenance import is_over
 from noc_web.catalog.catalog import Catalog
+from noc_web.catalog.rows import FORGOTTEN_MS
 from noc_web.problem import ProblemCode, ProblemError
 
 Topics = Iterable[tuple[Channel[Any], Mapping[str, str]]]
@@ -69,10 +72,13 @@ class Publisher:
         self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
         self._maintenances: dict[str, Maintenance] = {}
         self._published_maintenances: Published[str, Maintenance] = Published(bus, MAINTENANCES, revs, clock=clock)
+        self._forgotten: list[Forgotten] = []
+        self._published_forgotten: Published[tuple[str, str], Forgotten] = Published(bus, FORGOTTEN, revs, clock=clock)
         self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
         self._former = FormerSites(bus, may_speak, topics_of, clock=clock)
         self.published: tuple[Published[Any, Any], ...] = (
             self._published_targets, self._published_sites, self._published_maintenances, self._acknowledgements,
+            self._published_forgotten,
         )  # fmt: skip
         """For this process's presence, which says how much is retained, and looks after it."""
         bus.subscribe(SITES, self._on_site)
@@ -108,6 +114,8 @@ class Publisher:
                 self._published_targets.put(target)
             self._maintenances = dict(contents.maintenances)
             self._publish_maintenances()
+            self._forgotten = catalog.forgotten()
+            self._publish_forgotten()
             for name in gone_targets:
                 self._published_targets.remove(name)
             for name in gone_sites:
@@ -121,6 +129,7 @@ class Publisher:
         self._former.tick()
         with self._lock:
             self._publish_maintenances()
+            self._publish_forgotten()
         over = {name for name, change in self._incidents.take_changes().items() if _is_over(change.after)}
         if self._incidents.is_complete:
             over |= {name for name in self._acknowledgements.now if _is_over(self._incidents.get(name))}
@@ -135,6 +144,14 @@ class Publisher:
             self._published_maintenances.remove(name)
         for one in wanted.values():
             self._published_maintenances.put(one)
+
+    def _publish_forgotten(self) -> None:
+        now = Time.now()
+        wanted = {(one.kind, one.name): one for one in self._forgotten if one.at > now - FORGOTTEN_MS}
+        for name in self._published_forgotten.now.keys() - wanted.keys():
+            self._published_forgotten.remove(name)
+        for one in wanted.values():
+            self._published_forgotten.put(one)
 
     def acknowledge(self, incident: str, who: str, comment: str = "", *, withdrawn: bool = False) -> None:
         """`withdrawn`: `who` takes it back. Raises ProblemError 503 where the broker cannot be told."""

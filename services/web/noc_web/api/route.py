@@ -111,6 +111,10 @@ class Ask:
             raise self._refused(name, text, " or ".join(accepted))
         return text
 
+    def with_history(self) -> bool:
+        """Whether the history of what is deleted goes too. Raises ProblemError 422."""
+        return self.choice("history", "keep", ("keep", "delete")) == "delete"
+
     def page(self) -> tuple[int, int]:
         """`offset` and `limit` of the query. Raises ProblemError 422."""
         return self.int_param("offset", 0, 0, 10**9), self.int_param("limit", MOST_ROWS, 1, MOST_ROWS)
@@ -180,6 +184,14 @@ MOMENT: Final = {
     ]
 }
 SLUG: Final = {"type": "string", "pattern": SLUG_PATTERN}
+HISTORY: Final = (
+    Query(
+        "history",
+        "delete: all that is kept of it goes too, but incidents; nothing brings it back",
+        {"type": "string", "enum": ["keep", "delete"], "default": "keep"},
+    ),
+)
+"""Of what is deleted; see `Ask.with_history`."""
 PERIOD: Final = (
     Query("from", "start of the period: RFC 3339 or milliseconds since 1970", MOMENT),
     Query("to", "end of the period, now where it is left out", MOMENT),

@@ -7,7 +7,7 @@ from flask import Response
 from noc_bus.messages import Site
 from noc_web.api import answers
 from noc_web.api.bodies import NewSite, SiteFields
-from noc_web.api.route import ROOT, Ask, Route
+from noc_web.api.route import HISTORY, ROOT, Ask, Route
 from noc_web.broker.sites import SiteKeys
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode
@@ -40,21 +40,29 @@ def put_site(ask: Ask, catalog: Catalog) -> object:
 
 
 def delete_site(ask: Ask, catalog: Catalog, site_keys: SiteKeys, publisher: Publisher, revisions: Revisions) -> object:
-    site = ask["site"]
+    site, with_history = ask["site"], ask.with_history()
     row = next((row for row in revisions.sites() if row.id == site), None)
-    if row is not None and not row.configured and not site_keys.has_key(site):
-        _forget_seen(catalog, publisher, row, ask.actor.signature)
+    key = next((one for one in site_keys.listed() if one.site == site), None)
+    if row is not None and row.online and with_history and (key is None or key.is_own):
+        # Its states would be those of the time before.
+        raise _is_running(site)
+    if row is not None and not row.configured and key is None:
+        _forget_seen(catalog, publisher, row, ask.actor.signature, with_history)
         return None
-    site_keys.remove(site, ask.actor.signature)
+    site_keys.remove(site, ask.actor.signature, with_history=with_history)
     return None
 
 
-def _forget_seen(catalog: Catalog, publisher: Publisher, row: SiteRow, who: str) -> None:
+def _forget_seen(catalog: Catalog, publisher: Publisher, row: SiteRow, who: str, with_history: bool) -> None:
     """A site that nobody set up: only its prober ever spoke of it."""
     if row.online:
-        raise ProblemError(409, f"The prober of {row.id} is running, so that the site would come back; stop it first.")
-    catalog.forget_seen_site(row.id, who)
+        raise _is_running(row.id)
+    catalog.forget_seen_site(row.id, who, with_history=with_history)
     publisher.forget_site(row.id)
+
+
+def _is_running(site: str) -> ProblemError:
+    return ProblemError(409, f"The prober of {site} is running, so that the site would come back; stop it first.")
 
 
 ROUTES = (
@@ -71,6 +79,12 @@ ROUTES = (
         answer=Site,
     ),
     Route(
-        "DELETE", "/sites/{site}", "operator", "Forget a site and its key; its history stays.", delete_site, status=204
+        "DELETE",
+        "/sites/{site}",
+        "operator",
+        "Forget a site and its key; its history stays, unless it is to go too.",
+        delete_site,
+        status=204,
+        query=HISTORY,
     ),
 )

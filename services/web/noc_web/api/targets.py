@@ -7,7 +7,7 @@ from flask import Response
 from noc_bus.messages import Target
 from noc_web.api import answers
 from noc_web.api.bodies import NewTarget, SavedTarget, TargetChanges
-from noc_web.api.route import ROOT, Ask, Route
+from noc_web.api.route import HISTORY, ROOT, Ask, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import encode, plain
 from noc_web.notifications import book
@@ -45,7 +45,7 @@ def patch_target(ask: Ask, catalog: Catalog, notifications: Notifications) -> ob
 
 
 def delete_target(ask: Ask, catalog: Catalog) -> object:
-    catalog.delete_target(ask["target"], ask.actor.signature)
+    catalog.delete_target(ask["target"], ask.actor.signature, with_history=ask.with_history())
     return None
 
 
@@ -93,5 +93,13 @@ ROUTES = (
         body=TargetChanges,
         answer=SavedTarget,
     ),
-    Route("DELETE", "/targets/{target}", "operator", "Delete a target; its history stays.", delete_target, status=204),
+    Route(
+        "DELETE",
+        "/targets/{target}",
+        "operator",
+        "Delete a target; its history stays, unless it is to go too.",
+        delete_target,
+        status=204,
+        query=HISTORY,
+    ),
 )

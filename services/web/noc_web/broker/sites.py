@@ -82,16 +82,16 @@ class SiteKeys:
         )
         self._files.write_now()
 
-    def remove(self, site: str, who: str) -> None:
-        """A site with all that belongs to it but its history. Raises ProblemError 404."""
+    def remove(self, site: str, who: str, *, with_history: bool = False) -> None:
+        """A site with all that belongs to it; its history goes only where it is asked for. Raises ProblemError 404."""
         # First the key: whoever speaks after the site is gone would be taken for a new site.
         had_key = self._accounts.remove_site(site)
         if had_key:
             self._files.write_now()
         if site in self._catalog.contents().sites:
-            self._catalog.delete_site(site, who)
+            self._catalog.delete_site(site, who, with_history=with_history)
         elif had_key:
-            self._catalog.note(who, "delete site key", site)
+            self._catalog.note_deleted_key(site, who, with_history=with_history)
         else:
             raise ProblemError(404, f"No site {site[:80]!r} is set up.")
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec import structs
 
 from noc_bus.channels import parse_site
-from noc_bus.messages import Maintenance, Site, Target
+from noc_bus.messages import Forgotten, Maintenance, Site, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.inheritance import chain
 from noc_web.auth.author import origin_of
@@ -104,7 +104,7 @@ class Catalog:
         """What the catalogue would be after `patch_target`; nothing is changed. Raises ProblemError 404, 422."""
         return self._tried(lambda draft: _patch(draft, name, body, {}))
 
-    def delete_target(self, name: str, who: str) -> None:
+    def delete_target(self, name: str, who: str, *, with_history: bool = False) -> None:
         """Raises ProblemError 404, or 409 while another target names it as a parent."""
 
         def remove(draft: Draft) -> None:
@@ -116,7 +116,7 @@ class Catalog:
                 raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
             draft.remove("targets", name)
 
-        self._change(who, "delete target", name, {}, remove)
+        self._delete(who, "target", name, remove, with_history)
 
     def import_listing(self, listing: Listing, who: str, *, replace: bool) -> Imported:
         """All of a file or nothing. What exists and differs is changed only with `replace`.
@@ -202,7 +202,7 @@ class Catalog:
 
         return self._change(who, "change site", name, {"label": site.label}, put)
 
-    def delete_site(self, name: str, who: str) -> None:
+    def delete_site(self, name: str, who: str, *, with_history: bool = False) -> None:
         """Raises ProblemError 404."""
 
         def remove(draft: Draft) -> None:
@@ -210,18 +210,36 @@ class Catalog:
                 raise ProblemError(404, f"No site {name[:80]!r} is set up.")
             draft.remove("sites", name)
 
-        self._change(who, "delete site", name, {}, remove)
+        self._delete(who, "site", name, remove, with_history)
 
     def former_sites(self) -> list[str]:
         """Sites that were deleted, and whose probers have not spoken since."""
         with self._database.explained("read"):
             return rows.former_sites(self._database.connection())
 
-    def forget_seen_site(self, name: str, who: str) -> None:
+    def forget_seen_site(self, name: str, who: str, *, with_history: bool = False) -> None:
         """Delete a site that nobody set up, of which only its prober ever spoke."""
         with self._database.begin() as connection:
             rows.remember_former(connection, name)
-            self._write_audit(connection, who, "delete site", name, {})
+            self._write_audit(connection, who, "delete site", name, _told(with_history))
+            if with_history:
+                rows.forget_history(connection, "site", name)
+                rows.note_forgotten(connection, name)
+        self.follow()
+
+    def note_deleted_key(self, site: str, who: str, *, with_history: bool) -> None:
+        """The key of a site that is not in the catalogue was deleted."""
+        with self._database.begin() as connection:
+            self._write_audit(connection, who, "delete site key", site, _told(with_history))
+            if with_history:
+                rows.forget_history(connection, "site", site)
+                rows.note_forgotten(connection, site)
+        self.follow()
+
+    def forgotten(self) -> list[Forgotten]:
+        """Targets and sites whose history was deleted with them."""
+        with self._database.explained("read"):
+            return rows.forgotten(self._database.connection())
 
     def site_speaks_again(self, name: str) -> None:
         """One that was deleted is a new one from now on."""
@@ -359,8 +377,12 @@ class Catalog:
         detail: Own,
         change: Callable[[Draft], R],
         named: Callable[[R], str] | None = None,
+        beside: Callable[[sqlite3.Connection], None] = lambda connection: None,
     ) -> R:
-        """Apply to a draft, check it, write what differs: one transaction. `named`: the subject, known only afterwards."""
+        """Apply to a draft, check it, write what differs: one transaction. `named`: the subject, known only afterwards.
+
+        `beside`: what else is written with it.
+        """
         with self._lock:
             with self._database.begin() as connection:
                 draft = Draft(self._caught_up(connection))
@@ -370,11 +392,19 @@ class Catalog:
                 revision = rows.write(connection, draft, changes)
                 name = named(answer) if named else subject
                 self._write_audit(connection, who, act, name, detail, *draft.difference(changes))
+                beside(connection)
             self.resolved_total += draft.resolved_total
             self._contents = draft.finished(revision)
         # Whoever asks next finds it everywhere.
         self.changed()
         return answer
+
+    def _delete(self, who: str, kind: str, name: str, remove: Callable[[Draft], None], with_history: bool) -> None:
+        def forget(connection: sqlite3.Connection) -> None:
+            if with_history:
+                rows.forget_history(connection, kind, name)
+
+        self._change(who, f"delete {kind}", name, _told(with_history), remove, beside=forget)
 
     def _tried(self, change: Callable[[Draft], object]) -> Contents:
         draft = Draft(self.contents())
@@ -416,6 +446,10 @@ class _Errors:
             self._errors.append(FieldError("", f"{self._more} more rows are not accepted."))
         if self._errors:
             raise invalid(self._errors)
+
+
+def _told(with_history: bool) -> Own:
+    return {"history": "deleted"} if with_history else {}
 
 
 def _put_listing(draft: Draft, listing: Listing, *, replace: bool) -> Imported:

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Maintenance, Site
-from noc_bus.time import Time
+from noc_bus.messages import Forgotten, Maintenance, Site
+from noc_bus.time import DAY_MS, Time
 from noc_web.catalog.contents import Contents, Draft
 
+FORGOTTEN_MS: Final = 30 * DAY_MS
+"""So long what comes of the time before a deletion is kept out; no journal holds half as much."""
 # Whoever is further behind reads everything again.
 _REVISIONS_KEPT: Final = 1000
 
@@ -143,6 +145,24 @@ def maintenance_past(connection: sqlite3.Connection) -> dict[str, list[tuple[Tim
     for name, since, message in rows.fetchall():
         found.setdefault(name, []).append((Time(since), decode(message.encode(), Maintenance) if message else None))
     return found
+
+
+def forget_history(connection: sqlite3.Connection, kind: str, name: str) -> None:
+    """The history of a target or site goes with it."""
+    now = int(Time.now())
+    connection.execute("DELETE FROM forgotten WHERE at < ?", (now - FORGOTTEN_MS,))
+    connection.execute(_insert_or_replace("forgotten", ["kind", "name"], ["at"]), (kind, name, now))
+
+
+def forgotten(connection: sqlite3.Connection) -> list[Forgotten]:
+    """Whose history was deleted."""
+    found = connection.execute("SELECT kind, name, at FROM forgotten").fetchall()
+    return [Forgotten(kind=kind, name=name, at=Time(at)) for kind, name, at in found]
+
+
+def note_forgotten(connection: sqlite3.Connection, name: str) -> None:
+    """The history of a site that is not in the catalogue goes: other processes look."""
+    _note_change(connection, "forgotten", name, newest_revision(connection) + 1)
 
 
 def former_sites(connection: sqlite3.Connection) -> list[str]:

@@ -172,6 +172,11 @@ CREATE TABLE report_letter (
 );
 """
 
+# Targets and sites (`kind`) whose history was deleted with them, and when.
+_FORGOTTEN: Final = """
+CREATE TABLE forgotten (kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -225,6 +230,7 @@ LADDER: Final = Ladder(
         sql(_WHENCE),
         sql(_CALENDARS),
         sql(_REPORT_MAILS),
+        sql(_FORGOTTEN),
     ),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

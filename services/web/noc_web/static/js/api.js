@@ -96,6 +96,6 @@ export const api = {
   put: (path, body) => call("PUT", path, { body }),
   /** @param {string} path @param {unknown} body */
   patch: (path, body) => call("PATCH", path, { body }),
-  /** @param {string} path */
-  delete: (path) => call("DELETE", path),
+  /** @param {string} path @param {Record<string, any>} [query] */
+  delete: (path, query = {}) => call("DELETE", path + search(query)),
 };

@@ -75,6 +75,17 @@ export interface Event {
   text: string;
 }
 
+/** A target or a site was deleted, and its history with it: nothing of the time until then is to be kept. What is dated later belongs to one that was made anew under the name. */
+export interface Forgotten {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
+  kind: "site" | "target";
+  /** the id of the target or site */
+  name: string;
+  /** when it was deleted */
+  at: string;
+}
+
 /** A path on which the target itself answered. */
 export interface GoodPath {
   at: string;

@@ -99,6 +99,13 @@ export const Removal = ({ of: { removing, removal, close }, title, verb = "Delet
     ? html`<${Confirm} title=${title(removing)} verb=${verb} busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>${children}<//>`
     : null;
 
+/** Whether the history of what is deleted goes too.
+ * @param {{isChosen: boolean, onChange: (isChosen: boolean) => void}} given */
+export const HistoryToo = ({ isChosen, onChange }) => html`
+  <p><label class="check"><input type="checkbox" name="history" checked=${isChosen} onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.checked)} />Delete its history too</label></p>
+  <p aria-live="polite">${isChosen ? "Its charts, uptime and traces are gone for good; incidents stay." : "Its history stays in the store."}</p>
+`;
+
 /** Turns the pages of an answer of the API that is not all on one. @param {{answer: {count: number, offset: number, rows: any[]}, size: number}} given */
 export function Pager({ answer: { count, offset, rows }, size }) {
   if (count <= size) return null;

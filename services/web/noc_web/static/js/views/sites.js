@@ -6,7 +6,7 @@ import { exact, moment, percent } from "../format.js";
 import { useAction, useEditing, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
-import { Chips, Field, FormDialog, Removal, TextField } from "./bits.js";
+import { Chips, Field, FormDialog, HistoryToo, Removal, TextField } from "./bits.js";
 import { AddressPanel } from "./addresstest.js";
 import { SilenceButton } from "./silence.js";
 import { SiteKeys } from "./sitekeys.js";
@@ -14,7 +14,8 @@ import { lag, presence } from "../siteproblems.js";
 
 export function Sites() {
   const sites = useStore((state) => state.sites);
-  const editing = useEditing((site) => api.delete(`/sites/${encodeURIComponent(site.id)}`));
+  const [isHistoryToo, setHistoryToo] = useState(false);
+  const editing = useEditing((site) => api.delete(`/sites/${encodeURIComponent(site.id)}`, { history: isHistoryToo ? "delete" : null }));
   return html`
     <p class="help">A site appears by itself when a prober announces itself. Anchors are addresses that answer whenever the site has a network: while none answers, the site is isolated and casts no vote.</p>
     ${may("operator") ? html`<p><button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", label: "", location: "", anchors: [], expected: true })}>Set up a site</button></p>` : null}
@@ -44,7 +45,7 @@ export function Sites() {
                     <td data-label="Version">${site.version || "–"}${lag(site) ? html` <small>${lag(site)}</small>` : null}</td>
                     <td class="acts">
                       ${may("operator")
-                        ? html`<${SilenceButton} name=${`Silence ${site.id}`} choices=${[{ kind: "site", name: site.id }]} /><button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => editing.askToRemove(site)}>Delete</button>` : null}`
+                        ? html`<${SilenceButton} name=${`Silence ${site.id}`} choices=${[{ kind: "site", name: site.id }]} /><button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => (setHistoryToo(false), editing.askToRemove(site))}>Delete</button>` : null}`
                         : null}
                     </td>
                   </tr>
@@ -57,7 +58,8 @@ export function Sites() {
     ${may("operator") ? html`<${AddressPanel} /><${SiteKeys} />` : null}
     ${editing.editing ? html`<${SiteForm} site=${editing.editing} onClose=${editing.close} />` : null}
     <${Removal} of=${editing} title=${(/** @type {any} */ site) => `Delete the site ${site.id}?`}>
-      <p>Its history stays; its key is worth nothing any more. A prober that connects without one stays in the list, without label and anchors.</p>
+      <p>Its key is worth nothing any more. A prober that connects without one stays in the list, without label and anchors.</p>
+      <${HistoryToo} isChosen=${isHistoryToo} onChange=${setHistoryToo} />
     <//>
   `;
 }

@@ -12,7 +12,7 @@ import { age, answered } from "../rowfigures.js";
 import { MEANING, word } from "../states.js";
 import { groups } from "../tablerows.js";
 import { html, useEffect, useState } from "../ui.js";
-import { Confirm, Trouble } from "./bits.js";
+import { Confirm, HistoryToo, Trouble } from "./bits.js";
 import { IncidentTable } from "./incidents.js";
 import { OptionsList } from "./optionslist.js";
 import { SilenceButton } from "./silence.js";
@@ -72,8 +72,9 @@ function Head({ row, onChanged }) {
   const now = useNow(1000);
   const [shown, setShown] = useState("");
   const close = () => setShown("");
+  const [isHistoryToo, setHistoryToo] = useState(false);
   const removal = useAction(async () => {
-    await api.delete(`/targets/${encodeURIComponent(row.id)}`);
+    await api.delete(`/targets/${encodeURIComponent(row.id)}`, { history: isHistoryToo ? "delete" : null });
     navigate("/");
   });
   const pausing = useAction(async () => {
@@ -102,7 +103,7 @@ function Head({ row, onChanged }) {
                 <button disabled=${pausing.busy} onClick=${pausing.run}>${row.paused ? "Resume" : "Pause"}</button>
                 <${SilenceButton} choices=${silenced(row)} />
                 <button data-testid="edit-target" onClick=${() => setShown("edit")}>Edit</button>
-                <button class="danger" data-testid="delete-target" onClick=${() => setShown("delete")}>Delete</button>
+                <button class="danger" data-testid="delete-target" onClick=${() => (setHistoryToo(false), setShown("delete"))}>Delete</button>
               `
             : null}
         </div>
@@ -133,7 +134,8 @@ function Head({ row, onChanged }) {
     ${shown === "edit" ? html`<${TargetForm} id=${row.id} onClose=${close} onSaved=${() => (close(), onChanged())} />` : null}
     ${shown === "delete"
       ? html`<${Confirm} title=${`Delete ${row.name}?`} verb="Delete" busy=${removal.busy} error=${removal.error} onYes=${removal.run} onClose=${close}>
-          <p>It is not pinged any more and leaves the table. Its history stays in the store until <code>noc history forget --target ${row.id}</code> deletes it.</p>
+          <p>It is not pinged any more and leaves the table.</p>
+          <${HistoryToo} isChosen=${isHistoryToo} onChange=${setHistoryToo} />
         <//>`
       : null}
   `;
