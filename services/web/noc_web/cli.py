@@ -277,11 +277,15 @@ def _give_key(make: Callable[[SiteKeys, str, Way, str], NewKey], folder: Path, a
 
 
 def start_lines(token: str) -> list[str]:
-    """One line for each way of running a prober: a checkout, a service of systemd from it, pip, Docker."""
+    """One line for each way of running a prober: a checkout, a service of systemd from it, pip, pipx, Docker."""
+    # Most systems let nobody install into their own Python. What pipx preinstalls it looks for in another folder.
+    venv = "python3 -m venv ~/noc-prober && ~/noc-prober/bin/pip install ./frame ./bus ./rules ./services/prober"
+    pipx = 'pipx install --preinstall "$PWD/frame" --preinstall "$PWD/bus" --preinstall "$PWD/rules" ./services/prober'
     return [
         f"./noc prober --join {token}",
         f"sudo ./noc prober --systemd --join {token}",
-        f"pip install ./frame ./bus ./rules ./services/prober && noc-prober --join {token}",
+        f"{venv} && ~/noc-prober/bin/noc-prober --join {token}",
+        f"{pipx} && ~/.local/bin/noc-prober --join {token}",
         f"NOC_JOIN={token} docker compose --file compose.site.yml up --build --detach",
     ]
 

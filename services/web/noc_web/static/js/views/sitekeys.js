@@ -106,7 +106,8 @@ function Line({ made }) {
       <details>
         <summary>As a service, with pip, or with Docker</summary>
         <p>As a service of systemd, from a checkout: <code>sudo ./noc prober --systemd --join ${made.join}</code></p>
-        <p>With pip: <code>pip install ./frame ./bus ./rules ./services/prober && noc-prober --join ${made.join}</code></p>
+        <p>With pip: <code>python3 -m venv ~/noc-prober && ~/noc-prober/bin/pip install ./frame ./bus ./rules ./services/prober && ~/noc-prober/bin/noc-prober --join ${made.join}</code></p>
+        <p>With pipx, from 1.6 on: <code>pipx install --preinstall "$PWD/frame" --preinstall "$PWD/bus" --preinstall "$PWD/rules" ./services/prober && ~/.local/bin/noc-prober --join ${made.join}</code></p>
         <p>With Docker: <code>NOC_JOIN=${made.join} docker compose --file compose.site.yml up --build --detach</code></p>
       </details>
     </div>
