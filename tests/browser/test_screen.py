@@ -548,6 +548,19 @@ def test_a_report_of_thousands_holds_only_what_it_shows(page: Page) -> None:
     assert "51 to 100 of 5000" in page.text()
 
 
+def test_all_that_the_table_shows_is_silenced_at_once(page: Page, watched: tuple[Noc, Netlab]) -> None:
+    noc, _ = watched
+    loaded(page, "/?group=core")
+    page.wait(lambda: page.find('.count [data-testid="silence"]:enabled'), "the button below the table")[0].click()
+    page.wait(lambda: page.find(".covered"), "the form")
+    page.click("save-maintenance")
+    page.wait(lambda: not page.find("dialog[open]"), "that it is saved")
+    (planned,) = [one["maintenance"] for one in noc.get("maintenances")["maintenances"]]
+    with page.deleting(f"maintenances/{planned['id']}"):
+        assert sorted(one["name"] for one in planned["covers"]) == ["router", "server"]
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+
+
 def test_incidents_are_found_and_acknowledged_also_several_at_once_and_that_can_be_undone(
     page: Page, watched: tuple[Noc, Netlab]
 ) -> None:
