@@ -275,7 +275,12 @@ def test_a_trace_on_request_is_retained_and_its_answer(rig: Rig) -> None:
             90,
             "the command is 90 s old by the clock of the site local; it is only carried out within 60 s",
         ),
-        ("dance", "a", 0, "dance is not a command of a prober; it knows check and trace"),
+        (
+            "dance",
+            "a",
+            0,
+            "dance is not a command of a prober; it knows check and trace for a target, ping and trace for an address",
+        ),
         ("check", "asleep", 0, "asleep is paused: it is not pinged"),
         ("trace", "multicast", 0, "224.0.0.1 is a multicast address, which names no single host"),
     ],

@@ -71,7 +71,7 @@ class Commands:
             case _:
                 raise Refused(
                     ReplyCode.UNKNOWN_COMMAND,
-                    f"{verb} is not a command of a prober for this; it knows check and trace for a target, "
+                    f"{verb} is not a command of a prober; it knows check and trace for a target, "
                     "ping and trace for an address",
                 )
 
