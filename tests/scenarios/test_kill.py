@@ -75,6 +75,5 @@ def _has_no_hole(noc: Noc, name: str, reborn: str) -> None:
     holes: list[Any] = [
         (before[0], after[0]) for before, after in itertools.pairwise(rows) if after[0] - before[0] > INTERVAL_S * 1500
     ]
-    assert len(holes) <= 1, (name, reborn, holes)
-    for before, after in holes:
-        assert after - before < RIGHT_AGAIN_S * 1000
+    # A busy machine leaves a cycle out just after the start, too: all of it lies together.
+    assert not holes or holes[-1][1] - holes[0][0] < RIGHT_AGAIN_S * 1000, (name, reborn, holes)

@@ -185,7 +185,7 @@ def test_a_site_in_one_line_is_worth_its_own_results_and_nothing_more(
     middle.noc("./noc site disable paris")
     wait_until(lambda: "was lost" in middle.processes.log("paris"), SEEN_S, "the cut", seen=lambda: middle.logs)
     figure.at_most("revoked_s", time.monotonic() - started_s, SEEN_S)
-    refusal = "the token of the site paris was replaced, disabled or removed there, or not used in time: get another"
+    refusal = "the token of the site paris was replaced, disabled or removed there, for it has not expired: get another"
     wait_until(lambda: refusal in middle.processes.log("paris"), SEEN_S, "a sentence", seen=lambda: middle.logs)
     middle.processes.stop("paris")
 

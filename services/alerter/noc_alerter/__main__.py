@@ -34,6 +34,7 @@ from noc_frame import log, process
 from noc_frame.settings import SettingError
 from noc_frame.sqlite import DatabaseFault
 
+_APPRISE_AFTER_S: Final = 60
 _TICK_S: Final = 0.2
 _ILL_WITH: Final = ("ledger-fault", "outbox-fault", "mail-refused")
 """The codes of its trouble with which it keeps no incident, or tells nobody."""
@@ -74,7 +75,7 @@ def run(config: Config, stop: threading.Event) -> None:
     alerter.heartbeat = heartbeat
     alerter.template_faults = lambda: templates.faults
     senders.append(heartbeat.start(stop))
-    threading.Thread(target=_ask_apprise, args=[alerter], name="apprise", daemon=True).start()
+    threading.Thread(target=_ask_apprise, args=[alerter, settings, stop], name="apprise", daemon=True).start()
     session.start()
     check_at_s = 0.0
     while not stop.wait(0 if alerter.is_busy else _TICK_S):
@@ -118,7 +119,13 @@ def _stand_by(lease: Lease, stop: threading.Event) -> bool:
             return False
 
 
-def _ask_apprise(alerter: Alerter) -> None:
+def _ask_apprise(alerter: Alerter, settings: Settings, stop: threading.Event) -> None:
+    # Loading all that it knows keeps a processor busy for seconds: not while everything else starts, unless it is used.
+    for _ in range(_APPRISE_AFTER_S):
+        if any(one.kind == "apprise" for contact in settings.means.book.contacts.values() for one in contact.channels):
+            break
+        if stop.wait(1):
+            return
     try:
         alerter.apprise_schemes = apprised.schemes()
     except (OSError, subprocess.SubprocessError) as error:
