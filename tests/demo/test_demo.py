@@ -182,6 +182,7 @@ def test_who_is_not_logged_in_sees_and_starts_nothing(shown: Shown) -> None:
             (stranger.post if is_post else stranger.get)(path)
 
 
+@pytest.mark.long_only
 def test_a_second_one_beside_it_gets_ports_and_networks_of_its_own(shown: Shown, temporary: Path) -> None:
     with started(temporary) as second:
         visitor = enter(second, temporary)

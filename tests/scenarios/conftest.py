@@ -9,7 +9,7 @@ import pytest
 
 from noc_netlab.lab import Netlab
 from tests.parts.smtp import SmtpSink
-from tests.scenarios.whole import BROKERS, Noc
+from tests.scenarios.whole import Noc
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -17,7 +17,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == "test_cluster.py" and not config.getoption("--long") else None
 
 
-@pytest.fixture(params=BROKERS)
+@pytest.fixture(params=["mosquitto", pytest.param("nats", marks=pytest.mark.long_only)])
 def noc(request: pytest.FixtureRequest, netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
     """On Mosquitto and on the bundled broker, each with the permissions of the contract."""
     with Noc(tmp_path, smtp_sink, request.param) as whole:

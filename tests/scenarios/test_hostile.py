@@ -99,6 +99,7 @@ def started(kind: str, **given: Any) -> subprocess.Popen[str]:
 
 
 @pytest.mark.timeout(1500)
+@pytest.mark.long_only
 def test_hostile_messages_and_requests_end_nobody_and_what_is_valid_goes_on(
     noc: Noc, netlab: Netlab, is_long: bool, figure: Figures
 ) -> None:

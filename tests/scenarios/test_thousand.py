@@ -23,6 +23,7 @@ NOT_MEASURED_PCT = 50
 
 @pytest.mark.alone(only="long")
 @pytest.mark.timeout(300 + LONG_SOAK_S)
+@pytest.mark.long_only
 def test_a_thousand_targets_lose_nothing_and_are_never_called_down(
     noc_on_mosquitto: Noc, netlab: Netlab, is_long: bool, figure: Figures
 ) -> None:
