@@ -72,6 +72,9 @@ class Batch:
     traces: Sequence[Trace] = ()
     marks: Sequence[Mark] = ()
 
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
 
 @dataclass(frozen=True)
 class Rejected:

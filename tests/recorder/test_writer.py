@@ -73,6 +73,17 @@ def test_it_writes_twice_as_often_while_a_site_waits_for_the_mark_to_send_more(r
     assert marked[-2:] == [2, 3]
 
 
+def test_where_nothing_has_arrived_nothing_is_written_or_told(rig: Rig) -> None:
+    writer = Writer(rig.store, rig.intake, rig.rejected, rig.definitions, rig.deletions)
+    told: list[list[int]] = []
+    writer.run(
+        Pauses(lambda: None, lambda: rig.intake.put(cycle(0)), lambda: None),
+        lambda marks: told.append([mark.seq for mark in marks]),
+    )
+    # The first are those that hold at the start.
+    assert (rig.store.tries, told) == (1, [[], [0]])
+
+
 def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_path: Path) -> None:
     """Any order, some twice, in batches of any size: each published mark is checked against the file."""
     order = [*range(60), *random.Random(7).sample(range(60), 20)]

@@ -168,7 +168,7 @@ class Writer:
         arrived = self._intake.take()
         self._is_catching_up = bool(arrived.oldest)
         batch = self.batch_of(arrived)
-        if batch == Batch():
+        if not batch:
             return True
         marks: list[Mark] = []
         if not self._insist(lambda: marks.extend(self._write(batch)), stop):
