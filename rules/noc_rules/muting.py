@@ -6,19 +6,20 @@ for, and then people are mailed once. What is over by then is mailed to nobody w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Member, Muting, Target
+from noc_bus.messages import Member, Muting, Target, Verdict
 from noc_bus.time import Time
 from noc_rules.cases import Case, Draft, lasts, unsettled
 from noc_rules.correlate import Why
-from noc_rules.incident import IncidentKind
+from noc_rules.incident import IncidentKind, down_from
 from noc_rules.maintenance import Covers, Running
+from noc_rules.verdict import VerdictCode
 
 TOGETHER_S: Final = 60.0
 """Those whose window ended with that of others are mailed with them, if they are checked again within so long: sites
@@ -46,6 +47,30 @@ class Quiet:
     """The sites that see a target DOWN."""
     is_fresh: Callable[[str, Time], bool]
     """Whether all that see a target DOWN, or cannot resolve its name, have said so again since this moment."""
+
+
+class Witnesses:
+    """What sites had said of targets when it was first asked whether they say so again."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[Time, Mapping[str, int]]] = {}
+
+    def say_again(self, verdict: Verdict, since: Time, said: Mapping[str, int]) -> bool:
+        """Whether all sites that see a target DOWN, or cannot resolve its name, have said so again since first asked.
+
+        `since` names the occasion; `said`: when each site of the verdict confirmed last what it sees, by its own clock.
+        What each said then is compared with what it says now, and no clock with another.
+        """
+        before = self._asked.get(verdict.target)
+        if before is None or before[0] != since:
+            self._asked[verdict.target] = (since, said)
+            return False
+        is_nameless = verdict.code == VerdictCode.NO_ADDRESS
+        witnesses = [site for site in (verdict.sites if is_nameless else down_from(verdict)) if site in said]
+        return bool(witnesses) and all(said[site] != before[1].get(site) for site in witnesses)
+
+    def forget(self, target: str) -> None:
+        self._asked.pop(target, None)
 
 
 def of_cases(draft: Draft, quiet: Quiet, now: Time, now_s: float) -> None:

@@ -29,7 +29,7 @@ from noc_rules.grouping import Falls, World
 from noc_rules.incident import LESSER, IncidentKind, down_from, of_target
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
 from noc_rules.maintenance import Schedule, Versions
-from noc_rules.muting import Quiet
+from noc_rules.muting import Quiet, Witnesses
 from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
 from noc_rules.site_state import RECHECK_S, StateCode
 from noc_rules.telling import Book
@@ -285,12 +285,11 @@ class _Player:
         self._has_muted = False
         self._sites = sorted({site for by_site in by_target.values() for site in by_site})
         self._states: dict[str, dict[str, SiteState]] = defaultdict(dict)
-        self._said_at: dict[tuple[str, str], int] = {}
         self._seen: Counter[str] = Counter()
         self._pauses: dict[str, set[str]] = defaultdict(set)
         self._verdicts: dict[str, Verdict] = {}
         self._unresolvable: dict[str, tuple[VerdictChange, float]] = {}
-        self._asked: dict[str, tuple[Time, dict[str, int]]] = {}
+        self._witnesses = Witnesses()
         self._agenda = Agenda()
         self._agenda.arrange(self._targets)
         self._views = Views(self._target, self._state, dict.fromkeys(self._sites, _SEES), self._sites, self._verdicts)
@@ -359,7 +358,6 @@ class _Player:
             site=site, target=name, epoch=0, seq=0, state=state, since=view.start, reason=view.reason, code=view.code,
             at=now,
         )  # fmt: skip
-        self._said_at[site, name] = int(now)
         self._agenda.add((name,))
 
     def _target(self, name: str) -> Target | None:
@@ -396,19 +394,9 @@ class _Player:
         verdict = self._verdicts.get(name)
         if verdict is None:
             return False
-        is_nameless = verdict.code == VerdictCode.NO_ADDRESS
-        confirmed = self._confirmed(name, verdict.sites, now)
-        asked = self._asked.get(name)
-        if asked is None or asked[0] != since:
-            self._asked[name] = (since, confirmed)
-            return False
-        witnesses = [one for one in (verdict.sites if is_nameless else down_from(verdict)) if one in confirmed]
-        return bool(witnesses) and all(confirmed[site] != asked[1].get(site) for site in witnesses)
-
-    def _confirmed(self, name: str, sites: Iterable[str], now: Time) -> dict[str, int]:
-        """When each confirmed last what it sees."""
-        known = {site: self._said_at[site, name] for site in sites if (site, name) in self._said_at}
-        return {site: at + (now - at) // _CONFIRMED_MS * _CONFIRMED_MS for site, at in known.items()}
+        said = {site: one.at for site, one in self._states[name].items() if site in verdict.sites}
+        confirmed = {site: at + (now - at) // _CONFIRMED_MS * _CONFIRMED_MS for site, at in said.items()}
+        return self._witnesses.say_again(verdict, since, confirmed)
 
     # -- the work
 

@@ -17,6 +17,7 @@ from noc_bus.time import Time
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S
 from noc_rules.incident import down_from
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.muting import Witnesses
 from noc_rules.verdict import VerdictCode
 
 
@@ -40,7 +41,7 @@ class Verdicts:
         self._known_sites: set[str] = set()
         self._verdicts: dict[str, Verdict] = {}
         self._unresolvable: dict[str, tuple[VerdictChange, float]] = {}
-        self._last_said: dict[str, tuple[Time, dict[str, Time]]] = {}
+        self._witnesses = Witnesses()
         self._own: deque[Verdict] = deque()
         bus.subscribe(VERDICTS, self._on_own)
 
@@ -90,7 +91,7 @@ class Verdicts:
         change = judge(name, views, now)
         if change.after is None:
             self._verdicts.pop(name, None)
-            self._last_said.pop(name, None)
+            self._witnesses.forget(name)
             self.published.remove(name)
         else:
             # Where nothing is new the old one stays, with the moment it was made.
@@ -112,25 +113,12 @@ class Verdicts:
         return down_from(verdict) if verdict else []
 
     def is_fresh(self, target: str, since: Time) -> bool:
-        """Whether all sites that see a target DOWN, or cannot resolve its name, have said so again after this was first asked.
-
-        `since` names the occasion. What each said last is compared with what it says now, and no clock with another.
-        """
+        """Whether all that see it DOWN, or cannot resolve its name, have said so again after this was first asked."""
         verdict = self._verdicts.get(target)
         if verdict is None:
             return False
-        is_nameless = verdict.code == VerdictCode.NO_ADDRESS
-        witnesses = list(verdict.sites) if is_nameless else self.down_from(target)
-        said = self._said(target, witnesses)
-        asked = self._last_said.get(target)
-        if asked is None or asked[0] != since:
-            self._last_said[target] = (since, self._said(target, verdict.sites))
-            return False
-        return bool(said) and all(at != asked[1].get(site) for site, at in said.items())
-
-    def _said(self, target: str, sites: Iterable[str]) -> dict[str, Time]:
-        """When each of these sites confirmed last what it sees, by its own clock."""
-        return {site: state.at for site in sites if (state := self._states.get((site, target)))}
+        said = {site: state.at for site in verdict.sites if (state := self._states.get((site, target)))}
+        return self._witnesses.say_again(verdict, since, said)
 
     def seen_from(self, site: str) -> int:
         """How many targets a site sees answer."""
