@@ -11,7 +11,7 @@ import time
 import zlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -76,6 +76,8 @@ _CYCLES_AT_ONCE: Final = 65_536
 _BLOCKS_IN_A_STEP: Final = 16
 # Portions unpacked in one step.
 _UNPACK_AT_ONCE: Final = 16
+# Forgotten series that are taken out together: where that is cut off, their portions are looked at again.
+_SWEPT_AT_ONCE: Final = 1024
 _HOURS_OF_DAY: Final = DAY_MS // HOUR_MS
 # Fresh sums are packed by so many days: a packed portion is written again each time.
 _FRESH_DAYS: Final = 8
@@ -447,7 +449,7 @@ class Housekeeping:
             done = connection.execute("DELETE FROM stale_day WHERE number = ? AND marks = ?", (day, marks)).rowcount
             if done:
                 hours_of_day = (day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
-                connection.execute("DELETE FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32", hours_of_day)
+                connection.execute(_DELETE_OF["recent_hours"], hours_of_day)
 
     def _sum_up_today(self) -> Iterator[None]:
         """The day so far, from its hours, for questions about many targets."""
@@ -459,7 +461,7 @@ class Housekeeping:
         for day, marks in found:
             hours = (day * _HOURS_OF_DAY, (day + 1) * _HOURS_OF_DAY)
             groups: dict[int, list[Rollup]] = {}
-            for key, data in self._file.read("read", _RECENT_OF, hours):
+            for key, data in self._file.read("read", _DATA_OF["recent_hours"], hours):
                 groups.setdefault(key & ((1 << SHIFT) - 1), []).extend(unpack_rollups(data))
             yield
             packed: list[tuple[int, bytes]] = []
@@ -556,16 +558,25 @@ class Housekeeping:
     # -- what was forgotten
 
     def _sweep_gone(self) -> Iterator[None]:
-        """Take series that were forgotten out of all portions; what is in no block yet never gets into one."""
-        for (series,) in self._file.read("read", "SELECT series FROM gone WHERE is_swept = 0"):
+        """Take series that were forgotten out of all portions; what is in no block yet never gets into one.
+
+        Of many at once, for neighbours share their portions, and those of one target or site are neighbours mostly.
+        """
+        left = [series for (series,) in self._file.read("read", "SELECT series FROM gone WHERE is_swept = 0")]
+        for first in range(0, len(left), _SWEPT_AT_ONCE):
+            some = frozenset(left[first : first + _SWEPT_AT_ONCE])
             for table, size in _SWEPT.items():
-                window = {"first": 0, "last": _LAST_NUMBER, "series": series // size}
-                for (key,) in self._file.read("read", _KEYS_WITH[table], window):
+                keys: set[int] = set()
+                for group in sorted({series // size for series in some}):
+                    window = {"first": 0, "last": _LAST_NUMBER, "series": group}
+                    keys |= {key for (key,) in self._file.read("read", _KEYS_WITH[table], window)}
+                    yield
+                for key in sorted(keys):
                     with self._file.transaction("delete") as connection:
-                        _take_out(connection, table, key, series)
+                        _take_out(connection, table, key, some)
                     yield
             with self._file.transaction("delete") as connection:
-                connection.execute("UPDATE gone SET is_swept = 1 WHERE series = ?", (series,))
+                connection.executemany("UPDATE gone SET is_swept = 1 WHERE series = ?", [(one,) for one in some])
             yield
 
     # -- what is too old
@@ -679,17 +690,17 @@ def _overlaid(sums: Iterable[Rollup]) -> list[Rollup]:
     return sorted({BY_START(one): one for one in sums}.values(), key=BY_START)
 
 
-def _take_out(connection: sqlite3.Connection, table: str, key: int, series: int) -> None:
-    """One series out of a portion."""
+def _take_out(connection: sqlite3.Connection, table: str, key: int, gone: Collection[int]) -> None:
+    """Some series out of a portion."""
     found = connection.execute(_DATA[table], (key,)).fetchone()
     if found is None:
         return
     if table == "block":
-        kept = [row for row in unpack(found[0]) if row[0] != series]
+        kept = [row for row in unpack(found[0]) if row[0] not in gone]
         left = [(key, *rest) for _, *rest in packed_portions(kept, max(1, len(kept)))]
         connection.executemany("INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?)", left)
     else:
-        sums = [one for one in unpack_rollups(found[0]) if one.series != series]
+        sums = [one for one in unpack_rollups(found[0]) if one.series not in gone]
         left = [(key, pack_rollups(sums))] if sums else []
         connection.executemany(_REPLACE[table], left)
     if not left:
@@ -723,7 +734,6 @@ _LAST_NUMBER: Final = (1 << 31) - 1
 _KEYS_WITH: Final = _in_each(PORTIONS.replace("{table}.id, data", "{table}.id"))
 _REPLACE: Final = _in_each("INSERT OR REPLACE INTO {table} VALUES (?, ?)")
 _DATA_OF: Final = _in_each("SELECT id, data FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
-_RECENT_OF: Final = "SELECT id, data FROM recent_hours WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id"
 _DELETE_OF: Final = _in_each("DELETE FROM {table} WHERE id >= ? << 32 AND id < ? << 32")
 
 _FIRST_SERIES: Final = """
