@@ -120,14 +120,13 @@ class Notices:
 
     def of(self, case: Case, notice: Notice) -> list[Telling]:
         """Of what was decided about it. Where that is nobody, the case says why."""
-        wanted = self._wanted(case)
-        present = self._present(case, wanted)
         if case.why is Why.MERGED:
             return _some(Telling(notice, dict.fromkeys(self._sent.mailed(case.id), "")))
         known = {} if notice is Notice.OPENED else self._sent.told(case.id)
         if notice is Notice.RESOLVED and case.is_told:
             return _some(Telling(notice, known))
-        added = {to: why for to, why in present.items() if to not in known}
+        wanted = self._wanted(case)
+        added = {to: why for to, why in self._present(case, wanted).items() if to not in known}
         if not known and not added:
             case.note(Why.NOBODY_TOLD, self._why_nobody(case, wanted))
             return []

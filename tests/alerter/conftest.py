@@ -62,6 +62,7 @@ from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
 from noc_rules.incident import abouts, members_of
+from noc_rules.notices import Telling
 from noc_rules.telling import is_mail
 
 T0: Final = Time.parse("2026-11-24T12:00:00.000Z")
@@ -334,7 +335,7 @@ def letter(
     case = Case(incident, is_told=True, stem=stem(incident), why=why, text=text, state=state)
     case.is_urgent = any(one.critical for one in incident.members)
     notice = Notice.OPENED if incident.resolved_at is None else Notice.RESOLVED
-    (one,) = letters(case, notice, {recipient: ""}, target.note if target else "", T0)
+    (one,) = letters(case, Telling(notice, {recipient: ""}), target.note if target else "", T0)
     return one
 
 

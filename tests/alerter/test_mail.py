@@ -19,6 +19,7 @@ from noc_bus.messages import Incident, Member, Target, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
+from noc_rules.notices import Telling
 from noc_rules.uptime import duration
 from tests.alerter.conftest import FROM, OPS, T0, letter, parse, part
 
@@ -252,7 +253,7 @@ def test_a_change_says_how_many_are_back_and_names_who_is_not_in_the_thread_of_t
     one = incident(members=members, total_members=4, open_members=1)
     first = parse(opened(one))
     case = Case(one, is_told=True, stem=queued_letter.stem(one), back=3)
-    (queued,) = queued_letter.letters(case, Notice.CHANGED, {OPS: ""}, "", T0)
+    (queued,) = queued_letter.letters(case, Telling(Notice.CHANGED, {OPS: ""}), "", T0)
     mail = parse(MAILER.write(queued, T0))
     assert mail["Subject"] == "Re: [1 STILL DOWN] Router and 3 more since 12:00"
     assert mail["References"] == first["Message-ID"]

@@ -20,6 +20,7 @@ from noc_bus.messages import Incident, Member, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
+from noc_rules.notices import Telling
 from tests.alerter.conftest import FROM, OPS, T0, letter
 
 INCIDENTS: Final = 20
@@ -41,7 +42,7 @@ def maildir(tmp_path: Path) -> Path:
         over = replace(one, resolved_at=Time(T0 + 1))
         mails += [
             letter(one),
-            *queued_letter.letters(case, Notice.CHANGED, {OPS: ""}, "", T0),
+            *queued_letter.letters(case, Telling(Notice.CHANGED, {OPS: ""}), "", T0),
             letter(over, why=Why.TARGET_RECOVERED, state=VerdictState.UP),
         ]
     random.Random(4).shuffle(mails)

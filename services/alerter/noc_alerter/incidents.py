@@ -150,15 +150,10 @@ class Incidents:
     def _written(self, case: Case, tellings: Iterable[Telling], now: Time) -> tuple[Letter, ...]:
         head = self._target(case.incident.targets[0]) if case.incident.targets else None
         broken_off = self._paths.of(case.incident) if case.incident.resolved_at is None else []
-        written = [
-            replace(one, transition=telling.transition(one.recipient, now))
-            for telling in tellings
-            for one in letter.letters(
-                case, telling.notice, telling.recipients, head.note if head else "", now, broken_off
-            )
-        ]
         return tuple(
-            replace(one, not_before=self._recipients.not_before(one.recipient, case.incident, now)) for one in written
+            replace(one, not_before=self._recipients.not_before(one.recipient, case.incident, now))
+            for telling in tellings
+            for one in letter.letters(case, telling, head.note if head else "", now, broken_off)
         )
 
     def tell_added(self, now: Time) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from noc_bus.messages import Incident, ReportMail, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.incident import IncidentKind
+from noc_rules.notices import Telling
 
 
 class Facts(msgspec.Struct, kw_only=True, frozen=True):
@@ -71,9 +72,7 @@ REPORT: Final = "report"
 """Of a letter about no incident: its facts are the report's own message."""
 
 
-def letters(
-    case: Case, notice: Notice, recipients: Mapping[str, str], note: str, now: Time, paths: Sequence[str] = ()
-) -> tuple[Letter, ...]:
+def letters(case: Case, telling: Telling, note: str, now: Time, paths: Sequence[str] = ()) -> list[Letter]:
     """One for each recipient, with why they are told. `note`: of the target it is named after; `paths`: to it, that broke off."""
     facts = encode(
         Facts(
@@ -86,10 +85,11 @@ def letters(
             back=case.back,
         )
     )
-    # There may be many changes, and each is one mail.
-    transition = f"{CHANGED}-{int(now)}" if notice is Notice.CHANGED else notice.value
-    is_urgent = case.is_urgent and notice is not Notice.RESOLVED
-    return tuple(Letter(case.id, transition, to, facts, is_urgent, because) for to, because in recipients.items())
+    is_urgent = case.is_urgent and telling.notice is not Notice.RESOLVED
+    return [
+        Letter(case.id, telling.transition(to, now), to, facts, is_urgent, because)
+        for to, because in telling.recipients.items()
+    ]
 
 
 def stem(incident: Incident) -> str:
