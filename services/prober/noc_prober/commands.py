@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from noc_bus.bus import Bus
@@ -21,6 +22,8 @@ from noc_rules.site_state import Reason
 
 OLDEST_S: Final = 60
 _CHECKS_AT_ONCE: Final = 100
+
+Found = ProbeResult | Trace | AddressPing | AddressTrace | Reason
 
 
 class Refused(Exception):
@@ -51,7 +54,7 @@ class Commands:
         try:
             self._carry_out(verb, command)
         except Refused as refusal:
-            self._reply(command, error=refusal.reason)
+            self._reply(command, refusal.reason)
 
     def _carry_out(self, verb: str, command: Command) -> None:
         age_s = (Time.now() - command.at) / 1000
@@ -82,21 +85,10 @@ class Commands:
         return watch
 
     def _try_address(self, verb: str, command: Command, address: str) -> None:
-        def say(found: AddressPing | AddressTrace | Reason, done: bool) -> None:
-            self._reply(
-                command,
-                error=found if isinstance(found, Reason) else None,
-                ping=found if isinstance(found, AddressPing) else None,
-                address_trace=found if isinstance(found, AddressTrace) else None,
-                done=done,
-            )
-
         if self._addresses.is_busy:
             raise Refused(ReplyCode.BUSY, f"{AT_ONCE} addresses are being tried already; ask again in a few seconds")
-        if verb == "ping":
-            self._addresses.ping(address, say)
-        else:
-            self._addresses.trace(address, say)
+        start = self._addresses.ping if verb == "ping" else self._addresses.trace
+        start(address, partial(self._reply, command))
 
     def _check(self, command: Command, watch: Watch) -> None:
         if watch.target.paused:
@@ -106,38 +98,19 @@ class Commands:
 
         def done(result: ProbeResult | Reason) -> None:
             self._checks.release()
-            if isinstance(result, Reason):
-                self._reply(command, error=result)
-            else:
-                self._reply(command, result=result)
+            self._reply(command, result)
 
         watch.check_now(done)
 
     def _trace(self, command: Command, target: Target) -> None:
-        def done(found: Trace | Reason) -> None:
-            if isinstance(found, Reason):
-                self._reply(command, error=found)
-            else:
-                self._reply(command, trace=found)
-
         try:
-            self._tracer.ask(target, done)
+            self._tracer.ask(target, partial(self._reply, command))
         except (BadAddress, Unresolved) as problem:
             raise Refused(problem.reason.code, problem.reason.text) from None
         except queue.Full:
             raise Refused(ReplyCode.BUSY, "too many traces are waiting already; ask again in a minute") from None
 
-    def _reply(
-        self,
-        command: Command,
-        *,
-        error: Reason | None = None,
-        result: ProbeResult | None = None,
-        trace: Trace | None = None,
-        ping: AddressPing | None = None,
-        address_trace: AddressTrace | None = None,
-        done: bool = True,
-    ) -> None:
+    def _reply(self, command: Command, found: Found, done: bool = True) -> None:
         self._bus.publish(
             REPLIES,
             Reply(
@@ -146,12 +119,12 @@ class Commands:
                 target=command.target,
                 asked=command.address,
                 at=Time.now(),
-                error=error.text[:500] if error else None,
-                code=error.code if error else None,
-                result=result,
-                trace=trace,
-                ping=ping,
-                address_trace=address_trace,
+                error=found.text[:500] if isinstance(found, Reason) else None,
+                code=found.code if isinstance(found, Reason) else None,
+                result=found if isinstance(found, ProbeResult) else None,
+                trace=found if isinstance(found, Trace) else None,
+                ping=found if isinstance(found, AddressPing) else None,
+                address_trace=found if isinstance(found, AddressTrace) else None,
                 done=done,
             ),
         )
