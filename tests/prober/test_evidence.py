@@ -14,7 +14,7 @@ from noc_netlab.firewall import Firewall
 from noc_netlab.lab import Netlab
 from noc_netlab.site import Site
 from noc_prober.addresses import literal
-from noc_prober.check import Check, CheckPlan, Findings, Tally
+from noc_prober.check import Check, CheckPlan, Findings, Tally, checked
 from noc_prober.ping import Pinger
 from noc_prober.sockets import open_all
 
@@ -29,12 +29,10 @@ def check(address: str, **plan: Any) -> Findings:
         to = literal(address)
         assert to is not None
         pinger = Pinger(open_all())
-        over: asyncio.Future[Findings] = asyncio.get_running_loop().create_future()
         start_s = asyncio.get_running_loop().time()
         given = {"packets": 3, "gap_s": 0.02, "timeout_ms": 300.0, "lateness_limit_s": 5.0, **plan}
         try:
-            Check(pinger, CheckPlan(start_s=start_s, destinations=(to,), **given), Tally(), over.set_result).start()
-            return await over
+            return await checked(pinger, CheckPlan(start_s=start_s, destinations=(to,), **given), Tally())
         finally:
             pinger.close()
 

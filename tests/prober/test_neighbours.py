@@ -7,7 +7,7 @@ import socket
 
 from noc_netlab.site import Site
 from noc_prober.addresses import Destination, literal
-from noc_prober.check import Check, CheckPlan, Findings, Tally
+from noc_prober.check import CheckPlan, Findings, Tally, checked
 from noc_prober.ping import Pinger
 from noc_prober.sockets import IcmpSocket, open_one
 
@@ -21,11 +21,9 @@ def a_socket_with_room_for_few_requests() -> IcmpSocket:
 async def check(pinger: Pinger, address: str) -> Findings:
     to = literal(address)
     assert isinstance(to, Destination)
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[Findings] = loop.create_future()
-    plan = CheckPlan(start_s=loop.time(), destinations=(to,), timeout_ms=200, lateness_limit_s=10)
-    Check(pinger, plan, Tally(), over.set_result).start()
-    return await over
+    start_s = asyncio.get_running_loop().time()
+    plan = CheckPlan(start_s=start_s, destinations=(to,), timeout_ms=200, lateness_limit_s=10)
+    return await checked(pinger, plan, Tally())
 
 
 def test_requests_to_silent_neighbours_do_not_hold_up_those_to_others(icmp: None, own_network: None) -> None:

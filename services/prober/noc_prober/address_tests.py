@@ -9,7 +9,7 @@ from typing import Final
 from noc_bus.messages import AddressPing, AddressTrace
 from noc_frame import log
 from noc_prober.addresses import BadAddress, Destination
-from noc_prober.check import Check, CheckPlan, Findings, Tally
+from noc_prober.check import CheckPlan, Tally, checked
 from noc_prober.codes import ReplyCode
 from noc_prober.lookup import aside, finding
 from noc_prober.ping import Pinger
@@ -25,8 +25,6 @@ _TIMEOUT_MS: Final = 2000
 
 Say = Callable[[AddressPing | AddressTrace | Reason, bool], None]
 """Called on the event loop with what is known, or why nothing is, and whether that is all."""
-
-
 Test = Callable[[Destination, Say], Coroutine[None, None, AddressPing | AddressTrace]]
 
 
@@ -88,7 +86,10 @@ async def _ping_address(pinger: Pinger, to: Destination, say: Callable[[AddressP
     sent, rtts_ms, errors = 0, list[float](), dict[str, str]()
     for number in range(1, ECHOES + 1):
         start_s = loop.time()
-        found = await _echo(pinger, to, start_s)
+        plan = CheckPlan(
+            start_s=start_s, destinations=(to,), timeout_ms=_TIMEOUT_MS, lateness_limit_s=_TIMEOUT_MS / 1000
+        )
+        found = await checked(pinger, plan, Tally())
         sent += found.sent
         rtts_ms += found.rtts_ms
         errors |= dict(zip(found.evidence.texts, found.evidence.codes, strict=True))
@@ -107,14 +108,3 @@ async def _ping_address(pinger: Pinger, to: Destination, say: Callable[[AddressP
         say(known)
         await asyncio.sleep(max(0.0, start_s + _GAP_S - loop.time()))
     return known
-
-
-async def _echo(pinger: Pinger, to: Destination, start_s: float) -> Findings:
-    over: asyncio.Future[Findings] = asyncio.get_running_loop().create_future()
-    plan = CheckPlan(start_s=start_s, destinations=(to,), timeout_ms=_TIMEOUT_MS, lateness_limit_s=_TIMEOUT_MS / 1000)
-    check = Check(pinger, plan, Tally(), over.set_result)
-    check.start()
-    try:
-        return await over
-    finally:
-        check.cancel()

@@ -249,6 +249,17 @@ class Check:
             self._findings.invalid = Reason(reason.code, reason.text[:200])
 
 
+async def checked(pinger: Pinger, plan: CheckPlan, tally: Tally) -> Findings:
+    """A check for whoever waits for its findings; it ends with the wait."""
+    over: asyncio.Future[Findings] = asyncio.get_running_loop().create_future()
+    check = Check(pinger, plan, tally, over.set_result)
+    check.start()
+    try:
+        return await over
+    finally:
+        check.cancel()
+
+
 def _ignore(_: Findings) -> None:
     """For a check that has told its findings, or is not to."""
 

@@ -18,7 +18,7 @@ import msgspec
 from noc_bus.messages import Hop
 from noc_bus.time import Time
 from noc_prober.addresses import BadAddress, Destination
-from noc_prober.check import Check, CheckPlan, Findings, Tally
+from noc_prober.check import CheckPlan, Findings, Tally, checked
 from noc_prober.lookup import finding
 from noc_prober.packets import Family
 from noc_prober.ping import Pinger
@@ -164,10 +164,8 @@ async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look
     except BadAddress as error:
         host.problem = str(error)
     else:
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[Findings] = loop.create_future()
         plan = CheckPlan(
-            start_s=loop.time(),
+            start_s=asyncio.get_running_loop().time(),
             destinations=(host.to,),
             packets=options.count,
             gap_s=options.interval,
@@ -177,8 +175,7 @@ async def _ping_one(pinger: Pinger, name: str, options: argparse.Namespace, look
             lateness_limit_s=options.timeout / 1000,
         )
         tally = Tally()
-        Check(pinger, plan, tally, over.set_result).start()
-        host.findings = await over
+        host.findings = await checked(pinger, plan, tally)
         host.late, host.duplicates = tally.drain()
     if not options.json:
         print(host.line(), flush=True)
