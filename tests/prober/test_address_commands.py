@@ -43,6 +43,11 @@ def test_an_address_that_is_no_target_is_pinged_and_what_is_known_is_said_after_
     assert {one.address for one in pings} == {"127.0.0.1"}
 
 
+def test_of_a_name_the_first_address_that_may_be_pinged_is_taken(rig: Rig) -> None:
+    (replies,) = answers(rig, ("ping", {"address": "both.example"}), look_up=lambda name: ["224.0.0.1", "127.0.0.1"])
+    assert {one.ping.address for one in replies if one.ping} == {"127.0.0.1"}
+
+
 def test_the_path_to_an_address_is_followed_and_retained_nowhere(rig: Rig, netlab: Netlab) -> None:
     netlab.behave(HOST, path=["10.99.200.1", "10.99.200.2"])
     ((reply,),) = answers(rig, ("trace", {"address": HOST}))

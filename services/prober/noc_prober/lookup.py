@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from noc_prober.addresses import BadAddress, Destination, check_name, literal
-from noc_prober.resolver import LookUp
+from noc_prober.resolver import LookUp, usable_of
 
 T = TypeVar("T")
 
@@ -34,17 +34,17 @@ def aside(work: Callable[[], T]) -> Future[T]:
 
 
 def _find(name: str, family: str, look_up: LookUp) -> Destination:
-    """What a name server says is checked like what a person says. Raises BadAddress."""
+    """Raises BadAddress."""
     fixed = literal(name)
     if fixed is None:
         check_name(name)
         try:
-            found = [to for to in map(literal, look_up(name)) if to]
+            found = usable_of(look_up(name))
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadAddress(f"the name {name} cannot be resolved: {reason}") from None
     else:
-        found = [fixed]
+        found = (fixed,)
     fitting = [to for to in found if family in ("auto", str(to.family))]
     if not fitting:
         raise BadAddress(f"{name} has no {'' if family == 'auto' else f'IPv{family} '}address")

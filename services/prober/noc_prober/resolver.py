@@ -216,7 +216,7 @@ def destinations(target: Target, resolver: Resolver) -> tuple[Destination, ...]:
         raise Resolving(f"the name {target.address} is being resolved")
     if not answer.addresses:
         raise Unresolved(f"the name {target.address} has no address: {answer.error or 'not resolved for 24 h'}")
-    usable = _usable(answer.addresses)
+    usable = usable_of(answer.addresses)
     if target.family == "auto":
         return usable[:1]
     first = {family: next((d for d in usable if d.family == family), None) for family in (4, 6)}
@@ -236,8 +236,11 @@ def _in_order(addresses: tuple[str, ...], known: tuple[str, ...], set_aside: set
     return tuple(sorted((*kept, *new), key=lambda address: address in set_aside))
 
 
-def _usable(addresses: tuple[str, ...]) -> tuple[Destination, ...]:
-    """Those that may be pinged: what a name server says is checked like what a person says."""
+def usable_of(addresses: Iterable[str]) -> tuple[Destination, ...]:
+    """Those that may be pinged: what a name server says is checked like what a person says.
+
+    Raises BadAddress where there is none.
+    """
     usable, problem = [], BadAddress("the name has no address")
     for address in addresses:
         try:
