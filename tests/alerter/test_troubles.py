@@ -8,7 +8,7 @@ import pytest
 
 from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.channels import SERVICES
-from noc_bus.messages import Contact, NotificationRoute, ServicePresence, State
+from noc_bus.messages import Contact, Covered, Maintenance, NotificationRoute, ServicePresence, State
 from noc_bus.time import Time
 from tests.alerter.conftest import OPS, Rig
 from tests.alerter.test_settings import put
@@ -94,6 +94,23 @@ def test_mails_that_nobody_takes_are_told_by_webhook_and_shown(rig: Rig) -> None
         assert [found.kind for found in rig.open] == ["target-down"]
         assert [mail.about for mail in rig.asks(one.id).mails] == ["opened", "resolved"]
         assert rig.words == ["DOWN"], "by mail nobody is told that mails were not taken"
+
+
+def test_a_mail_that_waits_for_the_end_of_a_window_is_refused_by_nobody(rig: Rig) -> None:
+    """The mail server came back in the window, and takes it after that."""
+    rig.server_trouble = NotDelivered("no greeting", can_retry=True, is_for_all=True)
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(60)
+    router = Covered(kind="target", name="router")
+    rig.maintenance(
+        Maintenance(
+            id="works", title="Works", covers=[router], starts_at=rig.now, ends_at=Time(rig.now + 3_600_000), at=rig.now
+        )
+    )
+    rig.stays(20)
+    rig.server_trouble = None
+    rig.stays(900)
+    assert ([one.kind for one in rig.open], rig.mails) == (["target-down"], [])
 
 
 def test_a_webhook_that_nobody_answers_is_told_by_mail(rig: Rig) -> None:

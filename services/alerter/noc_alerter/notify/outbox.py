@@ -48,8 +48,8 @@ _TELL_HELD_BACK_EVERY_MS: Final = 900_000
 _URGENT: Final = "(is_critical AND transition <> 'resolved')"
 # Programs bear any number of messages.
 _IS_MAIL: Final = "(" + " AND ".join(f"recipient NOT LIKE '{one}%'" for one in NO_MAIL) + ")"
-# What waits while all of its incident is muted waits until it no longer is.
-_IS_LOUD: Final = "incident NOT IN (SELECT id FROM incident WHERE is_open AND is_muted)"
+# What waits while all of its incident is muted waits until it no longer is, but for the mail that it is over.
+_IS_LOUD: Final = "(transition = 'resolved' OR incident NOT IN (SELECT id FROM incident WHERE is_open AND is_muted))"
 # What lies further ahead than any pause is due too: the clock was put back.
 _IS_DUE: Final = "state = 'queued' AND (not_before <= :now OR not_before > :now + :day) AND (attempts = 0 OR next_at <= :now OR next_at > :now + :longest)"
 # The mail that says what is held back counts for nothing, and waits for nothing.
@@ -62,7 +62,7 @@ SELECT id, incident, transition, recipient, letter, mail, is_critical, because, 
 WHERE {_IS_DUE} AND (:with_mails OR NOT {_IS_MAIL}) AND (incident = '{HELD_BACK}' OR {_URGENT} OR recipient NOT IN (SELECT value FROM json_each(:exhausted)))
 AND (CASE WHEN {_URGENT} THEN recipient NOT IN (SELECT value FROM json_each(:stuck))
 ELSE :has_room AND recipient NOT IN (SELECT value FROM json_each(:busy)) END)
-AND (transition = 'resolved' OR {_IS_LOUD})
+AND {_IS_LOUD}
 AND incident || ' ' || recipient NOT IN (SELECT value FROM json_each(:threads))
 ORDER BY NOT {_URGENT}, incident <> '{HELD_BACK}', transition <> 'opened', created_at, id
 LIMIT 1
@@ -76,7 +76,7 @@ AND NOT {_URGENT} AND recipient IN (SELECT value FROM json_each(?)) GROUP BY rec
 # The error is that of the oldest one.
 _NOT_TAKEN: Final = f"""
 SELECT {_IS_MAIL}, MIN(created_at), COUNT(*), COALESCE(error, '') FROM outbox
-WHERE state = 'queued' AND attempts > 0 GROUP BY 1
+WHERE state = 'queued' AND attempts > 0 AND {_IS_LOUD} GROUP BY 1
 """  # noqa: S608  # constants
 _TIDY_ROWS: Final = 500
 _LATE_MS: Final = 600_000
@@ -85,7 +85,7 @@ _DIGEST_FROM: Final = 3
 _LATE: Final = f"""
 SELECT recipient, id, transition, created_at, letter FROM outbox
 WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition <> '{REPORT}' AND mail IS NULL AND created_at <= :late
-AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying)) AND (transition = 'resolved' OR {_IS_LOUD})
+AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying)) AND {_IS_LOUD}
 AND NOT ({_URGENT} AND incident IN (SELECT id FROM incident WHERE is_open)) ORDER BY created_at, id
 """  # noqa: S608  # constants
 
@@ -191,7 +191,10 @@ class Outbox:
         return self._mail_domain or of_sender
 
     def not_taken(self) -> tuple[NotTaken | None, NotTaken | None]:
-        """Mails that were tried and wait for the next try, and messages to channels. None: there are none."""
+        """Mails that were tried and wait for the next try, and messages to channels. None: there are none.
+
+        What is not tried while its incident is muted is refused by nobody.
+        """
         rows = self._database.read("read", _NOT_TAKEN)
         found = {bool(is_mail): NotTaken(Time(since), count, error) for is_mail, since, count, error in rows}
         return found.get(True), found.get(False)
