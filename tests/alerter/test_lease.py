@@ -81,6 +81,8 @@ def test_one_that_wakes_up_when_another_acts_writes_nothing_and_mails_nothing(pa
     with pytest.raises(Lost, match="another alerter"):
         pair.first.insist()
     assert second.open_cases() == []
+    pair.first.release()
+    pair.second.renew()
     second.keep([entry(one, letter(one))], T0)
     assert [case.id for case in second.open_cases()] == ["i"]
 

@@ -6,6 +6,7 @@ that hangs keeps its lock, but no longer renews its lease: by the waiting one's 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -76,8 +77,8 @@ class Lease:
             raise self._lost()
 
     def release(self) -> None:
-        """Whoever waits need not wait any longer."""
-        with self._database.transaction("release the lease in") as connection:
+        """Whoever waits need not wait any longer; where another acts already, nobody does."""
+        with contextlib.suppress(Lost), self._database.transaction("release the lease in") as connection:
             connection.execute("DELETE FROM lease WHERE holder = ?", (self._holder,))
         self.close()
 
