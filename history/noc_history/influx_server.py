@@ -95,7 +95,7 @@ class InfluxServer:
         """Every point of it with these tags."""
         with self._explained("delete"):
             try:
-                named = "".join(f" AND {tag}={_predicate(value)}" for tag, value in tags.items())
+                named = "".join(f" AND {tag}={_name(value)}" for tag, value in tags.items())
                 self._client.delete_api().delete(
                     "1970-01-01T00:00:00Z",
                     "2262-01-01T00:00:00Z",
@@ -231,11 +231,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
-def _predicate(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _name(text: str) -> str:
+    """As InfluxQL writes names, and the predicate of a deletion its values."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
