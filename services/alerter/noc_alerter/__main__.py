@@ -53,7 +53,8 @@ def run(config: Config, stop: threading.Event) -> None:
         return
     ledger.database.guard = lease.guard
     settings = Settings.load(config)
-    templates = Templates(config.mail_templates, config.data, samples(config.mail_zone), _say_of_templates)
+    made_up = samples(config.mail_zone) if config.mail_templates else None
+    templates = Templates(config.mail_templates, config.data, made_up, _say_of_templates)
     outbox = Outbox(ledger.database)
     channels = Channels(settings, config.public_url, config.mail_zone, templates, outbox.mail_domain)
 

@@ -23,7 +23,8 @@ _MINUTE_MS: Final = 60_000
 
 def samples(zone: tzinfo = UTC) -> dict[str, list[Words]]:
     """By letter."""
-    one, many = _one(), _many()
+    one = _down(1, ["paris DOWN: 5 checks unanswered", "lyon DOWN: 5 checks unanswered", "rome UP: 4.1 ms"])
+    many = _down(_MANY, [f"site-{number} DOWN: 5 checks unanswered" for number in range(12)])
     back = Time(_AT + 62 * _MINUTE_MS)
     over = [_closed(incident, back) for incident in (one, many)]
     late = [
@@ -47,35 +48,18 @@ def samples(zone: tzinfo = UTC) -> dict[str, list[Words]]:
     }
 
 
-def _one() -> Incident:
+def _down(members: int, evidence: list[str]) -> Incident:
     return Incident(
         id="20261124-011305-000-core-sw-1",
         kind=IncidentKind.TARGET_DOWN,
         targets=["core-sw-1"],
         opened_at=_AT,
         cause="DOWN from 2 of 3 sites (paris, lyon): 5 checks unanswered",
-        members=[_member(1, critical=True)],
-        total_members=1,
-        open_members=1,
+        members=[_member(number) for number in range(1, members + 1)],
+        total_members=members,
+        open_members=members,
         sites=["paris", "lyon"],
-        evidence=["paris DOWN: 5 checks unanswered", "lyon DOWN: 5 checks unanswered", "rome UP: 4.1 ms"],
-        severity=Severity.CRITICAL,
-    )
-
-
-def _many() -> Incident:
-    members = [_member(number, critical=number == 1) for number in range(1, _MANY + 1)]
-    return Incident(
-        id="20261124-011305-000-core-sw-1",
-        kind=IncidentKind.TARGET_DOWN,
-        targets=["core-sw-1"],
-        opened_at=_AT,
-        cause="DOWN from 2 of 3 sites (paris, lyon): 5 checks unanswered",
-        members=members,
-        total_members=_MANY,
-        open_members=_MANY,
-        sites=["paris", "lyon"],
-        evidence=[f"site-{number} DOWN: 5 checks unanswered" for number in range(12)],
+        evidence=evidence,
         severity=Severity.CRITICAL,
     )
 
@@ -92,13 +76,13 @@ def _site() -> Incident:
     )
 
 
-def _member(number: int, *, critical: bool) -> Member:
+def _member(number: int) -> Member:
     return Member(
         target=f"core-sw-{number}",
         name=f"core-sw-{number}",
         address=f"192.0.2.{number % 255}",
         group="paris/core",
-        critical=critical,
+        critical=number == 1,
         joined_at=_AT,
         state=VerdictState.DOWN,
         behind="core-sw-1" if number > 1 else None,
