@@ -74,7 +74,8 @@ class Agenda:
 
     def arrange(self, targets: Mapping[str, Target]) -> None:
         """Order by these definitions from now on."""
-        first = _with_parents(targets, [one.id for one in targets.values() if one.critical])
+        critical = [one.id for one in targets.values() if one.critical]
+        first = with_parents(critical, lambda name: targets[name].parents if name in targets else ())
         self._ranks = {name: (name not in first, rank) for name, rank in ranks(targets).items()}
         self._children = children(targets)
         self._heap = [(self._ranks.get(name, _UNKNOWN), name) for name in self._waiting]
@@ -102,7 +103,7 @@ class Agenda:
         return name
 
 
-def _with_parents(targets: Mapping[str, Target], names: Iterable[str]) -> set[str]:
+def with_parents(names: Iterable[str], parents: Callable[[str], Iterable[str]]) -> set[str]:
     """These, and whatever lies above them."""
     found: set[str] = set()
     waiting = list(names)
@@ -110,7 +111,7 @@ def _with_parents(targets: Mapping[str, Target], names: Iterable[str]) -> set[st
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += targets[name].parents if name in targets else []
+            waiting += parents(name)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from noc_bus.messages import Trace
+from noc_rules.judge import with_parents
 from noc_rules.routes import routers_at
 
 
@@ -40,20 +41,7 @@ def suggested(
             nearest = {addresses[one] for one in routers if one != trace.address and one in addresses} - {target}
             if nearest:
                 for parent in nearest - refused:
-                    if not _is_behind(parent, target, parents):
+                    if target not in with_parents([parent], lambda name: parents.get(name, ())):
                         found.setdefault(parent, {})[site] = ttl
                 break
     return sorted((Suggestion(*one) for one in found.items()), key=lambda one: (-len(one.sites), one.parent))
-
-
-def _is_behind(name: str, ancestor: str, parents: Mapping[str, Iterable[str]]) -> bool:
-    """Whether a chain of parents leads from `name` to `ancestor`."""
-    seen, ahead = {name}, [name]
-    while ahead:
-        for one in parents.get(ahead.pop(), ()):
-            if one == ancestor:
-                return True
-            if one not in seen:
-                seen.add(one)
-                ahead.append(one)
-    return False
