@@ -112,6 +112,12 @@ class Case:
         one.is_urgent, one.back = False, 0
         return one
 
+    def kept(self) -> None:
+        """What its draft decided is in force, and told: whoever keeps more of the case does not keep it again."""
+        self.joined, self.entries, self.notices = [], [], []
+        if not self.is_over:
+            self.why = None
+
     @property
     def id(self) -> str:
         return self.incident.id

@@ -438,14 +438,11 @@ class _Player:
             self._note(case)
             if case.is_over:
                 self._outbox.withdraw(case.id)
+            case.kept()
         draft.settle()
         for flap in draft.flaps.values():
             if flap is not None:
                 heapq.heappush(self._forgets, flapping.past_s(flap) + _STEP_MS / 1000)
-        for case in draft.touched:
-            case.joined, case.entries, case.notices = [], [], []
-            if not case.is_over:
-                case.why = None
 
     def _write(self, case: Case, tellings: Iterable[Telling], now: Time) -> None:
         for one in tellings:

@@ -93,8 +93,7 @@ class Incidents:
         draft.settle()
         for entry in entries:
             self._publish(entry.case, now)
-            # Kept: whoever keeps more of the case must not keep it again.
-            entry.case.joined, entry.case.entries, entry.case.notices = [], [], []
+            entry.case.kept()
         return any(entry.letters for entry in entries)
 
     def hold(self, incident: Incident) -> None:
@@ -215,7 +214,6 @@ class Incidents:
             elif entry.why is Why.ACKNOWLEDGED and incident.acknowledged:
                 text = f"{incident.acknowledged.by} acknowledged {incident.id}"
                 self._incident_event("incident-acknowledged", incident, now, text)
-        case.why = None
 
     def _incident_event(self, kind: str, incident: Incident, now: Time, text: str) -> None:
         target = incident.targets[0] if len(incident.targets) == 1 else None
