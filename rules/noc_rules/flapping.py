@@ -132,9 +132,7 @@ def is_past(flap: Flap, now_s: float) -> bool:
 
 def past_s(flap: Flap) -> float:
     """After when nothing of it matters any more, where it does not flap."""
-    changed_s = flap.changes_s[-1] if flap.changes_s else -WITHIN_S
-    mailed_s = flap.mails_s[-1] if flap.mails_s else -WITHIN_S
-    return WITHIN_S + (max(mailed_s, changed_s))
+    return max((*flap.changes_s[-1:], *flap.mails_s[-1:]), default=float("-inf")) + WITHIN_S
 
 
 def _steadily_s(flap: Flap, from_s: float) -> float:

@@ -75,12 +75,9 @@ class Book:
         if is_mail(recipient):
             return None
         owner = self.contacts.get(recipient.partition(":")[2].partition("/")[0])
-        found = (
-            next((one for one in channels(owner) if channel_recipient(owner, one) == recipient), None)
-            if owner
-            else None
-        )
-        return (owner, found) if owner and found else None
+        if owner is None:
+            return None
+        return next(((owner, one) for one in channels(owner) if channel_recipient(owner, one) == recipient), None)
 
     def owner(self, recipient: str) -> Contact | None:
         """The contact that a recipient is of; None: it is nobody's."""

@@ -255,7 +255,7 @@ class Alerter:
             for step in (
                 *self._watch_sites(now),
                 *self._watch_doubles(now),
-                *self._troubles.steps(tuple(self._incidents.open), self._found, now),
+                *self._troubles.steps(self._incidents.open, self._found, now),
                 *self._let_unknown_go(now),
             ):
                 draft.take(step, now_s)

@@ -20,7 +20,7 @@ class Paths:
 
     def of(self, incident: Incident) -> list[str]:
         """Of the target it is named after, since it opened."""
-        known = dict(self._broken.get(incident.targets[0], {})) if incident.targets else {}
+        known = self._broken.get(incident.targets[0], {}) if incident.targets else {}
         return [line for _, (at, line) in sorted(known.items()) if at >= incident.opened_at][:_MAX_LINES]
 
     def _on_trace(self, trace: Trace | None, variables: dict[str, str]) -> None:
