@@ -314,6 +314,15 @@ def test_nothing_jumps_while_a_page_loads_in_whatever_order(page: Page) -> None:
     assert jumps == []
 
 
+def test_no_page_moves_for_ever(page: Page) -> None:
+    """Pages are open all day: an animation without end draws sixty pictures a second, for nothing."""
+    endless = "return document.getAnimations().filter((one) => one.effect.getTiming().iterations === Infinity).map((one) => one.animationName)"
+    for path in PAGES:
+        page.open(path)
+        page.wait(page.is_live, f"{path} live")
+        assert page.driver.execute_script(endless) == [], path
+
+
 def test_the_focus_stays_in_its_row_when_rows_move(page: Page, watched: tuple[Noc, Netlab]) -> None:
     _, netlab = watched
     page.wait(lambda: page.state_of("router") == "UP" and page.state_of("server") == "UP", "the table")
