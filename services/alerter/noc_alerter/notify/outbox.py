@@ -142,7 +142,7 @@ class Outbox:
                 "with_mails": with_mails,
                 "longest": LONGEST_PAUSE_MS,
                 "day": DAY_MS,
-                "exhausted": self._exhausted(now),
+                "exhausted": json.dumps(self._exhausted(now)),
                 "busy": json.dumps([one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT]),
                 "stuck": json.dumps(
                     [one for one, count in per_recipient.items() if count >= _IN_FLIGHT_PER_RECIPIENT_URGENT]
@@ -237,7 +237,7 @@ class Outbox:
         """By recipient, how many mails wait because there were too many in this hour."""
         with self._lock:
             exhausted = self._exhausted(now)
-        return dict(self._database.read("read", _HELD_BACK, (exhausted,)))
+        return dict(self._database.read("read", _HELD_BACK, (json.dumps(exhausted),))) if exhausted else {}
 
     def tell_held_back(self, now: Time) -> None:
         """Queue the mail that says what is held back, for whom there is something new to say, now and then."""
@@ -333,15 +333,15 @@ class Outbox:
         with self._lock:
             self._in_flight.pop(row.id, None)
 
-    def _exhausted(self, now: Time) -> str:
-        """Whose allowance of this hour is used up, as JSON for a query."""
+    def _exhausted(self, now: Time) -> list[str]:
+        """Whose allowance of this hour is used up."""
         used = Counter(dict(self._database.read("read", _USED, {"now": now, "hour": HOUR_MS})))
         used.update(
             one.recipient
             for one in self._in_flight.values()
             if one.incident != HELD_BACK and not (one.is_critical and one.transition != "resolved")
         )
-        return json.dumps([recipient for recipient, count in used.items() if count >= MAX_PER_HOUR])
+        return [recipient for recipient, count in used.items() if count >= MAX_PER_HOUR]
 
 
 def _shortened(facts: Facts) -> Facts:
