@@ -18,6 +18,7 @@ from noc_bus.messages import Forgotten, ProbeResult, SiteState, Trace
 from noc_bus.mirror import Mirror
 from noc_bus.time import Time
 from noc_frame import log
+from noc_frame.files import write_private
 from noc_history.store import Batch, Definition, Store, StoreError
 from noc_recorder.copying import batched, end_of_time, states_of
 
@@ -72,9 +73,7 @@ class Deletions:
             self._done = {name: at for name, at in self._done.items() if name in known}
         self._done[f"{one.kind}/{one.name}"] = int(one.at)
         try:
-            written = self._path.with_suffix(".new")
-            written.write_text(json.dumps(self._done), encoding="utf-8")
-            written.replace(self._path)
+            write_private(self._path, json.dumps(self._done))
         except OSError as error:
             self._log.error(f"{self._path} cannot be written ({error}); the next start looks at that history again")
 
@@ -109,7 +108,7 @@ def _forget(store: Store, one: Forgotten) -> list[Definition]:
     if definitions:
         kept.append(Batch(definitions=definitions))
     store.forget(target, site)
-    for batch in kept:
+    for batch in filter(None, kept):
         store.write(batch)
     return definitions
 
