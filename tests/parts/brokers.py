@@ -46,7 +46,10 @@ class Broker:
     def url(self, user: str | None = None, host: str = "127.0.0.1") -> str:
         """For NOC_MQTT_URL, as a user that has a password here, or as nobody."""
         who = f"{user}:{self.passwords[user]}@" if user in self.passwords else ""
-        return f"mqtt://{who}{host}:{self.port}"
+        return f"mqtt://{who}{self._places(host)}"
+
+    def _places(self, host: str) -> str:
+        return f"{host}:{self.port}"
 
     def start(self) -> None:
         self.processes.start("broker", self._command())
@@ -100,30 +103,27 @@ class Mosquitto(Broker):
         return [program, "-c", config]
 
 
-def _nats_server() -> str:
+def _nats(broker: Broker, name: str, settings: Mapping[str, object]) -> list[str | Path]:
+    """The command of a server or node of this name, with the accounts in the broker's folder where it has passwords."""
     beside_python = Path(sys.executable).parent / "nats-server"
     program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if program is None:
         pytest.skip("needs the nats-server that is bundled with the launcher")
-    return program
+    every = {"host": broker.host, "jetstream": {"store_dir": str(broker.folder / f"jetstream-{name}")}}
+    lines = [f"{key}: {json.dumps(value)}" for key, value in {**every, **settings}.items()]
+    if broker.passwords:
+        lines.append(f"include {names.NATS}")
+    config = broker.folder / f"{name}.conf"
+    config.write_text("\n".join(lines))
+    return [program, "-c", config]
 
 
 class Nats(Broker):
     def _command(self) -> list[str | Path]:
-        settings: dict[str, object] = {
-            "server_name": "noc-test",
-            "host": self.host,
-            "port": free_port(),
-            "jetstream": {"store_dir": str(self.folder / "jetstream")},
-            "mqtt": {"host": self.host, "port": self.port},
-        }
-        lines = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
         if self.passwords:
             prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
-            lines.append(f"include {names.NATS}")
-        config = self.folder / "nats.conf"
-        config.write_text("\n".join(lines))
-        return [_nats_server(), "-c", config]
+        mqtt = {"host": self.host, "port": self.port}
+        return _nats(self, "nats", {"server_name": "noc-test", "port": free_port(), "mqtt": mqtt})
 
 
 class NatsCluster(Broker):
@@ -136,12 +136,10 @@ class NatsCluster(Broker):
         self._others = [free_port() for _ in self.ports]
         self._first = itertools.cycle(range(len(self.ports)))
 
-    def url(self, user: str | None = None, host: str = "127.0.0.1") -> str:
+    def _places(self, host: str) -> str:
         """Each who asks tries another node first."""
-        who = f"{user}:{self.passwords[user]}@" if user in self.passwords else ""
         first = next(self._first)
-        ports = [*self.ports[first:], *self.ports[:first]]
-        return f"mqtt://{who}{','.join(f'{host}:{port}' for port in ports)}"
+        return ",".join(f"{host}:{port}" for port in (*self.ports[first:], *self.ports[:first]))
 
     def start(self) -> None:
         if self.passwords:
@@ -168,11 +166,9 @@ class NatsCluster(Broker):
         wait_until(lambda: listens(self.ports[node]), 3 * START_S, "a node again", seen=lambda: self.logs)
 
     def _node(self, node: int) -> list[str | Path]:
-        settings: dict[str, object] = {
+        settings = {
             "server_name": f"noc-{node}",
-            "host": self.host,
             "port": self._others[node],
-            "jetstream": {"store_dir": str(self.folder / f"jetstream-{node}")},
             "mqtt": {"host": self.host, "port": self.ports[node]},
             "cluster": {
                 "name": "noc",
@@ -181,9 +177,4 @@ class NatsCluster(Broker):
                 "routes": [f"nats://127.0.0.1:{port}" for port in self._routes],
             },
         }
-        lines = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
-        if self.passwords:
-            lines.append(f"include {names.NATS}")
-        config = self.folder / f"nats-{node}.conf"
-        config.write_text("\n".join(lines))
-        return [_nats_server(), "-c", config]
+        return _nats(self, f"nats-{node}", settings)
