@@ -48,9 +48,20 @@ function draw() {
   const running = events.filter((event) => event.ends_in_s !== null);
   const happening = running.map((event) => `now: ${event.headline} (${duration((event.ends_in_s ?? 0) - passedS)} left)`);
   const ahead = first ? [`next: ${first.headline} in ${duration(first.in_s - passedS)}`] : [];
-  next.textContent = [...happening, ...ahead].join(" · ");
   now.disabled = !first;
-  letters.textContent = `Mails (${mails})`;
+  say(next, [...happening, ...ahead].join(" · "));
+  say(letters, `Mails (${mails})`);
+}
+
+/** What is said already is not written again: each writing lays out and paints the page. @param {Element} where @param {string} text */
+function say(where, text) {
+  if (where.textContent === text) return;
+  where.textContent = text;
+  fit();
+}
+
+/** The page begins below the bar, however high that is. */
+function fit() {
   document.documentElement.style.setProperty("--demo-bar-height", `${bar.offsetHeight}px`);
 }
 
@@ -93,5 +104,6 @@ now.addEventListener("click", () => {
   if (first) call(first.id);
 });
 document.body.prepend(bar);
+addEventListener("resize", fit);
 setInterval(draw, TICK_MS);
 poll();

@@ -6,7 +6,7 @@ import { useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { navigate, setQuery } from "../router.js";
 import { groups } from "../tablerows.js";
-import { html, useMemo, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { withChosen } from "./bits.js";
 import { Distribution } from "./distribution.js";
 import { ImportDialog } from "./importtargets.js";
@@ -40,8 +40,8 @@ export default function Overview({ query }) {
 
 /** @param {{query: URLSearchParams}} given */
 function Tools({ query }) {
-  const rows = useStore((state) => state.rows);
-  const paths = useMemo(() => groups(rows.values()), [rows]);
+  // As text, so that the tools are drawn anew for another group only, and not for every state that changes.
+  const paths = useStore((state) => groups(state.rows.values()).join("\n"));
   const [shown, setShown] = useState("");
   const close = () => setShown("");
   const chosen = query.get("group") ?? "";
@@ -59,7 +59,7 @@ function Tools({ query }) {
       />
       <select aria-label="Group" value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })} data-testid="group-filter">
         <option value="">All groups</option>
-        ${withChosen(paths, chosen).map((path) => html`<option value=${path}>${path}</option>`)}
+        ${withChosen(paths.split("\n").filter(Boolean), chosen).map((path) => html`<option value=${path}>${path}</option>`)}
       </select>
       <span class="spring"></span>
       <details class="menu">
