@@ -168,17 +168,20 @@ def test_one_that_takes_long_says_how_far_it_is_and_too_many_are_refused(recorde
     rehearsals = Rehearsals(cast("Store", Slow()), dict)
     settings = Settings(recorded.publisher.targets)
     proposal = Proposal(settings, settings, 3)
-    job = rehearsals.job(rehearsals.start(proposal))
+    first = rehearsals.start(proposal)
+    job = rehearsals.job(first)
     assert entered.wait(20)
     assert (job.progress_pct, job.future.done()) == (0, False)
-    for _ in range(3):
-        rehearsals.start(proposal)
-    with pytest.raises(ProblemError, match="Too many rehearsals") as refused:
-        rehearsals.start(proposal)
-    assert refused.value.status == 503
+    waiting = [rehearsals.start(proposal) for _ in range(3)]
+    for _ in range(8):
+        with pytest.raises(ProblemError, match="Too many rehearsals") as refused:
+            rehearsals.start(proposal)
+        assert refused.value.status == 503
     go_on.set()
-    found = job.future.result(20)
-    assert found.before == found.after
+    # Those that wait lose nothing by those that were refused.
+    for name in (first, *waiting):
+        found = rehearsals.job(name).future.result(20)
+        assert found.before == found.after
     rehearsals.close()
 
 

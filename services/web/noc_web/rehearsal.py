@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,7 +24,6 @@ _ALL_TARGETS: Final = 1000
 _SAME_MS: Final = 300_000
 """The period ends at a multiple of it, so that whoever tries one thing after the other need not wait for today's again."""
 _TOO_MANY: Final = "Too many rehearsals are being calculated at the moment; try again in a few seconds."
-_KEPT: Final = 8
 DECIDES_BEFORE: Final = (
     "address", "family", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "size_bytes", "ttl", "down_after",
     "up_after", "degraded_loss_pct", "degraded_loss_clear_pct", "degraded_rtt_ms", "degraded_rtt_clear_ms",
@@ -72,39 +70,33 @@ class Rehearsals:
         """`maintenances`: all that ever were."""
         self._store = store
         self._maintenances = maintenances
-        self._jobs: Jobs[str, Rehearsal] = Jobs("rehearsal", self._calculate, _TOO_MANY)
-        self._lock = threading.Lock()
-        self._proposals: dict[str, Proposal] = {}
+        self._jobs: Jobs[str, Rehearsal] = Jobs("rehearsal", _TOO_MANY)
         # Of today's settings, as they were played last.
         self._played: tuple[Settings, Time, Time, Played] | None = None
 
     def start(self, proposal: Proposal) -> str:
         """Its id. Raises ProblemError 422 where it is of too many targets, 503 where too many are being calculated."""
-        _concerned(proposal)
-        with self._lock:
-            name = secrets.token_hex(8)
-            self._proposals[name] = proposal
-            self._proposals = dict(list(self._proposals.items())[-_KEPT:])
-        self._jobs.ask(name)
+        name, names = secrets.token_hex(8), _concerned(proposal)
+        self._jobs.ask(name, lambda told: self._calculate(proposal, names, told))
         return name
 
     def job(self, name: str) -> Job[Rehearsal]:
         """Raises ProblemError 404 for one that is not kept any more."""
-        if name not in self._proposals:
+        job = self._jobs.kept(name)
+        if job is None:
             raise ProblemError(404, f"There is no rehearsal {name[:80]!r}; only the last few are kept.")
-        return self._jobs.ask(name)
+        return job
 
     def close(self) -> None:
         """Stops what is being calculated; returns once nothing reads the store any more."""
         self._jobs.close()
 
-    def _calculate(self, name: str, told: Told) -> Rehearsal:
-        proposal = self._proposals[name]
+    def _calculate(self, proposal: Proposal, names: frozenset[str], told: Told) -> Rehearsal:
+        """`names`: the targets to play."""
         end = Time(Time.now() // _SAME_MS * _SAME_MS)
         start = Time(end - proposal.days * DAY_MS)
-        names, is_of_all = _concerned(proposal)
         before, after = (_only(one, names) for one in (proposal.before, proposal.after))
-        sayings = self._sayings(before.targets, names, start, end)
+        sayings = self._sayings(before.targets, start, end)
         maintenances = self._maintenances()
         known, of = self._played, end - start
         if known is not None and known[:3] == (before, start, end):
@@ -125,7 +117,7 @@ class Rehearsals:
             recorded_from=Time(min(moments)) if moments else None,
             settings=after,
             changed=changed,
-            is_of_all=is_of_all,
+            is_of_all=len(names) == len(proposal.after.targets),
             before=first,
             after=second,
             difference=difference(first, second, end),
@@ -144,11 +136,9 @@ class Rehearsals:
             ),
         )
 
-    def _sayings(
-        self, targets: Mapping[str, Target], names: Iterable[str], start: Time, end: Time
-    ) -> dict[str, dict[str, list[Said]]]:
+    def _sayings(self, targets: Mapping[str, Target], start: Time, end: Time) -> dict[str, dict[str, list[Said]]]:
         """What was recorded, as the sites said it. Raises StoreError."""
-        asked = None if len(targets) > _FEW else sorted(names)
+        asked = None if len(targets) > _FEW else list(targets)
         records, definitions = self._store.states(asked, start, end), self._store.definitions(asked)
         return {
             name: _of_sites(records.get(name, {}), InForce(target, definitions.get(name, ())), start, end)
@@ -176,8 +166,8 @@ def _only(settings: Settings, names: frozenset[str]) -> Settings:
     return replace(settings, targets={name: one for name, one in sorted(settings.targets.items()) if name in names})
 
 
-def _concerned(proposal: Proposal) -> tuple[frozenset[str], bool]:
-    """The targets to play, and whether these are all. Raises ProblemError 422."""
+def _concerned(proposal: Proposal) -> frozenset[str]:
+    """The targets to play. Raises ProblemError 422."""
     before, after = proposal.before.targets, proposal.after.targets
     changed = _changed(proposal.before, proposal.after)
     is_for_all = len(after) <= _ALL_TARGETS or not changed
@@ -188,7 +178,7 @@ def _concerned(proposal: Proposal) -> tuple[frozenset[str], bool]:
             "try it with one target, or one group below."
         )
         raise ProblemError(422, sentence, code=ProblemCode.DOES_NOT_FIT)
-    return names, len(names) == len(after)
+    return names
 
 
 def _related(changed: Iterable[str], before: Mapping[str, Target], after: Mapping[str, Target]) -> frozenset[str]:

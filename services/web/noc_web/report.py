@@ -233,13 +233,14 @@ class Reports:
         maintenances: Callable[[], Versions] = dict,
     ) -> None:
         """`targets`: those in force. `maintenances`: all that ever were."""
-        self._jobs: Jobs[Wanted, Report] = Jobs(
-            "report", lambda wanted, told: calculated(store, targets(), wanted, told, maintenances()), _TOO_MANY
-        )
+        self._store, self._targets, self._maintenances = store, targets, maintenances
+        self._jobs: Jobs[Wanted, Report] = Jobs("report", _TOO_MANY)
 
     def ask(self, wanted: Wanted) -> Job[Report]:
         """The report, which may be there already. Raises ProblemError 503 where too many are being calculated."""
-        return self._jobs.ask(wanted)
+        return self._jobs.ask(
+            wanted, lambda told: calculated(self._store, self._targets(), wanted, told, self._maintenances())
+        )
 
     def close(self) -> None:
         """Stops what is being calculated; returns once nothing reads the store any more."""

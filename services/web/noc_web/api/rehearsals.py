@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import replace
 from typing import Final
 
@@ -86,19 +85,23 @@ def _started(
         wait_s=float(ask.int_param("group_wait_s", round(wait_s), 0, _LONGEST_GROUP_WAIT_S)),
     )
     days = ask.int_param("days", MOST_DAYS, 1, MOST_DAYS)
+    # What is refused is refused before anything is calculated for it.
+    _wait_s(ask)
     return _answered(ask, rehearsals.start(Proposal(before, after, days)), rehearsals, notifications, sealed)
 
 
+def _wait_s(ask: Ask) -> int:
+    """Raises ProblemError 422."""
+    return ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S)
+
+
 def _answered(ask: Ask, name: str, rehearsals: Rehearsals, notifications: Notifications, sealed: Sealed) -> Row:
-    wait_s = ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S)
-    job = rehearsals.job(name)
-    try:
-        found = job.future.result(wait_s)
-    except NotYetError:
-        return {"id": name, "progress_pct": job.progress_pct, "from": None, "to": None, "result": None}
+    progress_pct, found = rehearsals.job(name).awaited(_wait_s(ask))
+    if found is None:
+        return {"id": name, "progress_pct": progress_pct, "from": None, "to": None, "result": None}
     is_mail_set_up = book.is_mail_set_up(notifications.read(), sealed.alerter())
     result = _result(found) | {"is_mail_set_up": is_mail_set_up}
-    return {"id": name, "progress_pct": 100, "from": found.start, "to": found.end, "result": result}
+    return {"id": name, "progress_pct": progress_pct, "from": found.start, "to": found.end, "result": result}
 
 
 def _result(found: Rehearsal) -> Row:

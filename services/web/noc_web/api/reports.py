@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import TimeoutError as NotYetError
 from typing import Any, Final
 
 from flask import Response
@@ -120,11 +119,8 @@ def _calendar(ask: Ask, calendars: Calendars) -> tuple[Calendar | None, float | 
 
 def _awaited(ask: Ask, reports: Reports, wanted: Wanted) -> tuple[int, Report | None]:
     """How far the report is, and it where it is there within the time that is asked for. Raises StoreError."""
-    job = reports.ask(wanted)
-    try:
-        return 100, job.future.result(ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S))
-    except NotYetError:
-        return job.progress_pct, None
+    wait_s = ask.int_param("wait_s", _LONGEST_WAIT_S, 0, _LONGEST_WAIT_S)
+    return reports.ask(wanted).awaited(wait_s)
 
 
 def _head(ask: Ask, wanted: Wanted, progress_pct: int) -> Row:
