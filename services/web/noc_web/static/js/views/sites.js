@@ -21,7 +21,7 @@ export function Sites() {
     ${may("operator") ? html`<p><button class="primary" onClick=${() => editing.edit({ isNew: true, id: "", label: "", location: "", anchors: [], expected: true })}>Set up a site</button></p>` : null}
     ${sites.length
       ? html`<div class="scroll">
-          <table class="list as-cards">
+          <table class="list as-cards of-sites">
             <thead>
               <tr><th>Site</th><th>Prober</th><th>Since</th><th>Address</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th>Version</th><th><span class="unseen">Actions</span></th></tr>
             </thead>
