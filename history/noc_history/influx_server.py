@@ -23,6 +23,8 @@ from noc_history.store import StoreError
 
 LINES_AT_ONCE: Final = 5_000
 _TIMEOUT_MS: Final = 20_000
+# As many threads as ask at once keep their connections; those of more are closed after each answer.
+_CONNECTIONS: Final = 8
 # The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
 _REFUSED: Final = (400, 413, 422)
 _FORBIDDEN: Final = 403
@@ -43,7 +45,10 @@ class InfluxServer:
         self._client = InfluxDBClient(url=address, token=token, org=org, timeout=_TIMEOUT_MS, enable_gzip=False)
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
         self._http = urllib3.PoolManager(
-            headers={"Authorization": f"Token {token}"}, timeout=_TIMEOUT_MS / 1000, retries=False
+            maxsize=_CONNECTIONS,
+            headers={"Authorization": f"Token {token}"},
+            timeout=_TIMEOUT_MS / 1000,
+            retries=False,
         )
 
     def close(self) -> None:

@@ -68,7 +68,8 @@ _MAX_SINGLES: Final = 64
 _SUMS_AT_ONCE: Final = 3_000
 # What has a target and a site for tags.
 _OF_SERIES: Final = ("cycle", "state", "silence", "trace", *(tier.measurement for tier in TIERS))
-_TARGETS: Final = 'SHOW TAG VALUES WITH KEY = "target"'
+# Without a condition version 2 names those too of which everything was deleted.
+_TARGETS: Final = 'SHOW TAG VALUES WITH KEY = "target" WHERE site =~ /./'
 _RAW_FIELDS: Final = "sent, received, invalid, rtts_us"
 
 

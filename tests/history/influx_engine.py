@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,6 +65,8 @@ class InfluxEngine:
         """While set, the front has of version 2 only the writing, as version 1.8 does."""
         self.may_only_write = False
         """While set, the token may only write: version 2 shows it no bucket and no organisation."""
+        self.deleted: dict[str, set[str]] = defaultdict(set)
+        """By bucket, the targets of which points were deleted: version 2 knows their names for good."""
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "influxd.conf").write_text(
@@ -205,6 +208,14 @@ class _Forward(BaseHTTPRequestHandler):
         engine = self.server.engine
         if engine.may_only_write:
             return 200, json.dumps({"results": [{"error": f"database not found: {options['db']}"}]}).encode()
+        if not engine.is_version_1 and options["q"].startswith("SHOW TAG VALUES") and " WHERE " not in options["q"]:
+            status, answer = engine.ask("GET", self.path)
+            found = json.loads(answer)
+            names = [["target", name] for name in sorted(engine.deleted[options["db"]])]
+            found["results"][0].setdefault("series", []).append(
+                {"name": "gone", "columns": ["key", "value"], "values": names}
+            )
+            return status, json.dumps(found).encode()
         if engine.is_version_1 or not options["q"].startswith("SHOW RETENTION POLICIES"):
             return engine.ask("GET", self.path)
         # Version 2 says so of every bucket, however long it keeps what it is given.
@@ -228,6 +239,7 @@ class _Forward(BaseHTTPRequestHandler):
             wanted = json.loads(body)
             measurement, *tags = (part.partition("=")[::2] for part in wanted["predicate"].split(" AND "))
             if tags:
+                engine.deleted[options["bucket"]].update(json.loads(value) for name, value in tags if name == "target")
                 where = " AND ".join(f"{name} = '{json.loads(value)}'" for name, value in tags)
                 query = f"DROP SERIES FROM {measurement[1]} WHERE {where}"
             else:
