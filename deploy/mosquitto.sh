@@ -5,7 +5,8 @@
 #   OWN       an empty folder of Mosquitto's own user; what is in ACCOUNTS is copied there, because newer versions
 #             of Mosquitto read only what belongs to their user
 #   CONFIG    a mosquitto.conf with OWN/mosquitto.users as its password_file and OWN/mosquitto.acl as its acl_file
-#   PORT      where other sites connect, with TLS only, while there is a certificate in ACCOUNTS (8883)
+#   PORT      where other sites connect, with TLS only, while there is a certificate in ACCOUNTS (8883); with one of
+#             their own, while the authority that signs it is there, too
 #
 # It starts Mosquitto when the accounts are there, and has it read them again when they change: who is no longer let in
 # is cut off within half a second, and nobody else notices. It ends when Mosquitto ends, and on SIGTERM with it.
@@ -21,7 +22,7 @@ say() {
 # Files are replaced whole, and the revision last: what is copied while they change is copied once more.
 take() {
     read -r taken < "$accounts/revision"
-    for file in mosquitto.users mosquitto.acl listener.key listener.pem; do
+    for file in mosquitto.users mosquitto.acl listener.key listener.pem sites-authority.pem; do
         rm -f "$own/.new"
         if [ -f "$accounts/$file" ]; then
             cat "$accounts/$file" > "$own/.new"
@@ -32,15 +33,20 @@ take() {
     done
 }
 
+# Whether there is a listener for sites, and whether it asks them for certificates.
 is_for_sites() {
-    [ -s "$own/listener.pem" ] && [ -s "$own/listener.key" ] && echo yes || echo no
+    [ -s "$own/listener.pem" ] && [ -s "$own/listener.key" ] || { echo no; return; }
+    [ -s "$own/sites-authority.pem" ] && echo certified || echo yes
 }
 
 start() {
     cat "$config" > "$own/mosquitto.conf"
     listens=$(is_for_sites)
-    if [ "$listens" = yes ]; then
+    if [ "$listens" != no ]; then
         printf '\nlistener %s\ncertfile %s\nkeyfile %s\n' "$port" "$own/listener.pem" "$own/listener.key" >> "$own/mosquitto.conf"
+    fi
+    if [ "$listens" = certified ]; then
+        printf 'cafile %s\nrequire_certificate true\n' "$own/sites-authority.pem" >> "$own/mosquitto.conf"
     fi
     PATH="$PATH:/usr/sbin" mosquitto -c "$own/mosquitto.conf" &
     child=$!
@@ -73,7 +79,7 @@ while kill -0 "$child" 2> /dev/null; do
         kill -HUP "$child" 2> /dev/null || :
     else
         # A signal does not open or close a listener.
-        say "the listener for sites is new or gone; Mosquitto starts again"
+        say "the listener for sites is another or gone; Mosquitto starts again"
         stop
         start
     fi

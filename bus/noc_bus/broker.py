@@ -28,6 +28,8 @@ class Broker:
     """Where MQTT is to be had over WebSocket; None: MQTT without it."""
     authority: str | None = field(default=None, repr=False)
     """The certificate of the one authority that is trusted, as PEM, whatever the broker is called there."""
+    certificate: str | None = field(default=None, repr=False)
+    """What we show to a broker that asks for it: a certificate and its private key, as PEM."""
     joined: str | None = None
     """The site that a join token made us."""
     first_use_until: int = 0

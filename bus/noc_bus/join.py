@@ -1,7 +1,7 @@
 """The join token: all that a site needs to know of its NOC, in one word.
 
-It carries where the middle is reached, who the site is, its secret, and the authority whose
-certificates it is to trust. Whoever has it is the site, for as long as the middle lets it in.
+It carries where the middle is reached, who the site is, its secret, the authority whose certificates
+it is to trust, and its own certificate where the middle wants to see one. Whoever has it is the site, for as long as the middle lets it in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from noc_bus import tls
 from noc_bus.broker import Broker
 from noc_bus.channels import parse_site
 from noc_frame.settings import Setting
@@ -24,7 +25,10 @@ _CHECK_BYTES: Final = 4
 
 
 class Join(msgspec.Struct, frozen=True, array_like=True):
-    """`urls`: where the broker is, without user and password, best first. `authority`: a certificate as DER, empty: the system's."""
+    """`urls`: where the broker is, without user and password, best first. `authority`: a certificate as DER, empty: the system's.
+
+    `certificate` and `private_key`: what the site shows to a broker that asks for it, as DER; empty: it has none.
+    """
 
     urls: tuple[str, ...]
     site: str
@@ -32,6 +36,8 @@ class Join(msgspec.Struct, frozen=True, array_like=True):
     authority: bytes = b""
     expires_at: int = 0
     """Until when it has to be used for the first time, in milliseconds since 1970."""
+    certificate: bytes = b""
+    private_key: bytes = b""
 
     def token(self) -> str:
         raw = msgspec.msgpack.encode(self)
@@ -41,12 +47,14 @@ class Join(msgspec.Struct, frozen=True, array_like=True):
     def broker(self) -> Broker:
         """Where to connect, and as whom. Raises ValueError."""
         authority = ssl.DER_cert_to_PEM_cert(self.authority) if self.authority else None
+        shown = tls.pem(self.certificate, self.private_key) if self.certificate else None
         first, *others = [
             replace(
                 Broker.parse(url),
                 user=self.site,
                 password=self.secret,
                 authority=authority,
+                certificate=shown,
                 joined=self.site,
                 first_use_until=self.expires_at,
             )

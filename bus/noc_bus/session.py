@@ -27,6 +27,7 @@ from noc_bus.dispatcher import Dispatcher
 from noc_bus.inbox import INBOX_MESSAGES, Arrived, Inbox
 from noc_bus.messages import Message
 from noc_bus.time import Time
+from noc_bus.tls import tls_context, why_refused, why_unreachable
 from noc_frame import log
 from noc_frame.backoff import Backoff
 from noc_frame.process import RestartNeeded
@@ -39,8 +40,6 @@ RETRY_S: Final = (0.5, 10.0)
 # A refused user name does not get better by asking often: two attempts a minute.
 REFUSED_RETRY_S: Final = 30.0
 _FILTERS_AT_ONCE: Final = 20
-# OpenSSL's codes for a certificate that is not valid yet, or no longer.
-_NOT_NOW: Final = (9, 10)
 
 _log = log.get("noc.bus")
 
@@ -69,6 +68,9 @@ class Session:
         """At the address that is tried now."""
         self._further = itertools.cycle((*broker.others, broker))
         self._answered = False
+        self._ended_unanswered = ""
+        self.is_not_taken = False
+        """The broker has ended a handshake for what we show of ourselves, or lack."""
         self.instance = secrets.token_hex(4)
         self.trouble: str | None = "not connected to the broker yet"
         self._client_id = f"{name}-{self.instance}"
@@ -196,6 +198,7 @@ class Session:
     def _keep_connected(self) -> None:
         while not self._stopping.is_set():
             self._refused = self._answered = False
+            self._ended_unanswered = ""
             self._connect()
             if not self._answered:
                 self.broker = next(self._further)
@@ -211,7 +214,8 @@ class Session:
             self._set_trouble(str(error))
             return
         except OSError as error:
-            self._set_trouble(f"the broker {self.broker} cannot be reached: {why_unreachable(error, self.broker)}")
+            if not (isinstance(error, (ssl.SSLError, ConnectionError)) and self._is_not_taken()):
+                self._set_trouble(f"the broker {self.broker} cannot be reached: {why_unreachable(error, self.broker)}")
             return
         self._client = client
         if self._stopping.is_set():
@@ -225,6 +229,16 @@ class Session:
         client.loop_stop()
         self._client = None
         self._connection_ended()
+        if self._ended_unanswered and not self._is_not_taken():
+            self._set_trouble(self._ended_unanswered)
+
+    def _is_not_taken(self) -> bool:
+        """Whether the broker ends our handshakes for what we show of ourselves; then that is our trouble."""
+        why = why_refused(self.broker)
+        self.is_not_taken = why is not None
+        if why:
+            self._set_trouble(f"the broker {self.broker} cannot be reached: {why}")
+        return self.is_not_taken
 
     def _new_client(self) -> mqtt.Client:
         client = mqtt.Client(
@@ -309,7 +323,11 @@ class Session:
     ) -> None:
         # A refusal is already told, and more exactly, by _on_connect.
         if not self._stopping.is_set() and code.is_failure and not self._refused:
-            self._set_trouble(f"the connection to the broker {self.broker} was lost: {str(code).lower()}")
+            lost = f"the connection to the broker {self.broker} was lost: {str(code).lower()}"
+            if self._answered:
+                self._set_trouble(lost)
+            else:
+                self._ended_unanswered = lost
         self._over.set()
 
     def _set_trouble(self, trouble: str | None) -> None:
@@ -335,22 +353,6 @@ class Session:
             self._dispatcher.call(hook)
 
 
-def tls_context(broker: Broker) -> ssl.SSLContext:
-    """Whom a connection to the broker trusts. Raises SettingError."""
-    if broker.authority:
-        context = ssl.create_default_context(cadata=broker.authority)
-        # It signs for one broker only, which may be called anything and move anywhere.
-        context.check_hostname = False
-        return context
-    try:
-        return ssl.create_default_context(cafile=broker.ca)
-    except OSError as error:
-        raise SettingError(
-            f"NOC_MQTT_URL: {broker.ca} cannot be read as certificates ({error.strerror or error}); "
-            "name a readable PEM file after ?ca="
-        ) from None
-
-
 def _whom_it_lets_in(broker: Broker) -> str:
     if broker.joined is None:
         return "check the user name and password in NOC_MQTT_URL"
@@ -363,34 +365,3 @@ def _whom_it_lets_in(broker: Broker) -> str:
     return (
         f"{token} has expired if it was not used in its first days, or was replaced, disabled or removed there: {cure}"
     )
-
-
-def why_unreachable(error: OSError, broker: Broker) -> str:
-    """In words, with the cure."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _NOT_NOW:
-            return f"its certificate is not valid now ({error.verify_message}); check the clock of this machine"
-        if broker.joined and broker.authority is None:
-            return (
-                f"its certificate is not one that this machine trusts ({error.verify_message}); "
-                "check the address, and whether another proxy in between opens TLS"
-            )
-        if broker.joined:
-            return (
-                f"its certificate is not one of the NOC that made this token ({error.verify_message}); "
-                "check the address, and whether a proxy in between opens TLS, "
-                f"or get another token with `noc site rotate {broker.joined}`"
-            )
-        return (
-            f"its certificate is not accepted ({error.verify_message}); "
-            "name the certificate authority's file after ?ca= in NOC_MQTT_URL"
-        )
-    if isinstance(error, ssl.SSLError):
-        return f"it does not speak TLS there ({error.reason or error}); check the address"
-    reason = error.strerror or str(error)
-    if isinstance(error, mqtt.WebsocketConnectionError) and broker.joined and broker.authority is None:
-        where = f"at {broker.path}, to the path /mqtt of the listener"
-        return f"{reason}; check that its proxy passes WebSockets on {where}"
-    if broker.joined:
-        return f"{reason}; check that NOC runs there with --listen, and that port {broker.port} is open on the way"
-    return reason

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from noc_frame.settings import Setting, SettingError
-from noc_web.broker.authority import LISTENER_FILES, TLS_CERTIFICATE
+from noc_web.broker.authority import (
+    LISTENER_FILES,
+    SITE_CERTIFICATES,
+    SITES_AUTHORITY,
+    TLS_CERTIFICATE,
+    CertificatesOfSites,
+)
 
 PORT: Final = 8883
 _SIOCGIFADDR: Final = 0x8915
@@ -46,16 +52,17 @@ LISTEN: Final = Setting(
 TLS_KEY: Final = Setting(
     "NOC_TLS_KEY", str, "the path of a PEM file", "the private key that belongs to NOC_TLS_CERT", default=""
 )
-SETTINGS: Final = (LISTEN, TLS_CERTIFICATE, TLS_KEY)
+SETTINGS: Final = (LISTEN, TLS_CERTIFICATE, TLS_KEY, SITE_CERTIFICATES)
 
 
 @dataclass(frozen=True)
 class Listener:
-    """`given`: the user's own certificate and key; None: the NOC makes them."""
+    """`given`: the user's own certificate and key; None: the NOC makes them. `certificates`: those that sites show."""
 
     host: str
     port: int
     given: tuple[Path, Path] | None = None
+    certificates: CertificatesOfSites = "none"
 
     def names(self) -> list[str]:
         """What it is to be called in a certificate, and where sites reach it: best first."""
@@ -65,6 +72,10 @@ class Listener:
 
     def certificate(self, folder: Path) -> Path:
         return self.given[0] if self.given else folder / LISTENER_FILES[0]
+
+    def asks_for(self, folder: Path) -> Path | None:
+        """The authority by one of whose certificates alone it is spoken to; None: by anybody."""
+        return folder / SITES_AUTHORITY if self.certificates == "required" else None
 
     def key(self, folder: Path) -> Path:
         return self.given[1] if self.given else folder / LISTENER_FILES[1]
@@ -82,7 +93,7 @@ def read(environment: Mapping[str, str]) -> Listener | None:
     for setting, file in zip((TLS_CERTIFICATE, TLS_KEY), given or (), strict=False):
         if not os.access(file, os.R_OK):
             raise SettingError(f"{setting.name}: {str(file)!r} cannot be read; name a readable PEM file.")
-    return Listener(*where, given)
+    return Listener(*where, given, SITE_CERTIFICATES.read(environment))
 
 
 def addresses() -> list[str]:

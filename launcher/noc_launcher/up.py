@@ -105,6 +105,7 @@ def prepare_accounts(plan: Plan, passwords: Mapping[str, str]) -> None:
         if plan.listener:
             names = plan.listener.names()
             arrangement["urls"] = [_url(plan, name) for name in names]
+            arrangement["certificates"] = plan.listener.certificates
             order["certified"] = [] if plan.listener.given else names
     try:
         prepare_apart(plan.folder, order)

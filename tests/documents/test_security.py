@@ -48,6 +48,7 @@ HELD: Final = {
     "S-6 no pickle": "documents/test_security.py test_what_the_code_may_not_have_it_has_not",
     "M-1 nobody without a name": "packaging/test_mosquitto_conf.py test_without_a_name_nobody_gets_anything test_with_a_wrong_password_or_an_unknown_name_nobody_gets_in",
     "M-2 one user a site": "web/test_catalog.py test_a_site_needs_a_name_of_its_own_that_fits_into_a_topic",
+    "M-2 certificates of sites": "launcher/test_site_certificates.py test_a_token_without_one_gets_no_further_than_the_handshake test_a_certificate_alone_opens_nothing_and_rotating_ends_the_token_it_was_in test_no_site_can_pass_for_the_listener",
     "M-3 every topic and user": "launcher/test_topic_doors.py test_what_a_user_may_not_write_reaches_nobody test_a_last_will_reaches_nobody_where_its_user_may_not_write test_a_user_hears_what_it_may_read_and_nothing_else_whatever_it_asks_for",
     "M-4 the topic's site counts": "recorder/test_recorder.py test_a_replay_whose_records_are_not_its_own_is_dropped_as_a_whole",
     "M-4 the broker's certificate": "launcher/test_joining.py test_a_token_of_another_noc_is_known_by_its_authority",

@@ -18,6 +18,7 @@ from noc_bus.broker import Broker
 from noc_bus.channels import DEFAULT_ROOT
 from noc_bus.render import mosquitto
 from noc_bus.session import Session
+from noc_bus.tls import why_refused
 from noc_frame.settings import SettingError
 from noc_launcher import secret_files
 from noc_web import cli
@@ -49,12 +50,13 @@ class Own:
     def accounts(self) -> Path:
         return self.folder / "accounts"
 
-    def keep(self, *, sites_connect_to: str = "") -> None:
+    def keep(self, *, sites_connect_to: str = "", certificates: str = "none") -> None:
         """As the web service does when it starts."""
         settings = {
             "NOC_BROKER_FOLDER": str(self.accounts),
             "NOC_BROKER_USERS_FILE": str(self.folder / "secrets" / "broker_users"),
             "NOC_SITES_CONNECT_TO": sites_connect_to,
+            "NOC_SITE_CERTIFICATES": certificates,
         }
         BrokerConfig.read(settings).prepare(self.data, DEFAULT_ROOT)
 
@@ -172,6 +174,27 @@ def test_the_listener_for_sites_goes_with_its_setting_and_comes_with_it(own: Own
     wait_until(lambda: not listens(own.sites_port) and listens(own.port), 15, "no listener for sites")
     own.keep(sites_connect_to=f"127.0.0.1:{own.sites_port}")
     wait_until(lambda: listens(own.sites_port), 15, "the listener for sites again", seen=lambda: mosquitto_sh.logs)
+
+
+def test_the_listener_for_sites_asks_for_certificates_from_when_they_are_required(
+    own: Own, mosquitto_sh: Processes
+) -> None:
+    here = f"127.0.0.1:{own.sites_port}"
+    own.keep(sites_connect_to=here)
+    wait_until(lambda: listens(own.sites_port), 15, "the listener for sites", seen=lambda: mosquitto_sh.logs)
+    bare = own.join("add", "paris")
+    own.keep(sites_connect_to=here, certificates="issued")
+    certified = own.join("add", "rome")
+    for broker in (bare, certified):
+        with connected(broker):
+            pass
+    own.keep(sites_connect_to=here, certificates="required")
+    wait_until(lambda: why_refused(bare), 30, "paris refused", seen=lambda: mosquitto_sh.logs)
+    with connected(certified), connected(own.url("web")):
+        assert _connected(bare) is None
+    own.keep(sites_connect_to=here)
+    with connected(bare):
+        pass
 
 
 def test_when_mosquitto_dies_so_does_its_start_for_whoever_starts_it_again(own: Own, mosquitto_sh: Processes) -> None:

@@ -137,7 +137,7 @@ class Service:
             guard=guard,
             catalog=self.catalog,
             calendars=calendars,
-            site_keys=SiteKeys(self.catalog, self.broker_accounts, self.broker_files),
+            site_keys=SiteKeys(self.config.data, self.catalog, self.broker_accounts, self.broker_files),
             renewal=renewal,
             publisher=self.publisher,
             picture=self.picture,

@@ -68,14 +68,23 @@ certfile {certificate}
 keyfile {key}
 """
 
+_ASKS: Final = """\
+cafile {authority}
+require_certificate true
+"""
+
 
 @dataclass(frozen=True)
 class SitesListener:
-    """A port and an address, and the files of its certificate, which are read again at each SIGHUP."""
+    """A port and an address, and the files of its certificate, which are read again at each SIGHUP.
+
+    `asks_for`: the file of the authority by one of whose certificates alone it is spoken to; empty: by anybody.
+    """
 
     listener: str
     certificate: str
     key: str
+    asks_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,8 @@ def render(places: Places | None = None, *, anonymous_read: bool = False, user: 
         text = text.replace("\nlistener ", "\nper_listener_settings true\nlistener ", 1) + _SITES.format(
             listener=sites.listener, users=where.users, acl=where.acl, certificate=sites.certificate, key=sites.key
         )
+        if sites.asks_for:
+            text += _ASKS.format(authority=sites.asks_for)
     return f"{text}user {user}\n" if user else text
 
 

@@ -39,7 +39,10 @@ def prepare(folder: Path, port: int, listener: Listener | None = None) -> list[s
         places = replace(
             places,
             sites=settings.SitesListener(
-                f"{listener.port} {listener.host}", str(listener.certificate(folder)), str(listener.key(folder))
+                f"{listener.port} {listener.host}",
+                str(listener.certificate(folder)),
+                str(listener.key(folder)),
+                str(listener.asks_for(folder) or ""),
             ),
         )
     # Else it becomes the user mosquitto, who may not read this folder.

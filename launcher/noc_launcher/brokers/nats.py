@@ -57,7 +57,9 @@ def settings(store: Path, port: int, kept_s: int = KEPT_S, listener: Listener | 
     }
     if listener:
         files = {"cert_file": listener.certificate(store.parent), "key_file": listener.key(store.parent)}
-        tls = {name: str(file) for name, file in files.items()}
+        tls: dict[str, object] = {name: str(file) for name, file in files.items()}
+        if asked := listener.asks_for(store.parent):
+            tls |= {"ca_file": str(asked), "verify": True}
         chosen["websocket"] = {"host": listener.host, "port": listener.port, "tls": tls}
     lines = [f"{name}: {json.dumps(value)}" for name, value in chosen.items()]
     return "\n".join([*lines, f"include {names.NATS}"]) + "\n"

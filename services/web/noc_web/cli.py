@@ -259,7 +259,7 @@ def _add_account_commands(known: Any) -> None:
 def _site_keys(folder: Path) -> Iterator[SiteKeys]:
     with closing(Database(folder)) as database:
         accounts = BrokerAccounts(database)
-        yield SiteKeys(Catalog(database), accounts, BrokerFiles(accounts))
+        yield SiteKeys(folder, Catalog(database), accounts, BrokerFiles(accounts))
 
 
 def _give_key(make: Callable[[SiteKeys, str, Way, str], NewKey], folder: Path, arguments: argparse.Namespace) -> None:
@@ -334,8 +334,10 @@ def _list_accounts(folder: Path, arguments: argparse.Namespace) -> None:
 
 def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
+        is_required = keys.asked_for() == "required"
         for key in keys.listed():
-            print(f"{key.site:<20}  {_how(key)}")
+            lacks = "; without the certificate that it has to show, rotate it" if is_required and key.lacks_one else ""
+            print(f"{key.site:<20}  {_how(key)}{lacks}")
 
 
 def _how(key: SiteKey) -> str:

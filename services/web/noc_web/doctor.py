@@ -59,10 +59,17 @@ def accounts(data: Path) -> Finding:
     with closing(Database(data)) as database:
         kept = BrokerAccounts(database)
         arrangement, let_in = kept.arrangement(), kept.let_in(Time.now())
+        lacking = [key.site for key in kept.site_keys() if key.lacks_one]
     if not arrangement.folder:
         return Finding("accounts", "warn", "no broker is given the accounts of NOC; see NOC_BROKER_FOLDER")
     if not (Path(arrangement.folder) / names.REVISION).exists():
         return Finding("accounts", "fail", f"nothing is in {arrangement.folder}; start the web service again")
+    if arrangement.certificates == "required" and lacking:
+        cure = "give each another token with `noc site rotate`"
+        sentence = (
+            f"not let in without the certificate that NOC_SITE_CERTIFICATES demands: {', '.join(lacking)}; {cure}"
+        )
+        return Finding("accounts", "warn", sentence)
     where = f"sites reach it at {', '.join(arrangement.urls)}" if arrangement.urls else "it does not listen for sites"
     return Finding("accounts", "ok", f"{len(let_in)} in {arrangement.folder}; {where}")
 

@@ -20,7 +20,7 @@ from noc_bus.messages import (
 )
 from noc_rules.periods import Every
 from noc_web.broker.accounts import SiteKey
-from noc_web.broker.authority import ListenerCertificate
+from noc_web.broker.authority import CertificatesOfSites, ListenerCertificate
 from noc_web.live.rows import SiteRow
 from noc_web.reportmails import Recipient
 
@@ -660,6 +660,10 @@ class Keys(TypedDict):
         Meta(
             description="of the listener for sites; null: there is none, or the service started less than a minute ago"
         ),
+    ]
+    site_certificates: Annotated[
+        CertificatesOfSites,
+        Meta(description="issued: new tokens carry a certificate; required: the listener takes nobody without one"),
     ]
 
 

@@ -10,7 +10,11 @@ from noc_web.broker.sites import SiteKeys, Way
 
 
 def list_keys(ask: Ask, site_keys: SiteKeys, renewal: Renewal) -> object:
-    return {"site_keys": site_keys.listed(), "certificate": renewal.certificate}
+    return {
+        "site_keys": site_keys.listed(),
+        "certificate": renewal.certificate,
+        "site_certificates": site_keys.asked_for(),
+    }
 
 
 def add_key(ask: Ask, site_keys: SiteKeys) -> object:

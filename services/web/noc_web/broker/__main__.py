@@ -22,11 +22,13 @@ from noc_frame.settings import SettingError
 from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes, hashes_of
 from noc_web.broker.authority import (
     LISTENER_FILES,
+    SITES_AUTHORITY,
     TLS_CERTIFICATE,
     AuthorityFault,
     ListenerCertificate,
     certify,
     look_at,
+    tell_authority,
 )
 from noc_web.broker.files import BrokerFiles
 from noc_web.broker.folder import content, tell_broker
@@ -61,6 +63,9 @@ def prepare(
         # It would be taken for one that is still to listen.
         for name in LISTENER_FILES:
             (folder / name).unlink(missing_ok=True)
+    if arrangement.folder:
+        is_asked_for = bool(arrangement.urls) and arrangement.certificates == "required"
+        tell_authority(data, folder, is_asked_for=is_asked_for)
     with closing(Database(data)) as database:
         accounts = BrokerAccounts(database)
         accounts.arrange(arrangement, {user: hashes_of(secret) for user, secret in own.items()} | dict(hashed or {}))
@@ -92,7 +97,7 @@ def renew(data: Path, given: str = "") -> ListenerCertificate | None:
 
 def _listener(folder: Path) -> list[str | None]:
     """The content of what the listener for sites has there."""
-    return [content(folder / name) for name in LISTENER_FILES]
+    return [content(folder / name) for name in (*LISTENER_FILES, SITES_AUTHORITY)]
 
 
 def main(argv: Sequence[str]) -> int:

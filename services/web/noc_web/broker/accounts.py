@@ -17,6 +17,7 @@ from noc_bus.channels import DEFAULT_ROOT, parse_site
 from noc_bus.render import mosquitto
 from noc_bus.render.accounts import Account, AccountRole
 from noc_bus.time import Time
+from noc_web.broker.authority import CertificatesOfSites
 from noc_web.catalog import rows
 from noc_web.database.opening import Database
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -49,6 +50,7 @@ class Arrangement:
     anonymous_read: bool = False
     urls: tuple[str, ...] = ()
     authority: bytes = b""
+    certificates: CertificatesOfSites = "none"
 
 
 class Hashes(msgspec.Struct, frozen=True):
@@ -68,6 +70,12 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     used_at: Annotated[Time | None, Meta(description="when the site connected with it first; null: not yet")]
     used_from: Annotated[str, Meta(description="the machine it was used on first")]
     disabled: bool
+    has_certificate: Annotated[bool, Meta(description="true: its token carries a certificate for the listener")]
+
+    @property
+    def lacks_one(self) -> bool:
+        """It comes to the listener, and has no certificate to show there."""
+        return not (self.has_certificate or self.is_own)
 
 
 class BrokerAccounts:
@@ -83,13 +91,14 @@ class BrokerAccounts:
         """
         with self._database.begin() as connection:
             connection.execute(
-                "UPDATE broker SET folder = ?, root = ?, anonymous_read = ?, urls = ?, authority = ?",
+                "UPDATE broker SET folder = ?, root = ?, anonymous_read = ?, urls = ?, authority = ?, certificates = ?",
                 (
                     arrangement.folder,
                     arrangement.root,
                     arrangement.anonymous_read,
                     json.dumps(arrangement.urls),
                     arrangement.authority,
+                    arrangement.certificates,
                 ),
             )
             connection.execute("DELETE FROM broker_account WHERE is_own")
@@ -98,24 +107,25 @@ class BrokerAccounts:
             _count(connection)
 
     def arrangement(self) -> Arrangement:
-        ((folder, root, anonymous_read, urls, authority),) = self._database.rows(
-            "SELECT folder, root, anonymous_read, urls, authority FROM broker"
+        ((folder, root, anonymous_read, urls, authority, certificates),) = self._database.rows(
+            "SELECT folder, root, anonymous_read, urls, authority, certificates FROM broker"
         )
-        return Arrangement(folder, root, bool(anonymous_read), tuple(json.loads(urls)), authority)
+        return Arrangement(folder, root, bool(anonymous_read), tuple(json.loads(urls)), authority, certificates)
 
     # -- the keys of sites
 
-    def new_site_key(self, site: str) -> tuple[str, Time]:
+    def new_site_key(self, site: str, *, has_certificate: bool = False) -> tuple[str, Time]:
         """Another secret for a site, which makes an earlier one worthless, and when it expires unless it is used.
 
-        Raises ProblemError 409 for a name that is a reader's, or that of a site whose prober is this NOC's own.
+        `has_certificate`: a certificate goes with it. Raises ProblemError 409 for a name that is a reader's, or that of a site whose prober is this NOC's own.
         """
         secret, now = secrets.token_urlsafe(32), Time.now()
         expires_at = Time(now + _UNUSED_MS)
         with self._database.begin() as connection:
             _check_is_a_site_of_others(connection, site)
             _put(connection, site, "site", (), hashes_of(secret), is_own=False)
-            connection.execute("UPDATE broker_account SET expires_at = ? WHERE user = ?", (int(expires_at), site))
+            given = "UPDATE broker_account SET expires_at = ?, has_certificate = ? WHERE user = ?"
+            connection.execute(given, (int(expires_at), has_certificate, site))
             rows.note_site(connection, site)
             _count(connection)
         return secret, expires_at
@@ -158,7 +168,7 @@ class BrokerAccounts:
 
     def site_keys(self) -> list[SiteKey]:
         keys = (
-            "SELECT user, is_own, created_at, expires_at, used_at, used_from, disabled_at FROM broker_account "
+            "SELECT user, is_own, created_at, expires_at, used_at, used_from, disabled_at, has_certificate FROM broker_account "
             "WHERE role = 'site' ORDER BY user"
         )
         return [
@@ -170,8 +180,11 @@ class BrokerAccounts:
                 used_at=None if used_at is None else Time(used_at),
                 used_from=used_from,
                 disabled=disabled_at is not None,
+                has_certificate=bool(has_certificate),
             )
-            for site, is_own, created_at, expires_at, used_at, used_from, disabled_at in self._database.rows(keys)
+            for site, is_own, created_at, expires_at, used_at, used_from, disabled_at, has_certificate in self._database.rows(
+                keys
+            )
         ]
 
     # -- readers

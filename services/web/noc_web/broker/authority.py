@@ -1,7 +1,9 @@
-"""The NOC's own certificate authority: made on first use, it signs for the broker's listener and for nothing else.
+"""The NOC's own certificate authority: made on first use, it signs for the broker's listener and, where they are to
+show certificates, for sites.
 
 Sites trust it alone, by its certificate in their token, so that the listener may get other names, addresses
-and certificates without a visit to any of them. cryptography is imported only where something is signed.
+and certificates without a visit to any of them. What it signs for a site is good for a client alone: no site can pass
+for the listener. cryptography is imported only where something is signed.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -24,18 +26,39 @@ from noc_web.broker.folder import put
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, ObjectIdentifier
 
 CERTIFICATE: Final = "noc-authority.pem"
 KEY: Final = "noc-authority.key"
 LISTENER_FILES: Final = ("listener.pem", "listener.key")
 """Certificate and key, in the broker's folder."""
+SITES_AUTHORITY: Final = "sites-authority.pem"
+"""There only while the listener is to ask for a certificate that this authority has signed."""
 TLS_CERTIFICATE: Final = Setting(
     "NOC_TLS_CERT",
     str,
     "the path of a PEM file",
     "the certificate for NOC_LISTEN, with those between it and its authority; empty: one of the NOC's own",
     default="",
+)
+CertificatesOfSites = Literal["none", "issued", "required"]
+_CERTIFICATES_OF_SITES: Final[Mapping[str, CertificatesOfSites]] = {
+    word: word for word in get_args(CertificatesOfSites)
+}
+
+
+def _parse_certificates(text: str) -> CertificatesOfSites:
+    if text not in _CERTIFICATES_OF_SITES:
+        raise ValueError("")
+    return _CERTIFICATES_OF_SITES[text]
+
+
+SITE_CERTIFICATES: Final = Setting(
+    "NOC_SITE_CERTIFICATES",
+    _parse_certificates,
+    "none, issued or required",
+    "whether the tokens of sites carry a certificate (issued), without which the listener ends the handshake (required)",
+    default="none",
 )
 _AUTHORITY_LIFE: Final = dt.timedelta(days=30 * 365)
 _LIFE: Final = dt.timedelta(days=397)
@@ -51,6 +74,14 @@ class ListenerCertificate(msgspec.Struct, frozen=True, kw_only=True):
     names: Annotated[list[str], Meta(description="names and addresses of the listener that are in it")]
     valid_until: Time
     is_own: Annotated[bool, Meta(description="true: of this NOC's own authority, and renewed before it expires")]
+
+
+@dataclass(frozen=True)
+class SiteCertificate:
+    """What a site shows to the listener, both as DER."""
+
+    certificate: bytes
+    private_key: bytes
 
 
 class AuthorityFault(Exception):
@@ -80,6 +111,37 @@ def certify(data: Path, folder: Path, names: Sequence[str], now: dt.datetime | N
     if not _will_do(listener, authority, names, now):
         _sign(listener, authority, signing, names, now)
     return listener
+
+
+def certify_site(data: Path, site: str, now: dt.datetime | None = None) -> SiteCertificate:
+    """A certificate for a site, good as long as the authority: a site is let in by its secret, which ends at once.
+
+    Raises AuthorityFault, OSError.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    now = now or dt.datetime.now(dt.UTC)
+    authority, signing = _authority(data, now)
+    purpose = x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH
+    made, key = _signed(authority, signing, site, purpose, (now - _BACKDATED, authority.not_valid_after_utc))
+    return SiteCertificate(
+        made.public_bytes(serialization.Encoding.DER),
+        key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+
+
+def tell_authority(data: Path, folder: Path, *, is_asked_for: bool) -> None:
+    """The authority's certificate in the broker's folder, where the listener is to ask for one of it.
+
+    Raises AuthorityFault, OSError.
+    """
+    file = folder / SITES_AUTHORITY
+    if not is_asked_for:
+        file.unlink(missing_ok=True)
+        return
+    _authority(data, dt.datetime.now(dt.UTC))
+    put(file, (data / CERTIFICATE).read_text(encoding="ascii"))
 
 
 def look_at(certificate: Path, *, is_own: bool) -> ListenerCertificate:
@@ -166,24 +228,42 @@ def _sign(
     listener: Listener, authority: Certificate, signing: EllipticCurvePrivateKey, names: Sequence[str], now: dt.datetime
 ) -> None:
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
+
+    purpose = x509.oid.ExtendedKeyUsageOID.SERVER_AUTH
+    valid = now - _BACKDATED, min(now + _LIFE, authority.not_valid_after_utc)
+    made, key = _signed(authority, signing, "NOC broker", purpose, valid, names)
+    put(listener.key, _pem(key))
+    put(listener.certificate, made.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _signed(
+    authority: Certificate,
+    signing: EllipticCurvePrivateKey,
+    whose: str,
+    purpose: ObjectIdentifier,
+    valid: tuple[dt.datetime, dt.datetime],
+    names: Sequence[str] = (),
+) -> tuple[Certificate, EllipticCurvePrivateKey]:
+    """A certificate for this purpose alone, and its new key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    made = (
+    wanted = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "NOC broker")]))
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, whose)]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(min(now + _LIFE, authority.not_valid_after_utc))
-        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(signing, hashes.SHA256())
+        .not_valid_before(valid[0])
+        .not_valid_after(valid[1])
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     )
-    put(listener.key, _pem(key))
-    put(listener.certificate, made.public_bytes(serialization.Encoding.PEM).decode())
+    if names:
+        wanted = wanted.add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+    return wanted.sign(signing, hashes.SHA256()), key
 
 
 def _general_names(names: Sequence[str]) -> list[Any]:

@@ -13,6 +13,7 @@ from noc_bus.channels import parse_site
 from noc_frame.settings import Setting, SettingError, parse_folder
 from noc_web.broker.accounts import CENTRAL, READER, Hashes
 from noc_web.broker.addresses import host_and_port
+from noc_web.broker.authority import SITE_CERTIFICATES, CertificatesOfSites
 from noc_web.broker.preparing import NotPrepared, prepare_apart
 
 SITES_PORT: Final = 8883
@@ -65,7 +66,7 @@ SITES_CONNECT_TO: Final = Setting(
     "where probers of other sites reach the broker in NOC_BROKER_FOLDER, over TLS; empty: nowhere",
     default="",
 )
-SETTINGS: Final = (BROKER_FOLDER, BROKER_USERS, SITES_CONNECT_TO)
+SETTINGS: Final = (BROKER_FOLDER, BROKER_USERS, SITES_CONNECT_TO, SITE_CERTIFICATES)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class BrokerConfig:
     folder: Path | None = None
     users: Mapping[str, Hashes] = field(default_factory=dict, repr=False)
     sites_connect_to: tuple[str, ...] = ()
+    certificates: CertificatesOfSites = "none"
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> BrokerConfig:
@@ -89,14 +91,19 @@ class BrokerConfig:
             raise SettingError(
                 f"{BROKER_USERS.name}: there is no line of {', '.join(missing)}; `noc secrets` writes all."
             )
-        return cls(folder, users, urls)
+        return cls(folder, users, urls, SITE_CERTIFICATES.read(environment))
 
     def prepare(self, data: Path, root: str) -> None:
         """Keep the accounts of that broker from now on: before it is connected to. Raises SettingError."""
         if self.folder is None:
             return
         order = {
-            "arrangement": {"folder": str(self.folder), "root": root, "urls": self.sites_connect_to},
+            "arrangement": {
+                "folder": str(self.folder),
+                "root": root,
+                "urls": self.sites_connect_to,
+                "certificates": self.certificates,
+            },
             "hashed": dict(self.users),
             "certified": [Broker.parse(url).host for url in self.sites_connect_to],
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,10 +14,15 @@ from noc_bus.join import Join
 from noc_bus.time import Time
 from noc_web.broker.accounts import Arrangement, BrokerAccounts, SiteKey
 from noc_web.broker.addresses import host_and_port
+from noc_web.broker.authority import AuthorityFault, CertificatesOfSites, SiteCertificate, certify_site
 from noc_web.broker.files import BrokerFiles
 from noc_web.catalog.catalog import Catalog
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
 
+_NO_PROXY: Final = (
+    "The listener takes nobody without a certificate (NOC_SITE_CERTIFICATES=required), and a proxy that ends TLS cannot "
+    "pass on that of a site: have it hand connections on as they are, and name its address as the site's, or use issued."
+)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -39,13 +45,19 @@ class Way:
 class SiteKeys:
     """Every method takes effect at once, live connections included. Usable beside a running service."""
 
-    def __init__(self, catalog: Catalog, accounts: BrokerAccounts, files: BrokerFiles) -> None:
+    def __init__(self, data: Path, catalog: Catalog, accounts: BrokerAccounts, files: BrokerFiles) -> None:
+        """`data`: the folder that the NOC's own authority is in."""
+        self._data = data
         self._catalog = catalog
         self._accounts = accounts
         self._files = files
 
     def listed(self) -> list[SiteKey]:
         return self._accounts.site_keys()
+
+    def asked_for(self) -> CertificatesOfSites:
+        """Whether sites are to show a certificate."""
+        return self._accounts.arrangement().certificates
 
     def has_key(self, site: str) -> bool:
         return any(key.site == site for key in self.listed())
@@ -96,13 +108,29 @@ class SiteKeys:
             raise ProblemError(404, f"No site {site[:80]!r} is set up.")
 
     def _new_key(self, site: str, urls: Sequence[str], way: Way, who: str, act: str) -> NewKey:
-        secret, expires_at = self._accounts.new_site_key(site)
-        # A proxy has a certificate that every system trusts.
-        authority = b"" if way.through else self._accounts.arrangement().authority
-        join = Join(urls=tuple(urls), site=site, secret=secret, authority=authority, expires_at=int(expires_at))
+        arrangement = self._accounts.arrangement()
+        # A proxy has a certificate that every system trusts, and passes none of a site on.
+        issued = None if way.through or arrangement.certificates == "none" else self._certificate(site)
+        secret, expires_at = self._accounts.new_site_key(site, has_certificate=issued is not None)
+        join = Join(
+            urls=tuple(urls),
+            site=site,
+            secret=secret,
+            authority=b"" if way.through else arrangement.authority,
+            expires_at=int(expires_at),
+            certificate=issued.certificate if issued else b"",
+            private_key=issued.private_key if issued else b"",
+        )
         self._catalog.note(who, act, site)
         self._files.write_now()
         return NewKey(site, join.token(), expires_at)
+
+    def _certificate(self, site: str) -> SiteCertificate:
+        """Raises ProblemError 503."""
+        try:
+            return certify_site(self._data, site)
+        except (AuthorityFault, OSError) as fault:
+            raise ProblemError(503, f"No certificate can be made: {fault}.", code=ProblemCode.UNAVAILABLE) from None
 
 
 def _urls(arrangement: Arrangement, way: Way) -> list[str]:
@@ -115,6 +143,8 @@ def _urls(arrangement: Arrangement, way: Way) -> list[str]:
         raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
     first = urlsplit(arrangement.urls[0])
     if way.through:
+        if arrangement.certificates == "required":
+            raise ProblemError(409, _NO_PROXY, code=ProblemCode.NO_LISTENER)
         return [_through(way.through, first.scheme)]
     urls = [f"{first.scheme}://{_host_and_port(one, first.port)}" for one in way.addresses]
     return list(dict.fromkeys([*urls, *arrangement.urls]))

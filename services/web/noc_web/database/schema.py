@@ -177,6 +177,12 @@ _FORGOTTEN: Final = """
 CREATE TABLE forgotten (kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 """
 
+# `certificates`: whether sites are to show one (none, issued, required); `has_certificate`: whether a site's token has one.
+_CERTIFICATES: Final = """
+ALTER TABLE broker ADD COLUMN certificates TEXT NOT NULL DEFAULT 'none';
+ALTER TABLE broker_account ADD COLUMN has_certificate INTEGER NOT NULL DEFAULT 0;
+"""
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -231,6 +237,7 @@ LADDER: Final = Ladder(
         sql(_CALENDARS),
         sql(_REPORT_MAILS),
         sql(_FORGOTTEN),
+        sql(_CERTIFICATES),
     ),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

@@ -43,7 +43,7 @@ export function SiteKeys() {
                   (/** @type {any} */ key) => html`
                     <tr key=${key.site} data-site=${key.site}>
                       <td class="what">${key.site}</td>
-                      <td data-label="Key">${state(key)}</td>
+                      <td data-label="Key">${state(key, answer.site_certificates === "required")}</td>
                       <td data-label="Created"><time title=${exact(key.created_at)}>${moment(key.created_at)}</time></td>
                       <td data-label="First used">${key.used_at ? html`<time title=${exact(key.used_at)}>${moment(key.used_at)}</time> on ${key.used_from || "a machine without a name"}` : "–"}</td>
                       <td class="acts">
@@ -76,10 +76,11 @@ function Certificate({ of }) {
   `;
 }
 
-/** @param {any} key */
-function state(key) {
+/** @param {any} key @param {boolean} isCertificateRequired */
+function state(key, isCertificateRequired) {
   if (key.is_own) return "of this NOC itself";
   if (key.disabled) return "disabled";
+  if (isCertificateRequired && !key.has_certificate) return "without the certificate that is required: give it a new key";
   if (key.used_at) return "in use";
   if (Date.parse(key.expires_at) < Date.now()) return "expired";
   return html`not used yet, expires <time title=${exact(key.expires_at)}>${moment(key.expires_at)}</time>`;
