@@ -20,6 +20,7 @@ from noc_history.store import Batch
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
+from noc_recorder.late import Late
 from noc_recorder.maintenance import BUDGET_S, Maintenance
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
@@ -85,7 +86,9 @@ def run(folder: Path, cycles: int, seconds: float) -> None:
     print(f"filled with {cycles:,} old cycles in {time.monotonic() - begun_s:.0f} s, {size / 1e6:.0f} MB", flush=True)
     store, intake, stop = SqliteStore(path), Intake(), threading.Event()
     bus = FakeBus(Hub())
-    writer = Writer(store, intake, RejectedFile(folder), Definitions(bus), Deletions(bus, folder))
+    definitions = Definitions(bus)
+    late = Late(bus, folder, store, definitions.now)
+    writer = Writer(store, intake, RejectedFile(folder), definitions, Deletions(bus, folder), late)
     maintenance = Maintenance(store, KEEP_DAYS)
     live = Live(intake)
     threads = [

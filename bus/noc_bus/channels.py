@@ -138,7 +138,7 @@ ACKNOWLEDGEMENTS: Final = Channel(
     "Who has taken an open incident on; cleared when it is over.",
 )  # fmt: skip
 MAINTENANCES: Final = Channel(
-    "maintenances", "maintenances/{maintenance}", m.Maintenance, ("web",), ("alerter", "web"), True, 1,
+    "maintenances", "maintenances/{maintenance}", m.Maintenance, ("web",), ("recorder", "alerter", "web"), True, 1,
     "Planned work and its windows, until they are over: nobody is mailed of what they cover.",
 )  # fmt: skip
 FORGOTTEN: Final = Channel(
@@ -173,6 +173,14 @@ REPORT_MAIL_ANSWERS: Final = Channel(
     "report-mail-answers", "report-mail-answers/{report}", m.ReportMailAnswer, ("alerter",), ("web",), False, 1,
     "A report is in the outbox.",
 )  # fmt: skip
+LATE_OUTAGES: Final = Channel(
+    "late-outages", "late-outages/{finding}", m.LateOutages, ("recorder",), ("alerter",), False, 1,
+    "Incidents that only late data showed, again and again until they are answered.",
+)  # fmt: skip
+LATE_OUTAGE_ANSWERS: Final = Channel(
+    "late-outage-answers", "late-outage-answers/{finding}", m.LateOutagesAnswer, ("alerter",), ("recorder",), False, 1,
+    "Incidents that late data showed are kept.",
+)  # fmt: skip
 INCIDENT_QUERIES: Final = Channel(
     "incident-queries", "incident-queries/{request}", m.IncidentQuery, ("web",), ("alerter",), False, 1,
     "A request for all that is kept of an incident.",
@@ -206,6 +214,6 @@ SERVICES: Final = Channel(
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
-    ACKNOWLEDGEMENTS, MAINTENANCES, FORGOTTEN, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, INCIDENT_QUERIES,
+    ACKNOWLEDGEMENTS, MAINTENANCES, FORGOTTEN, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, LATE_OUTAGES, LATE_OUTAGE_ANSWERS, INCIDENT_QUERIES,
     INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -696,6 +696,35 @@ class Incident(Retained, kw_only=True, frozen=True):
     code: Annotated[Code | None, Meta(description="of `cause`")] = None
     evidence: Annotated[list[Text], Meta(max_length=100)] = []
     muted: Annotated[Muting | None, Meta(description="why nobody is mailed of any of it now; null: people are")] = None
+    found_at: Annotated[
+        Time | None,
+        Meta(description="when data that came late showed it, after it was over; null: it was noticed while it lasted"),
+    ] = None
+
+
+class LateOutages(Message, kw_only=True, frozen=True):
+    """Incidents that only data that came late showed, each of them over.
+
+    A part is sent again until the alerter answers that it has it, which takes each once; then comes the next.
+    """
+
+    finding: Annotated[Slug, Meta(description="names what was found at one moment; the answers carry it")]
+    part: Annotated[int, Meta(ge=1, le=2**53)]
+    parts: Annotated[int, Meta(ge=1, le=2**53, description="of so many; with the last people are told")]
+    at: Annotated[Time, Meta(description="when it was found")]
+    sites: Annotated[list[Slug], Meta(max_length=1000, description="whose data came late")] = []
+    incidents: Annotated[list[Incident], Meta(min_length=1, max_length=200)]
+    quiet: Annotated[
+        list[Slug], Meta(max_length=200, description="those of them of which nobody would have been told in time")
+    ] = []
+
+
+class LateOutagesAnswer(Message, kw_only=True, frozen=True):
+    """The alerter keeps these incidents: from now on it sees to them."""
+
+    finding: Slug
+    part: Annotated[int, Meta(ge=1, le=2**53)]
+    at: Time
 
 
 class Forgotten(Retained, kw_only=True, frozen=True):
@@ -715,8 +744,8 @@ class Event(Message, kw_only=True, frozen=True):
     kind: Annotated[
         Kind,
         Meta(
-            description="target-went-down, target-came-up, target-changed, incident-opened, incident-resolved or "
-            "incident-acknowledged; new kinds may come"
+            description="target-went-down, target-came-up, target-changed, incident-opened, incident-resolved, "
+            "incident-acknowledged or incident-found (in data that came late, after it was over); new kinds may come"
         ),
     ]
     at: Time

@@ -61,6 +61,8 @@ class Why(StrEnum):
     TOLD_ADDED = "told-added"
     ESCALATED = "escalated"
     REMINDED = "reminded"
+    FOUND_LATE = "found-late"
+    BEGAN_EARLIER = "began-earlier"
 
     TARGET_RECOVERED = "target-recovered"
     TARGET_CHANGED = "target-changed"

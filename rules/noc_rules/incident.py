@@ -52,6 +52,11 @@ APART: Final = frozenset({IncidentKind.TARGET_UNRESOLVABLE, *LESSER.values()})
 """Of these kinds no target that goes DOWN becomes part."""
 
 
+def family(kind: str) -> str:
+    """The same of incidents that tell of the same: being DOWN, in whatever company, or something less of its own kind."""
+    return kind if kind in APART else IncidentKind.TARGET_DOWN
+
+
 class CauseCode(StrEnum):
     """Why an incident opened."""
 

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -26,14 +26,14 @@ from noc_rules import flapping, grouping, muting
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
 from noc_rules.grouping import Falls, World
-from noc_rules.incident import LESSER, IncidentKind, down_from, of_target
+from noc_rules.incident import down_from, family, of_target
 from noc_rules.judge import Agenda, VerdictChange, Views, judge
 from noc_rules.maintenance import Schedule, Versions
 from noc_rules.muting import Quiet, Witnesses
 from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
 from noc_rules.site_state import RECHECK_S, StateCode
 from noc_rules.telling import Book
-from noc_rules.timeline import InForce, Interval
+from noc_rules.timeline import InForce, Interval, SilenceLike, StateLike, site_intervals
 from noc_rules.verdict import Standing, VerdictCode, sites_of
 
 CONFIRMED_S: Final = 60.0
@@ -133,6 +133,28 @@ def said(intervals: Sequence[Interval], in_force: InForce) -> list[Said]:
     return found
 
 
+class SiteRecordsLike(Protocol):
+    """All that one site knows of one target in a period; see `noc_rules.timeline.site_intervals`."""
+
+    @property
+    def states(self) -> Sequence[StateLike]: ...
+    @property
+    def silences(self) -> Sequence[SilenceLike]: ...
+    @property
+    def last_cycle(self) -> Time | None: ...
+
+
+def sayings_of(
+    records: Mapping[str, SiteRecordsLike], in_force: InForce, start: Time, end: Time
+) -> dict[str, list[Said]]:
+    """What was recorded of one target, by site, as each said it."""
+    return {
+        site: said(intervals, in_force)
+        for site, one in records.items()
+        if (intervals := site_intervals(one.states, one.silences, one.last_cycle, start, end, in_force))
+    }
+
+
 _SAID_AT_ONCE: Final = (StateCode.NOT_CHECKED, StateCode.PAUSED)
 
 
@@ -187,17 +209,11 @@ def _without_counterpart(ours: Played, theirs: Played, end: Time) -> tuple[Outco
 
 
 def _is_counterpart(one: Outcome, other: Outcome, end: Time) -> bool:
-    if _class(one.incident.kind) != _class(other.incident.kind):
+    if family(one.incident.kind) != family(other.incident.kind):
         return False
     return one.incident.opened_at <= (other.incident.resolved_at or end) and other.incident.opened_at <= (
         one.incident.resolved_at or end
     )
-
-
-def _class(kind: str) -> str:
-    if kind in (IncidentKind.TARGET_UNRESOLVABLE, *LESSER.values()):
-        return kind
-    return IncidentKind.TARGET_DOWN
 
 
 @dataclass

@@ -17,6 +17,7 @@ from noc_history.store import Store
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
+from noc_recorder.late import Late
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
 from noc_web.uptime import Timeline, timelines
@@ -47,7 +48,8 @@ class Recording:
         self.intake, self._stop = Intake(), threading.Event()
         self._definitions = Definitions(bus)
         rejected, deletions = RejectedFile(self._folder), Deletions(bus, self._folder)
-        self.writer = Writer(self.store, self.intake, rejected, self._definitions, deletions, write_every_s=0.02)
+        late = Late(bus, self._folder, self.store, self._definitions.now)
+        self.writer = Writer(self.store, self.intake, rejected, self._definitions, deletions, late, write_every_s=0.02)
         self._thread = threading.Thread(target=self.writer.run, args=[self._stop, lambda marks: None], daemon=True)
         self._thread.start()
         bus.start()

@@ -18,6 +18,7 @@ from noc_history.store import Batch, Rejected, StoreError, Upkeep, Written
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import MAX_RECORDS, Intake
+from noc_recorder.late import QUIET_S, Late
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
 from noc_recorder.rejected import RejectedFile
@@ -69,7 +70,14 @@ class Store(SqliteStore):
 class Rig:
     """A recorder whose writer runs in a thread until `stop`, on a store that outlives it."""
 
-    def __init__(self, folder: Path, hub: Hub, keep_days: int = 36_500, max_records: int = MAX_RECORDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hub: Hub,
+        keep_days: int = 36_500,
+        max_records: int = MAX_RECORDS,
+        quiet_s: float = QUIET_S,
+    ) -> None:
         self.hub = hub
         self.store = Store(folder / "history.sqlite")
         self.intake = Intake(max_records)
@@ -77,8 +85,9 @@ class Rig:
         self.bus = FakeBus(hub)
         self.definitions = Definitions(self.bus)
         self.deletions = Deletions(self.bus, folder)
+        self.late = Late(self.bus, folder, self.store, self.definitions.now, quiet_s=quiet_s)
         self.writer = Writer(
-            self.store, self.intake, self.rejected, self.definitions, self.deletions, write_every_s=0.02
+            self.store, self.intake, self.rejected, self.definitions, self.deletions, self.late, write_every_s=0.02
         )
         self.maintenance = Maintenance(self.store, keep_days, every_s=0.02)
         self.recorder = Recorder(self.bus, self.writer, self.maintenance, self.intake, self.rejected)

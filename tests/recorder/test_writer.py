@@ -19,6 +19,7 @@ from noc_history.store import Batch, Rejected, StoreError, Written
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
+from noc_recorder.late import Late
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
 from noc_recorder.writer import Writer
@@ -66,7 +67,7 @@ def test_it_writes_twice_as_often_while_a_site_waits_for_the_mark_to_send_more(r
         replay,
         lambda: intake.put(cycle(3)),
     )
-    writer = Writer(rig.store, intake, rig.rejected, rig.definitions, rig.deletions)
+    writer = Writer(rig.store, intake, rig.rejected, rig.definitions, rig.deletions, rig.late)
     marked: list[int] = []
     writer.run(pauses, lambda marks: marked.extend(mark.seq for mark in marks))
     assert pauses.asked_s == [0.5, 1.0, 1.0, 0.5, 1.0]
@@ -74,7 +75,7 @@ def test_it_writes_twice_as_often_while_a_site_waits_for_the_mark_to_send_more(r
 
 
 def test_where_nothing_has_arrived_nothing_is_written_or_told(rig: Rig) -> None:
-    writer = Writer(rig.store, rig.intake, rig.rejected, rig.definitions, rig.deletions)
+    writer = Writer(rig.store, rig.intake, rig.rejected, rig.definitions, rig.deletions, rig.late)
     told: list[list[int]] = []
     writer.run(
         Pauses(lambda: None, lambda: rig.intake.put(cycle(0)), lambda: None),
@@ -90,7 +91,9 @@ def test_at_the_moment_a_mark_is_told_everything_up_to_it_is_in_the_store(tmp_pa
     random.Random(3).shuffle(order)
     store, intake = Store(tmp_path / "history.sqlite"), Intake()
     bus = FakeBus(Hub())
-    writer = Writer(store, intake, RejectedFile(tmp_path), Definitions(bus), Deletions(bus, tmp_path))
+    definitions = Definitions(bus)
+    late = Late(bus, tmp_path, store, definitions.now)
+    writer = Writer(store, intake, RejectedFile(tmp_path), definitions, Deletions(bus, tmp_path), late)
     reader = Store(tmp_path / "history.sqlite")
     highest = -1
     while order:
@@ -186,8 +189,10 @@ def test_a_stop_during_a_failure_marks_nothing_that_came_after_what_was_not_stor
 
     store = FailsOnce(tmp_path / "history.sqlite")
     bus = FakeBus(Hub())
+    definitions = Definitions(bus)
+    late = Late(bus, tmp_path, store, definitions.now)
     writer = Writer(
-        store, intake, RejectedFile(tmp_path), Definitions(bus), Deletions(bus, tmp_path), write_every_s=0.01
+        store, intake, RejectedFile(tmp_path), definitions, Deletions(bus, tmp_path), late, write_every_s=0.01
     )
     told: list[Mark] = []
     intake.put(cycle(0))

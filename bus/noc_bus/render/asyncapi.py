@@ -21,6 +21,7 @@ _VARIABLES = {
     "verb": "check or trace",
     "request": "id chosen by whoever asked",
     "report": "a report of one period, for those in one time zone",
+    "finding": "what late data showed at one moment",
 }
 
 

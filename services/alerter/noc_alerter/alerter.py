@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from noc_alerter.incidents import Incidents
+from noc_alerter.lateoutages import LateOutagesTaker
 from noc_alerter.ledger import Ledger
 from noc_alerter.recipients import recipients, why_nobody
 from noc_alerter.settings import Settings
@@ -128,6 +129,7 @@ class Alerter:
         settings.listen(bus)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
         self._incidents = Incidents(bus, published, ledger, self._recipients, self._targets.get)
+        self._late = LateOutagesTaker(bus, ledger, self._recipients, self._targets.get)
         self._falls = Falls()
         self._wait_s = wait_s
         self._adopted: deque[Incident] = deque()
@@ -267,6 +269,8 @@ class Alerter:
         self._keep(draft, now)
         for change in changes:
             self._tell(change, now)
+        if self._late.tick(now):
+            self._mail.wake()
         if self._recorder.take():
             self._incidents.resend_resolved(Time(now - _RESENT_MS))
 

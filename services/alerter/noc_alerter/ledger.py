@@ -32,6 +32,7 @@ _FLAP: Final = json.Decoder(Flap)
 _NO_FLAPS: Final[Mapping[str, Flap | None]] = {}
 # As the message calls them.
 _SENT: Final = "SELECT recipient, incident, transition, state, created_at, sent_at, error, because FROM outbox"
+_OF_ONE_INCIDENT: Final = ("opened", "changed", "reminded", "resolved")
 _MAIL_STATES: Final = {"dead": "given-up", "told before": "told-before", "sending": "queued"}
 
 
@@ -60,6 +61,11 @@ class Entry:
     letters: tuple[Letter, ...] = ()
     told_before: tuple[str, ...] = ()
     """Who was mailed by an earlier database that its opening is known to."""
+    past: tuple[TimelineEntry, ...] = ()
+    """What happened to it before anybody knew of it."""
+
+
+Summaries = Callable[[sqlite3.Connection], None]
 
 
 class Ledger:
@@ -164,6 +170,39 @@ class Ledger:
         found = self.database.read("read", f"{_SENT} ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
         return [_sent(*row) for row in found], self.database.read("read", "SELECT COUNT(*) FROM outbox")[0][0]
 
+    def members_of_targets(self, targets: Iterable[str]) -> list[tuple[str, str, Member]]:
+        """Each incident that one of them is or was part of: its id, its kind, and the member."""
+        rows = self.database.read(
+            "read",
+            "SELECT incident.id, CAST(incident.message AS TEXT) ->> 'kind', member.message FROM member "
+            "JOIN incident ON incident.id = member.incident WHERE member.target IN (SELECT value FROM json_each(?))",
+            (json.encode(list(targets)).decode(),),
+        )
+        return [(number, kind, decode(message.encode(), Member)) for number, kind, message in rows]
+
+    def keep_found(
+        self,
+        entries: Sequence[Entry],
+        began_earlier: Iterable[tuple[str, TimelineEntry]],
+        summaries: Summaries,
+        now: Time,
+    ) -> None:
+        """Incidents that late data showed, in one transaction; and a line of each that was known and began earlier.
+
+        `summaries` has the mail that names them, by recipient. It is one for all parts of a finding.
+        """
+        with self.database.transaction("write late incidents to") as connection:
+            for entry in entries:
+                _write(connection, entry, now)
+            for incident, line in began_earlier:
+                connection.execute(
+                    "INSERT INTO timeline (incident, at, code, target, text) SELECT :incident, :at, :code, :target, :text "
+                    "WHERE NOT EXISTS (SELECT 1 FROM timeline WHERE incident = :incident AND code = :code "
+                    "AND target = :target AND at <= :at)",
+                    {"incident": incident, "at": line.at, "code": line.code, "target": line.target, "text": line.text},
+                )
+            summaries(connection)
+
     def told(self, incident: str) -> dict[str, str]:
         """Who was to be told that it opened, and why: they are told that it is over."""
         rows = self.database.read(
@@ -246,7 +285,7 @@ def _sent(
         to=to,
         about=transition.partition("-")[0] if incident != "held-back" else "held-back",
         because=because,
-        incident=incident if incident != "held-back" else None,
+        incident=incident if transition.partition("-")[0] in _OF_ONE_INCIDENT else None,
         state=_MAIL_STATES.get(state, state),
         queued_at=Time(created_at),
         sent_at=Time(sent_at) if sent_at is not None else None,
@@ -328,6 +367,10 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
             "UPDATE member SET is_told = is_open AND (is_told OR message ->> 'muted' IS NULL) WHERE incident = ?",
             (case.id,),
         )
+    connection.executemany(
+        "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
+        [(case.id, one.at, one.code, one.target, one.text) for one in entry.past],
+    )
     connection.executemany(
         "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
         [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],

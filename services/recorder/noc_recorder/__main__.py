@@ -14,6 +14,7 @@ from noc_recorder.config import SETTINGS, Config
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Intake
+from noc_recorder.late import Late
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.recorder import Recorder
 from noc_recorder.rejected import RejectedFile
@@ -29,7 +30,8 @@ def run(config: Config, stop: threading.Event) -> None:
     intake, rejected = Intake(), RejectedFile(config.data)
     session = Session(config.broker, "noc-recorder", will=lambda instance: presence.offline("recorder", instance))
     definitions, deletions = Definitions(session), Deletions(session, config.data)
-    writer = Writer(store, intake, rejected, definitions, deletions)
+    late = Late(session, config.data, store, definitions.now)
+    writer = Writer(store, intake, rejected, definitions, deletions, late)
     maintenance = Maintenance(store, config.history.keep_days)
     recorder = Recorder(session, writer, maintenance, intake, rejected)
     broken: list[StoreError] = []
@@ -44,6 +46,7 @@ def run(config: Config, stop: threading.Event) -> None:
     threads = [
         threading.Thread(target=write, name="writer", daemon=True),
         threading.Thread(target=maintenance.run, args=[stop], name="maintenance", daemon=True),
+        threading.Thread(target=late.run, args=[stop], name="late", daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -60,6 +63,7 @@ def run(config: Config, stop: threading.Event) -> None:
         thread.join(timeout=20)
     recorder.say_goodbye()
     session.stop()
+    late.close()
     store.close()
     if broken:
         raise broken[0]

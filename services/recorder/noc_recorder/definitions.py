@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -13,11 +12,7 @@ from noc_bus.messages import Target
 from noc_bus.mirror import Mirror
 from noc_bus.time import Time
 from noc_history.store import Definition
-
-# Whatever else is edited makes no difference to what a moment was. By group and tags it may have been in maintenance.
-_JUDGED: Final = (
-    "policy", "parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "group", "tags",
-)  # fmt: skip
+from noc_rules.late import JUDGED
 
 
 class Definitions:
@@ -41,6 +36,10 @@ class Definitions:
     def is_known(self, target: str) -> bool:
         """Whether it is or ever was in the catalogue."""
         return target in self._last
+
+    def now(self, target: str) -> Target | None:
+        """As the catalogue has it now. From any thread."""
+        return self._mirror.get(target)
 
     def interval_s(self, target: str) -> float | None:
         """How often it is pinged; None where it is in no catalogue."""
@@ -67,4 +66,4 @@ class Definitions:
 
 
 def _judged(target: Target | None) -> tuple[object, ...] | None:
-    return None if target is None else tuple(getattr(target, name) for name in _JUDGED)
+    return None if target is None else tuple(getattr(target, name) for name in JUDGED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,11 +16,13 @@ _MAX_TRACES: Final = 20_000
 
 @dataclass
 class Arrived:
-    """Taken out together. `oldest` has, by site and epoch, the first record that site's journal still has."""
+    """Taken out together. `oldest` has, by site and epoch, the first record that site's journal still has; `late` names
+    states that were no news any more when they came, by site, epoch and journal number."""
 
     records: list[ProbeResult | SiteState] = field(default_factory=list)
     incidents: dict[tuple[str, bool], Incident] = field(default_factory=dict)
     oldest: dict[tuple[str, int], int] = field(default_factory=dict)
+    late: set[tuple[str, int, int]] = field(default_factory=set)
     traces: dict[tuple[str, str, Time], Trace] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -46,6 +49,11 @@ class Intake:
                 return False
             self._arrived.records += records
             return True
+
+    def put_late(self, states: Iterable[SiteState]) -> None:
+        """These, which were put, were no news any more."""
+        with self._lock:
+            self._arrived.late |= {(one.site, one.epoch, one.seq) for one in states}
 
     def put_oldest(self, site: str, epoch: int, oldest_seq: int) -> None:
         with self._lock:

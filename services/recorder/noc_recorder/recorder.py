@@ -16,6 +16,7 @@ from noc_recorder.intake import Intake
 from noc_recorder.maintenance import Maintenance
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
+from noc_rules.late import is_late_outage
 
 
 class Recorder:
@@ -128,6 +129,8 @@ class Recorder:
             self._log.warning(f"dropped a replay of {replay.site}: it has records of another site or epoch")
             return
         self._is_there(replay.site)
+        # Before the records: the writer may take these at once.
+        self._intake.put_late([one for one in replay.states if is_late_outage(one, Time.now())])
         if self._intake.put(*records):
             self._intake.put_oldest(replay.site, replay.epoch, replay.oldest_seq)
 

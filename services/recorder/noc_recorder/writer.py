@@ -21,6 +21,7 @@ from noc_recorder.contiguous import Ledger
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import Arrived, Intake
+from noc_recorder.late import Late
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.strangers import Strangers
 from noc_rules.routes import is_news
@@ -48,6 +49,7 @@ class Writer:
         rejected: RejectedFile,
         definitions: Definitions,
         deletions: Deletions,
+        late: Late,
         write_every_s: float = WRITE_EVERY_S,
     ) -> None:
         self.trouble: str | None = "the store has not been read yet"
@@ -62,6 +64,7 @@ class Writer:
         self._rejected = rejected
         self._definitions = definitions
         self._deletions = deletions
+        self._late = late
         self._silences = Silences(definitions.interval_s)
         self._write_every_s = write_every_s
         self._is_catching_up = True
@@ -171,8 +174,11 @@ class Writer:
         if not batch:
             return True
         marks: list[Mark] = []
+        if arrived.late:
+            self._late.note(one for one in batch.states if (one.site, one.epoch, one.seq) in arrived.late)
         if not self._insist(lambda: marks.extend(self._write(batch)), stop):
             return False
+        self._late.stored()
         publish(marks)
         return True
 

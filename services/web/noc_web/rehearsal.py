@@ -9,10 +9,10 @@ from typing import Final
 
 from noc_bus.messages import Target
 from noc_bus.time import DAY_MS, Time
-from noc_history.store import SiteRecords, Store
+from noc_history.store import Store
 from noc_rules.maintenance import Versions
-from noc_rules.rehearsal import Difference, Played, Said, Settings, difference, play, said
-from noc_rules.timeline import InForce, site_intervals
+from noc_rules.rehearsal import Difference, Played, Said, Settings, difference, play, sayings_of
+from noc_rules.timeline import InForce
 from noc_rules.verdict import sites_of
 from noc_web.jobs import Job, Jobs, Told
 from noc_web.problem import ProblemCode, ProblemError
@@ -141,21 +141,13 @@ class Rehearsals:
         asked = None if len(targets) > _FEW else list(targets)
         records, definitions = self._store.states(asked, start, end), self._store.definitions(asked)
         return {
-            name: _of_sites(records.get(name, {}), InForce(target, definitions.get(name, ())), start, end)
+            name: sayings_of(records.get(name, {}), InForce(target, definitions.get(name, ())), start, end)
             for name, target in targets.items()
         }
 
 
 # Asking for few is quick; asking for more, all at once is.
 _FEW: Final = 50
-
-
-def _of_sites(records: Mapping[str, SiteRecords], in_force: InForce, start: Time, end: Time) -> dict[str, list[Said]]:
-    return {
-        site: said(intervals, in_force)
-        for site, one in records.items()
-        if (intervals := site_intervals(one.states, one.silences, one.last_cycle, start, end, in_force))
-    }
 
 
 def _changed(before: Settings, after: Settings) -> tuple[str, ...]:

@@ -61,6 +61,16 @@ class Digest(msgspec.Struct, kw_only=True, frozen=True):
     """When the latest of them was queued."""
 
 
+class FoundLate(msgspec.Struct, kw_only=True, frozen=True):
+    """Of the mail that names outages which data that came late showed, when they were over."""
+
+    total: int
+    sites: list[str]
+    """Whose data came late."""
+    first: list[Incident]
+    """At most MAX_DIGESTED of them, the most severe first, then the oldest; each with its first member."""
+
+
 _MAX_EVIDENCE: Final = 100
 MAX_DIGESTED: Final = 50
 DIGEST: Final = "digest"
@@ -68,6 +78,8 @@ MAX_NAMED: Final = 20
 OPENED: Final = Notice.OPENED.value
 CHANGED: Final = Notice.CHANGED.value
 HELD_BACK: Final = "held-back"
+FOUND: Final = "found"
+"""Of a letter about incidents that late data showed: one for each recipient and finding."""
 REPORT: Final = "report"
 """Of a letter about no incident: its facts are the report's own message."""
 
@@ -115,7 +127,7 @@ def plain(text: str) -> str:
     return "".join(one for one in text if one.isprintable())[:120]
 
 
-def encode(facts: Facts | HeldBack | Digest) -> bytes:
+def encode(facts: Facts | HeldBack | Digest | FoundLate) -> bytes:
     return _encoder.encode(facts)
 
 
@@ -129,6 +141,10 @@ def decode_digest(content: bytes) -> Digest:
 
 def decode_held_back(content: bytes) -> HeldBack:
     return _held_back.decode(content)
+
+
+def decode_found(content: bytes) -> FoundLate:
+    return _found.decode(content)
 
 
 def encode_report(report: ReportMail) -> bytes:
@@ -148,4 +164,5 @@ def _as_text(value: object) -> str:
 _encoder: Final = msgspec.json.Encoder(enc_hook=_as_text)
 _facts: Final = msgspec.json.Decoder(Facts, dec_hook=decode_other)
 _digest: Final = msgspec.json.Decoder(Digest, dec_hook=decode_other)
+_found: Final = msgspec.json.Decoder(FoundLate, dec_hook=decode_other)
 _held_back: Final = msgspec.json.Decoder(HeldBack, dec_hook=decode_other)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import apprised, words
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import CHANGED, DIGEST, HELD_BACK, OPENED, REPORT, Digest, Facts, HeldBack
+from noc_alerter.notify.letter import CHANGED, DIGEST, FOUND, HELD_BACK, OPENED, REPORT, Digest, Facts, HeldBack
 from noc_alerter.notify.templating import BUILT_IN, Templates
 from noc_alerter.notify.words import Words
 from noc_bus.messages import ReportMail
@@ -73,6 +73,9 @@ class Mailer:
             return self._digest(one, letters.decode_digest(one.facts), queued_at)
         if one.transition.startswith(HELD_BACK):
             return self._held_back(one, letters.decode_held_back(one.facts), queued_at)
+        if one.transition == FOUND:
+            subject, told = self._found(one)
+            return self._filled(self._message(one, subject, queued_at), words.FOUND_LATE, told)
         if one.transition == REPORT:
             return self._report(one, letters.decode_report(one.facts), queued_at)
         facts, template, told, subject = self._about(one)
@@ -86,7 +89,10 @@ class Mailer:
         return self._filled(message, template, told)
 
     def write_short(self, one: Letter) -> bytes:
-        """The same for Apprise, of an incident: the subject and the text."""
+        """The same for Apprise, of incidents: the subject and the text."""
+        if one.transition == FOUND:
+            subject, told = self._found(one)
+            return apprised.written(subject, self.templates.rendered(words.FOUND_LATE, told)[0], "info")
         facts, template, told, subject = self._about(one)
         kind = (
             "success"
@@ -109,6 +115,10 @@ class Mailer:
             else "resolved"
         )
         return facts, template, told, words.subject(template, facts, told, self.zone)
+
+    def _found(self, one: Letter) -> tuple[str, Words]:
+        told = words.of_found(letters.decode_found(one.facts), self.public_url, self.zone)
+        return f"[NOC] {told['name']}", told
 
     def _digest(self, one: Letter, digest: Digest, queued_at: Time) -> bytes:
         subject = f"[NOC] {digest.total:,} mails in one: the mail server did not take them"

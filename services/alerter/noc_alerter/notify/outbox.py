@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from noc_alerter.ledger import WITHDRAW, Letter
 from noc_alerter.notify.letter import (
     DIGEST,
+    FOUND,
     HELD_BACK,
     MAX_DIGESTED,
     MAX_NAMED,
@@ -84,7 +85,7 @@ _DIGEST_FROM: Final = 3
 """So many mails of one recipient, each so late, are one."""
 _LATE: Final = f"""
 SELECT recipient, id, transition, created_at, letter FROM outbox
-WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition <> '{REPORT}' AND mail IS NULL AND created_at <= :late
+WHERE state = 'queued' AND {_IS_MAIL} AND incident <> '{HELD_BACK}' AND transition NOT IN ('{REPORT}', '{FOUND}') AND mail IS NULL AND created_at <= :late
 AND not_before <= :now AND id NOT IN (SELECT value FROM json_each(:flying)) AND {_IS_LOUD}
 AND NOT ({_URGENT} AND incident IN (SELECT id FROM incident WHERE is_open)) ORDER BY created_at, id
 """  # noqa: S608  # constants
@@ -114,7 +115,7 @@ class GivenUp:
     recipient: str
     incident: str
     error: str
-    is_report: bool
+    transition: str
 
 
 class Outbox:
@@ -216,7 +217,7 @@ class Outbox:
         """
         rows = self._database.read(
             "read",
-            "SELECT recipient, incident, error, transition = :report FROM outbox "
+            "SELECT recipient, incident, error, transition FROM outbox "
             "WHERE state = 'dead' AND seen_at IS NULL AND created_at > :shown_from "
             "AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.recipient = outbox.recipient "
             "AND later.state = 'sent' AND later.id > outbox.id AND (later.incident = outbox.incident "

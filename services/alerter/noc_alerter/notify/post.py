@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from noc_alerter.notify.letter import FOUND, REPORT
 from noc_alerter.notify.sender import Sender, held_back_sentence
 from noc_bus.time import Time
 from noc_rules.troubles import NotTaken
+
+_CURES: Final = {
+    REPORT: "send it again in Settings",
+    FOUND: "read it under Incidents, All; this is said for a week",
+}
+"""What to do about a mail that was given up, where no incident can be acknowledged."""
 
 
 class Post:
@@ -46,7 +55,7 @@ class Post:
             first = given_up[0]
             more = f", and {len(given_up) - 1} more mails" if len(given_up) > 1 else ""
             sentence = f"a mail to {first.recipient} about {first.incident} was given up: {first.error}{more}"
-            cure = "send it again in Settings" if first.is_report else "acknowledge the incident to say that you know"
+            cure = _CURES.get(first.transition, "acknowledge the incident to say that you know")
             return "mail-given-up", f"{sentence}; {cure}"
         if held_back := self._outbox.held_back(now):
             return "mails-held-back", held_back_sentence(held_back)

@@ -18,9 +18,23 @@ from noc_bus.time import Time
 def written(one: Letter, queued_at: Time, public_url: str) -> bytes:
     """The same bytes for every try: its id, and below it the body."""
     about = one.transition.partition("-")[0]
+    digest = hashlib.sha256(one.recipient.encode()).hexdigest()[:12]
+    if about == letters.FOUND:
+        found = letters.decode_found(one.facts)
+        said = {
+            "type": "incidents.found",
+            "timestamp": str(queued_at),
+            "data": {
+                "incidents": [msgspec.Raw(encode(incident)) for incident in found.first],
+                "total": found.total,
+                "sites": found.sites,
+                "because": one.because,
+                "link": f"{public_url}/incidents?show=all" if public_url else "",
+            },
+        }
+        return _joined(f"{one.incident}.{one.transition}.{digest}", said)
     facts = letters.decode_facts(one.facts)
     number = facts.incident.id
-    digest = hashlib.sha256(one.recipient.encode()).hexdigest()[:12]
     body = {
         "type": f"incident.{about}",
         "timestamp": str(queued_at),

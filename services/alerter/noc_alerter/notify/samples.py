@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from noc_alerter.notify import words
-from noc_alerter.notify.letter import MAX_DIGESTED, Digest, Facts, HeldBack, Late, stem
+from noc_alerter.notify.letter import MAX_DIGESTED, Digest, Facts, FoundLate, HeldBack, Late, stem
 from noc_alerter.notify.words import Words
 from noc_bus.messages import Incident, Member, VerdictState
 from noc_bus.time import Time
@@ -40,6 +40,10 @@ def samples(zone: tzinfo = UTC) -> dict[str, list[Words]]:
         "digest": [
             words.of_digest(Digest(total=total, first=late[: min(total, MAX_DIGESTED)], until=late[-1].at), url, zone)
             for total, url in ((2, ""), (612, _URL))
+        ],
+        "found_late": [
+            words.of_found(FoundLate(total=total, sites=sites, first=over[:1] * min(total, MAX_DIGESTED)), url, zone)
+            for total, sites, url in ((1, ["rome"], ""), (612, ["rome", "oslo", "lyon", "bern"], _URL))
         ],
         "held_back": [
             words.of_held_back(HeldBack(per_hour=60, total=total, first=[one] * min(total, 20), until=back), url, zone)

@@ -29,7 +29,7 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-LETTERS: Final = ("opened", "changed", "resolved", "digest", "held_back")
+LETTERS: Final = ("opened", "changed", "resolved", "digest", "found_late", "held_back")
 """Each is NAME.txt and NAME.html."""
 MAX_BYTES: Final = 100_000
 """Of a letter, text and HTML together: some mail programs cut off what is longer."""

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from noc_alerter.notify import letter as letters
-from noc_alerter.notify.letter import CHANGED, MAX_NAMED, OPENED, Digest, Facts, HeldBack, Late
+from noc_alerter.notify.letter import CHANGED, MAX_NAMED, OPENED, Digest, Facts, FoundLate, HeldBack, Late
 from noc_bus.messages import Incident, Member
 from noc_bus.time import Time
 from noc_rules.correlate import Why
@@ -39,6 +39,8 @@ _ENDS: Final = {
 }
 # What of the words a subject has in its brackets, by template.
 _BRACKETS: Final = {OPENED: "state", CHANGED: "still", "resolved": "ended"}
+FOUND_LATE: Final = "found_late"
+"""The template of the mail about outages found in late data."""
 MAX_LISTED: Final = 20
 """Members that a mail names."""
 # A mail is read on a phone, and is to be small whatever people call things.
@@ -112,6 +114,29 @@ def of_digest(digest: Digest, public_url: str, zone: tzinfo) -> Words:
         "more": digest.total - len(digest.first),
         "link": f"{public_url}/incidents?show=all" if public_url else "",
     }
+
+
+def of_found(found: FoundLate, public_url: str, zone: tzinfo) -> Words:
+    named, more = found.sites[:_SITES_NAMED], len(found.sites) - _SITES_NAMED
+    sites = f"{', '.join(map(letters.plain, named))}{f' +{more}' if more > 0 else ''}"
+    return {
+        "name": f"{found.total:,} {'outage' if found.total == 1 else 'outages'} found in data that came late ({sites})",
+        "address": "",
+        "total": found.total,
+        "sites": [letters.plain(one) for one in found.sites],
+        "first": [_over(incident, zone) for incident in found.first],
+        "more": found.total - len(found.first),
+        "link": f"{public_url}/incidents?show=all" if public_url else "",
+    }
+
+
+def _over(incident: Incident, zone: tzinfo) -> str:
+    ended = incident.resolved_at or incident.opened_at
+    lasted = duration(ended - incident.opened_at)
+    line = (
+        f"{at(incident.opened_at, zone)}: {_state(incident)} {letters.stem(incident)}{_where(incident)}, for {lasted}"
+    )
+    return _short(line)
 
 
 def of_held_back(held: HeldBack, public_url: str, zone: tzinfo) -> Words:

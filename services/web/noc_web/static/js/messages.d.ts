@@ -62,7 +62,7 @@ export interface Covered {
 
 /** Something just happened. A hint to look: what counts is retained elsewhere. */
 export interface Event {
-  /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved or incident-acknowledged; new kinds may come */
+  /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved, incident-acknowledged or incident-found (in data that came late, after it was over); new kinds may come */
   kind: string;
   at: string;
   target: string | null;
@@ -139,6 +139,8 @@ export interface Incident {
   evidence: string[];
   /** why nobody is mailed of any of it now; null: people are */
   muted: Muting | null;
+  /** when data that came late showed it, after it was over; null: it was noticed while it lasted */
+  found_at: string | null;
 }
 
 /** What is kept of an incident: a page of its members, what happened to it, and who was mailed. */
@@ -167,6 +169,30 @@ export interface IncidentQuery {
   offset: number;
   /** how many of its members to tell */
   limit: number;
+}
+
+/** Incidents that only data that came late showed, each of them over. A part is sent again until the alerter answers that it has it, which takes each once; then comes the next. */
+export interface LateOutages {
+  /** names what was found at one moment; the answers carry it */
+  finding: string;
+  part: number;
+  /** of so many; with the last people are told */
+  parts: number;
+  /** when it was found */
+  at: string;
+  /** whose data came late */
+  sites: string[];
+  incidents: Incident[];
+  /** those of them of which nobody would have been told in time */
+  quiet: string[];
+}
+
+/** The alerter keeps these incidents: from now on it sees to them. */
+export interface LateOutagesAnswer {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  finding: string;
+  part: number;
+  at: string;
 }
 
 /** Send a test mail now to everybody who is told of an incident when nobody else is. */

@@ -1,0 +1,122 @@
+"""Outages that only data that came late shows, once they are over: what the alerter would have made of it in time.
+
+Recorded site states are played through the alerter's own functions, as in a rehearsal. An incident counts where a state
+that came late belongs to it; whether it was known all the same is for whoever keeps the incidents to say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from noc_bus.messages import Incident, Member, SiteState, State, Target
+from noc_bus.time import Time
+from noc_rules.correlate import Why
+from noc_rules.rehearsal import Played
+from noc_rules.telling import Book
+from noc_rules.verdict import NO_ADDRESS
+
+LATE_MS: Final = 60_000
+"""What is older when it comes was no news to anybody: a shorter absence of a site is only a restart."""
+SAME_MS: Final = 60_000
+"""What a target had so shortly before or after an incident of its own is that incident."""
+SOMEBODY: Final = Book(everybody=("somebody@example.org",))
+"""To play with, and find out of which incidents anybody would have been told."""
+# With what is older nobody would have been told of an outage: it was over, or not one at all.
+_HELD: Final = frozenset({Why.NOT_MAILED, Why.NOBODY_TOLD, Why.MUTED})
+JUDGED: Final = (
+    "policy", "parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "group", "tags",
+)  # fmt: skip
+"""Options of which the past ones are recorded. Whatever else is edited makes no difference to what a moment was; by group
+and tags it may have been in maintenance."""
+
+
+class Definition(Protocol):
+    @property
+    def since(self) -> Time: ...
+    @property
+    def target(self) -> Target | None: ...
+
+
+class LateState(NamedTuple):
+    """That a site saw a target otherwise than UP from then on, which came late."""
+
+    target: str
+    site: str
+    since: Time
+
+
+class Found(NamedTuple):
+    """Incidents that are over. `quiet`: the ids of those of which nobody would have been told."""
+
+    incidents: tuple[Incident, ...]
+    quiet: frozenset[str]
+
+
+def is_late_outage(state: SiteState, now: Time) -> bool:
+    """Whether it may be of an outage, and was no news to anybody any more when it came from a journal."""
+    is_bad = state.state in (State.DOWN, State.DEGRADED) or state.code == NO_ADDRESS
+    return is_bad and now - state.since > LATE_MS
+
+
+def as_it_was(now: Target | None, definitions: Sequence[Definition], moment: Time) -> Target | None:
+    """A target as it was judged at that moment, with the name and the people that it has now. None: there was none.
+
+    `definitions`: all of it that is recorded, in order; before the first, it was like that.
+    """
+    known = [one for one in definitions if one.since <= moment] or definitions[:1]
+    then = known[-1].target if known else now
+    if then is None or now is None:
+        return then
+    return replace(now, **{name: getattr(then, name) for name in JUDGED})
+
+
+def found(played: Played, late: Iterable[LateState], now: Time) -> Found:
+    """What of it late data showed."""
+    moments: dict[str, list[Time]] = defaultdict(list)
+    for one in late:
+        moments[one.target].append(one.since)
+    told = {one.incident for one in played.notices if one.is_sent}
+    incidents, quiet = [], set()
+    for outcome in played.outcomes:
+        incident, ended = outcome.incident, outcome.incident.resolved_at
+        if ended is None:
+            # It goes on: the alerter sees it itself.
+            continue
+        if not any(incident.opened_at - SAME_MS <= at <= ended for name in outcome.members for at in moments[name]):
+            continue
+        if incident.id not in told:
+            if _HELD.isdisjoint(outcome.reasons):
+                # A site saw it for a moment, and then nothing any more: it was the site.
+                continue
+            quiet.add(incident.id)
+        incidents.append(replace(incident, found_at=now))
+    return Found(tuple(incidents), frozenset(quiet))
+
+
+def overlap(one: Member, other: Member) -> bool:
+    """Whether two memberships of a target are of one outage."""
+    return _begins_by(one, other) and _begins_by(other, one)
+
+
+def without(incident: Incident, targets: Iterable[str]) -> Incident | None:
+    """The incident of the others alone. None: there are none."""
+    gone = set(targets)
+    members = [one for one in incident.members if one.target not in gone]
+    if not members:
+        return None
+    return replace(
+        incident,
+        members=members,
+        targets=[one.target for one in members],
+        total_members=incident.total_members - (len(incident.members) - len(members)),
+        opened_at=min(one.joined_at for one in members),
+        resolved_at=max([one.left_at for one in members if one.left_at is not None], default=incident.resolved_at),
+    )
+
+
+def _begins_by(one: Member, other: Member) -> bool:
+    return other.left_at is None or one.joined_at <= other.left_at + SAME_MS

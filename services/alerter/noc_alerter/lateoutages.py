@@ -1,0 +1,215 @@
+"""Outages that only data that came late showed: incidents that are over when they are kept, and one notice of them all.
+
+What was an incident already, live or by a finding before, is none again; that it began earlier is a line of its
+timeline. It stays an incident, too, where late data says that it was none: people were told of what was known.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from noc_alerter.ledger import Entry, Ledger, case_of
+from noc_alerter.notify import letter
+from noc_alerter.notify.letter import FOUND, MAX_DIGESTED, FoundLate
+from noc_bus.bus import Bus
+from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES
+from noc_bus.messages import Event, Incident, LateOutages, LateOutagesAnswer, Member, Target, TimelineEntry
+from noc_bus.time import HOUR_MS, Time
+from noc_frame import log
+from noc_rules.cases import Case, Notice
+from noc_rules.correlate import Why
+from noc_rules.incident import Severity, family
+from noc_rules.late import SAME_MS, overlap, without
+from noc_rules.notices import Notices, Recipients
+from noc_rules.telling import quiet_until
+
+# What finds no room comes again.
+_MOST_WAITING: Final = 5
+# Nobody is told before the last part has come; nor much later than that, should it never come.
+_ALL_PARTS_MS: Final = HOUR_MS
+_MAX_ALIKE: Final = 5
+_ORDER: Final = tuple(Severity)
+_Known = Mapping[str, Sequence[tuple[str, str, Member]]]
+
+
+class LateOutagesTaker:
+    """Told on the bus's thread, kept by `tick`."""
+
+    def __init__(
+        self, bus: Bus, ledger: Ledger, recipients: Recipients, target: Callable[[str], Target | None]
+    ) -> None:
+        """`target` looks up how one is defined now."""
+        self._bus = bus
+        self._ledger = ledger
+        self._recipients = recipients
+        self._notices = Notices(recipients, ledger, target)
+        self._waiting: deque[LateOutages] = deque(maxlen=_MOST_WAITING)
+        self._log = log.get("noc.alerter")
+        bus.subscribe(LATE_OUTAGES, self._on_outages)
+
+    def tick(self, now: Time) -> bool:
+        """Keep what has come, and say so. Whether anybody is to be told. Raises DatabaseFault."""
+        is_anybody = False
+        while self._waiting:
+            message = self._waiting[0]
+            is_anybody |= self._keep(message, now)
+            self._waiting.popleft()
+            self._bus.publish(
+                LATE_OUTAGE_ANSWERS, LateOutagesAnswer(finding=message.finding, part=message.part, at=now)
+            )
+        return is_anybody
+
+    def _keep(self, message: LateOutages, now: Time) -> bool:
+        known = self._known(message.incidents)
+        entries, earlier, again = [], [], []
+        told: dict[str, list[tuple[Incident, str]]] = defaultdict(list)
+        for one in message.incidents:
+            if (kept := self._ledger.incident(one.id)) is not None:
+                again.append(kept)
+                continue
+            found, lines = _new(one, known)
+            earlier += lines
+            if found is None:
+                continue
+            case = _case(found)
+            is_quiet = one.id in message.quiet
+            if is_quiet:
+                case.note(Why.NOT_MAILED, "nobody would have been told of it in time")
+            tellings = [] if is_quiet else self._notices.of(case, Notice.RESOLVED)
+            case.note(Why.FOUND_LATE, _found_text(message, tellings and tellings[0].recipients))
+            entries.append(Entry(case, case.incident, past=_past(found)))
+            for telling in tellings:
+                for to, because in telling.recipients.items():
+                    told[to].append((case.incident, because))
+        self._ledger.keep_found(
+            entries, earlier, lambda connection: self._summarise(connection, message, told, now), now
+        )
+        for entry in entries:
+            self._log.warning(f"found {entry.case.id} in data that came late: {entry.incident.cause}")
+            self._bus.publish(EVENTS, _event(entry.incident, now))
+        for incident in [*again, *(entry.incident for entry in entries)]:
+            # For those who listen now: nothing that is over is retained.
+            self._bus.publish_once(INCIDENTS, incident)
+        return bool(told) or message.part == message.parts
+
+    def _known(self, incidents: Sequence[Incident]) -> _Known:
+        """By target, which incidents it was part of. Raises DatabaseFault."""
+        found: dict[str, list[tuple[str, str, Member]]] = defaultdict(list)
+        targets = {member.target for one in incidents for member in one.members}
+        for number, kind, member in self._ledger.members_of_targets(targets):
+            found[member.target].append((number, kind, member))
+        return found
+
+    def _summarise(
+        self,
+        connection: sqlite3.Connection,
+        message: LateOutages,
+        told: Mapping[str, Sequence[tuple[Incident, str]]],
+        now: Time,
+    ) -> None:
+        """Adds to the one notice that each recipient gets of the finding; it may go out with the last part."""
+        is_last = message.part == message.parts
+        for to, given in told.items():
+            row = connection.execute(
+                "SELECT letter, because FROM outbox WHERE incident = ? AND transition = ? AND recipient = ?",
+                (message.finding, FOUND, to),
+            ).fetchone()
+            before = letter.decode_found(row[0]) if row else FoundLate(total=0, sites=message.sites, first=[])
+            first = sorted([*before.first, *(_shortened(incident) for incident, _ in given)], key=_by_importance)
+            after = FoundLate(total=before.total + len(given), sites=before.sites, first=first[:MAX_DIGESTED])
+            because = row[1] if row else given[0][1]
+            connection.execute(
+                "INSERT INTO outbox (incident, transition, recipient, letter, because, not_before, created_at, next_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (incident, transition, recipient) DO UPDATE SET letter = excluded.letter",
+                (message.finding, FOUND, to, letter.encode(after), because, now + _ALL_PARTS_MS, now, now),
+            )
+        if is_last:
+            waiting = connection.execute(
+                "SELECT id, recipient FROM outbox WHERE incident = ? AND transition = ? AND state = 'queued'",
+                (message.finding, FOUND),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE outbox SET not_before = ? WHERE id = ?",
+                [(int(quiet_until(to, self._recipients.book, now) or 0), number) for number, to in waiting],
+            )
+
+    def _on_outages(self, message: LateOutages | None, variables: Mapping[str, str]) -> None:
+        if message is not None and all((one.finding, one.part) != (message.finding, message.part) for one in list(self._waiting)):  # fmt: skip
+            self._waiting.append(message)
+
+
+def _new(incident: Incident, known: _Known) -> tuple[Incident | None, list[tuple[str, TimelineEntry]]]:
+    """What of it was no incident yet, and what is to be said of those that were."""
+    covered: list[str] = []
+    earlier: list[tuple[str, TimelineEntry]] = []
+    for member in incident.members:
+        alike = [
+            (number, other)
+            for number, kind, other in known.get(member.target, ())
+            if family(kind) == family(incident.kind) and overlap(member, other)
+        ]
+        if not alike:
+            continue
+        covered.append(member.target)
+        number, first = min(alike, key=lambda one: one[1].joined_at)
+        if first.joined_at - member.joined_at > SAME_MS:
+            text = f"it was {member.state or 'DOWN'} before it was noticed, by data that came late"
+            line = TimelineEntry(at=member.joined_at, code=Why.BEGAN_EARLIER, target=member.target, text=text)
+            earlier.append((number, line))
+    return (without(incident, covered) if covered else incident), earlier
+
+
+def _case(incident: Incident) -> Case:
+    case = case_of(incident, (), [(one, False) for one in incident.members], is_told=False, stem=letter.stem(incident))
+    case.joined, case.why, case.due_s = list(case.members), Why.FOUND_LATE, None
+    return case
+
+
+def _found_text(message: LateOutages, to: Mapping[str, str] | Sequence[object]) -> str:
+    sites = ", ".join(message.sites[:_MAX_ALIKE]) or "sites"
+    names = [str(one) for one in to]
+    people = f"; one notice of all that was found goes to {', '.join(names)}" if names else ""
+    return f"found in data of {sites} that came late{people}"[:500]
+
+
+def _past(incident: Incident) -> tuple[TimelineEntry, ...]:
+    """What happened to it, as far as its members tell."""
+    first, *others = incident.members
+    lines = [TimelineEntry(at=incident.opened_at, code=Why.TARGET_WENT_DOWN, target=first.target, text=incident.cause)]
+    if len(others) <= _MAX_ALIKE:
+        lines += [TimelineEntry(at=one.joined_at, code=Why.MEMBER_JOINED, target=one.target) for one in others]
+        lines += [
+            TimelineEntry(at=one.left_at, code=Why.TARGET_RECOVERED, target=one.target)
+            for one in incident.members
+            if one.left_at is not None
+        ]
+    else:
+        text = f"{len(others):,} more targets joined"
+        lines.append(TimelineEntry(at=incident.opened_at, code=Why.MEMBER_JOINED, text=text))
+        if incident.resolved_at is not None:
+            lines.append(TimelineEntry(at=incident.resolved_at, code=Why.TARGET_RECOVERED, text="it was over"))
+    return tuple(sorted(lines, key=lambda one: one.at))
+
+
+def _event(incident: Incident, now: Time) -> Event:
+    target = incident.targets[0] if len(incident.targets) == 1 else None
+    return Event(
+        kind="incident-found", at=now, target=target, incident=incident.id, site=incident.site, text=incident.cause
+    )
+
+
+def _shortened(incident: Incident) -> Incident:
+    """With as many members as a line of the notice needs."""
+    return replace(incident, members=incident.members[:1], targets=incident.targets[:1], evidence=[])
+
+
+def _by_importance(incident: Incident) -> tuple[int, Time]:
+    severities = [str(one) for one in _ORDER]
+    known = incident.severity in severities
+    return severities.index(incident.severity) if known and incident.severity else len(severities), incident.opened_at

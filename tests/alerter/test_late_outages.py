@@ -1,0 +1,177 @@
+"""Outages found in data that came late: incidents that are over, and one notice of them all to each recipient."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES
+from noc_bus.messages import Contact, Incident, LateOutages, Member, NotificationRoute, State, VerdictState
+from noc_bus.time import Time
+from noc_rules.incident import IncidentKind, incident_id
+from tests.alerter.conftest import OPS, Rig, part
+from tests.alerter.test_settings import put
+from tests.alerter.test_webhook import SECRET, is_signed
+from tests.parts.webhook import WebhookSink
+
+ALL: Final = ("north", "south", "west")
+
+
+def over(rig: Rig, *targets: str, begins_s: int = -3600, lasts_s: int = 600, **fields: Any) -> Incident:
+    """An incident as the recorder found it; seconds from now."""
+    start = Time(rig.now + begins_s * 1000)
+    end = Time(start + lasts_s * 1000)
+    members = [
+        Member(target=one, name=one.title(), address="192.0.2.1", joined_at=start, left_at=end, state=VerdictState.DOWN)
+        for one in targets
+    ]
+    return Incident(**{
+        "id": incident_id(targets[0], start), "kind": IncidentKind.TARGET_DOWN, "targets": list(targets),
+        "members": members, "total_members": len(members), "open_members": 0, "opened_at": start, "resolved_at": end,
+        "cause": "DOWN from 1 site (west): 5 checks unanswered", "severity": "major", "sites": ["west"],
+        "evidence": ["west DOWN: 5 checks unanswered"], "found_at": rig.now, **fields,
+    })  # fmt: skip
+
+
+def finds(rig: Rig, *incidents: Incident, part: int = 1, parts: int = 1, quiet: tuple[str, ...] = ()) -> None:
+    """What the recorder says, and what comes of it."""
+    message = LateOutages(
+        finding="late-1", part=part, parts=parts, at=rig.now, sites=["west"], incidents=list(incidents), quiet=list(quiet)
+    )  # fmt: skip
+    rig.others.publish(LATE_OUTAGES, message)
+    rig.passes(3)
+    assert [(one.finding, one.part) for one in rig.hub.messages(LATE_OUTAGE_ANSWERS)][-1] == ("late-1", part)
+
+
+def test_what_was_found_is_an_incident_that_is_over_and_one_mail_names_it(rig: Rig) -> None:
+    switches = over(rig, "router", "switch")
+    finds(rig, switches, over(rig, "printer", begins_s=-1800))
+    assert rig.subjects == ["[NOC] 2 outages found in data that came late (west)"]
+    text = part(rig.mails[0], "plain")
+    assert "DOWN Router and 1 more (west), for 10 min" in text
+    assert "DOWN Printer (west), for 10 min" in text
+    assert rig.open == []
+    assert rig.hub.now(INCIDENTS) == [], "nothing of it stays on the broker"
+    assert switches in rig.ended
+    (event, _) = [one for one in rig.hub.messages(EVENTS) if one.kind == "incident-found"]
+    assert (event.incident, event.target) == (switches.id, None)
+    answer = rig.asks(switches.id)
+    assert [one.target for one in answer.members] == ["router", "switch"]
+    codes = [one.code for one in answer.timeline]
+    assert codes == ["target-went-down", "member-joined", "target-recovered", "target-recovered", "found-late"]
+    assert answer.timeline[0].at == switches.opened_at
+    assert OPS in answer.timeline[-1].text
+
+
+def test_found_again_in_whatever_shape_it_is_nothing_new(rig: Rig) -> None:
+    finds(rig, one := over(rig, "router"))
+    finds(rig, one)
+    # The data of another site came an hour later, and it is found once more, with another start.
+    finds(rig, over(rig, "router", begins_s=-3650, lasts_s=700))
+    rig.restart()
+    finds(rig, one, over(rig, "router", begins_s=-3500, lasts_s=20))
+    assert len(rig.mails) == 1
+    assert {incident.id for incident in rig.ended} == {one.id}
+
+
+def test_what_was_an_incident_live_is_none_again_and_its_timeline_says_that_it_began_earlier(rig: Rig) -> None:
+    rig.sees(State.DOWN, *ALL)
+    rig.stays(300)
+    rig.sees(State.UP, *ALL)
+    rig.stays(60)
+    assert rig.words == ["DOWN", "UP"]
+    (live,) = rig.ended
+    began_s = round((live.opened_at - rig.now) / 1000) - 900
+    for _ in range(2):
+        finds(rig, over(rig, "router", begins_s=began_s, lasts_s=1000))
+    assert rig.words == ["DOWN", "UP"]
+    lines = [one for one in rig.asks(live.id).timeline if one.code == "began-earlier"]
+    assert [(one.target, live.opened_at - one.at) for one in lines] == [("router", 900_000)]
+
+
+def test_only_the_members_that_were_in_no_incident_are_one(rig: Rig) -> None:
+    rig.sees(State.DOWN, *ALL)
+    rig.passes(60)
+    finds(rig, over(rig, "switch", "router", begins_s=-90, lasts_s=60))
+    assert rig.words == ["DOWN", "NOC"]
+    assert "DOWN Switch (west)" in part(rig.mails[-1], "plain")
+    assert [one.targets for one in rig.ended] == [["switch"]]
+    assert [one.targets for one in rig.open] == [["router"]]
+
+
+def test_a_lesser_incident_of_that_time_does_not_cover_an_outage(rig: Rig) -> None:
+    rig.target(mail_degraded=True)
+    rig.sees(State.DEGRADED, *ALL)
+    rig.passes(60)
+    finds(rig, over(rig, "router", begins_s=-50, lasts_s=20))
+    assert rig.words == ["DEGRADED", "NOC"]
+
+
+def test_each_recipient_gets_one_notice_of_what_is_theirs(rig: Rig) -> None:
+    with WebhookSink() as sink:
+        night = Contact(id="n", name="N", mails=["n@noc.test"], webhook_url=sink.url, webhook_secret=SECRET)
+        boss = Contact(id="b", name="B", mails=["b@noc.test"])
+        routes = [
+            NotificationRoute(id="all", name="All", contacts=["n"]),
+            NotificationRoute(id="switches", name="Switches", contacts=["b"], groups=["switches"]),
+            NotificationRoute(id="up", name="Up", contacts=["late@noc.test"], after_min=30),
+        ]
+        rig.target("switch", group="switches")
+        put(rig, contacts=[night, boss], routes=routes)
+        finds(rig, over(rig, "switch"), over(rig, "router"), over(rig, "gone"))
+    assert sorted((str(one["To"]), str(one["Subject"])) for one in rig.mails) == [
+        ("b@noc.test", "[NOC] 1 outage found in data that came late (west)"),
+        ("n@noc.test", "[NOC] 3 outages found in data that came late (west)"),
+    ]
+    (posted,) = sink.posted
+    assert is_signed(posted)
+    body = json.loads(posted.body)
+    assert (body["type"], body["data"]["total"]) == ("incidents.found", 3)
+    assert {one["targets"][0] for one in body["data"]["incidents"]} == {"switch", "router", "gone"}
+
+
+def test_a_finding_of_many_parts_is_one_mail_once_the_last_has_come(rig: Rig) -> None:
+    finds(rig, over(rig, "a"), part=1, parts=3)
+    rig.passes(60)
+    assert rig.mails == []
+    rig.restart()
+    finds(rig, *[over(rig, f"b{number}") for number in range(60)], part=2, parts=3)
+    finds(rig, over(rig, "c", severity="critical"), part=3, parts=3)
+    finds(rig, over(rig, "c", severity="critical"), part=3, parts=3)
+    assert rig.subjects == ["[NOC] 62 outages found in data that came late (west)"]
+    text = part(rig.mails[0], "plain")
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("- ")]
+    assert "DOWN C (west)" in lines[0], "what is most severe comes first"
+    assert (len(lines), lines[-1]) == (51, "- and 12 more")
+
+
+def test_of_what_nobody_would_have_been_told_nobody_is_told(rig: Rig) -> None:
+    finds(rig, one := over(rig, "router"), quiet=(one.id,))
+    assert rig.mails == []
+    assert [entry.code for entry in rig.asks(one.id).timeline][-2:] == ["not-mailed", "found-late"]
+    assert one in rig.ended
+
+
+def test_a_summary_waits_for_the_end_of_quiet_hours(rig: Rig) -> None:
+    night = Contact(id="n", name="N", mails=["n@noc.test"], quiet_hours="Mon-Sun 11:00-12:05")
+    put(rig, contacts=[night], routes=[NotificationRoute(id="all", name="All", contacts=["n"])])
+    finds(rig, over(rig, "router", severity="critical"))
+    rig.stays(60)
+    assert rig.mails == [], "it is over, so even what was critical can wait"
+    rig.stays(300)
+    assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
+
+
+@pytest.mark.parametrize("when", ["before it was kept", "after"])
+def test_an_alerter_that_was_away_takes_it_when_it_is_back(rig: Rig, when: str) -> None:
+    one = over(rig, "router")
+    if when == "after":
+        finds(rig, one)
+    rig.die()
+    rig.start()
+    finds(rig, one)
+    assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
+    # A recorder that was killed before it stored it hears of it again.
+    assert len([incident for incident in rig.ended if incident.id == one.id]) == (2 if when == "after" else 1)
