@@ -1020,7 +1020,7 @@ class Contact(Message, kw_only=True, frozen=True):
         str,
         Meta(
             max_length=300,
-            description="days and hours by the clock of `zone`, like Mon-Sun 00:00-07:00, in which only critical incidents "
+            description="days and hours by the clock of `zone`, like Mon-Sun 22:00-06:00 (into the next day), in which only critical incidents "
             "are told at once, all others at their end; empty: none",
         ),
         _form(LINE_PATTERN),
@@ -1046,7 +1046,7 @@ class NotificationRoute(Message, kw_only=True, frozen=True):
         str,
         Meta(
             max_length=300,
-            description="days and hours by the clock of `zone`, like Mon-Fri 08:00-18:00, Sat 09:00-12:00; empty: always",
+            description="days and hours by the clock of `zone`, like Mon-Fri 08:00-18:00, Sat 22:00-06:00 (into Sunday); empty: always",
         ),
         _form(LINE_PATTERN),
     ] = ""

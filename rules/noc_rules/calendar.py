@@ -15,7 +15,7 @@ from noc_bus.time import DAY_MS, HOUR_MS
 
 MINUTES_OF_DAY: Final = 1440
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-HOURS_ACCEPTED: Final = "days and hours like Mon-Fri 08:00-18:00, Sat 09:00-12:00"
+HOURS_ACCEPTED: Final = "days and hours like Mon-Fri 08:00-18:00, Sat 22:00-06:00 (into Sunday)"
 _DAY: Final = "(" + "|".join(WEEKDAYS) + ")"
 _TIME: Final = r"(\d\d?):([0-5]\d)"
 _PART: Final = re.compile(rf"{_DAY}(?:\s*-\s*{_DAY})?\s+{_TIME}\s*-\s*{_TIME}", re.ASCII)
@@ -82,7 +82,10 @@ def wall_spans(
 
 
 def parsed_hours(text: str) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """A calendar's hours from words like `Mon-Fri 08:00-18:00, Sat 09:00-12:00`. Raises ValueError with a sentence."""
+    """A calendar's hours from words like `Mon-Fri 08:00-18:00, Sat 22:00-06:00`. Raises ValueError with a sentence.
+
+    What ends before it begins ends on the next day.
+    """
     hours: list[list[Span]] = [[] for _ in WEEKDAYS]
     for part in text.split(","):
         match = _PART.fullmatch(part.strip().lower())
@@ -90,11 +93,15 @@ def parsed_hours(text: str) -> tuple[tuple[tuple[int, int], ...], ...]:
             raise ValueError(f"{part.strip()[:60]!r} is no such hours; use {HOURS_ACCEPTED}")
         first, last, *times = match.groups()
         begin, stop = (60 * int(times[place]) + int(times[place + 1]) for place in (0, 2))
-        if not begin < stop <= MINUTES_OF_DAY:
-            raise ValueError(f"{part.strip()[:60]!r} ends before it begins, or after 24:00; use {HOURS_ACCEPTED}")
+        if begin == stop or max(begin, stop) > MINUTES_OF_DAY:
+            raise ValueError(f"{part.strip()[:60]!r} has no length, or goes past 24:00; use {HOURS_ACCEPTED}")
         day, last_day = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
         for number in range(day, last_day + 1 if day <= last_day else last_day + 8):
-            hours[number % 7].append(Span(begin, stop))
+            if begin < stop:
+                hours[number % 7].append(Span(begin, stop))
+            else:
+                hours[number % 7].append(Span(begin, MINUTES_OF_DAY))
+                hours[(number + 1) % 7].append(Span(0, stop))
     return tuple(tuple((one.start, one.end) for one in union(spans)) for spans in hours)
 
 

@@ -95,6 +95,9 @@ def test_hours_are_read_from_words() -> None:
     assert found[4] == ((8 * 60, 12 * 60),)
     assert found[5:] == (((9 * 60, 24 * 60),), ())
     assert [bool(day) for day in parsed_hours("Sat-Mon 00:00-06:00")] == [True, *[False] * 4, True, True]
+    over_night = parsed_hours("Fri 22:00-06:00, Sun 23:00-00:00, Mon 24:00-01:00")
+    assert over_night[4:] == (((22 * 60, 24 * 60),), ((0, 6 * 60),), ((23 * 60, 24 * 60),))
+    assert over_night[:2] == ((), ((0, 60),))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,9 @@ def test_hours_are_read_from_words() -> None:
         "Mon 08:00",
         "Mon-Fri 8-18",
         "Funday 08:00-18:00",
-        "Mon 18:00-08:00",
+        "Mon 18:00-18:00",
+        "Mon 24:01-06:00",
+        "Mon 25:00-06:00",
         "Mon 08:00-24:01",
         "Mon 08:00-18:60",
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -136,6 +136,55 @@ def test_hours_follow_the_clock_of_their_zone_over_the_end_of_summer_time() -> N
     before, after = Time.parse("2026-10-24T07:30:00Z"), Time.parse("2026-10-25T07:30:00Z")
     assert within("Sat-Sun 09:00-10:00", "Europe/Paris", before)
     assert not within("Sat-Sun 09:00-10:00", "Europe/Paris", after)
+
+
+NIGHTS_OF: Final = [
+    # hours, zone, moment, whether it is in them, and when those that it is in end
+    ("Mon-Sun 22:00-06:00", "UTC", "2026-11-24T21:59:59.999Z", None),
+    ("Mon-Sun 22:00-06:00", "UTC", "2026-11-24T22:00:00Z", "2026-11-25T06:00:00Z"),
+    ("Mon-Sun 22:00-06:00", "UTC", "2026-11-25T00:00:00Z", "2026-11-25T06:00:00Z"),
+    ("Mon-Sun 22:00-06:00", "UTC", "2026-11-25T05:59:59.999Z", "2026-11-25T06:00:00Z"),
+    ("Mon-Sun 22:00-06:00", "UTC", "2026-11-25T06:00:00Z", None),
+    # Of the nights of working days Friday's lasts into Saturday, and Sunday's is none of them.
+    ("Mon-Fri 22:00-06:00", "UTC", "2026-11-28T05:00:00Z", "2026-11-28T06:00:00Z"),
+    ("Mon-Fri 22:00-06:00", "UTC", "2026-11-29T05:00:00Z", None),
+    ("Mon-Fri 22:00-06:00", "UTC", "2026-11-30T05:00:00Z", None),
+    ("Sun 22:00-06:00", "UTC", "2026-11-30T05:00:00Z", "2026-11-30T06:00:00Z"),
+    # The year ends in it, and a month of 28 days.
+    ("Thu 22:00-06:00", "UTC", "2026-12-31T23:59:59Z", "2027-01-01T06:00:00Z"),
+    ("Sun 22:00-06:00", "UTC", "2027-02-28T23:00:00Z", "2027-03-01T06:00:00Z"),
+    # Paris: the clocks go forward at 01:00 UTC on 29 March, back at 01:00 UTC on 25 October.
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-03-28T21:00:00Z", "2026-03-29T04:00:00Z"),
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-03-29T03:59:59Z", "2026-03-29T04:00:00Z"),
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-03-29T04:00:00Z", None),
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-10-24T20:00:00Z", "2026-10-25T05:00:00Z"),
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-10-24T19:59:59Z", None),
+    ("Sat 22:00-06:00", "Europe/Paris", "2026-10-25T04:59:59Z", "2026-10-25T05:00:00Z"),
+    # It ends in the hour that is skipped: when the clocks are at 03:00.
+    ("Sat 22:00-02:30", "Europe/Paris", "2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z"),
+    ("Sat 22:00-02:30", "Europe/Paris", "2026-03-29T01:00:00Z", None),
+    # It ends in the hour that comes twice: it is quiet until half past two, and again once it is two o'clock again.
+    ("Sat 22:00-02:30", "Europe/Paris", "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
+    ("Sat 22:00-02:30", "Europe/Paris", "2026-10-25T00:30:00Z", None),
+    ("Sat 22:00-02:30", "Europe/Paris", "2026-10-25T01:00:00Z", "2026-10-25T01:30:00Z"),
+    # Where midnight itself is skipped the night is one, an hour shorter: Beirut, 29 March 2026.
+    ("Sat 22:00-06:00", "Asia/Beirut", "2026-03-28T21:59:59Z", "2026-03-29T03:00:00Z"),
+    ("Sat 22:00-06:00", "Asia/Beirut", "2026-03-28T22:00:00Z", "2026-03-29T03:00:00Z"),
+    # Half an hour: Lord Howe, whose clocks go back at 15:00 UTC on 4 April.
+    ("Sat 22:00-06:00", "Australia/Lord_Howe", "2026-04-04T14:00:00Z", "2026-04-04T19:30:00Z"),
+]
+
+
+@pytest.mark.parametrize(("hours", "zone", "moment", "end"), NIGHTS_OF)
+def test_hours_over_midnight_are_one_night_by_the_clock_of_their_zone(
+    hours: str, zone: str, moment: str, end: str | None
+) -> None:
+    """As hours of a route and as quiet hours of a contact alike."""
+    at = Time.parse(moment)
+    assert within(hours, zone, at) is (end is not None)
+    sleeper = Contact(id="s", name="S", mails=["s@noc.test"], zone=zone, quiet_hours=hours)
+    until = quiet_until("s@noc.test", Book({"s": sleeper}), at)
+    assert until == (Time.parse(end) if end else None)
 
 
 @pytest.mark.parametrize(("hours", "zone"), [("at dusk", "UTC"), ("Mon-Sun 00:00-00:01", "Moon/Crater"), ("", "UTC")])

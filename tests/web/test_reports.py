@@ -332,8 +332,11 @@ def test_what_is_no_calendar_is_refused_in_a_sentence(
     [
         ("calendar=office", "calendar: there is no 'office'; use none: there is no calendar yet."),
         ("calendar=office&hours=Mon%2008:00-09:00", "leave `hours` and `holidays` out, or `calendar`."),
-        ("hours=Mon", "hours: 'Mon' is not accepted; use days and hours like Mon-Fri 08:00-18:00, Sat 09:00-12:00."),
-        ("hours=Mon%2018:00-08:00", "hours: 'Mon 18:00-08:00' is not accepted; use days and hours like"),
+        (
+            "hours=Mon",
+            "hours: 'Mon' is not accepted; use days and hours like Mon-Fri 08:00-18:00, Sat 22:00-06:00 (into Sunday).",
+        ),
+        ("hours=Mon%2018:00-18:00", "hours: 'Mon 18:00-18:00' is not accepted; use days and hours like"),
         ("holidays=christmas", "holidays: 'christmas' is not accepted; use days with commas between"),
         ("hours=Mon%2008:00-09:00&zone=Mars/Base", "zone: 'Mars/Base' is not accepted; use the name of a time zone"),
         ("by=colour", "by: 'colour' is not accepted; use target or group or tag or site."),
