@@ -39,6 +39,23 @@ Slug = Annotated[
         extra_json_schema={"x-accepts": "lower-case letters, digits and hyphens, at most 63"},
     ),
 ]
+_ALTERNATIVES = rf"{SLUG}(?:\|{SLUG}){{0,9}}"
+Alternatives = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{_ALTERNATIVES}(?!\n)$",
+        extra_json_schema={"x-accepts": "the id of a target, or up to 10 with | between"},
+    ),
+]
+SiteAlternatives = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{SLUG}:(?:-|{_ALTERNATIVES})(?!\n)$",
+        extra_json_schema={
+            "x-accepts": "a site, a colon, and the id of a target, up to 10 with | between, or - for none"
+        },
+    ),
+]
 Text = Annotated[str, Meta(max_length=500)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -322,6 +339,26 @@ class Target(Retained, kw_only=True, frozen=True):
             max_length=100,
             title="Parents",
             description="targets on the path; all of them DOWN makes this UNREACHABLE",
+        ),
+        _option(_JUDGED),
+    ] = []
+    parent_groups: Annotated[
+        list[Alternatives],
+        Meta(
+            max_length=20,
+            title="More parents",
+            description="further targets on every path, like firewall, or alternatives, like core-1|core-2; "
+            "all of one entry DOWN makes this UNREACHABLE too",
+        ),
+        _option(_JUDGED),
+    ] = []
+    site_parents: Annotated[
+        list[SiteAlternatives],
+        Meta(
+            max_length=200,
+            title="Parents by site",
+            description="where the path differs: from that site only these count, like paris:router-p or "
+            "lyon:core-1|core-2; lyon:- for none",
         ),
         _option(_JUDGED),
     ] = []

@@ -41,6 +41,7 @@ from noc_launcher.brokers import nats
 from noc_launcher.errors import CommandError
 from noc_launcher.ports import listens
 from noc_launcher.supervisor import Program, Supervisor, as_child
+from noc_rules.parents import parents_of
 from noc_rules.verdict import Vote, decide
 from noc_web.broker.__main__ import prepare
 from noc_web.broker.accounts import READER, Arrangement
@@ -221,11 +222,11 @@ def _verdicts(past: Past) -> dict[str, Verdict]:
         by_target.setdefault(line.host.id, []).append(line)
     waiting = [lines[0].target for lines in by_target.values()]
     while waiting:
-        target = next(one for one in waiting if all(parent in found for parent in one.parents))
+        target = next(one for one in waiting if all(parent in found for parent in parents_of(one)))
         waiting.remove(target)
         lines = by_target[target.id]
         votes = {line.site: Vote(line.view.state, line.view.reason.text) for line in lines}
-        decision = decide(target, votes, {parent: found[parent].state for parent in target.parents})
+        decision = decide(target, votes, found)
         alike = [line.view.since for line in lines if str(line.view.state) == str(decision.state)]
         since = Time(max(alike or [line.view.since for line in lines]))
         found[target.id] = Verdict(

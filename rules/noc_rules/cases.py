@@ -20,6 +20,7 @@ from noc_rules import flapping
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.flapping import NEVER, Flap
 from noc_rules.incident import MAX_MEMBERS_TOLD, About, IncidentKind, of_target, ordered, severity
+from noc_rules.verdict import BLOCKED
 
 SETTLES_S: Final = 30.0
 """A change of who takes part is mailed once it has been quiet for so long,"""
@@ -34,7 +35,6 @@ MAX_ENTRIES_ALIKE: Final = 5
 MASS_TARGETS: Final = 20
 """So many that go down at once, and so large a share of what a site sees, are one incident."""
 MASS_SHARE: Final = 0.3
-BLOCKED: Final = (VerdictState.DOWN, VerdictState.UNREACHABLE)
 
 
 _Name = TypeVar("_Name")

@@ -19,7 +19,6 @@ from noc_bus.time import Time
 from noc_rules import flapping, muting
 from noc_rules import incident as make
 from noc_rules.cases import (
-    BLOCKED,
     CRITICAL_WAIT_S,
     MASS_SHARE,
     MASS_TARGETS,
@@ -34,7 +33,8 @@ from noc_rules.flapping import Flap
 from noc_rules.incident import APART, LESSER, CauseCode, IncidentKind, of_target
 from noc_rules.judge import VerdictChange
 from noc_rules.muting import Quiet
-from noc_rules.verdict import VerdictCode
+from noc_rules.parents import parents_of
+from noc_rules.verdict import BLOCKED, VerdictCode
 
 _LOOK_AGAIN_S: Final = 1.0
 _MAX_SITES: Final = 1000
@@ -79,6 +79,8 @@ class World:
     seen: Callable[[str], int]
     """How many targets a site sees answer."""
     children: Callable[[str], Iterable[str]]
+    in_the_way: Callable[[str], Iterable[str]]
+    """Of its parents those that explain why a target is DOWN from some site."""
     wait_s: float
     """For how long others may join before people are told."""
 
@@ -327,11 +329,11 @@ def _behind(
 ) -> None:
     """It is part of the incident of the parent it lies behind, and mailed with nothing of its own."""
     assert change.after is not None
-    parent, home = next(
-        ((one, case) for one in definition.parents if (case := draft.find(of_target(one)))), (None, None)
-    )
-    if home is None or parent is None:
+    homes = [(one, case) for one in world.in_the_way(change.target) if (case := draft.find(of_target(one)))]
+    if not homes:
         return
+    # Of several it stays with the one it is part of already.
+    parent, home = next((one for one in homes if found is not None and one[1].id == found.id), homes[0])
     root = home.members[parent].behind or parent if parent in home.members else parent
     if found is not None and found.id == home.id:
         member = home.members[change.target]
@@ -367,9 +369,12 @@ def _follow(draft: Draft, left: Case, top: str, home: Case, root: str, world: Wo
     """
     waiting, met = [top], {top}
     while waiting:
-        for name in world.children(waiting.pop()):
+        one = waiting.pop()
+        for name in world.children(one):
             member = left.members.get(name)
             if name in met or member is None or name not in left.open or member.state != VerdictState.UNREACHABLE:
+                continue
+            if one not in world.in_the_way(name):
                 continue
             met.add(name)
             waiting.append(name)
@@ -395,7 +400,7 @@ def _down(
         return
     down_from = make.down_from(change.after)
     world.falls.add(change.target, down_from, now_s)
-    keys = [Key("parent", one) for one in definition.parents] + [Key("group", definition.group)]
+    keys = [Key("parent", one) for one in parents_of(definition)] + [Key("group", definition.group)]
     lost = [Key("site", site) for site in down_from if world.falls.is_mass(site, world.seen)]
     home = _home(draft, change.target, member, [*lost, *keys], world)
     if home is None:

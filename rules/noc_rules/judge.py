@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from noc_bus.messages import SiteState, Target, Verdict, VerdictState
+from noc_bus.messages import SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
-from noc_rules.verdict import Decision, Standing, decide, sites_of, vote
+from noc_rules.parents import above, parents_of
+from noc_rules.verdict import Decision, Standing, cuts, decide, sites_of, vote
 
 # These follow from the views of sites; of the others only the judge knows since when they hold.
 _RESTS_ON_VIEWS = (VerdictState.UP, VerdictState.DEGRADED, VerdictState.DOWN)
@@ -53,8 +54,12 @@ class VerdictChange:
 
     @property
     def changes_state(self) -> bool:
-        """Whether what is behind this target may have to be judged again."""
         return (self.before and self.before.state) != (self.after and self.after.state)
+
+    @property
+    def changes_views(self) -> bool:
+        """Whether some site sees it otherwise than before."""
+        return (self.before and self.before.sites) != (self.after and self.after.sites)
 
 
 class Agenda:
@@ -66,6 +71,7 @@ class Agenda:
     def __init__(self) -> None:
         self._ranks: dict[str, tuple[bool, int]] = {}
         self._children: Mapping[str, list[str]] = {}
+        self._by_site: frozenset[str] = frozenset()
         self._waiting: set[str] = set()
         self._heap: list[tuple[tuple[bool, int], str]] = []
 
@@ -75,9 +81,10 @@ class Agenda:
     def arrange(self, targets: Mapping[str, Target]) -> None:
         """Order by these definitions from now on."""
         critical = [one.id for one in targets.values() if one.critical]
-        first = with_parents(critical, lambda name: targets[name].parents if name in targets else ())
+        first = above(critical, lambda name: parents_of(targets[name]) if name in targets else ())
         self._ranks = {name: (name not in first, rank) for name, rank in ranks(targets).items()}
         self._children = children(targets)
+        self._by_site = frozenset(one.id for one in targets.values() if one.site_parents)
         self._heap = [(self._ranks.get(name, _UNKNOWN), name) for name in self._waiting]
         heapq.heapify(self._heap)
 
@@ -87,8 +94,12 @@ class Agenda:
                 self._waiting.add(name)
                 heapq.heappush(self._heap, (self._ranks.get(name, _UNKNOWN), name))
 
-    def add_children(self, name: str) -> None:
-        self.add(self.children(name))
+    def add_behind(self, change: VerdictChange) -> None:
+        """What this change may matter to."""
+        if change.changes_state:
+            self.add(self.children(change.target))
+        elif self._by_site and change.changes_views:
+            self.add(name for name in self.children(change.target) if name in self._by_site)
 
     def children(self, name: str) -> Collection[str]:
         """What has this target as a parent."""
@@ -103,18 +114,6 @@ class Agenda:
         return name
 
 
-def with_parents(names: Iterable[str], parents: Callable[[str], Iterable[str]]) -> set[str]:
-    """These, and whatever lies above them."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += parents(name)
-    return found
-
-
 def ranks(targets: Mapping[str, Target]) -> dict[str, int]:
     """How many parents lie above each target on its longest path up; a parent that closes a circle is not counted."""
     found: dict[str, int] = {}
@@ -123,7 +122,7 @@ def ranks(targets: Mapping[str, Target]) -> dict[str, int]:
         on_path = {start}
         while path:
             name = path[-1]
-            known = [one for one in targets[name].parents if one in targets and one not in on_path]
+            known = [one for one in parents_of(targets[name]) if one in targets and one not in on_path]
             ahead = next((one for one in known if one not in found), None)
             if name not in found and ahead is not None:
                 path.append(ahead)
@@ -137,7 +136,7 @@ def ranks(targets: Mapping[str, Target]) -> dict[str, int]:
 def children(targets: Mapping[str, Target]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for target in targets.values():
-        for parent in target.parents:
+        for parent in parents_of(target):
             found[parent].append(target.id)
     return dict(found)
 
@@ -151,7 +150,7 @@ def judge(name: str, views: Views, now: Time) -> VerdictChange:
     asked = sites_of(target, views.sites)
     states = {site: state for site in asked if (state := views.state(site, name)) is not None}
     votes = {site: vote(states.get(site), views.standings.get(site, nobody)) for site in asked}
-    parents = {one: views.verdicts[one].state for one in target.parents if one in views.verdicts}
+    parents = {one: views.verdicts[one] for one in parents_of(target) if one in views.verdicts}
     decision = decide(target, votes, parents)
     after = Verdict(
         target=name,
@@ -163,6 +162,15 @@ def judge(name: str, views: Views, now: Time) -> VerdictChange:
         at=now,
     )
     return VerdictChange(name, target, before, after, states)
+
+
+def in_the_way(name: str, views: Views) -> list[str]:
+    """The parents that explain why the target is DOWN from some site, each once."""
+    target, verdict = views.target(name), views.verdicts.get(name)
+    if target is None or verdict is None:
+        return []
+    down = [site for site, state in verdict.sites.items() if state is State.DOWN]
+    return list(dict.fromkeys(parent for group in cuts(target, down, views.verdicts).values() for parent in group))
 
 
 def since(decision: Decision, states: Mapping[str, SiteState], before: Verdict | None, now: Time) -> Time:

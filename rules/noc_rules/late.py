@@ -28,7 +28,7 @@ SOMEBODY: Final = Book(everybody=("somebody@example.org",))
 # With what is older nobody would have been told of an outage: it was over, or not one at all.
 _HELD: Final = frozenset({Why.NOT_MAILED, Why.NOBODY_TOLD, Why.MUTED})
 JUDGED: Final = (
-    "policy", "parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "group", "tags",
+    "policy", "parents", "parent_groups", "site_parents", "sites", "paused", "interval_s", "packets", "packet_gap_ms", "timeout_ms", "group", "tags",
 )  # fmt: skip
 """Options of which the past ones are recorded. Whatever else is edited makes no difference to what a moment was; by group
 and tags it may have been in maintenance."""

@@ -27,7 +27,7 @@ from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
 from noc_rules.grouping import Falls, World
 from noc_rules.incident import down_from, family, of_target
-from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.judge import Agenda, VerdictChange, Views, in_the_way, judge
 from noc_rules.maintenance import Schedule, Versions
 from noc_rules.muting import Quiet, Witnesses
 from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
@@ -309,7 +309,13 @@ class _Player:
         self._agenda = Agenda()
         self._agenda.arrange(self._targets)
         self._views = Views(self._target, self._state, dict.fromkeys(self._sites, _SEES), self._sites, self._verdicts)
-        self._world = World(Falls(), self._seen.__getitem__, self._agenda.children, settings.wait_s)
+        self._world = World(
+            Falls(),
+            self._seen.__getitem__,
+            self._agenda.children,
+            lambda name: in_the_way(name, self._views),
+            settings.wait_s,
+        )
         self._board = Board()
         self._outbox = _Outbox()
         self._recipients = Recipients(lambda: settings)
@@ -423,10 +429,9 @@ class _Player:
             changes.append(change)
             if change.after is not None and (change.before is None or change.is_news):
                 self._verdicts[name] = change.after
-            if change.changes_state:
-                self._agenda.add_children(name)
-                if change.before is not None and change.after is not None:
-                    self._ms[name][change.before.state] += change.after.since - change.before.since
+            self._agenda.add_behind(change)
+            if change.changes_state and change.before is not None and change.after is not None:
+                self._ms[name][change.before.state] += change.after.since - change.before.since
             if change.after is None or change.after.code != VerdictCode.NO_ADDRESS:
                 self._unresolvable.pop(name, None)
             else:

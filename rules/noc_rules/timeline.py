@@ -7,18 +7,21 @@ target, or in which the target was in no catalogue, is in no interval at all.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.parents import groups_from
 from noc_rules.site_state import StateCode
-from noc_rules.verdict import Vote, decide, sites_of
+from noc_rules.verdict import BLOCKED, Parent, Vote, decide, sites_of
 
 # A cycle is stored some seconds after it began; only what is missing for longer is a silence.
 _STORED_AFTER_MS: Final = 5000
@@ -151,13 +154,16 @@ def overall(
     in_force: InForce,
     by_site: Mapping[str, Sequence[Interval]],
     parents: Mapping[str, Sequence[Interval]],
+    parents_by_site: Mapping[str, Mapping[str, Sequence[Interval]]] = MappingProxyType({}),
     *,
     explained: bool = True,
 ) -> list[Interval]:
     """The verdict over time, by the definitions in force, wherever a site's intervals reach.
 
-    `by_site` has the intervals of every site that ever pinged the target, `parents` the timelines of all
-    that were its parents. `explained` False leaves the reasons out, which makes long reports quick.
+    `by_site` has the intervals of every site that ever pinged the target, `parents` the timelines of all that were
+    its parents, and `parents_by_site` what sites saw of those, which only `site_parents` ask for. Whether a parent is
+    DOWN or itself behind one that is makes no difference. `explained` False leaves the reasons out, which makes long
+    reports quick.
     """
     lines = {site: intervals for site, intervals in by_site.items() if intervals}
     if not lines:
@@ -165,13 +171,15 @@ def overall(
     start = min(intervals[0].start for intervals in lines.values())
     end = max(intervals[-1].end for intervals in lines.values())
     sites, above = list(lines), list(parents)
-    judge = _explained(sites, above) if explained else _unexplained(sites, above)
-    changes = _changes([*lines.values(), *parents.values()], in_force, start, end)
+    seen = [(parent, site) for parent, by in parents_by_site.items() for site in by]
+    judge = _explained(sites, above, seen) if explained else _unexplained(sites, above, seen)
+    views = [parents_by_site[parent][site] for parent, site in seen]
+    changes = _changes([*lines.values(), *parents.values(), *views], in_force, start, end)
     found: list[Interval] = []
     judged: _Judged | None = None
     since = until = start
     # At each moment the interval of every line, the sites' first; None: it has none.
-    now: list[Interval | None] = [None] * (len(sites) + len(above))
+    now: list[Interval | None] = [None] * (len(sites) + len(above) + len(seen))
     for begin, stop, fresh in _stretches(judge, changes, in_force, now, len(sites), start, end):
         # Neighbours in one state are one, and the first reason stays.
         if judged is None or fresh[0] is not judged[0] or begin != until:
@@ -180,6 +188,23 @@ def overall(
             judged, since = fresh, Time(begin)
         until = Time(stop)
     return found if judged is None else [*found, Interval(since, until, *judged)]
+
+
+def while_asked(
+    in_force: InForce, by_site: Mapping[str, Sequence[Interval]], start: Time, end: Time
+) -> dict[str, list[Interval]]:
+    """The sites' intervals without the time in which they were not to ping the target."""
+    edges = [start, *in_force.changes(start, end), end]
+    return {
+        site: [
+            Interval(Time(max(begin, one.start)), Time(min(stop, one.end)), one.state, one.reason, one.code)
+            for begin, stop in itertools.pairwise(edges)
+            if (target := in_force.at(begin)) is not None and site in sites_of(target, [site])
+            for one in intervals
+            if one.start < stop and begin < one.end
+        ]
+        for site, intervals in by_site.items()
+    }
 
 
 def _stretches(
@@ -296,8 +321,8 @@ def _cut(one: Interval, unseen: Sequence[tuple[int, int]], pieces: list[Interval
         pieces.append(Interval(Time(at), one.end, one.state, one.reason, one.code))
 
 
-def _explained(sites: Sequence[str], parents: Sequence[str]) -> _Judge:
-    """Judges by the intervals of these sites and, behind them, of these parents."""
+def _explained(sites: Sequence[str], parents: Sequence[str], seen: Sequence[tuple[str, str]]) -> _Judge:
+    """Judges by the intervals of these sites and, behind them, of these parents, and of these as those sites saw them."""
 
     def judge(target: Target, now: Sequence[Interval | None]) -> _Judged:
         known = {site: one for site, one in zip(sites, now, strict=False) if one is not None}
@@ -306,30 +331,46 @@ def _explained(sites: Sequence[str], parents: Sequence[str]) -> _Judge:
             first = next(iter(asked.values()))
             return VerdictState.PAUSED, first.reason, first.code
         votes = {site: _vote(one) for site, one in asked.items()}
-        above = {name: one.state for name, one in zip(parents, now[len(sites) :], strict=True) if one is not None}
+        behind = now[len(sites) :]
+        views: dict[str, dict[str, State]] = {}
+        for (parent, site), one in zip(seen, behind[len(parents) :], strict=True):
+            if one is not None:
+                views.setdefault(parent, {})[site] = _vote(one).state
+        above = {
+            name: Parent(one.state, views.get(name, {}))
+            for name, one in zip(parents, behind, strict=False)
+            if one is not None
+        }
         decision = decide(target, votes, above)
         return decision.state, decision.reason, decision.code
 
     return judge
 
 
-def _unexplained(sites: Sequence[str], parents: Sequence[str]) -> _Judge:
+def _unexplained(sites: Sequence[str], parents: Sequence[str], seen: Sequence[tuple[str, str]]) -> _Judge:
     """The same without the sentences, which lets all moments that differ in nothing that decides be judged once."""
     known: dict[tuple[object, ...], _Judged] = {}
+    explained = _explained(sites, parents, seen)
 
     def judge(target: Target, now: Sequence[Interval | None]) -> _Judged:
         # By identity, for there is one of each state: hashing an enumeration's members is slow.
         key = (id(target), *[one and id(one.state) for one in now])
         judged = known.get(key)
         if judged is None:
-            asked = sites if target.sites is None else target.sites
-            votes = tuple(
-                [_PLACES[id(one.state)] for site, one in zip(sites, now, strict=False) if one and site in asked]
-            )
-            above = dict(zip(parents, now[len(sites) :], strict=True))
-            blocked = tuple([(one := above.get(name)) and _PLACES[id(one.state)] for name in target.parents])
-            judged = known[key] = (_state(target.policy, target.paused, votes, blocked), "", None)
+            judged = known[key] = (state(target, now), "", None)
         return judged
+
+    def state(target: Target, now: Sequence[Interval | None]) -> VerdictState:
+        if target.site_parents:
+            return explained(target, now)[0]
+        asked = sites if target.sites is None else target.sites
+        votes = tuple([_PLACES[id(one.state)] for site, one in zip(sites, now, strict=False) if one and site in asked])
+        above = dict(zip(parents, now[len(sites) :], strict=False))
+        is_cut = any(
+            all((one := above.get(name)) is not None and one.state in BLOCKED for name in group)
+            for group in groups_from(target, "")
+        )
+        return _state(target.policy, target.paused, votes, is_cut)
 
     return judge
 
@@ -339,13 +380,13 @@ _PLACES: Final = {id(state): place for place, state in enumerate(_STATES)}
 
 
 @lru_cache(maxsize=10_000)
-def _state(policy: str, paused: bool, votes: tuple[int, ...], parents: tuple[int | None, ...]) -> VerdictState:
-    """What `_explained` gives for states at these places of `_STATES`, whatever targets and sites they are of."""
-    above = [str(number) for number in range(len(parents))]
-    target = Target(id="any", name="any", address="any", policy=policy, paused=paused, parents=above)
+def _state(policy: str, paused: bool, votes: tuple[int, ...], is_cut: bool) -> VerdictState:
+    """What `_explained` gives for states at these places of `_STATES`, whatever sites they are of; `is_cut`: the way there."""
+    target = Target(id="any", name="any", address="any", policy=policy, paused=paused, parents=["above"])
     sites = [str(number) for number in range(len(votes))]
-    now = [place if place is None else Interval(Time(0), Time(1), _STATES[place], "") for place in (*votes, *parents)]
-    return _explained(sites, above)(target, now)[0]
+    above = VerdictState.DOWN if is_cut else VerdictState.UP
+    now = [Interval(Time(0), Time(1), state, "") for state in (*[_STATES[place] for place in votes], above)]
+    return _explained(sites, ["above"], ())(target, now)[0]
 
 
 def _vote(one: Interval) -> Vote:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from noc_bus.messages import ProberPresence, SiteState, State, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.parents import groups_from
 
 STATES_CHANNEL: Final = "states"
 """Under this name a prober's presence tells what it has retained of its states."""
 NO_ADDRESS: Final = "no-address"
 """The code of a site's UNKNOWN when it knows no address for the target's name."""
+BLOCKED: Final = (VerdictState.DOWN, VerdictState.UNREACHABLE)
+"""Nothing behind a target that is so can be reached through it."""
 
 
 class VoteCode(StrEnum):
@@ -78,6 +81,23 @@ class Decision:
     code: VerdictCode | None = None
 
 
+class Judged(Protocol):
+    """A parent as it was judged: a verdict, or what led to one."""
+
+    @property
+    def state(self) -> VerdictState: ...
+    @property
+    def sites(self) -> Mapping[str, State]: ...
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What of a parent decides."""
+
+    state: VerdictState
+    sites: Mapping[str, State] = field(default_factory=dict)
+
+
 def sites_of(target: Target, sites: Iterable[str]) -> list[str]:
     """Which sites are to ping the target, of all that are known; sorted. A site it names counts even if unknown."""
     return sorted(set(sites) if target.sites is None else set(target.sites))
@@ -130,11 +150,12 @@ def vote(state: SiteState | None, standing: Standing) -> Vote:
     return Vote(state.state, state.reason, state.code)
 
 
-def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, VerdictState]) -> Decision:
+def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, Judged]) -> Decision:
     """The verdict of all sites.
 
-    `parents` are the present verdicts of the target's parents; one that is not judged yet may be
+    `parents` are the target's parents as they are judged at present; one that is not judged yet may be
     missing. A policy that asks for more sites than can see is content with all that can.
+    UNREACHABLE is what would be DOWN, where a path that is cut explains it for every site that sees it DOWN.
     """
     sites = {site: vote.state for site, vote in sorted(votes.items())}
     if target.paused:
@@ -144,9 +165,9 @@ def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, Verd
         return Decision(VerdictState.UNKNOWN, _why_unseen(votes), sites, _unseen_code(votes))
     down = [site for site in seeing if sites[site] is State.DOWN]
     if len(down) >= _needed(target.policy, len(seeing)):
-        if blocked_by := _blocking(target, parents):
-            reason = f"every path goes through {_names(blocked_by)}, which is down"
-            return Decision(VerdictState.UNREACHABLE, reason, sites, VerdictCode.PARENTS_DOWN)
+        behind = cuts(target, down, parents)
+        if len(behind) == len(down):
+            return Decision(VerdictState.UNREACHABLE, _behind_reason(behind), sites, VerdictCode.PARENTS_DOWN)
         return Decision(VerdictState.DOWN, _down_reason(down, seeing, votes), sites, VerdictCode.DOWN)
     if down:
         rest = [site for site in seeing if site not in down]
@@ -181,12 +202,33 @@ def _needed(policy: str, seeing: int) -> int:
     return min(int(policy), seeing)
 
 
-def _blocking(target: Target, parents: Mapping[str, VerdictState]) -> list[str]:
-    """The parents, if every one of them is down or itself behind one that is."""
-    blocked = (VerdictState.DOWN, VerdictState.UNREACHABLE)
-    if target.parents and all(parents.get(parent) in blocked for parent in target.parents):
-        return list(target.parents)
-    return []
+def cuts(target: Target, down: Iterable[str], parents: Mapping[str, Judged]) -> dict[str, list[str]]:
+    """By site, of those that see the target DOWN, the parents that explain it: a group that is DOWN as a whole.
+
+    Where paths differ by site, each site answers for its own: a parent is in its way only if it does not reach it
+    either. Otherwise the ends of a ring, each behind the other from the other side, would excuse each other.
+    """
+    found = {}
+    for site in down:
+        for group in groups_from(target, site):
+            if all(_is_in_the_way(target, site, parents.get(parent)) for parent in group):
+                found[site] = group
+                break
+    return found
+
+
+def _is_in_the_way(target: Target, site: str, parent: Judged | None) -> bool:
+    if parent is None or parent.state not in BLOCKED:
+        return False
+    return not target.site_parents or parent.sites.get(site) is State.DOWN
+
+
+def _behind_reason(behind: Mapping[str, list[str]]) -> str:
+    groups = list(behind.values())
+    if any(group != groups[0] for group in groups):
+        paths = ", ".join(f"{_names(group)} from {site}" for site, group in behind.items())
+        return f"every path goes through what is down: {paths}"[:500]
+    return f"every path goes through {_names(groups[0])}, which {'is' if len(groups[0]) == 1 else 'are'} down"
 
 
 def _down_reason(down: list[str], seeing: list[str], votes: Mapping[str, Vote]) -> str:

@@ -64,7 +64,7 @@ def test_a_parent_is_looked_at_at_once_when_what_lies_behind_it_falls_silent(rig
 
     options = {"packets": 1, "timeout_ms": 300}
     rig.target("parent", MOVED, interval_s=3600, **options)
-    rig.target("a", HOST, interval_s=1, parents=["parent"], **options)
+    rig.target("a", HOST, interval_s=1, parents=["other"], site_parents=["local:other|parent"], **options)
     rig.run(scenario)
     child, parent = states(rig)[-1], states(rig, "parent")[-1]
     assert parent.since - child.since <= 10_000

@@ -15,9 +15,9 @@ from noc_bus.messages import ProberPresence, SiteState, State, Target, Verdict, 
 from noc_bus.time import Time
 from noc_rules.calendar import MINUTES_OF_DAY, Calendar, Span
 from noc_rules.judge import Agenda, Views, judge
-from noc_rules.timeline import InForce, Interval, merged, overall, site_intervals
+from noc_rules.timeline import InForce, Interval, merged, overall, site_intervals, while_asked
 from noc_rules.uptime import PROFILES, Uptime, account
-from noc_rules.verdict import Standing, Vote, decide
+from noc_rules.verdict import Parent, Standing, Vote, decide
 from tests.rules.records import Defined, Hole, Known
 
 SITES: Final = ("a", "b", "c")
@@ -32,6 +32,10 @@ MOMENTS: Final = (
     ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
     ("Asia/Kathmandu", "2026-11-26T18:15:00Z"),
 )
+BEHIND: Final[tuple[dict[str, Any], ...]] = (
+    {}, {}, {"parents": ["p"]}, {"parents": ["p"]}, {"parents": ["p"]}, {"parent_groups": ["p"]}, {"parent_groups": ["p|x"]},
+    {"site_parents": ["a:p"]}, {"site_parents": ["a:p", "b:p"]}, {"parents": ["p"], "site_parents": ["b:-"]},
+)  # fmt: skip
 MEASURED: Final = {"UP", "DEGRADED", "PARTIAL", "DOWN", "UNREACHABLE"}
 
 
@@ -109,7 +113,7 @@ def _definition(rng: random.Random, name: str, *, may_be_gone: bool) -> Target |
         address="192.0.2.1",
         policy=rng.choice(POLICIES),
         sites=rng.choice([None, None, ["a"], ["b", "c"]]),
-        parents=["p"] if name == "t" and rng.random() < 0.6 else [],
+        **rng.choice(BEHIND) if name == "t" else {},
         paused=rng.random() < 0.1,
         interval_s=rng.choice([1, 10, 60]),
     )
@@ -119,21 +123,23 @@ def _definition(rng: random.Random, name: str, *, may_be_gone: bool) -> Target |
 
 
 def past(found: Case) -> list[Interval]:
-    parent = _timeline(found.parent, {}, found.start, found.end)
-    return _timeline(found.child, {"p": parent}, found.start, found.end)
+    above, sites = _sites(found.parent, found.start, found.end)
+    seen = {"p": while_asked(above, sites, ms(found.start), ms(found.end))}
+    in_force, by_site = _sites(found.child, found.start, found.end)
+    parents = {"p": overall(above, sites, {})}
+    together = overall(in_force, by_site, parents, seen)
+    assert drawn(together) == drawn(overall(in_force, by_site, parents, seen, explained=False))
+    return together
 
 
-def _timeline(watched: Watched, parents: dict[str, list[Interval]], start: int, end: int) -> list[Interval]:
+def _sites(watched: Watched, start: int, end: int) -> tuple[InForce, dict[str, list[Interval]]]:
     present = watched.definitions[0].target
     assert present is not None
     in_force = InForce(present, watched.definitions)
-    by_site = {
+    return in_force, {
         site: site_intervals(states, watched.holes[site], ms(end), ms(start), ms(end), in_force)
         for site, states in watched.states.items()
     }
-    found = overall(in_force, by_site, parents)
-    assert drawn(found) == drawn(overall(in_force, by_site, parents, explained=False))
-    return found
 
 
 def counted(found: Case) -> Uptime:
@@ -162,7 +168,8 @@ def reference(found: Case) -> dict[str, Any]:
     seconds = dict.fromkeys(VerdictState, 0)
     unmonitored = off_hours = measured = 0
     outages: list[tuple[int, int, VerdictState, int]] = []
-    for second, judged in enumerate(_by_the_second(found, found.child, parent), start=found.start):
+    for second, both in enumerate(_by_the_second(found, found.child, parent), start=found.start):
+        judged = both and both[0]
         is_open = _is_open(found.calendar, second)
         is_maintained = any(one.start <= 1000 * second < one.end for one in found.windows)
         state = judged
@@ -197,12 +204,14 @@ def _is_open(calendar: Calendar | None, second: int) -> bool:
     return is_within and wall.date() not in calendar.holidays
 
 
-def _by_the_second(
-    found: Case, watched: Watched, parent: Sequence[VerdictState | None] | None
-) -> list[VerdictState | None]:
+Second = tuple[VerdictState, tuple[tuple[str, State], ...]]
+"""The verdict, and the votes that led to it."""
+
+
+def _by_the_second(found: Case, watched: Watched, parent: Sequence[Second | None] | None) -> list[Second | None]:
     definitions = _places(watched.definitions, found.start, found.end)
     lines = {site: _line(found, watched, site) for site in watched.states}
-    known: dict[Any, VerdictState | None] = {}
+    known: dict[Any, Second | None] = {}
     judged = []
     for number, place in enumerate(definitions):
         views = tuple((site, line[number]) for site, line in lines.items() if line[number] is not None)
@@ -214,7 +223,7 @@ def _by_the_second(
     return judged
 
 
-def _judged(target: Target | None, views: dict[str, State | None], parent: VerdictState | None) -> VerdictState | None:
+def _judged(target: Target | None, views: dict[str, State | None], parent: Second | None) -> Second | None:
     if target is None or not views:
         return None
     votes = {
@@ -222,7 +231,8 @@ def _judged(target: Target | None, views: dict[str, State | None], parent: Verdi
         for site, state in views.items()
         if state and (target.sites is None or site in target.sites)
     }
-    return decide(target, votes, {"p": parent} if parent else {}).state
+    decision = decide(target, votes, {"p": Parent(parent[0], dict(parent[1]))} if parent else {})
+    return decision.state, tuple(decision.sites.items())
 
 
 def _last(things: Sequence[Defined | Known], second: int) -> int:

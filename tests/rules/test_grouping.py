@@ -20,7 +20,7 @@ from noc_rules import grouping
 from noc_rules.cases import CHANGES_EVERY_S, MASS_TARGETS, SETTLES_S, Board, Case, Draft, Notice
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
 from noc_rules.grouping import AT_ONCE_S, Falls, World
-from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.judge import Agenda, VerdictChange, Views, in_the_way, judge
 from noc_rules.maintenance import Covers
 from noc_rules.muting import Quiet
 from noc_rules.verdict import NO_ADDRESS, Standing
@@ -103,19 +103,14 @@ class Plant:
         draft.settle()
 
     def _judged(self) -> list[VerdictChange]:
-        views = Views(
-            target=self.targets.get, state=lambda site, name: self.states.get((site, name)), standings=self.standings,
-            sites=tuple(self.standings), verdicts=self.verdicts,
-        )  # fmt: skip
         changes = []
         while (name := self.agenda.take()) is not None:
-            change = judge(name, views, self.now)
+            change = judge(name, self.views, self.now)
             if change.after is None:
                 self.verdicts.pop(name, None)
             else:
                 self.verdicts[name] = change.after
-            if change.changes_state:
-                self.agenda.add_children(name)
+            self.agenda.add_behind(change)
             changes.append(change)
         return changes
 
@@ -132,8 +127,17 @@ class Plant:
         self._take(draft)
 
     @property
+    def views(self) -> Views:
+        return Views(
+            target=self.targets.get, state=lambda site, name: self.states.get((site, name)), standings=self.standings,
+            sites=tuple(self.standings), verdicts=self.verdicts,
+        )  # fmt: skip
+
+    @property
     def world(self) -> World:
-        return World(self.falls, self._seen, self.agenda.children, self.wait_s)
+        return World(
+            self.falls, self._seen, self.agenda.children, lambda name: in_the_way(name, self.views), self.wait_s
+        )
 
     def _seen(self, site: str) -> int:
         return sum(one == site and state.state is State.UP for (one, _), state in self.states.items())

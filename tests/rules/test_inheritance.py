@@ -72,6 +72,6 @@ def test_a_chain_runs_from_the_group_to_the_root() -> None:
 
 
 def test_every_option_of_a_target_is_inherited_or_its_own_affair() -> None:
-    own = {"id", "name", "address", "group", "parents", "note"}
+    own = {"id", "name", "address", "group", "parents", "parent_groups", "site_parents", "note"}
     assert {*OPTIONS} | own == set(fields_of(Target))
     assert not {*OPTIONS} & own

@@ -44,8 +44,7 @@ def work_off(
         order.append(name)
         assert change.after is not None
         verdicts[name] = change.after
-        if change.changes_state:
-            agenda.add_children(name)
+        agenda.add_behind(change)
     return order, verdicts
 
 

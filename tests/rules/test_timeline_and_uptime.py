@@ -154,6 +154,20 @@ def test_sites_are_merged_second_by_second(lines: list[str], policy: str, togeth
         ),
         pytest.param({0: {"parents": ["a"]}}, ["UUDDDDUU"], {"a": "UUUDDUUU"}, "UUDnnDUU", id="how its parent was"),
         pytest.param({0: {"parents": ["a"]}}, ["DDDD"], {"a": "nn??"}, "nnDD", id="a parent unreachable itself"),
+        pytest.param(
+            {0: {"parent_groups": ["a|b", "c"]}, 4: {"parent_groups": ["a|b"]}},
+            ["DDDDDDDD"],
+            {"a": "DDDDDDDD", "b": "UUDUUDDU", "c": "DUUUDDUU"},
+            "nDnDDnnD",
+            id="groups of parents",
+        ),
+        pytest.param(
+            {0: {"site_parents": ["s0:a", "s1:b"]}, 6: {"parents": ["a"]}},
+            ["UDDDDDDD", "UUDDDDDD"],
+            {"a": "DDDDDUDD", "b": "UDUDDDUU"},
+            "UpDnnDnn",
+            id="parents by site",
+        ),
         pytest.param({0: {"sites": ["s0"]}, 4: {"sites": ["s1"]}}, ["DDDDDDDD", "UUUUUUUU"], {}, "DDDDUUUU", id="the sites"),
         pytest.param({0: {}, 3: {"paused": True}, 5: {}}, ["UUUUUUUU"], {}, "UUUPPUUU", id="a pause"),
         pytest.param({0: {}, 3: None, 6: {}}, ["UUUUUUUU"], {}, "UUU   UU", id="in no catalogue: not drawn"),
@@ -170,8 +184,10 @@ def test_every_moment_is_judged_by_the_definitions_of_that_time(
     by_site = {f"s{n}": _parsed(line) for n, line in enumerate(lines)}
     above = {name: _parsed(line) for name, line in parents.items()}
     in_force = InForce(replace(TARGET, policy="all"), past)
-    assert drawn(overall(in_force, by_site, above)) == together
-    assert drawn(overall(in_force, by_site, above, explained=False)) == together
+    # Of each parent every site sees what the verdict says.
+    seen = {name: dict.fromkeys(by_site, _parsed(line.replace("n", "D"))) for name, line in parents.items()}
+    assert drawn(overall(in_force, by_site, above, seen)) == together
+    assert drawn(overall(in_force, by_site, above, seen, explained=False)) == together
 
 
 def _parsed(line: str) -> list[Interval]:

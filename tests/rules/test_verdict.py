@@ -17,6 +17,7 @@ from noc_bus.messages import ProberPresence, SiteState, State, Summary, Target, 
 from noc_bus.mirror import Mirror
 from noc_bus.time import Time
 from noc_rules.verdict import (
+    Parent,
     Standing,
     VerdictCode,
     Vote,
@@ -130,11 +131,12 @@ def test_a_paused_target_is_paused_whatever_is_seen() -> None:
     ],
 )
 def test_a_target_behind_down_parents_is_unreachable(parents: dict[str, VerdictState], state: VerdictState) -> None:
-    assert decide(target(parents=["a", "b"]), votes("D"), parents).state is state
+    judged = {name: Parent(state) for name, state in parents.items()}
+    assert decide(target(parents=["a", "b"]), votes("D"), judged).state is state
 
 
 def test_a_target_that_answers_is_up_whatever_its_parents_are() -> None:
-    assert decide(target(parents=["a"]), votes("U"), {"a": V.DOWN}).state is V.UP
+    assert decide(target(parents=["a"]), votes("U"), {"a": Parent(V.DOWN)}).state is V.UP
 
 
 PRESENT = ProberPresence(site="s", online=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,7 +22,6 @@ from noc_rules.inheritance import OPTIONS
 from noc_web.auth.accounts import Accounts
 from noc_web.catalog import options, table
 from noc_web.catalog.catalog import Catalog, Imported
-from noc_web.catalog.contents import find_circle
 from noc_web.catalog.table import Listing
 from noc_web.database.opening import FILE_NAME, Database
 from noc_web.problem import ProblemError
@@ -104,6 +102,8 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("policy", "1"),
     ("policy", "999"),
     ("parents", []),
+    ("parent_groups", []),
+    ("site_parents", ["paris:-"]),
     ("group", ""),
     ("group", "core"),
     ("group", "core/access routers/3"),
@@ -185,6 +185,17 @@ REFUSED: list[tuple[str, Any]] = [
     ("policy", "1000"),
     ("policy", "any\n"),
     ("parents", ["../x"]),
+    ("parent_groups", ["a|"]),
+    ("parent_groups", ["a||b"]),
+    ("parent_groups", ["A"]),
+    ("parent_groups", ["paris:a"]),
+    ("parent_groups", ["|".join(["a"] * 11)]),
+    ("parent_groups", ["a"] * 21),
+    ("site_parents", ["a"]),
+    ("site_parents", ["paris:"]),
+    ("site_parents", ["paris: a"]),
+    ("site_parents", ["paris:-|a"]),
+    ("site_parents", {"paris": "a"}),
     ("group", "/core"),
     ("group", "core/"),
     ("group", "core//routers"),
@@ -488,26 +499,51 @@ def test_a_circle_of_parents_is_refused_and_shown(catalog: Catalog) -> None:
     assert "parents" not in catalog.contents().targets["a"] or catalog.contents().targets["a"]["parents"] == []
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3, unique=True)))
-def test_parents_are_accepted_exactly_where_each_path_has_an_end(parents: dict[str, list[str]]) -> None:
-    graph = {name: parents.get(name, []) for name in "abcdef"}
-    alive = set(graph)
-    while ends := {name for name in alive if not alive & set(graph[name])}:
-        alive -= ends
-    circle = find_circle(graph, graph)
-    assert bool(circle) == bool(alive)
-    assert all(after in graph[before] for before, after in itertools.pairwise(circle))
-    assert not circle or circle[0] == circle[-1]
+@pytest.mark.parametrize(
+    ("options", "field", "sentence"),
+    [
+        ({"parent_groups": ["a|nobody"]}, "parent_groups", "parent_groups: 'nobody' of t is no target"),
+        ({"site_parents": ["paris:a|nobody"]}, "site_parents", "site_parents: 'nobody' of t is no target"),
+        ({"parent_groups": ["a|t"]}, "parent_groups", "parent_groups: circular dependency: t → t;"),
+        ({"parents": ["c"]}, "parents", "parents: circular dependency: t → c → t (from lyon);"),
+        ({"parent_groups": ["a", "z|b"]}, "parent_groups", "parent_groups: circular dependency: t → b → t;"),
+        ({"site_parents": ["paris:b"]}, "site_parents", "site_parents: circular dependency: t → b → t (from paris);"),
+        ({"site_parents": ["lyon:c"]}, "site_parents", "site_parents: circular dependency: t → c → t (from lyon);"),
+    ],
+)
+def test_groups_and_parents_by_site_are_checked_too(
+    catalog: Catalog, options: dict[str, list[str]], field: str, sentence: str
+) -> None:
+    for name in "atbcz":
+        catalog.add_target({"id": name, "address": "10.0.0.1"}, WHO)
+    catalog.patch_target("b", {"parent_groups": ["t"]}, WHO)
+    catalog.patch_target("c", {"site_parents": ["lyon:t", "paris:z"]}, WHO)
+    catalog.patch_target("t", {"site_parents": ["paris:c"]}, WHO)
+    problem = refusal(lambda: catalog.patch_target("t", options, WHO))
+    assert problem.errors[0].field == field
+    assert problem.detail.startswith(sentence)
+    assert catalog.contents().resolved["t"].parent_groups == []
 
 
-def test_a_parent_cannot_be_deleted_before_its_children(catalog: Catalog) -> None:
+def test_who_names_a_site_that_is_not_there_is_told(catalog: Catalog) -> None:
     catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
-    catalog.add_target({"id": "b", "address": "10.0.0.2", "parents": ["a"]}, WHO)
+    catalog.put_site("paris", {}, WHO)
+    target = catalog.add_target({"id": "b", "address": "10.0.0.2", "site_parents": ["paris:a", "pairs:a"]}, WHO)
+    assert catalog.warnings_about(target) == ["site_parents: there is no site pairs; nothing is judged from there."]
+
+
+@pytest.mark.parametrize(
+    "options", [{"parents": ["a"]}, {"parent_groups": ["c|a"]}, {"site_parents": ["paris:c|a"]}], ids=lambda one: next(iter(one))
+)  # fmt: skip
+def test_a_parent_cannot_be_deleted_before_its_children(catalog: Catalog, options: dict[str, list[str]]) -> None:
+    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+    catalog.add_target({"id": "c", "address": "10.0.0.1"}, WHO)
+    catalog.add_target({"id": "b", "address": "10.0.0.2", **options}, WHO)
     problem = refusal(lambda: catalog.delete_target("a", WHO))
     assert (problem.status, "b" in problem.detail) == (409, True)
     catalog.delete_target("b", WHO)
     catalog.delete_target("a", WHO)
-    assert catalog.contents().targets == {}
+    assert [*catalog.contents().targets] == ["c"]
 
 
 # -- whole or not at all, one after the other

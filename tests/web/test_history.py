@@ -85,10 +85,12 @@ def test_a_router_on_the_way_that_is_a_target_is_suggested_as_a_parent(watched: 
     operator = watched.by("operator")
     operator.api("POST", "targets", {"id": "edge", "address": "10.1.0.2"})
     watched.follow()
+    # From there it is reached by another way.
+    changes = {"site_parents": ["here:edge"]}
     assert operator.get("targets/a/suggested-parents") == {
-        "suggested": [{"parent": "edge", "name": "10.1.0.2", "sites": {"here": 1}}]
+        "suggested": [{"parent": "edge", "name": "10.1.0.2", "sites": {"here": 1}, "changes": changes}]
     }
-    operator.api("PATCH", "targets/a", {"parents": ["edge"]})
+    operator.api("PATCH", "targets/a", changes)
     watched.follow()
     assert operator.get("targets/a/suggested-parents") == {"suggested": []}
 

@@ -339,7 +339,7 @@ class Alerter:
     def _world(self) -> World:
         """As it is at this moment; what a site sees is counted once, and only where it matters."""
         seen = functools.cache(self._verdicts.seen_from)
-        return World(self._falls, seen, self._verdicts.agenda.children, self._wait_s)
+        return World(self._falls, seen, self._verdicts.agenda.children, self._verdicts.in_the_way, self._wait_s)
 
     def _quiet(self, now: Time) -> Quiet:
         """Of whom nobody is to be mailed at this moment."""

@@ -16,7 +16,7 @@ from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
 from noc_rules.correlate import UNRESOLVABLE_AFTER_S
 from noc_rules.incident import down_from
-from noc_rules.judge import Agenda, VerdictChange, Views, judge
+from noc_rules.judge import Agenda, VerdictChange, Views, in_the_way, judge
 from noc_rules.muting import Witnesses
 from noc_rules.verdict import VerdictCode
 
@@ -81,14 +81,7 @@ class Verdicts:
         if name is None:
             return None
         self.judged += 1
-        views = Views(
-            target=self._targets.get,
-            state=lambda site, target: self._states.get((site, target)),
-            standings=self._sites.standings,
-            sites=self._known_sites,
-            verdicts=self._verdicts,
-        )
-        change = judge(name, views, now)
+        change = judge(name, self._views(), now)
         if change.after is None:
             self._verdicts.pop(name, None)
             self._witnesses.forget(name)
@@ -97,8 +90,7 @@ class Verdicts:
             # Where nothing is new the old one stays, with the moment it was made.
             kept = change.before if change.before is not None and not change.is_news else change.after
             self._verdicts[name] = self.published.put(kept)
-        if change.changes_state:
-            self.agenda.add_children(name)
+        self.agenda.add_behind(change)
         self._note_unresolvable(change)
         return change
 
@@ -120,10 +112,23 @@ class Verdicts:
         said = {site: state.at for site in verdict.sites if (state := self._states.get((site, target)))}
         return self._witnesses.say_again(verdict, since, said)
 
+    def in_the_way(self, target: str) -> list[str]:
+        """The parents that explain why a target is DOWN from some site."""
+        return in_the_way(target, self._views())
+
     def seen_from(self, site: str) -> int:
         """How many targets a site sees answer."""
         answers = (State.UP, State.DEGRADED)
         return sum(one == site and state.state in answers for (one, _), state in self._states.items().items())
+
+    def _views(self) -> Views:
+        return Views(
+            target=self._targets.get,
+            state=lambda site, target: self._states.get((site, target)),
+            standings=self._sites.standings,
+            sites=self._known_sites,
+            verdicts=self._verdicts,
+        )
 
     def _note_unresolvable(self, change: VerdictChange) -> None:
         if change.after is None or change.after.code != VerdictCode.NO_ADDRESS:

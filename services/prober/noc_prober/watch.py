@@ -17,6 +17,7 @@ from noc_prober.instruments import Instruments
 from noc_prober.journal import Record
 from noc_prober.resolver import Resolving, Unresolved, destinations
 from noc_prober.schedule import next_start
+from noc_rules.parents import parents_from
 from noc_rules.site_state import (
     PAUSED,
     RECHECK_S,
@@ -346,7 +347,7 @@ class Watch:
             if self.view.state is not State.DOWN:
                 anchors.check_soon()
         if after.unanswered and after.state is not State.DOWN:
-            self._with.doubt(self.target.parents)
+            self._with.doubt(parents_from(self.target, self._with.site))
         goes_down = after.state is State.DOWN and self.view.state is not State.DOWN
         if goes_down and not anchors.vouch_for(found, self._in_doubt_since_s):
             # Is it them or us? This check does not count until an anchor has answered since the doubt began.

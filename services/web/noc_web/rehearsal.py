@@ -11,6 +11,7 @@ from noc_bus.messages import Target
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import Store
 from noc_rules.maintenance import Versions
+from noc_rules.parents import parents_of
 from noc_rules.rehearsal import Difference, Played, Said, Settings, difference, play, sayings_of
 from noc_rules.timeline import InForce
 from noc_rules.verdict import sites_of
@@ -180,7 +181,7 @@ def _related(changed: Iterable[str], before: Mapping[str, Target], after: Mappin
     for targets in (before, after):
         for one in targets.values():
             groups.setdefault(one.group, set()).add(one.id)
-            for parent in one.parents:
+            for parent in parents_of(one):
                 links.setdefault(one.id, set()).add(parent)
                 links.setdefault(parent, set()).add(one.id)
     found: set[str] = set()

@@ -12,7 +12,8 @@ from noc_bus.time import Time
 from noc_history.store import SiteRecords, Store
 from noc_rules.calendar import Span
 from noc_rules.maintenance import Past, PastWindow, Versions
-from noc_rules.timeline import InForce, Interval, overall, site_intervals
+from noc_rules.parents import parents_of
+from noc_rules.timeline import InForce, Interval, overall, site_intervals, while_asked
 from noc_rules.uptime import STANDARD, Profile, Uptime, account
 from noc_rules.verdict import sites_of
 
@@ -65,7 +66,7 @@ def timelines(
 
 
 class _Past:
-    """Judges each target once, after its parents, by what was in force at each moment."""
+    """Judges each target once, by what was in force at each moment."""
 
     def __init__(
         self,
@@ -81,10 +82,13 @@ class _Past:
         self._present = {**known, **{target.id: target for target in targets}}
         self._in_force: dict[str, InForce] = {}
         self._define([target.id for target in targets])
+        parents = {parent for in_force in self._in_force.values() for parent in _parents(in_force)}
+        self._define(sorted(parents - self._in_force.keys()))
         names = None if len(self._in_force) > _FEW else list(self._in_force)
         self._records = store.states(names, start, end)
         self._sites: dict[str, dict[str, list[Interval]]] = {}
         self._overall: dict[str, list[Interval]] = {}
+        self._above: dict[str, list[Interval]] = {}
 
     def in_force(self, name: str) -> InForce:
         return self._in_force[name]
@@ -109,31 +113,35 @@ class _Past:
 
     def overall(self, name: str) -> list[Interval]:
         if name not in self._overall:
-            # Nothing, while it is being judged: that a target is above itself is refused, but may have been stored.
-            self._overall[name] = []
             in_force = self._in_force[name]
-            parents = {parent: self.overall(parent) for parent in _parents(in_force) if parent in self._in_force}
-            self._overall[name] = overall(in_force, self.sites(name), parents, explained=self._explained)
+            parents = {parent: self._alone(parent) for parent in _parents(in_force) if parent in self._in_force}
+            has_own_paths = any(target.site_parents for target in in_force.targets)
+            seen = {parent: self._seen(parent) for parent in parents} if has_own_paths else {}
+            self._overall[name] = overall(in_force, self.sites(name), parents, seen, explained=self._explained)
         return self._overall[name]
+
+    def _alone(self, name: str) -> list[Interval]:
+        """What a parent was, whatever lies above it: that decides nothing for what is behind it."""
+        if name not in self._above:
+            self._above[name] = overall(self._in_force[name], self.sites(name), {}, explained=False)
+        return self._above[name]
+
+    def _seen(self, name: str) -> dict[str, list[Interval]]:
+        return while_asked(self._in_force[name], self.sites(name), self._start, self._end)
 
     def _site(self, records: SiteRecords, in_force: InForce) -> list[Interval]:
         return site_intervals(records.states, records.silences, records.last_cycle, self._start, self._end, in_force)
 
-    def _define(self, names: list[str]) -> None:
-        """Their definitions, and those of all above them."""
-        while names:
-            definitions = self._store.definitions(None if len(names) > _FEW else names)
-            for name in names:
-                if name in self._present:
-                    self._in_force[name] = InForce(self._present[name], definitions.get(name, ()))
-                elif past := [one.target for one in definitions.get(name, ()) if one.target]:
-                    self._in_force[name] = InForce(past[0], definitions[name])
-            names = sorted(
-                {parent for name in names if name in self._in_force for parent in _parents(self._in_force[name])}
-                - self._in_force.keys()
-                - set(names)
-            )
+    def _define(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        definitions = self._store.definitions(None if len(names) > _FEW else names)
+        for name in names:
+            if name in self._present:
+                self._in_force[name] = InForce(self._present[name], definitions.get(name, ()))
+            elif past := [one.target for one in definitions.get(name, ()) if one.target]:
+                self._in_force[name] = InForce(past[0], definitions[name])
 
 
 def _parents(in_force: InForce) -> set[str]:
-    return {parent for target in in_force.targets for parent in target.parents}
+    return {parent for target in in_force.targets for parent in parents_of(target)}

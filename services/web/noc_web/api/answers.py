@@ -316,6 +316,12 @@ class SuggestedParent(TypedDict):
     sites: Annotated[
         dict[str, int], Meta(description="from which it is the last target on the path, and at which hop it stands")
     ]
+    changes: Annotated[
+        dict[str, list[str]],
+        Meta(
+            description="options of the target that would make it one: `parents`, or `site_parents` where paths differ"
+        ),
+    ]
 
 
 class SuggestedParents(TypedDict):

@@ -8,8 +8,8 @@ from typing import Final
 from noc_bus.messages import Trace
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import Store
-from noc_rules.parents import suggested
 from noc_rules.routes import RouteChange, described, route_changes, routers_of
+from noc_rules.suggested import suggested
 from noc_web.api import answers
 from noc_web.api.route import PERIOD, Ask, Route
 from noc_web.api.targets import target_in_force
@@ -42,10 +42,12 @@ def suggested_parents(ask: Ask, publisher: Publisher, picture: Picture, store: S
     # A name's address is what was traced.
     addresses = picture.traced_addresses() | {one.address: one.id for one in targets.values()}
     known = {address: name for address, name in addresses.items() if name in targets}
-    parents = {one.id: one.parents for one in targets.values()}
-    found = suggested(target.id, stored_traces(store, target.id, Time.now()), known, parents)
+    found = suggested(target.id, stored_traces(store, target.id, Time.now()), known, targets)
     return {
-        "suggested": [{"parent": one.parent, "name": targets[one.parent].name, "sites": one.sites} for one in found]
+        "suggested": [
+            {"parent": one.parent, "name": targets[one.parent].name, "sites": one.sites, "changes": one.changes}
+            for one in found
+        ]
     }
 
 

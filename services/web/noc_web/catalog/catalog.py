@@ -15,6 +15,7 @@ from noc_bus.channels import parse_site
 from noc_bus.messages import Forgotten, Maintenance, Site, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.inheritance import chain
+from noc_rules.parents import parents_of, sites_named
 from noc_web.auth.author import origin_of
 from noc_web.catalog import maintenances, options, rows
 from noc_web.catalog.contents import Contents, Draft, Own
@@ -110,7 +111,7 @@ class Catalog:
         def remove(draft: Draft) -> None:
             if name not in draft.targets:
                 raise _no_target(name)
-            children = [child for child, own in draft.targets.items() if name in own.get("parents", ())]
+            children = [child for child, one in draft.resolved.items() if name in parents_of(one)]
             if children:
                 sentence = f"{name} is a parent of {', '.join(children[:5])}; change those first."
                 raise ProblemError(409, sentence, code=ProblemCode.IN_USE)
@@ -143,14 +144,18 @@ class Catalog:
 
     def warnings_about(self, target: Target) -> list[str]:
         """What is accepted, and still worth a second look."""
+        found = []
+        if strange := sorted(sites_named(target) - self._contents.sites.keys()):
+            sentence = f"site_parents: there is no site {', '.join(strange[:5])}; nothing is judged from there."
+            found.append(sentence)
         twins = [
             one for one in self._contents.resolved.values() if one.address == target.address and one.id != target.id
         ]
         if not twins:
-            return []
+            return found
         names = ", ".join(f"{one.name} ({one.id})" for one in twins[:3])
         more = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
-        return [f"address: {target.address} is also the address of {names}{more}."]
+        return [*found, f"address: {target.address} is also the address of {names}{more}."]
 
     # -- groups
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from noc_bus.messages import Maintenance, Site, Target
 from noc_rules.inheritance import is_below
+from noc_rules.parents import circle, option_naming, parents_of
 from noc_web.catalog import options
 from noc_web.json import plain
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -83,15 +84,20 @@ class Draft:
         """That every path has an end and leads over targets. Raises ProblemError 422."""
         touched = [name for name, own in self.targets.items() if self.before.targets.get(name) is not own]
         for name in touched:
-            for parent in self.targets[name].get("parents", ()):
+            target = self.resolved[name]
+            for parent in parents_of(target):
                 if parent not in self.targets:
-                    sentence = f"parents: {parent!r} of {name} is no target; use ids of targets."
-                    raise invalid([FieldError("parents", sentence, ProblemCode.UNKNOWN_PARENT)])
-        circle = find_circle({name: own.get("parents", ()) for name, own in self.targets.items()}, touched)
-        if circle:
-            names = circle if len(circle) <= _MOST_NAMED else [*circle[: _MOST_NAMED - 1], "…", circle[-1]]
-            sentence = f"parents: circular dependency: {' → '.join(names)}; remove one of these parents."
-            raise invalid([FieldError("parents", sentence, ProblemCode.CIRCULAR_PARENTS)])
+                    option = option_naming(parent, target)
+                    sentence = f"{option}: {parent!r} of {name} is no target; use ids of targets."
+                    raise invalid([FieldError(option, sentence, ProblemCode.UNKNOWN_PARENT)])
+        found = circle(self.resolved, touched)
+        if found:
+            names: Sequence[str] = found.names
+            names = names if len(names) <= _MOST_NAMED else [*names[: _MOST_NAMED - 1], "…", names[-1]]
+            option = option_naming(found.names[1], self.resolved[found.names[0]], found.sites)
+            seen = f" (from {' and '.join(found.sites[:_MOST_NAMED])})" if found.sites else ""
+            sentence = f"{option}: circular dependency: {' → '.join(names)}{seen}; remove one of these parents."
+            raise invalid([FieldError(option, sentence, ProblemCode.CIRCULAR_PARENTS)])
 
     def changes(self) -> Iterator[tuple[str, str, Any]]:
         """Kind, name and new value of what differs; None: it is gone."""
@@ -136,25 +142,3 @@ def _plain(value: Own | Site | Maintenance | None) -> Own:
     if value is None:
         return {}
     return value if isinstance(value, dict) else plain(value)
-
-
-def find_circle(parents: Mapping[str, Iterable[str]], starts: Iterable[str]) -> list[str]:
-    """A chain of parents from one of `starts` on that comes back to where it began; empty where there is none."""
-    done: set[str] = set()
-    for start in starts:
-        path: dict[str, None] = {}
-        stack = [(start, iter(parents[start]))] if start not in done else []
-        while stack:
-            name, rest = stack[-1]
-            path[name] = None
-            following = next((one for one in rest if one not in done), None)
-            if following is None:
-                done.add(name)
-                stack.pop()
-                del path[name]
-            elif following in path:
-                names = list(path)
-                return [*names[names.index(following) :], following]
-            else:
-                stack.append((following, iter(parents[following])))
-    return []

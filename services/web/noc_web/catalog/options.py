@@ -303,8 +303,8 @@ def described() -> str:
         default = json.dumps(field.schema["default"]) if "default" in field.schema else "none"
         cells = (
             f"`{name}`",
-            field.schema.get("description", ""),
-            field.accepts,
+            field.schema.get("description", "").replace("|", r"\|"),
+            field.accepts.replace("|", r"\|"),
             default,
             _HANDED_DOWN[field.handed_down],
         )

@@ -648,6 +648,10 @@ export interface Target {
   policy: string;
   /** targets on the path; all of them DOWN makes this UNREACHABLE */
   parents: string[];
+  /** further targets on every path, like firewall, or alternatives, like core-1|core-2; all of one entry DOWN makes this UNREACHABLE too */
+  parent_groups: string[];
+  /** where the path differs: from that site only these count, like paris:router-p or lyon:core-1|core-2; lyon:- for none */
+  site_parents: string[];
   /** path in the group tree, like core/routers; empty: none */
   group: string;
   /** words to find it by; those of its groups are added */
