@@ -84,6 +84,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"network: {_network.trouble or 'a namespace of its own'}"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    if "room" not in (shared := getattr(session.config, "workerinput", {})):
+        return (yield)
+    with workers.collecting(Path(shared["room"])):
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = selection.choose(items, is_quick=config.getoption("--quick"), is_long=config.getoption("--long"))

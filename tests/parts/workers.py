@@ -1,4 +1,4 @@
-"""One run of the tests in several processes: what stays together, what comes first, and what has the machine to itself."""
+"""One run of the tests in several processes: what stays together, what comes first, what is alone."""
 
 from __future__ import annotations
 
@@ -11,31 +11,20 @@ from typing import Final
 
 import pytest
 
-_EXPENSIVE: Final = {
-    "chromium": "browser",
-    "workshop": "images",
-    "engine": "influxdb",
-    "started": "bootstrap",
-    "shown": "demo",
-    "past": "past",
-    "store_of_the_past": "past",
-    "mixed": "mixed",
-}
-"""Fixtures that take long to make and that many tests share: who uses one runs in the process that has made it."""
+_SHARED: Final = {"chromium": "browser", "workshop": "images", "engine": "influxdb"}
+"""Fixtures of a whole session that take long to make: who uses one runs in the process that has made it."""
 
 _FIRST: Final = ("style", "scenarios", "packaging", "browser", "launcher")
 """Folders whose tests take longest: begun last, one of them would be waited for at the end."""
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Long ones first, those that want the machine to themselves last; each marked with the group it belongs to."""
-    for item in items:
-        names = {_EXPENSIVE[name] for name in getattr(item, "fixturenames", ()) if name in _EXPENSIVE}
-        if is_alone(item):
-            item.add_marker(pytest.mark.xdist_group("alone"))
-        elif names:
-            item.add_marker(pytest.mark.xdist_group(min(names)))
-    return sorted(items, key=_place)
+    """What takes long first, what wants the machine to itself last; each marked with the group it belongs to."""
+    groups = {item: "alone" if is_alone(item) else _group(item) for item in items}
+    for item, group in groups.items():
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    return sorted(items, key=lambda item: (is_alone(item), not groups[item], _place(item)))
 
 
 def is_alone(item: pytest.Item) -> bool:
@@ -44,9 +33,18 @@ def is_alone(item: pytest.Item) -> bool:
     return marker is not None and (marker.kwargs.get("only") != "long" or bool(item.config.getoption("--long")))
 
 
-def _place(item: pytest.Item) -> tuple[bool, int]:
+def _group(item: pytest.Item) -> str | None:
+    """Tests of a file that share something stay together: each process would make it, and keep it running, once more."""
+    names = getattr(item, "fixturenames", ())
+    if shared := [_SHARED[name] for name in names if name in _SHARED]:
+        return min(shared)
+    known = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # no other way leads to a fixture's scope
+    return item.path.stem if any(known[name][-1].scope == "module" for name in names if name in known) else None
+
+
+def _place(item: pytest.Item) -> int:
     folder = item.nodeid.split("/")[1]
-    return is_alone(item), _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @contextmanager
@@ -57,6 +55,17 @@ def room(folder: Path, *, is_alone: bool) -> Iterator[None]:
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(inside, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
+@contextmanager
+def collecting(folder: Path) -> Iterator[None]:
+    """The first process collects alone: what it compiles, all others only load."""
+    with _open(folder / "collected") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 

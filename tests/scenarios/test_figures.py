@@ -124,7 +124,7 @@ class Faults:
         self.broker = broker
         self.clock = clock
         self.dns = dns
-        self.seconds = 20.0 if is_long else 5.0
+        self.seconds = 20.0 if is_long else 3.0
         self.kills: Counter[str] = Counter()
         self.gaps = 0
         """How often the prober was killed, or saw that time had passed without it: what was in flight is declared so."""

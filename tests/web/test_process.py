@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from noc_bus.channels import SERVICES, TARGETS
 from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
 from noc_frame.exit_codes import EXIT_SETTINGS
+from noc_web.__main__ import main
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
 from noc_web.database.opening import Database
@@ -37,14 +40,23 @@ def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
     return done.returncode, (done.stdout + done.stderr).strip().splitlines()
 
 
+@pytest.fixture
+def as_in_a_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without our settings, and with the signals of the tests afterwards: a process of its own takes a second for each."""
+    for name in [name for name in os.environ if name.startswith("NOC_")]:
+        monkeypatch.delenv(name)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
         ({"NOC_DATA": "/proc/nowhere"}, "NOC_DATA: '/proc/nowhere' is not accepted"),
         ({"NOC_HTTP_PORT": "0"}, "NOC_HTTP_PORT: '0' is not accepted; use a port from 1 to 65535."),
         ({"NOC_HTTP_PORT": "http"}, "NOC_HTTP_PORT: 'http' is not accepted"),
-        ({"NOC_HTTP_HOST": "10.255.255.1"}, "NOC_HTTP_HOST and NOC_HTTP_PORT: 10.255.255.1:"),
-        ({"NOC_HTTP_HOST": "no such host"}, "NOC_HTTP_HOST and NOC_HTTP_PORT: no such host:"),
         (
             {"NOC_ADMIN_PASSWORD": "too short"},
             "NOC_ADMIN_PASSWORD: the value given is not accepted; use 12 to 128 characters.",
@@ -61,12 +73,29 @@ def run_to_the_end(environment: dict[str, str]) -> tuple[int, list[str]]:
     ],
     ids=lambda value: "".join(value) if isinstance(value, dict) else None,
 )
-def test_a_wrong_setting_stops_it_with_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
-    code, lines = run_to_the_end({"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port()), **wrong})
-    assert code == EXIT_SETTINGS
+def test_a_wrong_setting_stops_it_with_one_sentence(
+    tmp_path: Path,
+    wrong: dict[str, str],
+    sentence: str,
+    as_in_a_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in {"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port()), **wrong}.items():
+        monkeypatch.setenv(name, value)
+    assert main([]) == EXIT_SETTINGS
+    lines = "".join(capfd.readouterr()).strip().splitlines()
     assert len(lines) == 1
     assert sentence in lines[0]
     assert "too short" not in lines[0]
+
+
+@pytest.mark.parametrize("host", ["10.255.255.1", "no such host"])
+def test_an_address_that_is_not_this_machine_s_stops_it_with_one_sentence(tmp_path: Path, host: str) -> None:
+    settings = {"NOC_DATA": str(tmp_path), "NOC_HTTP_PORT": str(free_port()), "NOC_HTTP_HOST": host}
+    code, (line,) = run_to_the_end(settings)
+    assert code == EXIT_SETTINGS
+    assert f"NOC_HTTP_HOST and NOC_HTTP_PORT: {host}:" in line
 
 
 def test_a_port_in_use_stops_it_with_one_sentence_and_nothing_is_begun(tmp_path: Path) -> None:

@@ -344,8 +344,9 @@ def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listeni
     authority.certify(listening.config.data, folder, ["192.0.2.9"], made - dt.timedelta(days=350))
     old, told = certificate.read_bytes(), revision.stat().st_mtime_ns
     assert listening.by("operator").get("site-keys")["certificate"] is None
-    listening.let_pass(24 * 3600 + 1)
-    listening.keeper.tick()
+    # It slept for a day: what is due is done at its next second.
+    listening.passed_s += 24 * 3600
+    listening.let_pass(1)
     assert certificate.read_bytes() != old
     shown = listening.by("operator").get("site-keys")["certificate"]
     assert (shown["names"], shown["is_own"], shown["issuer"][:4]) == (["192.0.2.9"], True, "NOC ")
