@@ -5,6 +5,7 @@ InfluxQL is the one query language that InfluxDB 1, 2 and 3 share.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -40,13 +41,17 @@ class LinesRefused(Exception):
 class InfluxServer:
     """Every method raises StoreError, with the cure, where the server does not do it. Safe to use from several threads."""
 
-    def __init__(self, address: str, token: str, org: str, bucket: str) -> None:
+    def __init__(self, address: str, token: str, org: str, bucket: str, password: str = "") -> None:
+        """With a `password`, `token` is a user's name."""
         self._address, self._org, self._bucket = address, org, bucket
-        self._client = InfluxDBClient(url=address, token=token, org=org, timeout=_TIMEOUT_MS, enable_gzip=False)
+        both = f"{token}:{password}" if password else token
+        # Version 1 takes both as a token too. Version 2 knows such users, and takes them for InfluxQL in this way alone.
+        shown = f"Basic {base64.b64encode(both.encode()).decode()}" if password else f"Token {token}"
+        self._client = InfluxDBClient(url=address, token=both, org=org, timeout=_TIMEOUT_MS, enable_gzip=False)
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
         self._http = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
-            headers={"Authorization": f"Token {token}"},
+            headers={"Authorization": shown},
             timeout=_TIMEOUT_MS / 1000,
             retries=False,
         )

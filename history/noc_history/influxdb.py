@@ -96,10 +96,12 @@ class InfluxStore:
         org: str,
         bucket: str,
         *,
+        password: str = "",
         keep_5min_days: int = KEEP_5MIN_DAYS,
         keep_hourly_days: int = KEEP_HOURLY_DAYS,
     ) -> None:
-        self._server = InfluxServer(address, token, org, bucket)
+        """With a `password`, `token` is the name of a user: of version 1, or one of version 2 who may only read."""
+        self._server = InfluxServer(address, token, org, bucket, password)
         self._sums = InfluxSums(self._server, keep_5min_days, keep_hourly_days)
 
     def prepare(self) -> None:

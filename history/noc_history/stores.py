@@ -82,9 +82,9 @@ def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callabl
     from noc_history.influxdb import InfluxStore  # its client takes half a second to load
 
     names = [unquote(name) for name in parts.path.split("/")[1:]]
-    token = unquote(parts.username or "")
+    token, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not parts.hostname or not token:
-        raise ValueError("it needs a token before the @ and a host after it")
+        raise ValueError("it needs a token, or user:password, before the @ and a host after it")
     if len(names) != 2 or not all(names):
         raise ValueError("it needs an organisation and a bucket")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -92,7 +92,7 @@ def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callabl
     org, bucket = names
     fives, hours = _kept(keep)
     return f"InfluxDB bucket {bucket} at {address}", lambda: InfluxStore(
-        address, token, org, bucket, keep_5min_days=fives, keep_hourly_days=hours
+        address, token, org, bucket, password=password, keep_5min_days=fives, keep_hourly_days=hours
     )
 
 

@@ -51,8 +51,10 @@ class _Files:
             self._kept(f"mqtt_{user}_url", functools.partial(self._broker_url, user))
         token = self._kept("influxdb_token", _random)
         self._kept("influxdb_password", _random)
+        reader = self._kept("influxdb_read_password", _random)
         self._kept("grafana_password", _random)
         self._kept("history_url", lambda: f"influxdb://{token}@influxdb:8086/noc/noc?keep_days=30")
+        self._kept("history_read_url", lambda: f"influxdb://noc-reader:{reader}@influxdb:8086/noc/noc?keep_days=30")
         self._kept("admin_password", _random)
         self._kept("smtp_url", str)
         if not (self._folder / _USERS).exists() or any(name.startswith("mqtt_") for name in self._new):

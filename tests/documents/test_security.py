@@ -69,6 +69,8 @@ HELD: Final = {
     "D-1 names in the store": "history/test_every_store.py test_odd_names_are_told_apart",
     "D-2 SQL by parameters": "style/test_style.py test_the_code_is_as_ruff_wants_it",
     "D-3 what is no target": "scenarios/test_strangers.py test_tens_of_thousands_of_ids_that_are_no_targets_cost_nobody_memory",
+    "D-4 who may only read": "history/test_influxdb.py test_who_may_only_read_sees_all_of_it_and_changes_nothing test_the_right_to_read_and_write_one_bucket_is_all_that_the_recorder_needs",
+    "D-4 who has which in Compose": "packaging/test_compose.py test_only_the_recorder_may_write_the_history",
     "D-5 files of their owner": "frame/test_sqlite.py test_a_new_file_is_its_owner_s_alone_and_so_are_the_files_beside_it",
     "D-5 folders of their owner": "frame/test_settings.py test_a_data_folder_is_made_for_its_owner_only",
     "C-1 rights of a container": "packaging/test_compose.py test_every_container_has_no_more_rights_than_it_needs",
@@ -93,7 +95,6 @@ HELD: Final = {
 OPEN: Final = {
     "M-8": "what sites are told is signed by nobody but the broker's own TLS; left out",
     "S-7": "every reader may see every site; left out",
-    "D-4": "one token of InfluxDB reads and writes",
     "D-6": "ranges and ages are bounded, the size on disk only watched",
     "P-5": "of the place where this is hosted; left out",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import signal
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 TOKEN: Final = "a token/with=odd:signs"
 ORG: Final = "noc"
+EVERYTHING: Final = frozenset({"read", "write", "make"})
 ORG_ID: Final = "0123456789abcdef"
 _CONFIG: Final = """
 reporting-disabled = true
@@ -63,8 +65,10 @@ class InfluxEngine:
         """So many more requests are answered, and none after them, while set."""
         self.is_version_1 = False
         """While set, the front has of version 2 only the writing, as version 1.8 does."""
-        self.may_only_write = False
-        """While set, the token may only write: version 2 shows it no bucket and no organisation."""
+        self.may = EVERYTHING
+        """What the token may: read and write the bucket, which is all that a token of one bucket can have, or make others."""
+        self.reader = ""
+        """A user and a password with a colon between, who may read by InfluxQL: no token, and nothing else knows it."""
         self.deleted: dict[str, set[str]] = defaultdict(set)
         """By bucket, the targets of which points were deleted: version 2 knows their names for good."""
         self._port = free_port()
@@ -189,24 +193,36 @@ class _Forward(BaseHTTPRequestHandler):
             return 503, b'{"error": "away for now"}'
         if engine.refuse_with:
             return engine.refuse_with, b'{"error": "refused by the test"}'
-        if self.headers.get("Authorization") != f"Token {engine.token}":
+        if not self._is_let_in(parts.path):
             return 401, b'{"error": "unauthorized access"}'
         if options.get("org", ORG) != ORG:
             return 404, b'{"error": "organization not found"}'
         if parts.path == "/query" and self.command == "GET":
             return self._answer_query(options)
         if parts.path == "/api/v2/write":
-            precision = {"ns": "n", "us": "u"}.get(options["precision"], options["precision"])
-            return engine.ask("POST", "/write?" + urlencode({"db": options["bucket"], "precision": precision}), body)
+            return self._answer_write(options, body)
         if engine.is_version_1:
             if parts.path == "/query":
                 return engine.ask("POST", f"/query?{body.decode()}")
             return 404, b"404 page not found"
         return self._answer_as_version_2(parts.path, options, body)
 
+    def _answer_write(self, options: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        engine = self.server.engine
+        if "write" not in engine.may:
+            return 403, b'{"error": "insufficient permissions for write"}'
+        precision = {"ns": "n", "us": "u"}.get(options["precision"], options["precision"])
+        return engine.ask("POST", "/write?" + urlencode({"db": options["bucket"], "precision": precision}), body)
+
+    def _is_let_in(self, path: str) -> bool:
+        engine, shown = self.server.engine, self.headers.get("Authorization")
+        if engine.reader and shown == f"Basic {base64.b64encode(engine.reader.encode()).decode()}":
+            return path == "/query" and self.command == "GET"
+        return shown == f"Token {engine.token}"
+
     def _answer_query(self, options: Mapping[str, str]) -> tuple[int, bytes]:
         engine = self.server.engine
-        if engine.may_only_write:
+        if "read" not in engine.may:
             return 200, json.dumps({"results": [{"error": f"database not found: {options['db']}"}]}).encode()
         if not engine.is_version_1 and options["q"].startswith("SHOW TAG VALUES") and " WHERE " not in options["q"]:
             status, answer = engine.ask("GET", self.path)
@@ -226,15 +242,20 @@ class _Forward(BaseHTTPRequestHandler):
     def _answer_as_version_2(self, path: str, options: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         engine, is_made = self.server.engine, self.command == "POST"
         if path == "/api/v2/orgs":
-            orgs = [] if engine.may_only_write else [{"id": ORG_ID, "name": ORG}]
+            # Who may do something with one bucket only may not look at organisations.
+            orgs = [{"id": ORG_ID, "name": ORG}] if "make" in engine.may else []
             return 200, json.dumps({"orgs": orgs}).encode()
+        if path == "/api/v2/buckets" and is_made and "make" not in engine.may:
+            return 401, b'{"error": "write:orgs/0123456789abcdef/buckets is unauthorized"}'
         if path == "/api/v2/buckets" and is_made:
             name = json.loads(body)["name"]
             engine.make_bucket(name)
             return 201, json.dumps(_bucket(name, 0)).encode()
         if path == "/api/v2/buckets":
-            names = [] if engine.may_only_write else [name for name in engine.names() if name == options["name"]]
+            names = [name for name in engine.names() if name == options["name"]] if "read" in engine.may else []
             return 200, json.dumps({"buckets": [_bucket(name, engine.keeps_s(name)) for name in names]}).encode()
+        if path == "/api/v2/delete" and "write" not in engine.may:
+            return 403, b'{"error": "insufficient permissions to delete"}'
         if path == "/api/v2/delete":
             wanted = json.loads(body)
             measurement, *tags = (part.partition("=")[::2] for part in wanted["predicate"].split(" AND "))

@@ -6,22 +6,23 @@ import json
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from noc_bus.codec import encode
-from noc_bus.messages import State, Target
+from noc_bus.messages import Mark, State, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.sqlite import SqliteStore
-from noc_history.store import Batch, Definition, Silence, Store, StoreError, Written
+from noc_history.store import Batch, Definition, Point, Silence, Store, StoreError, Written
 from tests.history.conftest import open_store
 from tests.history.files import charts, days_ago, pack, some_cycles, write
-from tests.history.influx_engine import InfluxEngine
+from tests.history.influx_engine import EVERYTHING, InfluxEngine
 from tests.history.records import at, cycle, incident, state
 
 _numbers = count()
@@ -174,18 +175,75 @@ def test_a_bucket_that_is_not_there_is_made_and_keeps_for_good(engine: InfluxEng
 def test_a_token_that_may_only_write_and_a_bucket_that_is_gone_are_told_with_the_cure(
     engine: InfluxEngine, store: Store
 ) -> None:
-    engine.may_only_write = True
+    engine.may = frozenset({"write"})
     try:
         with pytest.raises(StoreError, match="give the token the right to read and write the bucket") as caught:
             store.prepare()
     finally:
-        engine.may_only_write = False
+        engine.may = EVERYTHING
     assert caught.value.can_retry
     gone = open_store(engine.url("gone"))
     assert gone.trouble() is None
     with pytest.raises(StoreError, match="database not found"):
         gone.maintain(Time(0), 1.0)
     gone.close()
+
+
+READER = "noc-reader:a password"
+
+
+@pytest.mark.parametrize("by", ["token", "user"])
+def test_who_may_only_read_sees_all_of_it_and_changes_nothing(
+    engine: InfluxEngine, store: Store, bucket: str, by: str
+) -> None:
+    store.write(
+        Batch(results=[cycle(0, [1.0, 2.0]), cycle(60, [9.0])], marks=[Mark(site="here", epoch=1, seq=7, at=at(60))])
+    )
+    store.maintain(Time(0), 5.0)
+    whole = everything(store)
+    url = engine.url(bucket)
+    if by == "user":
+        engine.reader = READER
+        url = url.replace(f"{quote(engine.token, safe='')}@", f"{quote(READER, safe=':')}@")
+    else:
+        engine.may = frozenset({"read"})
+    reader = open_store(url)
+    try:
+        assert everything(reader) == whole
+        assert whole[1]["here"]
+        assert reader.trouble() is None
+        for change in (
+            lambda: reader.write(Batch(results=[cycle(120, [1.0])])),
+            lambda: reader.forget("router", None),
+        ):
+            with pytest.raises(StoreError, match=r"give the token the right|check the token"):
+                change()
+    finally:
+        engine.may, engine.reader = EVERYTHING, ""
+        reader.close()
+    assert everything(store) == whole
+
+
+def everything(store: Store) -> tuple[object, Mapping[str, Sequence[Point]], object, object]:
+    """What the web service asks for."""
+    start, end = at(-60), at(3600)
+    charts = store.chart(["router"], None, start, end, 50)
+    return store.marks(), store.series("router", start, end, 50), charts, list(store.raw_cycles("router", start, end))
+
+
+def test_the_right_to_read_and_write_one_bucket_is_all_that_the_recorder_needs(
+    engine: InfluxEngine, store: Store
+) -> None:
+    engine.may = frozenset({"read", "write"})
+    try:
+        store.prepare()
+        store.write(Batch(results=[cycle(0, [1.0, 2.0])], marks=[Mark(site="here", epoch=1, seq=7, at=at(60))]))
+        store.maintain(Time.now(), 5.0)
+        store.forget("router", None)
+        assert store.trouble() is None
+    finally:
+        engine.may = EVERYTHING
+    assert not store.targets()
 
 
 def rows(engine: InfluxEngine, bucket: str, query: str) -> list[dict[str, Any]]:

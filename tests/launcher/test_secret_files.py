@@ -38,7 +38,10 @@ def test_the_addresses_hold_the_passwords_and_no_two_are_alike(tmp_path: Path) -
     assert [broker.user for broker in brokers] == ["web", "recorder", "alerter", "reader", "berlin"]
     assert {(broker.host, broker.port) for broker in brokers} == {("mosquitto", 1883)}
     assert files["history_url"].startswith(f"influxdb://{files['influxdb_token'].strip()}@influxdb:8086/")
-    assert HISTORY_URL.read({"NOC_HISTORY_URL": files["history_url"].strip()})
+    reader = f"noc-reader:{files['influxdb_read_password'].strip()}"
+    assert files["history_read_url"] == files["history_url"].replace(files["influxdb_token"].strip(), reader)
+    for one in ("history_url", "history_read_url"):
+        assert HISTORY_URL.read({"NOC_HISTORY_URL": files[one].strip()})
     random = [broker.password for broker in brokers] + [
         files[f"{one}"].strip() for one in ("influxdb_token", "influxdb_password", "grafana_password", "admin_password")
     ]

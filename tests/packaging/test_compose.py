@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -171,6 +173,9 @@ def test_a_container_is_given_the_secrets_it_reads_and_no_others(name: str) -> N
     if name == "grafana":
         text = (ROOT / "docs" / "grafana" / "datasource.yaml").read_text(encoding="utf-8")
         read |= set(re.findall(r"\$__file\{([^}]+)\}", text))
+    if name == "influxdb":
+        text = (ROOT / "deploy" / "influxdb.sh").read_text(encoding="utf-8")
+        read |= set(re.findall(rf"{compose.SECRETS}\w+", text))
     assert read == {f"{compose.SECRETS}{secret}" for secret in service.get("secrets", [])}
 
 
@@ -225,6 +230,28 @@ def test_the_described_history_address_leads_to_the_bucket_that_the_database_mak
     assert history
     assert history.described == f"InfluxDB bucket {made['DOCKER_INFLUXDB_INIT_BUCKET']} at http://influxdb:8086"
     assert f"/{made['DOCKER_INFLUXDB_INIT_ORG']}/{made['DOCKER_INFLUXDB_INIT_BUCKET']}?" in example("history_url")
+
+
+def test_only_the_recorder_may_write_the_history() -> None:
+    """Its token is the first one that the database has; everybody else who reads is a user who may do nothing but that."""
+    holders = {
+        secret: {name for name, one in ALL.items() if secret in one.get("secrets", ())}
+        for secret in ("influxdb_token", "history_url", "influxdb_read_password", "history_read_url")
+    }
+    assert holders == {
+        "influxdb_token": {"influxdb"},
+        "history_url": {"recorder"},
+        "influxdb_read_password": {"influxdb", "grafana"},
+        "history_read_url": {"web"},
+    }
+    user = urlsplit(example("history_read_url")).username
+    script = (ROOT / "deploy" / "influxdb.sh").read_text(encoding="utf-8")
+    assert f"--username {user} " in script
+    assert "--write-bucket" not in script
+    mounts = {one["target"]: one["source"] for one in ALL["influxdb"]["volumes"]}
+    assert mounts["/docker-entrypoint-initdb.d/noc.sh"] == "./deploy/influxdb.sh"
+    # The image runs what may be run.
+    assert os.access(ROOT / "deploy" / "influxdb.sh", os.X_OK)
 
 
 def test_the_database_is_healthy_only_where_its_clients_reach_it() -> None:

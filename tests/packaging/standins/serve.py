@@ -13,4 +13,6 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 token = Path(os.environ["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE"]).read_text(encoding="utf-8").strip()
 engine = InfluxEngine(Path("/var/lib/influxdb2"), ("0.0.0.0", 8086), token)
 engine.make_bucket(os.environ["DOCKER_INFLUXDB_INIT_BUCKET"])
+# As deploy/influxdb.sh has it made, by a client that Debian has not.
+engine.reader = "noc-reader:" + Path("/run/secrets/influxdb_read_password").read_text(encoding="utf-8").strip()
 signal.pause()
