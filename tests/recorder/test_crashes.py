@@ -113,6 +113,7 @@ def test_at_whatever_step_it_dies_everything_is_there_once(folder: Path, is_long
 ORDER: Final = {name: place for place, name in enumerate(("reject", "write", "settle", "pack", "sum up", "delete"))}
 
 
+@pytest.mark.thorough
 def test_killed_at_any_moment_everything_is_there_once(folder: Path, is_long: bool) -> None:
     rng, begin, last_seq, kills = random.Random(20), begins_at(), 12_000 if is_long else 3000, 20 if is_long else 2
     for _ in range(kills):

@@ -117,6 +117,7 @@ def worlds(tmp_path: Path) -> Iterator[tuple[Alerting, World, World]]:
     live.close()
 
 
+@pytest.mark.thorough
 def test_the_hour_of_a_site_that_was_cut_off_is_as_if_it_had_been_live_and_one_mail_names_what_failed_in_it(
     worlds: tuple[Alerting, World, World],
 ) -> None:
