@@ -23,6 +23,9 @@ class Bus(Protocol):
     def instance(self) -> str:
         """Names this start of this process, at random: two with one name are told apart by it."""
 
+    def change_instance(self) -> None:
+        """Have another one, and connect again with it: somebody who is a copy of this process has the one before."""
+
     @property
     def own_address(self) -> str:
         """This machine's own end of the connection; empty: there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,6 +23,10 @@ class Hub:
         self.retained: dict[str, bytes] = {}
         self.sent: list[tuple[str, bytes]] = []
         self.clients: list[FakeBus] = []
+        self._numbers = itertools.count()
+
+    def next_number(self) -> int:
+        return next(self._numbers)
 
     def put(self, topic: str, payload: bytes, *, retain: bool) -> None:
         self.sent.append((topic, payload))
@@ -101,6 +106,11 @@ class FakeBus:
             self.hub.clients.remove(self)
         for hook in self._lost_hooks:
             hook()
+
+    def change_instance(self) -> None:
+        self.instance = f"{self.instance}-{self.hub.next_number()}"
+        self.stop()
+        self.start()
 
     def receive(self, topic: str, payload: bytes, *, retained: bool) -> None:
         self._dispatcher.deliver(topic, payload, retained=retained)

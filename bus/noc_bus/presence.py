@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -34,6 +35,8 @@ NO_MAIL: Final = "no-mail"
 BUSY: Final = "busy"
 """The code of a refused mail test: the one before it is not over."""
 _HEALTH_WAIT_S: Final = 4.0
+# So many of our own presences are told from those of a copy of ours: of half an hour and more.
+_SENT_KEPT: Final = 1000
 
 
 def offline(service: str, instance: str) -> tuple[Channel[ServicePresence], ServicePresence]:
@@ -94,6 +97,7 @@ class Announcer(Generic[P]):
         self._variables = variables
         self._host = socket.gethostname()[:253]
         self._announced_s: float | None = None
+        self._sent_at: deque[Time | None] = deque(maxlen=_SENT_KEPT)
         self._summaries: dict[str, Summary] = {}
         self._suspect: P | None = None
         self._rival: P | None = None
@@ -125,7 +129,7 @@ class Announcer(Generic[P]):
         """Say it now."""
         self._announced_s = self._clock()
         self._summaries = self._summed()
-        rival = (self._rival.host or "unknown host") if self._rival else None
+        rival = self._place(self._rival) if self._rival else None
         message = replace(
             self._make(),
             instance=self._bus.instance,
@@ -135,10 +139,11 @@ class Announcer(Generic[P]):
             rival=None if self.is_silenced else rival,
             silenced=self.is_silenced,
         )
-        if self.is_silenced:
-            self._bus.publish_once(self._channel, message)
-        else:
-            self._bus.publish(self._channel, message)
+        # Before: it may be back before `publish` is.
+        self._sent_at.append(_sent(message))
+        publish = self._bus.publish_once if self.is_silenced else self._bus.publish
+        if not publish(self._channel, message):
+            self._sent_at.pop()
 
     def say_goodbye(self, message: P) -> None:
         """The closing message of a process that stops on request; the last will speaks for one that does not."""
@@ -149,7 +154,11 @@ class Announcer(Generic[P]):
         return {one.channel.name: one.summary() for one in self._published}
 
     def _on_own(self, message: P | None, variables: dict[str, str]) -> None:
-        if message is None or message.instance in (None, self._bus.instance):
+        if message is None or message.instance is None:
+            return
+        if message.instance == self._bus.instance:
+            if message.online and _sent(message) not in self._sent_at:
+                self._part_from_a_copy()
             return
         if not message.online:
             # The will of an earlier start, or of a rival that is gone: it must not stand for us.
@@ -166,6 +175,18 @@ class Announcer(Generic[P]):
         is_later = (mine.since or 0, self._bus.instance) > (message.since or 0, message.instance or "")
         self._silence(to=is_later and not message.silenced)
 
+    def _part_from_a_copy(self) -> None:
+        """A machine was copied while it ran: of two that have everything in common, this process too, each gets
+        a name of its own, by which they then know each other."""
+        self._log.warning("a copy of this process runs elsewhere: its machine was copied while it ran")
+        self._sent_at.clear()
+        self._bus.change_instance()
+
+    def _place(self, other: P) -> str:
+        """The machine of another one; by its address too where that is called as this one is."""
+        address = f" ({other.address})" if other.address and other.host in ("", self._host) else ""
+        return f"{other.host or 'unknown host'}{address}"
+
     def _silence(self, *, to: bool) -> None:
         if to == self.is_silenced:
             return
@@ -174,7 +195,7 @@ class Announcer(Generic[P]):
         who = ", ".join(self._variables.values())
         if to and self._rival:
             self._log.error(
-                f"another {who} runs on {self._rival.host or 'an unknown host'} and was there first: this one keeps "
+                f"another {who} runs on {self._place(self._rival)} and was there first: this one keeps "
                 "silent until that one is gone; stop one of the two or give it another name"
             )
         else:

@@ -73,8 +73,9 @@ class Session:
         """The broker has ended a handshake for what we show of ourselves, or lack."""
         self.instance = secrets.token_hex(4)
         self.trouble: str | None = "not connected to the broker yet"
-        self._client_id = f"{name}-{self.instance}"
-        self._will = will(self.instance) if will else None
+        self._name = name
+        self._client_id = ""
+        self._make_will = will
         self._dispatcher = Dispatcher(broker.root)
         self._inbox = Inbox(inbox_messages)
         self._hooks: list[Callable[[], None]] = []
@@ -155,6 +156,11 @@ class Session:
     def connected(self) -> bool:
         """True once the broker has confirmed every subscription of this connection."""
         return self._connected
+
+    def change_instance(self) -> None:
+        self.instance = secrets.token_hex(4)
+        if client := self._client:
+            client.disconnect()
 
     @property
     def own_address(self) -> str:
@@ -241,6 +247,7 @@ class Session:
         return self.is_not_taken
 
     def _new_client(self) -> mqtt.Client:
+        self._client_id = f"{self._name}-{self.instance}"
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
@@ -258,8 +265,8 @@ class Session:
         if self.broker.tls:
             # Made for each connection: a renewed file counts from the next one on.
             client.tls_set_context(tls_context(self.broker))
-        if self._will:
-            channel, message = self._will
+        if self._make_will:
+            channel, message = self._make_will(self.instance)
             topic = channel.address(self.broker.root, **topic_variables.of_message(channel, message, {}))
             client.will_set(topic, encode(message), qos=1, retain=True)
         client.on_connect = self._on_connect

@@ -59,11 +59,11 @@ class Clock:
 class Writer:
     """A web service as far as its targets go: what it retains, and its presence."""
 
-    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic, soon_s: float = SOON_S) -> None:
         self.bus = bus
         self.targets: Published[str, Target] = Published(bus, TARGETS, RevCounter(), clock=clock)
         self.announcer: Announcer[ServicePresence] = Announcer(
-            bus, SERVICES, self.presence, [self.targets], clock=clock, service="web"
+            bus, SERVICES, self.presence, [self.targets], soon_s=soon_s, clock=clock, service="web"
         )
 
     def presence(self) -> ServicePresence:
@@ -560,6 +560,40 @@ def test_of_two_with_one_name_the_later_keeps_silent_until_the_other_is_gone() -
     assert (shown.instance, shown.online) == ("second", True)
 
 
+def test_of_two_that_are_one_copied_while_it_ran_one_keeps_silent(rig: Rig) -> None:
+    """A machine copied with its memory: both have the same start, and the same random name of it."""
+    hub, clock = rig.hub, rig.clock
+    buses = [FakeBus(hub, "the same") for _ in range(2)]
+    both = [announcer(bus, clock, NOW, "vm") for bus in buses]
+    for number, bus in enumerate(buses):
+        bus.own_address = f"192.0.2.{number}"
+        bus.start()
+    # What the second has sent is other than what the first has: the clock goes on.
+    both[1].announce()
+    for _ in range(3 * PRESENCE_EVERY_S):
+        clock.now_s += 1
+        for one in both:
+            one.tick()
+    assert buses[0].instance != buses[1].instance
+    assert sorted(one.is_silenced for one in both) == [False, True]
+    speaks = both[1].is_silenced
+    (shown,) = hub.now(PROBERS)
+    assert (shown.host, shown.rival) == ("vm", f"vm (192.0.2.{int(speaks)})")
+
+
+def test_what_one_has_sent_itself_is_of_no_copy_however_often_it_connects(rig: Rig) -> None:
+    one = announcer(rig.bus, rig.clock, NOW, "host")
+    name = rig.bus.instance
+    for _ in range(5):
+        rig.bus.start()
+        for _ in range(30):
+            rig.clock.now_s += 1
+            one.tick()
+        rig.bus.stop()
+        one.announce()
+    assert rig.bus.instance == name
+
+
 def test_a_restart_is_no_rival(rig: Rig) -> None:
     first = announcer(rig.bus, rig.clock, NOW, "host")
     rig.bus.start()
@@ -578,12 +612,11 @@ def test_a_restart_is_no_rival(rig: Rig) -> None:
 def test_what_changes_all_the_time_need_not_be_told_at_each_change(soon_s: float, told: int) -> None:
     clock, hub = Clock(), Hub()
     bus = FakeBus(hub, "web")
-    writer = Writer(bus, clock)
-    announcer = Announcer(bus, SERVICES, writer.presence, [writer.targets], soon_s=soon_s, clock=clock, service="web")
+    writer = Writer(bus, clock, soon_s)
     bus.start()
     at_the_start = len(hub.messages(SERVICES))
     for second in range(20):
         clock.now_s += 1
         writer.targets.put(target("a", note=str(second)))
-        announcer.tick()
+        writer.announcer.tick()
     assert len(hub.messages(SERVICES)) - at_the_start == told

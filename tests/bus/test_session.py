@@ -20,7 +20,9 @@ from noc_bus.broker import Broker
 from noc_bus.channels import PROBERS, TARGETS
 from noc_bus.codec import encode
 from noc_bus.messages import ProberPresence, Target
+from noc_bus.presence import Announcer
 from noc_bus.session import Session, SessionDied
+from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.settings import SettingError
 
@@ -274,6 +276,31 @@ def test_the_client_id_is_another_one_at_each_start(mosquitto: Mosquitto) -> Non
     assert one.instance != other.instance
     one.stop()
     other.stop()
+
+
+def test_of_two_that_are_one_copied_while_it_ran_each_is_somebody_else_in_the_end(mosquitto: Mosquitto) -> None:
+    """By the one client id that they have in common each throws the other out."""
+    sessions = [Session(mosquitto.broker, "noc-prober-paris") for _ in range(2)]
+    sessions[1].instance = name = sessions[0].instance
+    since = Time.now()
+
+    def present() -> ProberPresence:
+        return ProberPresence(site="paris", online=True, since=since, clock=Time.now())
+
+    both = [Announcer(one, PROBERS, present, site="paris") for one in sessions]
+    for session in sessions:
+        session.start()
+
+    def one_is_silent() -> bool:
+        for one in both:
+            one.announce()
+        time.sleep(0.1)
+        return {one.is_silenced for one in both} == {True, False} and all(one.connected for one in sessions)
+
+    until(one_is_silent, "one that keeps silent", 60)
+    assert len({name, *(one.instance for one in sessions)}) >= 2
+    for session in sessions:
+        session.stop()
 
 
 def test_what_a_lost_connection_had_queued_is_not_sent_again_on_the_next(mosquitto: Mosquitto) -> None:
