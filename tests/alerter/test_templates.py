@@ -87,7 +87,6 @@ BROKEN = [
 ]  # fmt: skip
 
 @pytest.mark.thorough
-
 @pytest.mark.parametrize(("files", "sentence"), BROKEN, ids=[sentence for _, sentence in BROKEN])
 def test_a_broken_template_is_told_in_a_sentence_and_the_mail_is_sent_as_it_comes(
     folder: Path, files: dict[str, str], sentence: str
