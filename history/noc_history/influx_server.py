@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import urllib3
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -26,6 +27,8 @@ LINES_AT_ONCE: Final = 5_000
 _TIMEOUT_MS: Final = 20_000
 # As many threads as ask at once keep their connections; those of more are closed after each answer.
 _CONNECTIONS: Final = 8
+_ROWS_IN_A_PIECE: Final = 10_000
+_BYTES_AT_ONCE: Final = 1 << 18
 # The server refuses what is sent, and not the sender; sending it again unchanged can only help once it is set up right.
 _REFUSED: Final = (400, 413, 422)
 _FORBIDDEN: Final = 403
@@ -122,15 +125,35 @@ class InfluxServer:
 
     def series(self, query: str, epoch: str = "ms") -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         """Every series of the answer: its tags, and its rows by column."""
-        fields = {"db": self._bucket, "q": query, "epoch": epoch}
+        with self._answer({"q": query, "epoch": epoch}) as answer:
+            data = answer.data
+        yield from self._series_in(data)
+
+    def pieces(self, query: str, epoch: str = "ms") -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
+        """As `series`, in the order of tags and of time, but a few rows at a time: an answer may be of any length."""
+        fields = {"q": query, "epoch": epoch, "chunked": "true", "chunk_size": str(_ROWS_IN_A_PIECE)}
+        with self._answer(fields) as answer:
+            rest = b""
+            for data in answer.stream(_BYTES_AT_ONCE):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    yield from self._series_in(line)
+
+    @contextlib.contextmanager
+    def _answer(self, fields: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        fields = {"db": self._bucket, **fields}
         try:
-            answer = self._http.request("GET", f"{self._address}/query", fields=fields)
+            answer = self._http.request("GET", f"{self._address}/query", fields=fields, preload_content=False)
+            with answer:
+                if answer.status != 200:
+                    raise self._failed("read", f"{answer.status} {_message_in(answer.data)}", answer.status)
+                yield answer
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failed("read", str(error), None) from error
-        if answer.status != 200:
-            raise self._failed("read", f"{answer.status} {_message_in(answer.data)}", answer.status)
+
+    def _series_in(self, data: bytes) -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         try:
-            result = json.loads(answer.data)["results"][0]
+            result = msgspec.json.decode(data)["results"][0]
         except (ValueError, LookupError, TypeError):
             raise self._failed("read", "what answers there is no InfluxDB", _NOT_FOUND) from None
         if "error" in result:

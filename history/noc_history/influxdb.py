@@ -64,8 +64,6 @@ from noc_history.store import (
 
 # So many records of one batch are sent one by one to learn what becomes of each; the others come again anyway.
 _MAX_SINGLES: Final = 64
-# Of one target, in one answer of the server.
-_SUMS_AT_ONCE: Final = 3_000
 # What has a target and a site for tags.
 _OF_SERIES: Final = ("cycle", "state", "silence", "trace", *(tier.measurement for tier in TIERS))
 # Without a condition version 2 names those too of which everything was deleted.
@@ -297,36 +295,20 @@ class InfluxStore:
         return {tags["site"]: roll_up(map(cycle_row, rows), width_ms) for tags, rows in self._server.series(query)}
 
     def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
-        where = f"target = {quoted(target)} AND {between(start, end)}"
         fields = "sent, received, invalid, rtts_us, invalid_code, error_codes"
-        for site, (first, last) in sorted(self._extents("cycle", "sent", where).items()):
-            for begin in range(first, last + 1, DAY_MS):
-                period = between(begin, min(begin + DAY_MS, last + 1))
-                of_day = f"target = {quoted(target)} AND site = {quoted(site)} AND {period}"
-                for _, rows in self._server.series(f"SELECT {fields} FROM cycle WHERE {of_day}", epoch="ns"):
-                    yield from (result_of(whole_row(row), site, target) for row in rows)
-
-    def _extents(self, table: str, field: str, where: str) -> dict[str, tuple[int, int]]:
-        """By site, when its first and its last point are."""
-        found: dict[str, list[int]] = defaultdict(list)
-        for which in ("FIRST", "LAST"):
-            query = f"SELECT {which}({field}) FROM {table} WHERE {where} GROUP BY site"
-            for tags, rows in self._server.series(query):
-                found[tags["site"]].append(rows[0]["time"])
-        return {site: (min(both), max(both)) for site, both in found.items()}
+        where = f"target = {quoted(target)} AND {between(start, end)}"
+        for tags, rows in self._server.pieces(f"SELECT {fields} FROM cycle WHERE {where} GROUP BY site", epoch="ns"):
+            yield from (result_of(whole_row(row), tags["site"], target) for row in rows)
 
     def targets(self) -> Sequence[str]:
         return sorted({row["value"] for _, rows in self._server.series(_TARGETS) for row in rows})
 
     def sums(self, target: str, start: Time, end: Time) -> Iterator[Sum]:
-        where = f"target = {quoted(target)} AND "
+        where = f"target = {quoted(target)} AND {between(start, end)}"
         for tier in TIERS:
-            extents = self._extents(tier.measurement, "cycles", where + between(start, end)).values()
-            first, last = min((one for one, _ in extents), default=0), max((one for _, one in extents), default=-1)
-            for begin in range(first, last + 1, _SUMS_AT_ONCE * tier.width_ms):
-                until = min(last + 1, begin + _SUMS_AT_ONCE * tier.width_ms)
-                for site, rollups in self._summed(where, tier, begin, until, tier.width_ms).items():
-                    yield from (Sum(target, site, tier.width_ms, one) for one in rollups)
+            query = f"SELECT {ROLLUP_FIELDS} FROM {tier.measurement} WHERE {where} GROUP BY site"
+            for tags, rows in self._server.pieces(query):
+                yield from (Sum(target, tags["site"], tier.width_ms, rollup_from(row)) for row in rows)
 
     def write_sums(self, sums: Sequence[Sum]) -> None:
         for tier in TIERS:

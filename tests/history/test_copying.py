@@ -58,9 +58,9 @@ def assert_same_history(one: Store, other: Store) -> None:
         assert list(other.raw_cycles(target, start, end)) == list(one.raw_cycles(target, start, end))
 
 
-@pytest.mark.parametrize("url", ["sqlite", "influxd"], indirect=True)
-def test_all_of_a_history_is_copied_and_again_without_harm(
-    source: SqliteStore, url: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("url", ["sqlite", "influxd", "influxdb2"], indirect=True)
+def test_all_of_a_history_is_copied_and_back_and_again_without_harm(
+    source: SqliteStore, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
         assert main(["copy", "--data", str(source.path.parent), "--to", url], environment={}) == 0
@@ -69,6 +69,12 @@ def test_all_of_a_history_is_copied_and_again_without_harm(
     assert_same_history(source, other)
     assert not source.path.with_suffix(".copy").exists()
     other.close()
+    (tmp_path / "back").mkdir()
+    back = SqliteStore(tmp_path / "back" / "history.sqlite")
+    words = ["--data", str(back.path.parent), "--from", url, "--to", f"sqlite://{back.path}"]
+    assert main(["copy", *words], environment={}) == 0
+    assert_same_history(source, back)
+    back.close()
     source.close()
 
 
@@ -119,6 +125,7 @@ def test_a_copy_that_was_cut_off_goes_on_where_it_was(source: SqliteStore, tmp_p
     [
         (["--to", "sqlite:///dev/null/x"], "cannot"),
         ([], "Where to is not said; use --to influxdb://token@host:8086/org/bucket, or set NOC_HISTORY_URL"),
+        (["--from", "influxdb://t@h/o/b", "--to", "influxdb://t@h/o/b"], "is the history to copy; name another store"),
         (["--to", "SAME"], "is the history to copy; name another store with --to"),
     ],
 )
@@ -128,6 +135,7 @@ def test_what_cannot_be_copied_is_said(
     words = [word.replace("SAME", f"sqlite://{source.path}") for word in words]
     assert main(["copy", "--data", str(source.path.parent), *words], environment={}) == 1
     assert sentence in capsys.readouterr().err
-    assert main(["copy", "--data", str(source.path.parent.parent), *words], environment={}) == 1
-    assert "There is no history in" in capsys.readouterr().err
+    if "--from" not in words:
+        assert main(["copy", "--data", str(source.path.parent.parent), *words], environment={}) == 1
+        assert "There is no history in" in capsys.readouterr().err
     source.close()

@@ -23,6 +23,8 @@ from noc_recorder.copying import Progress, batched, copy
 from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
 
 EXIT_WRONG: Final = 1
+COPY_FILE: Final = "history.copy"
+"""In the data folder: how far a copy is."""
 _LONGEST_MS: Final = 3660 * DAY_MS
 
 
@@ -94,9 +96,15 @@ def _parser() -> argparse.ArgumentParser:
     taken.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
     taken.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON Lines, CSV or Parquet (default: jsonl)")
     taken.set_defaults(run=_import)
-    about = "Copy all of a SQLite history into another store, such as an InfluxDB; go on where it was cut off."
+    about = "Copy all of a history into another store, from SQLite to InfluxDB or back; go on where it was cut off."
     copied = known.add_parser("copy", description=about, help=about)
-    copied.add_argument("--data", metavar="DIR", help="the data folder with the history to copy (NOC_DATA)")
+    copied.add_argument("--data", metavar="DIR", help="the data folder (NOC_DATA, else the usual one)")
+    copied.add_argument(
+        "--from",
+        metavar="URL",
+        dest="source",
+        help="which to copy, as NOC_HISTORY_URL names it (default: SQLite in the data folder)",
+    )
     copied.add_argument("--to", metavar="URL", help="where to, as NOC_HISTORY_URL names it (default: that setting)")
     about = "Delete all that is kept of a target or of a site, of any store; incidents stay."
     forgotten = known.add_parser("forget", description=about, help=about)
@@ -237,20 +245,20 @@ def _forget(store: Store, arguments: argparse.Namespace) -> int:
 
 def _copy(arguments: argparse.Namespace, folder: Callable[[], Path] | None, environment: Mapping[str, str]) -> int:
     data = Path(arguments.data).expanduser() if arguments.data else folder() if folder else DATA.read(environment)
-    source = in_folder(data).open()
-    assert isinstance(source, SqliteStore)
-    if not source.path.is_file():
-        return _refuse(f"There is no history in {source.path}; name the data folder with --data")
+    begin = HISTORY_URL.read({HISTORY_URL.name: arguments.source or ""}) or in_folder(data)
     url = HISTORY_URL.read({HISTORY_URL.name: arguments.to} if arguments.to else environment)
+    source = begin.open()
+    if isinstance(source, SqliteStore) and not source.path.is_file():
+        return _refuse(f"There is no history in {source.path}; name the data folder with --data")
     if url is None:
         return _refuse("Where to is not said; use --to influxdb://token@host:8086/org/bucket, or set NOC_HISTORY_URL")
     destination = url.open()
-    if isinstance(destination, SqliteStore) and destination.path.resolve() == source.path.resolve():
-        return _refuse(f"{source.path} is the history to copy; name another store with --to")
-    progress_file = Progress(source.path.with_suffix(".copy"))
+    if _place(source, begin) == _place(destination, url):
+        return _refuse(f"{_place(source, begin)} is the history to copy; name another store with --to")
+    noted = Progress(data / COPY_FILE)
     try:
-        progress_file.open(url.described)
-        cycles = copy(source, destination, progress_file, functools.partial(progress.show, "copied"))
+        noted.open(f"{begin.described} to {url.described}")
+        cycles = copy(source, destination, noted, functools.partial(progress.show, "copied"))
     except OSError as error:
         return _refuse(f"{error.filename} cannot be written: {error.strerror}")
     finally:
@@ -259,6 +267,11 @@ def _copy(arguments: argparse.Namespace, folder: Callable[[], Path] | None, envi
         destination.close()
     print(f"{cycles:,} cycles, their sums, states and incidents are in {url.described}", file=sys.stderr)
     return 0
+
+
+def _place(store: Store, url: HistoryUrl) -> str:
+    """Where it is, by whatever name it was given."""
+    return str(store.path.resolve()) if isinstance(store, SqliteStore) else url.described
 
 
 def _refuse(sentence: str) -> int:

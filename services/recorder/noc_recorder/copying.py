@@ -9,15 +9,19 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from noc_bus.messages import SiteState, State
+from noc_bus.messages import ProbeResult, SiteState, State
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import Batch, Rejected, SiteRecords, Store, StoreError
+from noc_history.sums import HOURS, MINUTES, WIDTH_MS
 
-_IN_A_BATCH: Final = 5_000
+_IN_A_BATCH: Final = 20_000
 _MAINTAIN_S: Final = 0.5
+# A day may have hours of which the cycles are gone.
+_SUMMED_AGAIN_MS: Final = (WIDTH_MS[MINUTES], WIDTH_MS[HOURS])
 _T = TypeVar("_T")
 
 
@@ -78,11 +82,16 @@ def copy(source: Store, destination: Store, progress: Progress, show: Callable[[
 
 def _copy_target(source: Store, destination: Store, target: str, start: Time) -> int:
     cycles = 0
-    for results in batched(source.raw_cycles(target, start, end_of_time())):
-        _put(destination, Batch(results=results))
+    summed: set[tuple[str, int, int]] = set()
+    for results in _written_behind(destination, batched(source.raw_cycles(target, start, end_of_time()))):
         cycles += len(results)
-    for sums in batched(source.sums(target, start, end_of_time())):
-        destination.write_sums(sums)
+        summed |= {(one.site, width, one.at // width) for width in _SUMMED_AGAIN_MS for one in results}
+    sums = source.sums(target, start, end_of_time())
+    # Of the others the destination has the cycles, and sums them up itself.
+    for some in batched(
+        one for one in sums if (one.site, one.width_ms, one.rollup.start // one.width_ms) not in summed
+    ):
+        destination.write_sums(some)
     definitions = source.definitions([target]).get(target, ())
     _put(destination, Batch(definitions=definitions))
     for traces in batched(source.traces([target], Time(0), end_of_time()).get(target, ())):
@@ -93,6 +102,19 @@ def _copy_target(source: Store, destination: Store, target: str, start: Time) ->
         for silences in batched(records.silences):
             _put(destination, Batch(silences=silences))
     return cycles
+
+
+def _written_behind(destination: Store, batches: Iterable[list[ProbeResult]]) -> Iterator[list[ProbeResult]]:
+    """While one is written, the next one is read. All of them are stored at the end."""
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        last: Future[None] | None = None
+        for results in batches:
+            if last is not None:
+                last.result()
+            last = writer.submit(_put, destination, Batch(results=results))
+            yield results
+        if last is not None:
+            last.result()
 
 
 def states_of(target: str, site: str, records: SiteRecords) -> Iterator[SiteState]:
