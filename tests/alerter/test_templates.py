@@ -86,6 +86,7 @@ BROKEN = [
     ({"members_html": "{{ mebers }}"}, "members.html, line 1: this letter has no 'mebers'; did you mean members?"),
 ]  # fmt: skip
 
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(("files", "sentence"), BROKEN, ids=[sentence for _, sentence in BROKEN])
 def test_a_broken_template_is_told_in_a_sentence_and_the_mail_is_sent_as_it_comes(
