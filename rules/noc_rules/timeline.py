@@ -129,25 +129,27 @@ def site_intervals(
     was due until the start of the first one after, whatever was before; but a pause is an order, and
     needs nobody to confirm it.
     """
-    ordered = _in_order(states)
     unseen = _unseen(silences, last_cycle, end, in_force)
     intervals: list[Interval] = []
     ahead = 0
-    for number, (since, state) in enumerate(ordered, start=1):
-        following = ordered[number][0] if number < len(ordered) else end
-        begin = max(start, since)
-        stop = min(end, following)
-        if stop <= begin:
-            continue
-        known = _verdict_state(state)
-        one = Interval(Time(begin), Time(stop), known, state.reason, state.code)
-        while ahead < len(unseen) and unseen[ahead][1] <= begin:
+    for one in noted(states, start, end):
+        while ahead < len(unseen) and unseen[ahead][1] <= one.start:
             ahead += 1
-        if known is VerdictState.PAUSED or ahead == len(unseen) or unseen[ahead][0] >= stop:
+        if one.state is VerdictState.PAUSED or ahead == len(unseen) or unseen[ahead][0] >= one.end:
             intervals.append(one)
         else:
             _cut(one, unseen[ahead:], intervals)
     return merged(intervals)
+
+
+def noted(states: Iterable[StateLike], start: Time, end: Time) -> Iterator[Interval]:
+    """Each state that a site noted, until the next one, whether or not somebody looked all that time."""
+    ordered = _in_order(states)
+    for number, (since, state) in enumerate(ordered, start=1):
+        following = ordered[number][0] if number < len(ordered) else end
+        begin, stop = max(start, since), min(end, following)
+        if stop > begin:
+            yield Interval(Time(begin), Time(stop), _verdict_state(state), state.reason, state.code)
 
 
 def overall(

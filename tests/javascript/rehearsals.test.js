@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { lines, limits } = await load("rehearsals.js");
+const { estimated, lines, limits } = await load("rehearsals.js");
 
 const side = (/** @type {any} */ more) => ({ incidents: 0, untold: 0, notices: 0, recipients: [], seconds: {}, ...more });
 
@@ -34,13 +34,27 @@ test("what changes nothing is the same, and states that never were are left out"
 
 test("what the figures cannot say is said", () => {
   const from = "2026-11-01T00:00:00.000Z";
-  const whole = { not_played: [], unasked: [], recorded_from: from, is_of_all: true, is_mail_set_up: true, targets: 5 };
+  const whole = { not_played: [], not_measured: [], estimate: null, unasked: [], recorded_from: from, is_of_all: true, is_mail_set_up: true, targets: 5 };
   const told = (/** @type {string} */ at) => at.slice(0, 10);
   assert.deepEqual(limits(whole, from, told), []);
-  const poor = { not_played: ["down_after"], unasked: ["mars"], recorded_from: "2026-11-20T00:00:00.000Z", is_of_all: false, is_mail_set_up: false, targets: 5 };
+  const poor = { not_played: ["timeout_ms", "ttl", "down_after"], not_measured: ["timeout_ms", "ttl"], estimate: null, unasked: ["mars"], recorded_from: "2026-11-20T00:00:00.000Z", is_of_all: false, is_mail_set_up: false, targets: 5 };
   const found = limits(poor, from, told);
-  assert.equal(found.length, 5);
-  assert.match(found[0], /down_after/);
-  assert.match(found[2], /only from 2026-11-20 on/);
+  assert.equal(found.length, 7);
+  assert.match(found[0], /^Not counted: down_after\. /);
+  assert.match(found[1], /^Not counted: timeout_ms; what came later/);
+  assert.match(found[2], /^Not counted: ttl; /);
+  assert.match(found[4], /only from 2026-11-20 on/);
+  assert.match(limits({ ...poor, estimate: { target: "a" } }, from, told)[0], /^Not counted of targets other than a: down_after\./);
   assert.deepEqual(limits({ ...whole, recorded_from: null }, from, told), ["Nothing is recorded of this time."]);
+});
+
+test("an estimate says of what it is, and how much of it hangs on what nobody kept", () => {
+  const one = { target: "sw", from: "2026-11-13T00:00:00.000Z", cycles: 362880, recorded: 2, before: 2, after: 9, assumed: 4 };
+  const told = (/** @type {string} */ at) => at.slice(0, 10);
+  assert.deepEqual(estimated(one, told), [
+    "Estimated from the 362,880 cycles of sw that are kept since 2026-11-13, judged once more by the rules of the prober; both columns begin then.",
+    "Its sites called it DOWN 2 times; with today's options they would have 2 times, with these 9 times.",
+    "4 of the 9 may not have come: single re-checks between two cycles are not kept, and these are taken as unanswered for as long as they can have been.",
+  ]);
+  assert.equal(estimated({ ...one, assumed: 0, after: 1 }, told).length, 2);
 });

@@ -13,6 +13,7 @@ from noc_history.store import Batch, Store
 from noc_rules.rehearsal import Settings
 from noc_web.problem import ProblemError
 from noc_web.rehearsal import MOST_TARGETS, Proposal, Rehearsals
+from tests.parts.site import T0, Path, outages
 from tests.web.conftest import Browser, Service
 from tests.web.facts import result, state
 
@@ -131,6 +132,69 @@ def test_what_cannot_be_known_from_recorded_states_is_said(recorded: Service) ->
     assert (found["not_played"], found["unasked"]) == (["down_after"], ["new"])
     assert found["recorded_from"] == str(BEGIN)
     assert found["is_mail_set_up"] is False
+
+
+@pytest.fixture
+def measured(service: Service) -> Service:
+    """A target of two sites that was silent for 8 s in one hour and for 30 in the next, and its neighbour, of which no cycle is kept."""
+    for name in ("switch", "other"):
+        service.catalog.add_target(
+            {"id": name, "address": "10.0.0.1", "group": "lan", "contacts": ["ops@noc.test"]}, "test"
+        )
+    measure(service, "switch")
+    saw(service, "other", (30, 31))
+    return service
+
+
+def measure(service: Service, name: str) -> None:
+    path = Path(outages((3600, 3608), (7200, 7230)), T0 + 9_000_000)
+    for site in ("here", "there"):
+        service.catalog.put_site(site, {}, "test")
+        results, states = path.live(service.catalog.contents().resolved[name]).records(site, name, BEGIN)
+        service.store.write(Batch(results=results, states=states))
+    service.follow()
+
+
+def test_other_limits_are_estimated_from_the_cycles_that_are_kept(measured: Service) -> None:
+    operator = measured.by("operator")
+    found = rehearsed(operator, "targets/switch", {"down_after": 12, "degraded_rtt_ms": 5, "timeout_ms": 500})
+    assert found["estimate"] == {
+        "target": "switch",
+        "options": ["down_after", "degraded_rtt_ms"],
+        "from": str(BEGIN),
+        "cycles": 2 * 900,
+        "recorded": 4,
+        "before": 4,
+        "after": 2,
+        "assumed": 0,
+    }
+    assert (found["not_played"], found["not_measured"]) == (["timeout_ms"], ["timeout_ms"])
+    # That of the other target is there with either; the short one was over before people were told, and is told once.
+    assert counts(found) == [(3, 5), (2, 4)]
+    assert found["before"]["changed_seconds"]["DOWN"] == pytest.approx(8 + 30, abs=2)
+    assert found["after"]["changed_seconds"]["DEGRADED"] == pytest.approx(9000 - 60, abs=120)
+    (gone,) = found["vanish"]["first"]
+    assert gone["opened_at"] == str(Time(BEGIN + 3_600_000))
+
+
+def test_an_estimate_that_hangs_on_what_nobody_kept_says_how_much_of_it_does(measured: Service) -> None:
+    measured.catalog.add_target({"id": "slow", "address": "10.0.0.2", "down_after": 12}, "test")
+    measure(measured, "slow")
+    found = rehearsed(measured.by("operator"), "targets/slow", {"down_after": 2})["estimate"]
+    assert [found[one] for one in ("recorded", "before", "after", "assumed")] == [2, 2, 4, 2]
+
+
+def test_of_a_group_one_target_at_a_time_is_estimated(measured: Service) -> None:
+    operator, body = measured.by("operator"), {"down_after": 12}
+    found = rehearsed(operator, "groups/lan", body)
+    assert (found["estimable"], found["estimate"], found["not_played"]) == (["other", "switch"], None, ["down_after"])
+    found = rehearsed(operator, "groups/lan", body, "&estimate=switch")
+    assert (found["estimate"]["before"], found["estimate"]["after"]) == (4, 2)
+    # Of the other one there is still but what was recorded.
+    assert (found["not_played"], found["not_measured"]) == (["down_after"], [])
+    assert rehearsed(operator, "groups", body, "&estimate=other")["estimate"] is None
+    refused = operator.api("POST", "rehearsals/groups/lan?estimate=nobody", body, status=422)
+    assert "estimate: 'nobody' is not accepted; use the id of a target." in str(refused)
 
 
 @pytest.mark.parametrize(

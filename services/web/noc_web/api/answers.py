@@ -259,6 +259,25 @@ class RehearsedIncidents(TypedDict):
     first: Annotated[list[RehearsedIncident], Meta(description="the newest, 100 at most")]
 
 
+RehearsedEstimate = TypedDict(
+    "RehearsedEstimate",
+    {
+        "target": str,
+        "options": Annotated[
+            list[str], Meta(description="its options that decide what its sites call it, and would change")
+        ],
+        "from": Annotated[At, Meta(description="of the first cycle that is kept; both columns begin then")],
+        "cycles": Annotated[int, Meta(description="so many were judged once more")],
+        "recorded": Annotated[int, Meta(description="how often its sites called it DOWN, all together")],
+        "before": Annotated[int, Meta(description="how often they would have with today's options")],
+        "after": Annotated[int, Meta(description="how often with those proposed, at most")],
+        "assumed": Annotated[
+            int, Meta(description="of `after`: hang on re-checks between two cycles, of which nothing is kept")
+        ],
+    },
+)
+
+
 class RehearsalResult(TypedDict):
     recorded_from: Annotated[At | None, Meta(description="the earliest that is known; null: nothing is")]
     targets: Annotated[int, Meta(description="so many were played")]
@@ -270,8 +289,15 @@ class RehearsalResult(TypedDict):
     changed_count: int
     not_played: Annotated[
         list[str],
-        Meta(description="options that would change and decide what sites see: recorded is what they saw without"),
+        Meta(
+            description="options that would change, decide what sites see, and were not estimated: recorded is what they saw without"
+        ),
     ]
+    not_measured: Annotated[
+        list[str], Meta(description="those of `not_played` that cannot be estimated: nothing else was ever sent")
+    ]
+    estimable: Annotated[list[str], Meta(description="targets of which one at a time can be estimated, 100 at most")]
+    estimate: Annotated[RehearsedEstimate | None, Meta(description="null: nothing was estimated, or no cycle is kept")]
     unasked: Annotated[
         list[str], Meta(description="sites that would ping a changed target and did not, so that nobody knows")
     ]

@@ -10,17 +10,19 @@ from typing import Final
 from msgspec.structs import replace as with_fields
 
 from noc_bus.messages import NotificationSettings, Target, VerdictState
+from noc_rules.estimate import NOT_MEASURED
 from noc_rules.incident import severity
 from noc_rules.rehearsal import Outcome, Played, Settings
 from noc_rules.telling import addresses
 from noc_web.api import answers
 from noc_web.api.bodies import GroupOptions, RouteFields, TargetChanges
-from noc_web.api.route import Ask, Query, Route
+from noc_web.api.route import SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
 from noc_web.notifications import book
 from noc_web.notifications.kept import Notifications, Sealed
-from noc_web.rehearsal import MOST_DAYS, Proposal, Rehearsal, Rehearsals
+from noc_web.problem import ProblemCode, invalid, refused
+from noc_web.rehearsal import MOST_DAYS, Estimate, Proposal, Rehearsal, Rehearsals
 
 _LONGEST_WAIT_S: Final = 60
 _USUAL_GROUP_WAIT_S: Final = 15
@@ -33,23 +35,22 @@ _MOST_NAMED: Final = 10
 def rehearse_target(
     ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
 ) -> object:
-    return _started(
-        ask, catalog.tried_target(ask["target"], ask.body).resolved, catalog, notifications, sealed, rehearsals
-    )
+    proposed = catalog.tried_target(ask["target"], ask.body).resolved
+    return _started(ask, proposed, catalog, notifications, sealed, rehearsals, estimate=ask["target"])
 
 
 def rehearse_defaults(
     ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
 ) -> object:
     proposed = catalog.tried_group("", ask.body).resolved
-    return _started(ask, proposed, catalog, notifications, sealed, rehearsals)
+    return _started(ask, proposed, catalog, notifications, sealed, rehearsals, estimate=_estimate(ask, proposed))
 
 
 def rehearse_group(
     ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
 ) -> object:
     proposed = catalog.tried_group(ask["path"], ask.body).resolved
-    return _started(ask, proposed, catalog, notifications, sealed, rehearsals)
+    return _started(ask, proposed, catalog, notifications, sealed, rehearsals, estimate=_estimate(ask, proposed))
 
 
 def rehearse_route(
@@ -74,6 +75,8 @@ def _started(
     sealed: Sealed,
     rehearsals: Rehearsals,
     proposed_settings: NotificationSettings | None = None,
+    *,
+    estimate: str | None = None,
 ) -> object:
     settings, alerter = notifications.read(), sealed.alerter()
     wait_s = alerter.figures.get("group_wait_s", _USUAL_GROUP_WAIT_S) if alerter else _USUAL_GROUP_WAIT_S
@@ -87,7 +90,15 @@ def _started(
     days = ask.int_param("days", MOST_DAYS, 1, MOST_DAYS)
     # What is refused is refused before anything is calculated for it.
     _wait_s(ask)
-    return _answered(ask, rehearsals.start(Proposal(before, after, days)), rehearsals, notifications, sealed)
+    return _answered(ask, rehearsals.start(Proposal(before, after, days, estimate)), rehearsals, notifications, sealed)
+
+
+def _estimate(ask: Ask, proposed: Mapping[str, Target]) -> str | None:
+    """Raises ProblemError 422."""
+    name = ask.slug("estimate")
+    if name is not None and name not in proposed:
+        raise invalid([refused("estimate", name, "the id of a target", ProblemCode.DOES_NOT_FIT)])
+    return name
 
 
 def _wait_s(ask: Ask) -> int:
@@ -113,11 +124,29 @@ def _result(found: Rehearsal) -> Row:
         "changed": found.changed[:_MOST_CHANGED],
         "changed_count": len(found.changed),
         "not_played": found.not_played,
+        "not_measured": [one for one in found.not_played if one in NOT_MEASURED],
+        "estimable": found.estimable[:_MOST_CHANGED],
+        "estimate": _estimate_row(found.estimate),
         "unasked": sites,
         "before": _side(found.before, found),
         "after": _side(found.after, found),
         "appear": _incidents(found.difference.appear, found.after),
         "vanish": _incidents(found.difference.vanish, found.before),
+    }
+
+
+def _estimate_row(one: Estimate | None) -> Row | None:
+    if one is None:
+        return None
+    return {
+        "target": one.target,
+        "options": one.options,
+        "from": one.start,
+        "cycles": one.cycles,
+        "recorded": one.recorded,
+        "before": one.before,
+        "after": one.after,
+        "assumed": one.assumed,
     }
 
 
@@ -191,6 +220,11 @@ _QUERY: Final = (
         {"type": "integer", "minimum": 0, "maximum": _LONGEST_GROUP_WAIT_S},
     ),
 )
+_ESTIMATE: Final = Query(
+    "estimate",
+    "the target whose site states are to be estimated from its cycles, where its `down_after`, `up_after` or limits for DEGRADED would change",
+    SLUG,
+)
 _WAIT: Final = Query(
     "wait_s",
     "how long to wait for it; where it is not there by then, `progress_pct` is below 100 and `result` null: ask for it by its id",
@@ -201,7 +235,7 @@ ROUTES = (
         "POST",
         "/rehearsals/targets/{target}",
         "operator",
-        "What a target with these options would have done over the last days, beside what it would have done without; nothing is changed.",
+        "What a target with these options would have done over the last days, beside what it would have done without; nothing is changed. What its sites would have called it is estimated from its cycles where other limits decide it.",
         rehearse_target,
         body=TargetChanges,
         answer=answers.Rehearsed,
@@ -216,7 +250,7 @@ ROUTES = (
         rehearse_defaults,
         body=GroupOptions,
         answer=answers.Rehearsed,
-        query=(*_QUERY, _WAIT),
+        query=(*_QUERY, _ESTIMATE, _WAIT),
         work="history",
     ),
     Route(
@@ -227,7 +261,7 @@ ROUTES = (
         rehearse_group,
         body=GroupOptions,
         answer=answers.Rehearsed,
-        query=(*_QUERY, _WAIT),
+        query=(*_QUERY, _ESTIMATE, _WAIT),
         work="history",
     ),
     Route(

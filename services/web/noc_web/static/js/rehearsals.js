@@ -37,13 +37,37 @@ const lasting = (state, before, after) => ({ label: `Time ${state}`, before: dur
 /** @param {number} value @param {(value: number) => string} shown */
 const signed = (value, shown) => (value ? `${value > 0 ? "+" : "−"}${shown(Math.abs(value))}` : "same");
 
+/** Of the options that decide what is sent: why what others would have brought is not known. @type {Record<string, string>} */
+const NOT_MEASURED = {
+  address: "what another address would have answered was not measured",
+  family: "what the other addresses of a name would have answered was not measured",
+  interval_s: "at other times than these nobody looked",
+  packets: "no more echo requests were sent, and which of them would have been left out is not known",
+  packet_gap_ms: "echo requests were not sent closer together or further apart",
+  timeout_ms: "what came later than the timeout that was in force is not kept as an answer",
+  size_bytes: "requests of another size were not sent",
+  ttl: "requests with another TTL were not sent",
+};
+
+/** What an estimate is of, and how sure it is, in sentences. @param {any} estimate @param {(at: string) => string} told tells a time */
+export function estimated({ target, from, cycles, recorded, before, after, assumed }, told) {
+  const times = (/** @type {number} */ count) => counted(count, "time");
+  return [
+    `Estimated from the ${cycles.toLocaleString("en")} cycles of ${target} that are kept since ${told(from)}, judged once more by the rules of the prober; both columns begin then.`,
+    `Its sites called it DOWN ${times(recorded)}; with today's options they would have ${times(before)}, with these ${times(after)}.`,
+    ...(assumed ? [`${assumed} of the ${after} may not have come: single re-checks between two cycles are not kept, and these are taken as unanswered for as long as they can have been.`] : []),
+  ];
+}
+
 /** What the figures do not say, in sentences. @param {any} result @param {string} from @param {(at: string) => string} told tells a time */
 export function limits(result, from, told) {
-  const { not_played: options, unasked: sites, recorded_from: first } = result;
+  const { not_played: options, not_measured: never, estimate, unasked: sites, recorded_from: first } = result;
+  const others = options.filter((/** @type {string} */ one) => !never.includes(one));
   return [
-    ...(options.length
-      ? [`Not counted here: ${options.join(", ")}. They decide what a site sees; recorded is what it saw with the options that were in force.`]
+    ...(others.length
+      ? [`Not counted${estimate ? ` of targets other than ${estimate.target}` : ""}: ${others.join(", ")}. They decide what a site makes of its checks; recorded is what it made of them with the options that were in force.`]
       : []),
+    ...never.map((/** @type {string} */ one) => `Not counted: ${one}; ${NOT_MEASURED[one] ?? "what it would have changed was not measured"}.`),
     ...(sites.length ? [`Nobody knows what ${sites.join(", ")} would have seen: nothing is recorded from there.`] : []),
     ...(first === null
       ? ["Nothing is recorded of this time."]

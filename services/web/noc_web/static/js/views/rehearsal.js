@@ -3,7 +3,7 @@
 
 import { api, encoded } from "../api.js";
 import { counted, duration, exact, full, moment } from "../format.js";
-import { limits, lines } from "../rehearsals.js";
+import { estimated, limits, lines } from "../rehearsals.js";
 import { html, useEffect, useState } from "../ui.js";
 import { Dialog, Trouble } from "./bits.js";
 
@@ -15,7 +15,8 @@ const KINDS = { "target-down": "DOWN", "mass-outage": "many DOWN", "target-parti
 /** @param {{path: string, body: any, title: string, onClose: () => void}} given `path`, of the API, below rehearsals */
 export function Rehearsal({ path, body, title, onClose }) {
   const [days, setDays] = useState(30);
-  const { answer, error, progress } = useRehearsal(path, body, days);
+  const [estimate, setEstimate] = useState("");
+  const { answer, error, progress } = useRehearsal(path, body, days, estimate);
   return html`
     <${Dialog} title=${title} onClose=${onClose} wide testid="rehearsal">
       <div class="dialog-body rehearsal">
@@ -24,7 +25,7 @@ export function Rehearsal({ path, body, title, onClose }) {
         </div>
         <${Trouble} error=${error} />
         ${answer
-          ? html`<${Result} answer=${answer} />`
+          ? html`<${Result} answer=${answer} ofOne=${path.startsWith("targets/")} chosen=${estimate} onChoose=${setEstimate} />`
           : error
             ? null
             : html`<p class="empty">Playing what was recorded… <progress max="100" value=${progress} aria-label="How much is calculated"></progress></p>`}
@@ -34,13 +35,13 @@ export function Rehearsal({ path, body, title, onClose }) {
   `;
 }
 
-/** Asked for until it is there. @param {string} path @param {any} body @param {number} days */
-function useRehearsal(path, body, days) {
+/** Asked for until it is there. @param {string} path @param {any} body @param {number} days @param {string} estimate of which target, beside the form's own */
+function useRehearsal(path, body, days, estimate) {
   const [found, setFound] = useState({ answer: /** @type {any} */ (null), error: /** @type {any} */ (null), progress: 0 });
   useEffect(() => {
     const stop = new AbortController();
     const ask = async () => {
-      let answer = await api.post(`/rehearsals/${path}?days=${days}&wait_s=1`, body);
+      let answer = await api.post(`/rehearsals/${path}?days=${days}&wait_s=1${estimate ? `&estimate=${encoded(estimate)}` : ""}`, body);
       while (answer.progress_pct < 100 && !stop.signal.aborted) {
         const { id, progress_pct: progress } = answer;
         setFound((before) => ({ ...before, progress }));
@@ -51,23 +52,28 @@ function useRehearsal(path, body, days) {
     setFound({ answer: null, error: null, progress: 0 });
     ask().catch((error) => stop.signal.aborted || setFound({ answer: null, error, progress: 0 }));
     return () => stop.abort();
-  }, [path, JSON.stringify(body), days]);
+  }, [path, JSON.stringify(body), days, estimate]);
   return found;
 }
 
-/** @param {{answer: any}} given */
-function Result({ answer: { from, to, result } }) {
+/** @param {{answer: any, ofOne: boolean, chosen: string, onChoose: (target: string) => void}} given `ofOne`: it is of one target, which is estimated anyhow */
+function Result({ answer: { from, to, result }, ofOne, chosen, onChoose }) {
+  const today = result.estimate ? "Today (estimate)" : "Today";
+  const these = result.estimate ? "With these (estimate)" : "With these";
   return html`
     <p class="help">
       What the sites recorded from <time title=${exact(from)}>${full(from)}</time> to <time title=${exact(to)}>${full(to)}</time>, judged once more with today's settings and with these:
       ${result.changed_count ? ` options of ${counted(result.changed_count, "target")} would change` : " no option of any target would change"}.
     </p>
+    ${result.estimate ? html`<div class="estimate" data-testid="estimate"><strong>Estimate</strong>${estimated(result.estimate, full).map((sentence) => html`<p key=${sentence}>${sentence}</p>`)}</div>` : null}
+    ${ofOne ? null : html`<${Estimable} names=${result.estimable} chosen=${chosen} onChoose=${onChoose} />`}
+    ${(ofOne || chosen) && result.estimable.length && !result.estimate ? html`<p class="estimate" data-testid="no-estimate">No cycle of ${chosen || result.estimable[0]} is kept of this time, so that nothing can be estimated.</p>` : null}
     <div class="scroll">
       <table class="list as-cards" data-testid="rehearsed">
-        <thead><tr><th><span class="unseen">Figure</span></th><th class="is-number">Today</th><th class="is-number">With these</th><th class="is-number">Change</th></tr></thead>
+        <thead><tr><th><span class="unseen">Figure</span></th><th class="is-number">${today}</th><th class="is-number">${these}</th><th class="is-number">Change</th></tr></thead>
         <tbody>
           ${lines(result).map(
-            (line) => html`<tr key=${line.label}><th scope="row" class="what">${line.label}</th><td class="is-number" data-label="Today">${line.before}</td><td class="is-number" data-label="With these">${line.after}</td><td class="is-number" data-label="Change">${line.change}</td></tr>`,
+            (line) => html`<tr key=${line.label}><th scope="row" class="what">${line.label}</th><td class="is-number" data-label=${today}>${line.before}</td><td class="is-number" data-label=${these}>${line.after}</td><td class="is-number" data-label="Change">${line.change}</td></tr>`,
           )}
         </tbody>
       </table>
@@ -75,6 +81,20 @@ function Result({ answer: { from, to, result } }) {
     <${Changed} title="Incidents that would appear" found=${result.appear} testid="appear" />
     <${Changed} title="Incidents that would vanish" found=${result.vanish} testid="vanish" />
     <ul class="help">${[...limits(result, from, full), ALWAYS].map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>
+  `;
+}
+
+/** Which of several targets is estimated. @param {{names: string[], chosen: string, onChoose: (target: string) => void}} given */
+function Estimable({ names, chosen, onChoose }) {
+  if (!names.length) return null;
+  return html`
+    <label class="estimable">
+      <span>Estimate from its cycles what the sites would have called</span>
+      <select data-testid="estimable" value=${chosen} onChange=${(/** @type {any} */ event) => onChoose(event.target.value)}>
+        <option value="">none of the targets</option>
+        ${names.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
+      </select>
+    </label>
   `;
 }
 
