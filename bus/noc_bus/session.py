@@ -11,6 +11,7 @@ import itertools
 import secrets
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -40,6 +41,7 @@ RETRY_S: Final = (0.5, 10.0)
 # A refused user name does not get better by asking often: two attempts a minute.
 REFUSED_RETRY_S: Final = 30.0
 _FILTERS_AT_ONCE: Final = 20
+_LOOK_S: Final = 0.05
 
 _log = log.get("noc.bus")
 
@@ -68,6 +70,7 @@ class Session:
         """At the address that is tried now."""
         self._further = itertools.cycle((*broker.others, broker))
         self._answered = False
+        self._addresses, self._tries = 1 + len(broker.others), 0
         self._ended_unanswered = ""
         self.is_not_taken = False
         """The broker has ended a handshake for what we show of ourselves, or lack."""
@@ -162,6 +165,13 @@ class Session:
         if client := self._client:
             client.disconnect()
 
+    def connects_within(self, seconds: float) -> bool:
+        """Wait until it is connected, or every address of the broker has been tried once in vain; then `trouble` says why."""
+        end_s = time.monotonic() + seconds
+        while not self._connected and self._tries < self._addresses and time.monotonic() < end_s:
+            time.sleep(_LOOK_S)
+        return self._connected
+
     @property
     def own_address(self) -> str:
         client = self._client
@@ -206,6 +216,7 @@ class Session:
             self._refused = self._answered = False
             self._ended_unanswered = ""
             self._connect()
+            self._tries += 1
             if not self._answered:
                 self.broker = next(self._further)
             self._stopping.wait(REFUSED_RETRY_S if self._refused else self._backoff.next_s())

@@ -9,7 +9,6 @@ import shutil
 import smtplib
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -128,11 +127,9 @@ def broker(folder: Path, environment: Mapping[str, str]) -> Finding:
         session = Session(where, "noc-doctor")
     except SettingError as error:
         return Finding("broker", "fail", str(error))
-    connected = threading.Event()
-    session.when_connected(connected.set)
     session.start()
     try:
-        if connected.wait(_ANSWER_S):
+        if session.connects_within(_ANSWER_S):
             return Finding("broker", "ok", str(where))
         return Finding("broker", "fail", f"{session.trouble}; check that it runs, and NOC_MQTT_URL")
     finally:

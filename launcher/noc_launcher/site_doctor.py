@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from typing import Final
 
 from noc_bus.broker import Broker
@@ -18,7 +17,6 @@ from noc_frame import log
 from noc_frame.finding import Finding
 
 _ANSWER_S: Final = 5.0
-_LOOK_S: Final = 0.05
 _KEPT_ARRIVES_S: Final = 1.0
 _SPOKEN_WITHIN_S: Final = PRESENCE_EVERY_S + 2.0
 
@@ -57,15 +55,9 @@ def _walk(broker: Broker) -> list[Finding]:
 def _log_in(broker: Broker) -> Finding:
     log.configure("critical")
     session = Session(broker, f"noc-doctor-{broker.user}")
-    connected = threading.Event()
-    session.when_connected(connected.set)
     session.start()
     try:
-        untried, end_s = session.trouble, time.monotonic() + _ANSWER_S
-        # The first answer counts: it tries again by itself, and would be answered the same.
-        while not connected.wait(_LOOK_S) and session.trouble in (untried, None) and time.monotonic() < end_s:
-            pass
-        if connected.is_set():
+        if session.connects_within(_ANSWER_S):
             return Finding("login", "ok", f"let in as {broker.user}")
         return Finding("tls" if session.is_not_taken else "login", "fail", str(session.trouble))
     finally:

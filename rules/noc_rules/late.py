@@ -21,8 +21,9 @@ from noc_rules.verdict import NO_ADDRESS
 
 LATE_MS: Final = 60_000
 """What is older when it comes was no news to anybody: a shorter absence of a site is only a restart."""
-SAME_MS: Final = 60_000
-"""What a target had so shortly before or after an incident of its own is that incident."""
+SAME_MS: Final = 300_000
+"""What a target had so shortly before or after an incident of its own is that incident: a site's clock may have been wrong
+by minutes when it dated what it saw, and the alerter dates some things by its own."""
 SOMEBODY: Final = Book(everybody=("somebody@example.org",))
 """To play with, and find out of which incidents anybody would have been told."""
 # With what is older nobody would have been told of an outage: it was over, or not one at all.

@@ -77,6 +77,25 @@ def test_a_mail_says_where_the_path_broke_off_and_what_came_after_that_before(ri
     assert "the path" not in part(resolved, "plain")
 
 
+def test_a_path_that_is_traced_after_the_first_mail_is_in_the_next(rig: Rig) -> None:
+    rig.target(critical=True)
+    rig.target("switch")
+    rig.sees(State.UP, "north", "south", "west", target="switch")
+    rig.stays(10)
+    for name in ("router", "switch"):
+        rig.sees(State.DOWN, "north", "south", "west", target=name)
+    rig.stays(10)
+    hops = [Hop(ttl=1, address="10.0.0.1")]
+    traced = Trace(site="north", target="router", address="192.0.2.1", at=rig.now, reached=False, hops=hops)
+    rig.others.publish(TRACES, traced)
+    rig.sees(State.UP, "north", "south", "west", target="switch")
+    rig.stays(60)
+    opened, changed = rig.mails
+    assert "[1 STILL DOWN]" in str(changed["Subject"])
+    assert "the path" not in part(opened, "plain")
+    assert "north: the path breaks off after hop 1, 10.0.0.1" in part(changed, "plain")
+
+
 def test_the_mail_of_the_recovery_is_in_the_same_thread_and_closes_the_incident(rig: Rig) -> None:
     go_down(rig)
     rig.stays(60)

@@ -206,12 +206,18 @@ def test_a_refused_password_is_one_sentence_that_names_the_setting(
         f"user {getpass.getuser()}\n"
     )
     mosquitto.start()
-    refused = Session(Broker("127.0.0.1", mosquitto.port, user="berlin", password="hunter2"), "refused")
+    stranger = Broker("127.0.0.1", mosquitto.port, user="berlin", password="hunter2")
+    refused = Session(stranger, "refused")
     refused.start()
     until(lambda: refused.trouble and "refused us" in refused.trouble, "the refusal", 40)
     assert "NOC_MQTT_URL" in str(refused.trouble)
     assert "hunter2" not in log_lines.getvalue()
     refused.stop()
+    again = Session(stranger, "again")
+    again.start()
+    assert not again.connects_within(3600), "an answer ends the wait"
+    assert "refused us" in str(again.trouble)
+    again.stop()
 
 
 @pytest.mark.parametrize(
@@ -231,8 +237,17 @@ def test_why_the_broker_cannot_be_reached_is_told(mosquitto: Mosquitto) -> None:
     mosquitto.kill()
     nobody = Session(mosquitto.broker, "nobody")
     nobody.start()
-    until(lambda: nobody.trouble and nobody.trouble.endswith("cannot be reached: Connection refused"), "the reason")
+    assert not nobody.connects_within(3600), "so does that nobody is there"
+    assert str(nobody.trouble).endswith("cannot be reached: Connection refused")
     nobody.stop()
+
+
+def test_a_wait_for_a_connection_tries_every_address(mosquitto: Mosquitto) -> None:
+    nowhere = Broker("127.0.0.1", 1, others=(mosquitto.broker,))
+    session = Session(nowhere, "several")
+    session.start()
+    assert session.connects_within(3600)
+    session.stop()
 
 
 def test_a_session_knows_its_own_end_of_the_connection(mosquitto: Mosquitto, session: Session) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -123,19 +122,6 @@ def test_killed_at_any_moment_everything_is_there_once(folder: Path, is_long: bo
         process.wait(timeout=SECONDS)
     assert run(folder, begin, last_seq) == 0
     assert_each_once(folder, begin, last_seq, begin)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"may not mount a disk of its own: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_on_a_disk_that_is_full_it_waits_and_loses_nothing(small_disk: Path) -> None:

@@ -128,6 +128,32 @@ def test_the_broker_killed_and_wiped_loses_no_cycle(
     assert read(tmp_path) == [cycle(seq).at for seq in range(site.next_seq)]
 
 
+def test_on_a_disk_that_is_full_its_sites_keep_everything_and_it_says_why(
+    mosquitto: Mosquitto, noc_processes: Processes, site: Site, small_disk: Path, tmp_path: Path
+) -> None:
+    history = f"sqlite://{small_disk}/history.sqlite"
+    environment = {**settings(mosquitto, tmp_path), "NOC_HISTORY_URL": history}
+    noc_processes.service("recorder", environment)
+    wait_until(lambda: site.is_told(online=True), 15, "the recorder")
+    marked_before = -1
+
+    def is_full() -> bool:
+        nonlocal marked_before
+        marked_before = site.mark
+        site.send(40)
+        return "free disk space" in (site.services[-1].trouble or "")
+
+    wait_until(is_full, 60, "a full disk")
+    site.send(40)
+    assert site.mark < site.next_seq - 1
+    assert set(read(small_disk)) >= {cycle(seq).at for seq in range(marked_before + 1)}
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    site.replay_until_marked(60)
+    wait_until(lambda: site.services[-1].trouble is None, 10, "no trouble any more")
+    assert noc_processes.stop("recorder")[0] == 0
+    assert read(small_disk) == [cycle(seq).at for seq in range(site.next_seq)]
+
+
 def test_a_wrong_broker_password_is_said_in_a_sentence_that_names_the_setting(
     noc_processes: Processes, tmp_path: Path
 ) -> None:

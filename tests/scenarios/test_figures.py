@@ -381,7 +381,9 @@ def _is_covered(silence: Silence, truth: Truth) -> bool:
 
 
 def _wrong_mails(noc: Noc, incidents: Sequence[Incident], kills: int) -> tuple[int, int]:
-    expected = sum(1 + (one.resolved_at is not None) for one in incidents)
+    # What was found in late data is over, and in one mail with the others of its finding.
+    live = [one for one in incidents if one.found_at is None]
+    expected = sum(1 + (one.resolved_at is not None) for one in live)
     time.sleep(5)
     sent = Counter(mail.message_id for mail in noc.mails.mails)
     return max(0, expected - len(sent)), max(0, sum(sent.values()) - len(sent) - kills)

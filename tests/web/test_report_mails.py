@@ -104,7 +104,7 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
     operator.api("PUT", "calendars/always", {"goal_pct": 99.9})
     operator.api("PUT", "report-mails/daily", DAILY | {"title": "Board", "calendar": "always", "tag": "edge"})
     operator.api("POST", "report-mails/daily/send", status=204)
-    service.report_mails.tick(Time.now())
+    service.report_mails.tick(NOON)
     (mail,) = asked
     day = f"{YESTERDAY.datetime():%A, %Y-%m-%d}"
     assert mail.subject == f"Board: {day}"

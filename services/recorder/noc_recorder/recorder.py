@@ -43,6 +43,7 @@ class Recorder:
         self._known: set[str] = set()
         # A bus may hand over within the call that publishes.
         self._lock = threading.RLock()
+        self._told_trouble: str | None = None
         self._log = log.get("noc.recorder")
         # Marks change all the time: whoever tells of each change would tell of nothing else.
         self._announcer = Announcer(
@@ -65,7 +66,9 @@ class Recorder:
                     self._withheld[mark.site] = mark
 
     def tick(self) -> None:
-        """About once a second: put right what the broker lost, and say how we are where it is time."""
+        """About once a second: put right what the broker lost, and say how we are where it is time, or is otherwise."""
+        if self._trouble != self._told_trouble:
+            self.announce()
         self._announcer.tick()
 
     def announce(self) -> None:
@@ -76,8 +79,13 @@ class Recorder:
         """The last message of a recorder that stops on request; the last will speaks for one that does not."""
         self._announcer.say_goodbye(offline("recorder", self._bus.instance)[1])
 
+    @property
+    def _trouble(self) -> str | None:
+        return self._writer.trouble or self._maintenance.trouble
+
     def _presence(self) -> ServicePresence:
         writer = self._writer
+        self._told_trouble = self._trouble
         figures: dict[str, float] = {
             "stored_total": writer.stored,
             "duplicates_total": writer.duplicates + self._maintenance.repeated_rows,
@@ -92,7 +100,7 @@ class Recorder:
             **self._maintenance.figures,
             **self._bus.counters,
         }
-        return presence("recorder", self._since, figures, writer.trouble or self._maintenance.trouble)
+        return presence("recorder", self._since, figures, self._told_trouble)
 
     def _on_mark(self, mark: Mark | None, variables: dict[str, str]) -> None:
         """One from an earlier start: the site is still there. Cleared by somebody: it was deleted."""

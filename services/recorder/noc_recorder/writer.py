@@ -28,7 +28,8 @@ from noc_rules.routes import is_news
 
 WRITE_EVERY_S: Final = 1.0
 """What is live waits five seconds for its mark, and each mark costs the broker more than the results under it."""
-_RETRY_S: Final = (0.5, 30.0)
+# What is full or away is back soon after somebody has mended it; to ask costs nothing.
+_RETRY_S: Final = (0.5, 5.0)
 # No clock that anybody looks after is a day ahead.
 _MAX_AHEAD_MS: Final = DAY_MS
 # What can still fill a silence is in a journal, and none keeps so much.
