@@ -87,7 +87,6 @@ def test_a_site_that_was_closed_and_deleted_is_gone_everywhere_and_its_history_s
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.long_only
 def test_tens_of_thousands_of_ids_that_are_no_targets_cost_nobody_memory(
     noc_of_two: Noc, is_long: bool, figure: Figures
 ) -> None:
