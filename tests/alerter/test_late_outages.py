@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES
-from noc_bus.messages import Contact, Incident, LateOutages, Member, NotificationRoute, State, VerdictState
+from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES, REPLAYS
+from noc_bus.messages import (
+    Contact,
+    Incident,
+    LateOutages,
+    Member,
+    NotificationRoute,
+    Replay,
+    SiteState,
+    State,
+    Target,
+    VerdictState,
+)
 from noc_bus.time import Time
+from noc_history.sqlite import SqliteStore
 from noc_rules.incident import IncidentKind, incident_id
 from tests.alerter.conftest import OPS, Rig, part
 from tests.alerter.test_settings import put
 from tests.alerter.test_webhook import SECRET, is_signed
+from tests.alerter.world import World
+from tests.parts.brokers import Mosquitto
+from tests.parts.processes import Processes
+from tests.parts.smtp import SmtpSink
+from tests.parts.waiting import wait_until
 from tests.parts.webhook import WebhookSink
 
 ALL: Final = ("north", "south", "west")
@@ -175,3 +193,48 @@ def test_an_alerter_that_was_away_takes_it_when_it_is_back(rig: Rig, when: str) 
     assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
     # A recorder that was killed before it stored it hears of it again.
     assert len([incident for incident in rig.ended if incident.id == one.id]) == (2 if when == "after" else 1)
+
+
+@pytest.mark.long_only
+@pytest.mark.timeout(300)
+def test_what_a_journal_says_of_an_hour_ago_is_one_mail_by_recorder_and_alerter_themselves(
+    mosquitto: Mosquitto, smtp_sink: SmtpSink, noc_processes: Processes, tmp_path: Path
+) -> None:
+    for service in ("recorder", "alerter"):
+        environment = {
+            "NOC_MQTT_URL": mosquitto.url(),
+            "NOC_DATA": str(tmp_path),
+            "NOC_SMTP_URL": smtp_sink.url,
+            "NOC_MAIL_FROM": "noc@noc.test",
+            "NOC_MAIL_TO": OPS,
+        }
+        noc_processes.service(service, environment)
+    now = Time.now()
+    hour = [
+        SiteState(
+            site="north", target=name, epoch=0, seq=seq, state=state, since=Time(now - minutes * 60_000),
+            reason=f"it is {state}", at=Time(now - minutes * 60_000),
+        )
+        for seq, (name, state, minutes) in enumerate(
+            [("shop", State.UP, 90), ("depot", State.UP, 90), ("shop", State.DOWN, 60), ("depot", State.DOWN, 50),
+             ("shop", State.UP, 40), ("depot", State.UP, 30)]
+        )
+    ]  # fmt: skip
+    with World(mosquitto.url(), ["north"]) as world:
+        world.have(
+            *[
+                Target(id=name, name=name.title(), address="192.0.2.1", group=name, sites=["north"])
+                for name in ("shop", "depot")
+            ]
+        )
+        world.wait_for("UP")
+        wait_until(lambda: "connected" in noc_processes.log("recorder"), 30, "a recorder")
+        journal = Replay(site="north", epoch=0, oldest_seq=0, first_seq=0, last_seq=len(hour) - 1, states=hour)
+        world.session.publish(REPLAYS, journal)
+        smtp_sink.wait(1, 150, "found in data that came late")
+        assert [mail.subject for mail in smtp_sink.mails] == ["[NOC] 2 outages found in data that came late (north)"]
+        wait_until(lambda: len(world.ended) == 2, 10, "both, for those who listen")
+        assert world.incidents == {}
+    store = SqliteStore(tmp_path / "history.sqlite")
+    wait_until(lambda: len(store.incidents(Time(0), now)) == 2, 10, "both among past incidents")
+    store.close()
