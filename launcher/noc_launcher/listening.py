@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import ipaddress
-import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -13,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from noc_frame.settings import Setting, SettingError
+from noc_frame.settings import Setting
 from noc_web.broker.authority import (
     LISTENER_FILES,
     SITE_CERTIFICATES,
     SITES_AUTHORITY,
     TLS_CERTIFICATE,
+    TLS_KEY,
     CertificatesOfSites,
+    read_given,
 )
 
 PORT: Final = 8883
@@ -48,9 +49,6 @@ LISTEN: Final = Setting(
     "an address of this machine, or 0.0.0.0 for all, with :PORT where it is not 8883",
     "where probers of other sites connect to the broker of `noc up`, over TLS; empty: nowhere",
     default="",
-)
-TLS_KEY: Final = Setting(
-    "NOC_TLS_KEY", str, "the path of a PEM file", "the private key that belongs to NOC_TLS_CERT", default=""
 )
 SETTINGS: Final = (LISTEN, TLS_CERTIFICATE, TLS_KEY, SITE_CERTIFICATES)
 
@@ -83,16 +81,9 @@ class Listener:
 
 def read(environment: Mapping[str, str]) -> Listener | None:
     """Raises SettingError."""
-    where = LISTEN.read(environment)
-    certificate, key = TLS_CERTIFICATE.read(environment), TLS_KEY.read(environment)
-    if bool(certificate) != bool(key):
-        raise SettingError(f"{TLS_CERTIFICATE.name} and {TLS_KEY.name} belong together; set both, or neither.")
+    where, given = LISTEN.read(environment), read_given(environment)
     if where is None:
         return None
-    given = (Path(certificate).absolute(), Path(key).absolute()) if certificate else None
-    for setting, file in zip((TLS_CERTIFICATE, TLS_KEY), given or (), strict=False):
-        if not os.access(file, os.R_OK):
-            raise SettingError(f"{setting.name}: {str(file)!r} cannot be read; name a readable PEM file.")
     return Listener(*where, given, SITE_CERTIFICATES.read(environment))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,13 @@ from noc_bus.tls import why_refused
 from noc_frame.settings import SettingError
 from noc_launcher import secret_files
 from noc_web import cli
+from noc_web.broker import authority
+from noc_web.broker.__main__ import renew
 from noc_web.broker.config import BrokerConfig
 from tests.packaging.repository import ROOT
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
+from tests.parts.tls_proxy import TlsProxy
 from tests.parts.waiting import wait_until
 
 TRY_S = 3.0
@@ -50,13 +54,17 @@ class Own:
     def accounts(self) -> Path:
         return self.folder / "accounts"
 
-    def keep(self, *, sites_connect_to: str = "", certificates: str = "none") -> None:
+    def keep(
+        self, *, sites_connect_to: str = "", certificates: str = "none", given: Sequence[Path | str] = ("", "")
+    ) -> None:
         """As the web service does when it starts."""
         settings = {
             "NOC_BROKER_FOLDER": str(self.accounts),
             "NOC_BROKER_USERS_FILE": str(self.folder / "secrets" / "broker_users"),
             "NOC_SITES_CONNECT_TO": sites_connect_to,
             "NOC_SITE_CERTIFICATES": certificates,
+            "NOC_TLS_CERT": str(given[0]),
+            "NOC_TLS_KEY": str(given[1]),
         }
         BrokerConfig.read(settings).prepare(self.data, DEFAULT_ROOT)
 
@@ -195,6 +203,56 @@ def test_the_listener_for_sites_asks_for_certificates_from_when_they_are_require
     own.keep(sites_connect_to=here)
     with connected(bare):
         pass
+
+
+# Where a certificate is not trusted, paho leaves its socket to Python's collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_sites_know_a_certificate_of_one_s_own_and_its_successor(
+    own: Own, mosquitto_sh: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (authority.certify(folder(own, name), folder(own, name), ["127.0.0.1"]) for name in ("a", "b"))
+    given = first.certificate, first.key
+    own.keep(sites_connect_to=f"127.0.0.1:{own.sites_port}", given=given)
+    wait_until(lambda: listens(own.sites_port), 15, "the listener for sites", seen=lambda: mosquitto_sh.logs)
+    key = own.join("add", "paris")
+    assert key.authority is None
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.folder / "a" / authority.CERTIFICATE))
+    with connected(key):
+        pass
+    for old, new in zip(given, (second.certificate, second.key), strict=True):
+        old.write_bytes(new.read_bytes())
+    renewed = renew(own.data, given)
+    assert renewed
+    assert not renewed.is_own
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.folder / "b" / authority.CERTIFICATE))
+    with connected(key):
+        pass
+    own.keep(sites_connect_to=f"127.0.0.1:{own.sites_port}")
+    assert own.join("rotate", "paris").authority
+    gc.collect()
+
+
+def folder(own: Own, name: str) -> Path:
+    made = own.folder / name
+    made.mkdir(exist_ok=True)
+    return made
+
+
+def test_a_site_joins_through_a_proxy_that_passes_on_what_is_inside_tls(
+    own: Own, mosquitto_sh: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.keep(sites_connect_to=f"127.0.0.1:{own.sites_port}")
+    wait_until(lambda: listens(own.sites_port), 15, "the listener for sites", seen=lambda: mosquitto_sh.logs)
+    made = authority.certify(folder(own, "proxy"), folder(own, "proxy"), ["127.0.0.1"])
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.folder / "proxy" / authority.CERTIFICATE))
+    with TlsProxy(made.certificate, made.key, "", own.sites_port, "") as proxy:
+        key = own.join("add", "paris", "--through", f"mqtts://127.0.0.1:{proxy.port}")
+        assert (key.port, key.authority, key.others) == (proxy.port, None, ())
+        with connected(key):
+            pass
+    for wrong in ("https://noc.example/sites", "mqtts://noc.example/x", "mqtts://", "noc.example"):
+        assert cli.main(["site", "rotate", "paris", "--through", wrong, "--data", str(own.data)]) == 1
+        assert "use an address like mqtts://noc.example:443" in own.capture.readouterr().err
 
 
 def test_when_mosquitto_dies_so_does_its_start_for_whoever_starts_it_again(own: Own, mosquitto_sh: Processes) -> None:

@@ -11,7 +11,10 @@ from typing import Self
 
 
 class TlsProxy:
-    """A context manager on loopback. What asks for `path` goes to `to_path` of a server with TLS; all else is 404."""
+    """A context manager on loopback. What asks for `path` goes to `to_path` of a server with TLS; all else is 404.
+
+    Without a `path` it passes on whatever is inside TLS.
+    """
 
     def __init__(self, certificate: Path, key: Path, path: str, to_port: int, to_path: str) -> None:
         self._own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,6 +59,9 @@ class TlsProxy:
             inner = self._own.wrap_socket(client, server_side=True)
             self._ends.append(inner)
             head = b""
+            if not self._path:
+                self._pass_on(inner, head)
+                return
             while b"\r\n\r\n" not in head:
                 data = inner.recv(4096)
                 if not data:
@@ -66,11 +72,14 @@ class TlsProxy:
                 inner.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 inner.shutdown(socket.SHUT_RDWR)
                 return
-            server = self._theirs.wrap_socket(socket.create_connection(("127.0.0.1", self._to_port)))
-            self._ends.append(server)
-            server.sendall(b" ".join((asked[0], self._to_path.encode(), asked[2])))
-            self._spawn(_pump, server, inner)
-            _pump(inner, server)
+            self._pass_on(inner, b" ".join((asked[0], self._to_path.encode(), asked[2])))
+
+    def _pass_on(self, inner: ssl.SSLSocket, head: bytes) -> None:
+        server = self._theirs.wrap_socket(socket.create_connection(("127.0.0.1", self._to_port)))
+        self._ends.append(server)
+        server.sendall(head)
+        self._spawn(_pump, server, inner)
+        _pump(inner, server)
 
 
 def _pump(one: socket.socket, other: socket.socket) -> None:

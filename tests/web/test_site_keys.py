@@ -315,6 +315,7 @@ def test_a_certificate_of_somebody_s_own_and_a_token_in_use_are_told_of(
     service.start()
     assert renew(service.config.data) is None
     monkeypatch.setenv("NOC_TLS_CERT", str(made.certificate))
+    monkeypatch.setenv("NOC_TLS_KEY", str(made.key))
     service.let_pass(61)
     assert service.keeper.expiring == (
         "the certificate for sites expires within 7 days: replace the file that NOC_TLS_CERT names",

@@ -134,8 +134,9 @@ def _add_site_commands(known: Any) -> None:
             "--through",
             metavar="URL",
             default="",
-            help="the https:// address of a proxy by which alone the site reaches this machine, such as "
-            "https://noc.example/sites; it passes WebSockets on to https://THIS-MACHINE:8883/mqtt",
+            help="the address of a proxy by which alone the site reaches this machine, such as "
+            "https://noc.example/sites, which passes WebSockets on to https://THIS-MACHINE:8883/mqtt; where the broker is "
+            "a Mosquitto, such as mqtts://noc.example:443, which passes on what is inside TLS",
         )
         command.add_argument(
             "--json", action="store_true", help='{"site": NAME, "join": TOKEN} alone on standard output'

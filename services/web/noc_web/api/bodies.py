@@ -213,8 +213,9 @@ class KeyRequest(Body):
         str,
         Meta(
             max_length=300,
-            description="the https:// address of a proxy by which alone the site reaches the broker; it passes "
-            "WebSockets on to the path /mqtt of the listener for sites; empty: none",
+            description="the address of a proxy by which alone the site reaches the broker; empty: none. https:// where "
+            "it passes WebSockets on to the path /mqtt of the listener for sites; mqtts:// where the broker is a "
+            "Mosquitto, and it passes on what is inside TLS",
         ),
     ] = ""
 

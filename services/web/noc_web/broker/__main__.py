@@ -23,11 +23,12 @@ from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes, hashes_
 from noc_web.broker.authority import (
     LISTENER_FILES,
     SITES_AUTHORITY,
-    TLS_CERTIFICATE,
     AuthorityFault,
     ListenerCertificate,
     certify,
+    copy_given,
     look_at,
+    read_given,
     tell_authority,
 )
 from noc_web.broker.files import BrokerFiles
@@ -38,12 +39,14 @@ from noc_web.json import encode
 
 class Order(msgspec.Struct, kw_only=True):
     """`own`: the secrets of this NOC's own processes by user, `hashed`: what is known of others of them. `certified`: names and addresses of a listener that is
-    to get a certificate of the NOC's own; none: it has another one, or there is no listener."""
+    to get a certificate of the NOC's own; none: it has another one, or there is no listener. `given`: the files of that
+    other one and its key, where the broker is to have copies of them."""
 
     arrangement: Arrangement
     own: dict[str, str] = {}
     hashed: dict[str, Hashes] = {}
     certified: list[str] = []
+    given: list[str] = []
 
 
 def prepare(
@@ -52,13 +55,16 @@ def prepare(
     own: Mapping[str, str],
     certified: Sequence[str] = (),
     hashed: Mapping[str, Hashes] | None = None,
+    given: Sequence[Path] = (),
 ) -> None:
-    """Raises SettingError, DatabaseFault, AuthorityFault, OSError."""
+    """`given`: certificate and key of the user's own, which a broker is to read in its folder. Raises SettingError, DatabaseFault, AuthorityFault, OSError."""
     folder = Path(arrangement.folder)
     before = _listener(folder)
     if certified:
         listener = certify(data, folder, certified)
         arrangement = replace(arrangement, authority=listener.authority)
+    elif given:
+        copy_given(given, folder)
     elif arrangement.folder:
         # It would be taken for one that is still to listen.
         for name in LISTENER_FILES:
@@ -74,21 +80,27 @@ def prepare(
         tell_broker(folder)
 
 
-def renew(data: Path, given: str = "") -> ListenerCertificate | None:
+def renew(data: Path, given: Sequence[Path] | None = None) -> ListenerCertificate | None:
     """The listener's certificate from now on; None: there is no listener.
 
-    `given`: the file of a certificate of the user's own, which is only looked at. Raises SettingError, DatabaseFault,
-    AuthorityFault, OSError.
+    `given`: the files of a certificate of the user's own and its key, which the broker reads itself or has copies of.
+    Raises SettingError, DatabaseFault, AuthorityFault, OSError.
     """
     with closing(Database(data)) as database:
         arrangement = BrokerAccounts(database).arrangement()
     folder = Path(arrangement.folder)
     if not arrangement.urls or not folder.is_dir():
         return None
-    if not arrangement.authority:
-        return look_at(Path(given), is_own=False) if given else None
-    hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
     before = _listener(folder)
+    if not arrangement.authority:
+        if given is None:
+            return None
+        if before[0] is not None:
+            copy_given(given, folder)
+            if _listener(folder) != before:
+                tell_broker(folder)
+        return look_at(given[0], is_own=False)
+    hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
     certify(data, folder, hosts)
     if _listener(folder) != before:
         tell_broker(folder)
@@ -102,9 +114,10 @@ def _listener(folder: Path) -> list[str | None]:
 
 def main(argv: Sequence[str]) -> int:
     if argv[0] == "--renew":
-        return _told(lambda: _say(renew(Path(argv[1]), TLS_CERTIFICATE.read(os.environ))))
+        return _told(lambda: _say(renew(Path(argv[1]), read_given(os.environ))))
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified, order.hashed))
+    given = [Path(file) for file in order.given]
+    return _told(lambda: prepare(Path(argv[0]), order.arrangement, order.own, order.certified, order.hashed, given))
 
 
 def _say(certificate: ListenerCertificate | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from msgspec import Meta
 
 from noc_bus.time import Time
 from noc_frame.files import write_private
-from noc_frame.settings import Setting
-from noc_web.broker.folder import put
+from noc_frame.settings import Setting, SettingError
+from noc_web.broker.folder import content, put
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -38,8 +39,11 @@ TLS_CERTIFICATE: Final = Setting(
     "NOC_TLS_CERT",
     str,
     "the path of a PEM file",
-    "the certificate for NOC_LISTEN, with those between it and its authority; empty: one of the NOC's own",
+    "the certificate for NOC_LISTEN or NOC_SITES_CONNECT_TO, with those between it and its authority; empty: one of the NOC's own",
     default="",
+)
+TLS_KEY: Final = Setting(
+    "NOC_TLS_KEY", str, "the path of a PEM file", "the private key that belongs to NOC_TLS_CERT", default=""
 )
 CertificatesOfSites = Literal["none", "issued", "required"]
 _CERTIFICATES_OF_SITES: Final[Mapping[str, CertificatesOfSites]] = {
@@ -111,6 +115,28 @@ def certify(data: Path, folder: Path, names: Sequence[str], now: dt.datetime | N
     if not _will_do(listener, authority, names, now):
         _sign(listener, authority, signing, names, now)
     return listener
+
+
+def read_given(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """The user's own certificate and key for the listener; None: the NOC makes them. Raises SettingError."""
+    certificate, key = TLS_CERTIFICATE.read(environment), TLS_KEY.read(environment)
+    if bool(certificate) != bool(key):
+        raise SettingError(f"{TLS_CERTIFICATE.name} and {TLS_KEY.name} belong together; set both, or neither.")
+    if not certificate:
+        return None
+    given = Path(certificate).absolute(), Path(key).absolute()
+    for setting, file in zip((TLS_CERTIFICATE, TLS_KEY), given, strict=True):
+        if not os.access(file, os.R_OK):
+            raise SettingError(f"{setting.name}: {str(file)!r} cannot be read; name a readable PEM file.")
+    return given
+
+
+def copy_given(given: Sequence[Path], folder: Path) -> None:
+    """Certificate and key for a broker that reads them in `folder` alone. Raises OSError, UnicodeDecodeError."""
+    for file, name in zip(given, LISTENER_FILES, strict=True):
+        text = file.read_text(encoding="ascii")
+        if content(folder / name) != text:
+            put(folder / name, text)
 
 
 def certify_site(data: Path, site: str, now: dt.datetime | None = None) -> SiteCertificate:

@@ -13,7 +13,7 @@ from noc_bus.channels import parse_site
 from noc_frame.settings import Setting, SettingError, parse_folder
 from noc_web.broker.accounts import CENTRAL, READER, Hashes
 from noc_web.broker.addresses import host_and_port
-from noc_web.broker.authority import SITE_CERTIFICATES, CertificatesOfSites
+from noc_web.broker.authority import SITE_CERTIFICATES, TLS_CERTIFICATE, TLS_KEY, CertificatesOfSites, read_given
 from noc_web.broker.preparing import NotPrepared, prepare_apart
 
 SITES_PORT: Final = 8883
@@ -66,17 +66,18 @@ SITES_CONNECT_TO: Final = Setting(
     "where probers of other sites reach the broker in NOC_BROKER_FOLDER, over TLS; empty: nowhere",
     default="",
 )
-SETTINGS: Final = (BROKER_FOLDER, BROKER_USERS, SITES_CONNECT_TO, SITE_CERTIFICATES)
+SETTINGS: Final = (BROKER_FOLDER, BROKER_USERS, SITES_CONNECT_TO, TLS_CERTIFICATE, TLS_KEY, SITE_CERTIFICATES)
 
 
 @dataclass(frozen=True)
 class BrokerConfig:
-    """`folder` None: somebody else keeps the accounts."""
+    """`folder` None: somebody else keeps the accounts. `given`: the user's own certificate and key; None: the NOC's."""
 
     folder: Path | None = None
     users: Mapping[str, Hashes] = field(default_factory=dict, repr=False)
     sites_connect_to: tuple[str, ...] = ()
     certificates: CertificatesOfSites = "none"
+    given: tuple[Path, Path] | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> BrokerConfig:
@@ -91,7 +92,9 @@ class BrokerConfig:
             raise SettingError(
                 f"{BROKER_USERS.name}: there is no line of {', '.join(missing)}; `noc secrets` writes all."
             )
-        return cls(folder, users, urls, SITE_CERTIFICATES.read(environment))
+        # For a broker of `noc up` they are read where it is started.
+        given = read_given(environment) if folder else None
+        return cls(folder, users, urls, SITE_CERTIFICATES.read(environment), given)
 
     def prepare(self, data: Path, root: str) -> None:
         """Keep the accounts of that broker from now on: before it is connected to. Raises SettingError."""
@@ -105,7 +108,8 @@ class BrokerConfig:
                 "certificates": self.certificates,
             },
             "hashed": dict(self.users),
-            "certified": [Broker.parse(url).host for url in self.sites_connect_to],
+            "certified": [] if self.given else [Broker.parse(url).host for url in self.sites_connect_to],
+            "given": [str(file) for file in self.given or ()] if self.sites_connect_to else [],
         }
         try:
             prepare_apart(data, order)

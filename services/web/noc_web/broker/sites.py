@@ -36,7 +36,8 @@ class NewKey:
 @dataclass(frozen=True)
 class Way:
     """How a site is to reach the broker. `addresses` come before those that the listener has; `through`: only by that
-    https:// address of a proxy, which passes WebSockets on to the listener's path /mqtt."""
+    address of a proxy with a certificate that every system trusts: https://, which passes WebSockets on to the listener's
+    path /mqtt, or where the broker is a Mosquitto mqtts://, which passes on what is inside TLS."""
 
     addresses: Sequence[str] = ()
     through: str = ""
@@ -151,13 +152,13 @@ def _urls(arrangement: Arrangement, way: Way) -> list[str]:
 
 
 def _through(address: str, scheme: str) -> str:
-    """Raises ProblemError 409, 422."""
-    if scheme != "wss":
-        sentence = "Only the broker that `noc up` brings along speaks MQTT over WebSocket; this one is another."
-        raise ProblemError(409, sentence, code=ProblemCode.NO_LISTENER)
-    url = f"wss://{address.removeprefix('https://')}"
-    if not address.startswith("https://") or not _is_proxy(url):
-        sentence = f"through: {address[:80]!r} is not accepted; use an address like https://noc.example/sites."
+    """Raises ProblemError 422."""
+    wanted = "https" if scheme == "wss" else scheme
+    url = f"{scheme}://{address.removeprefix(f'{wanted}://')}"
+    if not address.startswith(f"{wanted}://") or not _is_proxy(url) or (scheme != "wss" and urlsplit(url).path):
+        # Only the broker that `noc up` brings along speaks MQTT over WebSocket.
+        like = "https://noc.example/sites" if scheme == "wss" else "mqtts://noc.example:443"
+        sentence = f"through: {address[:80]!r} is not accepted; use an address like {like}."
         raise invalid([FieldError("through", sentence)])
     return url
 
