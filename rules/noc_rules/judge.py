@@ -170,7 +170,8 @@ def in_the_way(name: str, views: Views) -> list[str]:
     if target is None or verdict is None:
         return []
     down = [site for site, state in verdict.sites.items() if state is State.DOWN]
-    return list(dict.fromkeys(parent for group in cuts(target, down, views.verdicts).values() for parent in group))
+    found = cuts(target, down, views.verdicts).values()
+    return list(dict.fromkeys(parent for cut in found for group in cut for parent in group))
 
 
 def since(decision: Decision, states: Mapping[str, SiteState], before: Verdict | None, now: Time) -> Time:

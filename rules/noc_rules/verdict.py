@@ -202,18 +202,21 @@ def _needed(policy: str, seeing: int) -> int:
     return min(int(policy), seeing)
 
 
-def cuts(target: Target, down: Iterable[str], parents: Mapping[str, Judged]) -> dict[str, list[str]]:
-    """By site, of those that see the target DOWN, the parents that explain it: a group that is DOWN as a whole.
+def cuts(target: Target, down: Iterable[str], parents: Mapping[str, Judged]) -> dict[str, list[list[str]]]:
+    """By site, of those that see the target DOWN, what explains it: groups of parents that are DOWN as a whole.
 
     Where paths differ by site, each site answers for its own: a parent is in its way only if it does not reach it
     either. Otherwise the ends of a ring, each behind the other from the other side, would excuse each other.
     """
     found = {}
     for site in down:
-        for group in groups_from(target, site):
-            if all(_is_in_the_way(target, site, parents.get(parent)) for parent in group):
-                found[site] = group
-                break
+        cut = [
+            group
+            for group in groups_from(target, site)
+            if all(_is_in_the_way(target, site, parents.get(parent)) for parent in group)
+        ]
+        if cut:
+            found[site] = cut
     return found
 
 
@@ -223,10 +226,10 @@ def _is_in_the_way(target: Target, site: str, parent: Judged | None) -> bool:
     return not target.site_parents or parent.sites.get(site) is State.DOWN
 
 
-def _behind_reason(behind: Mapping[str, list[str]]) -> str:
-    groups = list(behind.values())
+def _behind_reason(behind: Mapping[str, list[list[str]]]) -> str:
+    groups = [cut[0] for cut in behind.values()]
     if any(group != groups[0] for group in groups):
-        paths = ", ".join(f"{_names(group)} from {site}" for site, group in behind.items())
+        paths = ", ".join(f"{_names(cut[0])} from {site}" for site, cut in behind.items())
         return f"every path goes through what is down: {paths}"[:500]
     return f"every path goes through {_names(groups[0])}, which {'is' if len(groups[0]) == 1 else 'are'} down"
 

@@ -332,6 +332,107 @@ def test_whatever_lies_behind_whatever_is_one_mail_in_any_order_and_says_which_o
     assert len({one.incident.id for one in plant.mails}) == 1
 
 
+TWO_SITES = ("north", "south")
+
+
+def paths(rng: random.Random) -> dict[str, dict[str, Any]]:
+    """Targets with some of those before them above, in every way of saying so."""
+    found: dict[str, dict[str, Any]] = {"t0": {}}
+    for number in range(1, rng.randrange(2, 10)):
+        one, other, third = (
+            "|".join(sorted({f"t{rng.randrange(max(0, number - 4), number)}" for _ in range(rng.choice([1, 2]))}))
+            for _ in range(3)
+        )
+        ways: list[dict[str, Any]] = [
+            {"parents": one.split("|")},
+            {"parent_groups": [one, other]},
+            {"parents": one.split("|"), "parent_groups": [other]},
+            {"site_parents": [f"north:{one}", f"south:{other}"]},
+            {"parents": one.split("|"), "site_parents": [f"south:{other}", f"south:{third}"]},
+        ]
+        found[f"t{number}"] = rng.choice(ways) | {"policy": rng.choice(["any", "majority", "all"])}
+    return found
+
+
+def test_whatever_lies_behind_whatever_from_whichever_site_is_one_mail_in_any_order(is_long: bool) -> None:
+    """And says what each lies behind, also when the top is back and the rest is not."""
+    for number in range(2000 if is_long else 60):
+        rng = random.Random(number)
+        plant, options = Plant(sites=TWO_SITES), paths(rng)
+        for name, each in options.items():
+            plant.have(name, group=name, **each)
+        falls = [(site, name) for site in TWO_SITES for name in options]
+        for site, name in rng.sample(falls, len(falls)):
+            plant.see(State.DOWN, name, sites=[site])
+            if rng.random() < 0.6:
+                plant.passes(0.5)
+        plant.passes(30)
+        (mail,) = plant.mails
+        assert mail.named == {*options}, number
+        (incident,) = plant.open
+        assert {one.behind for one in incident.members} == {None, "t0"}, number
+        for site in rng.sample(TWO_SITES, 2):
+            plant.see(State.UP, "t0", sites=[site])
+            plant.passes(1)
+        plant.passes(60)
+        (incident,) = plant.open
+        still = {one.target: one for one in incident.members if one.left_at is None}
+        assert still.keys() == options.keys() - {"t0"}, number
+        for one in still.values():
+            assert one.state == plant.verdicts[one.target].state, number
+            assert (one.behind is None) == (one.state == V.DOWN), number
+            assert one.behind is None or still[one.behind].state == V.DOWN, number
+        plant.see(State.UP, *options)
+        plant.passes(60)
+        assert plant.open == [], number
+        assert len({one.incident.id for one in plant.mails}) == 1, number
+
+
+def test_what_lies_behind_two_things_stays_with_the_one_that_is_still_down() -> None:
+    plant = Plant()
+    plant.have("core-1", "core-2", group="core")
+    plant.have("firewall", group="security")
+    plant.have("web", group="servers", parents=["core-1", "core-2"], parent_groups=["firewall"])
+    plant.see(State.DOWN, "core-1")
+    plant.passes(60)
+    plant.see(State.DOWN, "firewall", "web")
+    plant.passes(60)
+    by_root = {case.incident.targets[0]: case.incident for case in plant.board.cases.values()}
+    assert [one.target for one in by_root["firewall"].members] == ["firewall", "web"]
+    assert [one.target for one in by_root["core-1"].members] == ["core-1"], "the other way is open"
+    plant.see(State.DOWN, "core-2")
+    plant.passes(60)
+    assert "web" in plant.board.cases[by_root["firewall"].id].open, "it stays where it is"
+    plant.see(State.UP, "firewall")
+    plant.passes(60)
+    web = {one.id: member for one in plant.open for member in one.members if member.target == "web"}
+    assert [(one.state, one.behind) for one in web.values()] == [(V.UNREACHABLE, "core-1")]
+    assert by_root["core-1"].id in web
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_ring_that_is_cut_in_the_middle_is_one_mail_that_names_both_ends(first: str) -> None:
+    """north — a — b — south: each end is behind the other from the far side, and neither excuses the other."""
+    plant = Plant(sites=TWO_SITES)
+    plant.have("a", group="a", site_parents=["south:b"], policy="any")
+    plant.have("b", group="b", site_parents=["north:a"], policy="any")
+    plant.have("web", group="web", site_parents=["north:a", "south:b"], policy="all")
+    lost = [("a", "south"), ("b", "north")]
+    for name, site in lost if first == "a" else reversed(lost):
+        plant.see(State.DOWN, name, sites=[site])
+        plant.passes(2)
+    plant.passes(60)
+    (mail,) = plant.mails
+    assert mail.named == {"a", "b"}
+    assert {plant.verdicts[name].state for name in "ab"} == {V.DOWN}
+    plant.see(State.DOWN, "a", "b", "web")
+    plant.passes(60)
+    (incident,) = plant.open
+    assert {one.target: (one.state, one.behind) for one in incident.members} == {
+        "a": (V.DOWN, None), "b": (V.DOWN, None), "web": (V.UNREACHABLE, "a"),
+    }  # fmt: skip
+
+
 def test_a_router_that_is_back_with_three_still_dead_is_one_mail_that_names_the_three() -> None:
     plant = Plant()
     names = behind(plant, 200)
