@@ -172,7 +172,9 @@ def decide(target: Target, votes: Mapping[str, Vote], parents: Mapping[str, Judg
     if down:
         rest = [site for site in seeing if site not in down]
         reason = f"DOWN from {_names(down)}, not from {_names(rest)}"
-        return Decision(VerdictState.PARTIAL, reason, sites, VerdictCode.PARTLY_DOWN)
+        if behind := cuts(target, down, parents):
+            reason = f"{reason}; down on the way: {_paths(behind)}"
+        return Decision(VerdictState.PARTIAL, reason[:500], sites, VerdictCode.PARTLY_DOWN)
     degraded = [site for site in seeing if sites[site] is State.DEGRADED]
     if degraded:
         reason = "; ".join(f"{site}: {votes[site].reason}" for site in degraded)
@@ -229,9 +231,12 @@ def _is_in_the_way(target: Target, site: str, parent: Judged | None) -> bool:
 def _behind_reason(behind: Mapping[str, list[list[str]]]) -> str:
     groups = [cut[0] for cut in behind.values()]
     if any(group != groups[0] for group in groups):
-        paths = ", ".join(f"{_names(cut[0])} from {site}" for site, cut in behind.items())
-        return f"every path goes through what is down: {paths}"[:500]
+        return f"every path goes through what is down: {_paths(behind)}"[:500]
     return f"every path goes through {_names(groups[0])}, which {'is' if len(groups[0]) == 1 else 'are'} down"
+
+
+def _paths(behind: Mapping[str, list[list[str]]]) -> str:
+    return ", ".join(f"{_names(cut[0])} from {site}" for site, cut in behind.items())
 
 
 def _down_reason(down: list[str], seeing: list[str], votes: Mapping[str, Vote]) -> str:

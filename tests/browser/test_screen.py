@@ -480,7 +480,15 @@ def test_a_report_from_the_dark_theme_is_black_on_white_on_paper(page: Page) -> 
 def test_a_target_says_where_its_options_come_from(page: Page) -> None:
     with page.deleting("targets/noted"), page.deleting("groups/core"):
         page.noc.ask("PUT", "groups/core", {"interval_s": 7, "tags": ["backbone"], "contacts": ["core@noc.test"]})
-        page.noc.add("noted", "10.99.0.7", group="core/deep", note="Ask Vera\nafter ten", packets=3, parents=["router"])
+        page.noc.add(
+            "noted",
+            "10.99.0.7",
+            group="core/deep",
+            note="Ask Vera\nafter ten",
+            packets=3,
+            parents=["router"],
+            site_parents=["far:-"],
+        )
         _look_where_options_come_from(page)
 
 
@@ -500,6 +508,7 @@ def _look_where_options_come_from(page: Page) -> None:
     assert "core@noc.test from core" in said["contacts"]
     assert "router" in said["parents"]
     assert "Up" in said["parents"]
+    assert said["site_parents"].endswith("from far none")
 
 
 def test_a_refusal_keeps_the_theme_of_whoever_is_refused(page: Page) -> None:

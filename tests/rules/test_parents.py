@@ -115,6 +115,17 @@ def test_an_unreachable_verdict_says_what_it_is_behind_and_from_where(options: d
     assert (decision.state, decision.code, decision.reason) == (V.UNREACHABLE, VerdictCode.PARENTS_DOWN, reason)
 
 
+def test_a_partial_verdict_says_what_is_down_on_the_way() -> None:
+    one = target(policy="all", site_parents=["paris:a|b", "lyon:u"])
+    judged = {"a": Parent(V.DOWN, _views("DD")), "b": Parent(V.DOWN, _views("DD")), "u": Parent(V.UP, _views("UU"))}
+    votes = {site: Vote(state, "") for site, state in _views("DU").items()}
+    decision = decide(one, votes, judged)
+    assert (decision.state, decision.reason) == (
+        V.PARTIAL,
+        "DOWN from paris, not from lyon; down on the way: a, b from paris",
+    )
+
+
 # -- circles
 
 

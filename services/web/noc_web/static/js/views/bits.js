@@ -152,10 +152,13 @@ export const LossClasses = ({ none }) => html`
 `;
 
 /** A list of words, typed one by one.
- * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: readonly string[],
- *   "aria-invalid"?: boolean, "aria-describedby"?: string}} given */
+ * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string,
+ *   suggestions?: readonly string[]|((text: string) => readonly string[]), "aria-invalid"?: boolean, "aria-describedby"?: string}} given
+ *   `suggestions`: whole words; as a function: how what is typed can go on, and nothing picked is whole by itself */
 export function Chips({ id, values, onChange, placeholder = "", suggestions = [], ...described }) {
   const [text, setText] = useState("");
+  const canGoOn = typeof suggestions === "function";
+  const offered = typeof suggestions === "function" ? suggestions(text) : suggestions;
   const add = (/** @type {string} */ typed) => {
     const news = typed.split(/[\s,;]+/).filter((one) => one && !values.includes(one));
     if (news.length) onChange([...values, ...news]);
@@ -170,7 +173,7 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
   const onInput = (/** @type {any} */ event) => {
     const typed = event.currentTarget.value;
     // Typed words may begin like a suggestion; only one that was picked is complete.
-    const isPicked = (!event.inputType || event.inputType === "insertReplacementText") && suggestions.includes(typed);
+    const isPicked = !canGoOn && (!event.inputType || event.inputType === "insertReplacementText") && offered.includes(typed);
     if (/[\s,;]$/.test(typed) || isPicked) add(typed);
     else setText(typed);
   };
@@ -185,7 +188,7 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
         id=${id}
         name=${id}
         value=${text}
-        list=${suggestions.length ? `${id}-list` : undefined}
+        list=${canGoOn || offered.length ? `${id}-list` : undefined}
         placeholder=${values.length ? "" : placeholder}
         onInput=${onInput}
         onKeyDown=${onKeyDown}
@@ -194,9 +197,9 @@ export function Chips({ id, values, onChange, placeholder = "", suggestions = []
         aria-describedby=${described["aria-describedby"]}
         autocomplete="off"
       />
-      ${suggestions.length
+      ${canGoOn || offered.length
         ? html`<datalist id=${`${id}-list`}>
-            ${suggestions.filter((one) => !values.includes(one)).map((one) => html`<option value=${one} />`)}
+            ${offered.filter((one) => !values.includes(one)).map((one) => html`<option value=${one} />`)}
           </datalist>`
         : null}
     </span>

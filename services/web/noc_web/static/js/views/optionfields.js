@@ -1,15 +1,16 @@
 // @ts-check
 // The fields of a target's or a group's options; an empty one shows what is inherited.
 
-import { inForce, inWords, whole } from "../options.js";
+import { inForce, inWords, whole as wholeOf } from "../options.js";
 import { html } from "../ui.js";
 import { Chips } from "./bits.js";
 
 /** @typedef {import("../options.js").Field} Field */
+/** @typedef {readonly string[]|((text: string) => readonly string[])} Suggestions */
 
 /**
  * @param {{sections: readonly {title: string, fields: readonly Field[]}[], typedIn: Record<string, any>, onChange: (name: string, text: any) => void,
- *   above: readonly import("../options.js").Level[], error: any, sites: readonly string[], suggestions: Record<string, readonly string[]>, fixed?: readonly string[]}} given
+ *   above: readonly import("../options.js").Level[], error: any, sites: readonly string[], suggestions: Record<string, Suggestions>, fixed?: readonly string[]}} given
  */
 export const OptionFields = ({ sections, typedIn, onChange, above, error, sites, suggestions, fixed = [] }) =>
   sections
@@ -22,7 +23,7 @@ export const OptionFields = ({ sections, typedIn, onChange, above, error, sites,
             const wrong = error?.of ? error.of(field.name) : [];
             const id = `option-${field.name}`;
             const from = inForce(field, above);
-            const inherited = inWords(field, whole(field, from));
+            const inherited = inWords(field, wholeOf(field, from));
             return html`
               <div class=${`field kind-${field.kind} ${wrong.length ? "is-wrong" : ""}`} key=${field.name}>
                 <label for=${id}>${field.label}${field.unit ? html` <small>${field.unit}</small>` : null}</label>
@@ -49,7 +50,7 @@ export const OptionFields = ({ sections, typedIn, onChange, above, error, sites,
       `,
     );
 
-/** @param {{id: string, field: Field, value: any, onChange: (text: any) => void, inherited: string, sites: readonly string[], suggestions: readonly string[], fixed: boolean, wrong: boolean}} given */
+/** @param {{id: string, field: Field, value: any, onChange: (text: any) => void, inherited: string, sites: readonly string[], suggestions: Suggestions, fixed: boolean, wrong: boolean}} given */
 function Input({ id, field, value, onChange, inherited, sites, suggestions, fixed, wrong }) {
   const onInput = (/** @type {any} */ event) => onChange(event.currentTarget.value);
   const common = { id, name: field.name, disabled: fixed, "aria-invalid": wrong || undefined, "aria-describedby": wrong ? `${id}-wrong` : undefined };
@@ -65,6 +66,7 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
       </select>
     `;
   }
+  const whole = typeof suggestions === "function" ? [] : suggestions;
   return html`
     <input
       ...${common}
@@ -74,11 +76,11 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
       required=${field.required}
       inputmode=${field.kind === "number" ? "decimal" : undefined}
       placeholder=${field.required || inherited === "none" ? "" : inherited}
-      list=${suggestions.length ? `${id}-list` : undefined}
+      list=${whole.length ? `${id}-list` : undefined}
       autocomplete="off"
       spellcheck=${false}
     />
-    ${suggestions.length ? html`<datalist id=${`${id}-list`}>${suggestions.map((one) => html`<option value=${one} />`)}</datalist>` : null}
+    ${whole.length ? html`<datalist id=${`${id}-list`}>${whole.map((one) => html`<option value=${one} />`)}</datalist>` : null}
   `;
 }
 

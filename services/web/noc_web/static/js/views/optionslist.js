@@ -3,6 +3,7 @@
 
 import { useStore } from "../hooks.js";
 import { DEFAULT, inForce, inWords, levels, OWN } from "../options.js";
+import { groupsIn, PARENTS } from "../parents.js";
 import { html } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { Badge } from "./state.js";
@@ -37,7 +38,7 @@ export function OptionsList({ own, groups, options, error }) {
 /** @param {{field: import("../options.js").Field, origins: readonly import("../options.js").Origin[]}} given */
 const Value = ({ field, origins }) =>
   origins.length
-    ? origins.map(({ value, from }) => html`<span class="origin" key=${from}>${field.name === "parents" && value.length ? html`<${Parents} ids=${value} />` : inWords(field, value)} <${From} from=${from} /></span>`)
+    ? origins.map(({ value, from }) => html`<span class="origin" key=${from}>${PARENTS.includes(field.name) && value.length ? html`<${Parents} groups=${groupsIn(field.name, value)} />` : inWords(field, value)} <${From} from=${from} /></span>`)
     : inWords(field, field.kind === "words" ? [] : null);
 
 /** @param {{from: string}} given */
@@ -47,8 +48,15 @@ function From({ from }) {
   return html`<small>from <a href="/groups">${from || "all targets"}</a></small>`;
 }
 
-/** @param {{ids: readonly string[]}} given */
-function Parents({ ids }) {
+/** One group a line, with how each of its targets is. @param {{groups: readonly import("../parents.js").Group[]}} given */
+function Parents({ groups }) {
   const rows = useStore((state) => state.rows);
-  return ids.map((id) => html`<span key=${id} class="parent"><a href=${`/targets/${encodeURIComponent(id)}`}>${rows.get(id)?.name ?? id}</a> <${Badge} state=${rows.get(id)?.state ?? "UNKNOWN"} /></span>`);
+  return groups.map(
+    ({ site, ids }) => html`
+      <span class="parent" key=${`${site} ${ids}`}>
+        ${site ? html`<small>from ${site}</small> ` : null}
+        ${ids.length ? ids.map((id, place) => html`${place ? " or " : null}<a href=${`/targets/${encodeURIComponent(id)}`}>${rows.get(id)?.name ?? id}</a> <${Badge} state=${rows.get(id)?.state ?? "UNKNOWN"} />`) : "none"}
+      </span>
+    `,
+  );
 }

@@ -7,12 +7,12 @@ import { may } from "../me.js";
 import { html } from "../ui.js";
 import { Trouble } from "./bits.js";
 
-/** @typedef {{parent: string, name: string, sites: Record<string, number>}} Suggested */
+/** @typedef {{parent: string, name: string, sites: Record<string, number>, changes: Record<string, string[]>}} Suggested */
 
-/** @param {{id: string, parents: readonly string[], found: {answer: any, error: any}, onChanged: () => void}} given `parents`: its own, as they are; `found`: what the API suggests */
-export function SuggestedParents({ id, parents, found, onChanged }) {
-  const { run, busy, error } = useAction(async (/** @type {string} */ parent) => {
-    await api.patch(`/targets/${encodeURIComponent(id)}`, { parents: [...parents, parent] });
+/** @param {{id: string, found: {answer: any, error: any}, onChanged: () => void}} given `found`: what the API suggests */
+export function SuggestedParents({ id, found, onChanged }) {
+  const { run, busy, error } = useAction(async (/** @type {Record<string, string[]>} */ changes) => {
+    await api.patch(`/targets/${encodeURIComponent(id)}`, changes);
     onChanged();
   });
   if (found.error) return html`<${Trouble} error=${found.error} />`;
@@ -25,7 +25,7 @@ export function SuggestedParents({ id, parents, found, onChanged }) {
         <li key=${one.parent}>
           <a href=${`/targets/${encodeURIComponent(one.parent)}`}>${one.name}</a>
           <small> ${Object.entries(one.sites).map(([site, ttl]) => `hop ${ttl} from ${site}`).join(", ")}</small>
-          ${may("operator") ? html` <button class="quiet" disabled=${busy} data-testid=${`take-${one.parent}`} onClick=${() => run(one.parent)}>Make it a parent</button>` : null}
+          ${may("operator") ? html` <button class="quiet" disabled=${busy} data-testid=${`take-${one.parent}`} onClick=${() => run(one.changes)}>${"site_parents" in one.changes ? `Make it a parent from ${Object.keys(one.sites).join(", ")}` : "Make it a parent"}</button>` : null}
         </li>
       `)}
     </ul>

@@ -59,7 +59,7 @@ function Below({ id, sites, changes, isDrawn, onChanged }) {
   return html`
     <div class="columns">
       <${Traceroute} id=${id} sites=${sites} known=${traces} routes=${routes}>
-        <${SuggestedParents} id=${id} parents=${own.answer?.parents ?? []} found=${suggested} onChanged=${onChanged} />
+        <${SuggestedParents} id=${id} found=${suggested} onChanged=${onChanged} />
       <//>
       <${Recent} found=${incidents} />
       <${OptionsList} own=${own.answer} groups=${stored.answer?.groups} options=${declared.options} error=${own.error ?? stored.error ?? declared.error} />

@@ -5,6 +5,7 @@ import { api } from "../api.js";
 import { useDeclared } from "../declared.js";
 import { useAction, useLoaded, useStore, useTargets } from "../hooks.js";
 import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
+import { completions } from "../parents.js";
 import { tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { AddressTest } from "./addresstest.js";
@@ -34,14 +35,18 @@ export function TargetForm({ id, onClose, onSaved }) {
     if (saved.warnings.length) setDoubted(saved);
     else onSaved(saved);
   });
-  const suggestions = useMemo(
-    () => ({
+  const siteIds = sites.map((site) => site.id);
+  const suggestions = useMemo(() => {
+    const others = [...rows.keys()].filter((one) => one !== id).sort();
+    const parents = (/** @type {string} */ name) => (/** @type {string} */ text) => completions(name, text, others, siteIds);
+    return {
       group: groups.map((/** @type {any} */ one) => one.path).filter(Boolean),
-      parents: [...rows.keys()].filter((one) => one !== id).sort(),
+      parents: others,
+      parent_groups: parents("parent_groups"),
+      site_parents: parents("site_parents"),
       tags: tags(rows.values()),
-    }),
-    [groups, rows],
-  );
+    };
+  }, [groups, rows, siteIds.join()]);
   const fieldsets = (/** @type {readonly any[]} */ sections) => html`
     <${OptionFields}
       sections=${sections}
@@ -49,7 +54,7 @@ export function TargetForm({ id, onClose, onSaved }) {
       onChange=${(/** @type {string} */ name, /** @type {any} */ text) => setTypedIn((before) => ({ ...before, [name]: text }))}
       above=${levels(options?.defaults ?? {}, groups, String(typedIn?.group ?? ""))}
       error=${error}
-      sites=${sites.map((site) => site.id)}
+      sites=${siteIds}
       suggestions=${suggestions}
       fixed=${id ? ["id"] : []}
     />
