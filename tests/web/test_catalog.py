@@ -703,6 +703,8 @@ OWN = st.fixed_dictionaries(
         "policy": st.sampled_from(["any", "all", "majority", "3"]),
         "family": st.sampled_from(["auto", "4", "6", "both"]),
         "sites": st.lists(SLUGS, max_size=3),
+        "parent_groups": st.lists(st.sampled_from(["a", "b|c"]), max_size=2, unique=True),
+        "site_parents": st.lists(st.sampled_from(["paris:a|b", "paris:c", "lyon:-"]), max_size=3, unique=True),
         "tags": st.lists(SLUGS, max_size=3),
         "contacts": st.lists(st.sampled_from(["a@b.example", "c+d@e.example"]), max_size=2),
         "group": st.lists(NAMES, min_size=1, max_size=3).map(
@@ -731,15 +733,26 @@ def test_round_trips_lose_nothing_an_empty_noc_becomes_the_same(tmp_path: Path) 
         before.put_group("", {"interval_s": 30, "contacts": ["noc@example.org"]}, WHO)
         before.put_group("core/routers", {"tags": ["core"], "sites": [], "replace_contacts": True}, WHO)
         before.put_site("berlin", {"label": "Berlin", "anchors": ["10.0.0.9"], "expected": False}, WHO)
+        before.add_target({"id": "y", "address": "10.0.0.3"}, WHO)
         before.add_target({"id": "z", "address": "10.0.0.1", "note": "one\ntwo"}, WHO)
-        before.add_target({"id": "a", "address": "10.0.0.2", "parents": ["z"], "group": "core/routers/x"}, WHO)
+        before.add_target(
+            {
+                "id": "a",
+                "address": "10.0.0.2",
+                "parents": ["z"],
+                "parent_groups": ["z|y"],
+                "site_parents": ["berlin:y|z", "rome:-"],
+                "group": "core/routers/x",
+            },
+            WHO,
+        )
         kept = before.contents()
         text = table.to_json(kept.targets, kept.groups, kept.sites)
-        assert take(after, text) == Imported(added=2, changed=0, groups=2, sites=1)
+        assert take(after, text) == Imported(added=3, changed=0, groups=2, sites=1)
         found = after.contents()
         assert (found.targets, found.groups, found.sites) == (kept.targets, kept.groups, kept.sites)
         assert found.resolved == kept.resolved
-        assert take(after, text, replace=True) == Imported(added=0, changed=2)
+        assert take(after, text, replace=True) == Imported(added=0, changed=3)
         assert table.to_json(found.targets, found.groups, found.sites) == text
 
 
