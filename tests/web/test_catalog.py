@@ -692,9 +692,12 @@ def test_no_cell_of_an_export_is_a_formula_and_none_comes_back_changed(text: str
     assert options.target_body(row) == own
 
 
-NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40)
+# U+FFFD stands where letters were lost, and is refused.
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="\ufffd"), min_size=1, max_size=40)
 SLUGS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
-NOTES = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=60)
+NOTES = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t", exclude_characters="\ufffd"), max_size=60
+)
 OWN = st.fixed_dictionaries(
     {"id": SLUGS, "name": NAMES, "address": st.sampled_from(["10.0.0.1", "2001:db8::1", "host.example"])},
     optional={
