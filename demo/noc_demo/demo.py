@@ -59,6 +59,8 @@ class Options:
 
 def demo(options: Options, environment: Mapping[str, str]) -> int:
     """Run until Ctrl-C or SIGTERM. Raises CommandError."""
+    if ignored := settings_in(environment):
+        print(f"noc: {', '.join(ignored)}: for your own NOC; the demonstration does without.", file=sys.stderr)
     with _folder(options.data) as folder, running.claim(folder):
         port = _http_port(options.port)
         try:
@@ -323,6 +325,10 @@ def thrown_away() -> Iterator[Path]:
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """The user's settings are for their own NOC."""
     return {name: value for name, value in environment.items() if not name.startswith("NOC_")}
+
+
+def settings_in(environment: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in environment if name.startswith("NOC_") and not name.startswith("NOC_TEST_"))
 
 
 async def _run_beside(supervisor: Supervisor, others: list[asyncio.Task[None]]) -> None:

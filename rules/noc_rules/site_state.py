@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from noc_bus.messages import SiteState, State, Target
+from noc_rules.share import pct
 
 RECHECK_S: Final = 1.0
 DOWN_RECHECKS_PER_S: Final = 200
@@ -209,7 +210,7 @@ def _answered(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
         view = replace(
             view,
             rtt_ms=round(statistics.median(outcome.rtts_ms), 3),
-            loss_pct=round(100 * (outcome.sent - outcome.received) / outcome.sent, 2),
+            loss_pct=pct(outcome.sent - outcome.received, outcome.sent, 2),
             window=_windowed(view, outcome),
         )
     if was is State.DOWN:
@@ -248,7 +249,8 @@ def _degradation(view: SiteView, target: Target) -> Reason | None:
     limit = _limit(view, StateCode.LOSS, target.degraded_loss_pct, target.degraded_loss_clear_pct)
     if limit is not None and loss_pct and loss_pct >= limit:
         return Reason(
-            StateCode.LOSS, f"loss {loss_pct:.0f} % over the last {WINDOW_CYCLES} cycles, the limit is {limit:g} %"
+            StateCode.LOSS,
+            f"loss {pct(loss_pct, 100, 0):g} % over the last {WINDOW_CYCLES} cycles, the limit is {limit:g} %",
         )
     rtt_ms = _window_rtt_ms(view)
     limit = _limit(view, StateCode.RTT, target.degraded_rtt_ms, target.degraded_rtt_clear_ms)

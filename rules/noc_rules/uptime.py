@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from msgspec import Struct
@@ -183,13 +182,6 @@ def together(uptimes: Sequence[Uptime]) -> Uptime:
         down_ms=sum([one.down_ms for one in uptimes]),
         outages=[outage for one in uptimes for outage in one.outages],
     )
-
-
-def shown_pct(value: float, digits: int = 3) -> str:
-    """A percentage as text, cut and never rounded: 100 is only what is 100."""
-    if value == 100:
-        return "100 %"
-    return f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)} %"
 
 
 def duration(ms: float) -> str:

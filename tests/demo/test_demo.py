@@ -109,7 +109,8 @@ def enter(process: subprocess.Popen[str], folder: Path) -> Visitor:
     return visitor
 
 
-def test_forty_targets_are_seen_live_from_three_sites(shown: Shown) -> None:
+def test_forty_targets_are_seen_live_from_three_sites(shown: Shown, temporary: Path) -> None:
+    assert "NOC_SMTP_URL: for your own NOC" in (temporary / "stderr").read_text()
     rows = shown.visitor.get("/api/v1/status")["targets"]
     assert {row["id"] for row in rows} == {host.id for host in HOSTS}
     for row in rows:

@@ -25,6 +25,7 @@ test("uptime is never rounded up to a hundred that was not reached", () => {
   assert.equal(uptime(100), "100 %");
   assert.equal(uptime(null), "–");
   assert.equal(uptime(33.3), "33.300 %");
+  assert.deepEqual([uptime(0), uptime(1e-7), uptime(0.001), share(1, 100_000)], ["0.000 %", "< 0.001 %", "0.001 %", "< 0.1 %"]);
   assert.deepEqual([99.6, 99.95, 99.9999, 0.004, 98.7].map(percent), ["99.6 %", "> 99.9 %", "> 99.9 %", "< 0.1 %", "99 %"]);
   assert.deepEqual([share(99_999, 100_000), share(99_999, 100_000, 2), share(0, 5)], ["99.9 %", "99.99 %", "0 %"]);
 });

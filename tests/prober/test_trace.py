@@ -15,6 +15,7 @@ import pytest
 from noc_netlab.lab import Netlab
 from noc_prober import cli
 from noc_prober.addresses import literal
+from noc_prober.check import Findings
 from noc_prober.trace import Path, trace
 
 
@@ -177,3 +178,14 @@ def test_noc_trace_prints_every_router_and_the_reason(netlab: Netlab, capsys: py
     assert re.fullmatch(r"     10\.99\.201\.2  \d+\.\d{3} ms", lines[2])
     assert re.search(r"10\.99\.200\.2  .* ms  Packet filtered", "\n".join(lines))
     assert lines[-1] == "not reached"
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "lost"),
+    [(5, 5, "0"), (5, 0, "100"), (250, 1, "99.6"), (2500, 1, "99.9"), (2500, 2499, "0.1")],
+)
+def test_a_loss_of_nearly_all_is_not_all_and_a_little_is_not_nothing(sent: int, received: int, lost: str) -> None:
+    to = literal("127.0.0.1")
+    host = cli.Host("here", to, Findings(0.0, sent=sent, rtts_ms=[1.0] * received))
+    assert f"{sent} sent, {received} received, {lost} % lost" in host.line()
+    assert (0 < host.as_json()["loss_pct"] < 100) is (0 < received < sent)

@@ -13,7 +13,7 @@ from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
 from noc_rules.calendar import Span
 from noc_rules.timeline import InForce, Interval, overall, site_intervals
-from noc_rules.uptime import PROFILES, STANDARD, Profile, Uptime, account, shown_pct, together
+from noc_rules.uptime import PROFILES, STANDARD, Profile, Uptime, account, together
 from noc_rules.verdict import Vote, decide
 from tests.rules.records import Defined, Hole, Known
 
@@ -312,20 +312,6 @@ def test_a_millisecond_down_in_ten_years_is_not_100_percent() -> None:
     ]
     assert (account(line, Span(0, ten_years_ms)).uptime_pct or 0) < 100
     assert account(line[1:], Span(0, ten_years_ms)).uptime_pct == 100
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (100.0, "100 %"),
-        (99.99999999, "99.999 %"),
-        (99.3, "99.300 %"),
-        (0.0, "0.000 %"),
-        (1e-7, "0.000 %"),
-    ],
-)
-def test_a_percentage_is_cut_and_never_rounded_up(value: float, shown: str) -> None:
-    assert shown_pct(value) == shown
 
 
 def test_coverage_is_how_much_of_the_period_was_measured() -> None:

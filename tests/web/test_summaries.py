@@ -11,7 +11,6 @@ import pytest
 from noc_bus.messages import ProbeResult
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.store import Batch
-from noc_web.figures import pct
 from tests.web.conftest import Browser, Service
 from tests.web.facts import result
 
@@ -116,21 +115,6 @@ def test_days_come_page_by_page_by_name_or_the_worst_first(viewer: Browser) -> N
     page = viewer.get("history/days?days=10&sort=loss&offset=1&limit=2")
     assert (page["count"], page["offset"], [row["target"] for row in page["rows"]]) == (4, 1, ["b", "a"])
     assert [row["target"] for row in viewer.get("history/days?offset=3&limit=2")["rows"]] == ["silent"]
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "expected"),
-    [
-        pytest.param(0, 0, None, id="of nothing there is no share"),
-        pytest.param(0, 7, 0.0, id="nothing"),
-        pytest.param(7, 7, 100.0, id="all"),
-        pytest.param(1, 10**9, 0.01, id="a little is not nothing"),
-        pytest.param(10**9 - 1, 10**9, 99.99, id="nearly all is not all"),
-        pytest.param(1, 3, 33.33, id="in between it is rounded"),
-    ],
-)
-def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, expected: float | None) -> None:
-    assert pct(part, whole, 2) == expected
 
 
 def test_what_is_unusual_comes_first(viewer: Browser) -> None:

@@ -26,6 +26,7 @@ from noc_prober.resolver import LookUp, system_look_up
 from noc_prober.sockets import IcmpSocket, NoIcmp, open_all
 from noc_prober.trace import CannotTrace
 from noc_prober.trace import trace as follow
+from noc_rules.share import pct
 
 COMMANDS: Final = ("ping", "trace")
 """The first words that `main` takes."""
@@ -118,9 +119,8 @@ class Host:
         found, rtts = self.findings, self.findings.rtts_ms
         figures = "nothing sent"
         if found.sent:
-            # 99.6 is not all.
-            lost = f"{100 * (found.sent - len(rtts)) / found.sent:.1f}".removesuffix(".0")
-            figures = f"{found.sent} sent, {len(rtts)} received, {lost} % lost"
+            lost_pct = pct(found.sent - len(rtts), found.sent, 1)
+            figures = f"{found.sent} sent, {len(rtts)} received, {lost_pct:g} % lost"
         parts = [f"{self.name} ({self.to.address}): {figures}"]
         if rtts:
             parts.append(f"min/avg/max {min(rtts):.3f}/{sum(rtts) / len(rtts):.3f}/{max(rtts):.3f} ms")
@@ -138,7 +138,7 @@ class Host:
             "address": self.to.address if self.to else None,
             "sent": found.sent,
             "received": len(found.rtts_ms),
-            "loss_pct": round(100 * (found.sent - len(found.rtts_ms)) / found.sent, 2) if found.sent else None,
+            "loss_pct": pct(found.sent - len(found.rtts_ms), found.sent, 2),
             "rtts_ms": found.rtts_ms,
             "late": self.late,
             "duplicates": self.duplicates,

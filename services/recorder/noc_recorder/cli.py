@@ -21,6 +21,7 @@ from noc_history.store import Batch, Store, StoreError, Sum, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
 from noc_recorder.copying import Progress, batched, copy
 from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
+from noc_rules.share import pct
 
 EXIT_WRONG: Final = 1
 COPY_FILE: Final = "history.copy"
@@ -145,12 +146,12 @@ def _stats(store: SqliteStore, url: HistoryUrl) -> int:
     assert room is not None
     print(f"{'the file':40} {room.size_bytes / 1e6:10,.1f} MB")
     print(f"{'added in a day':40} {room.growth_bytes_a_day / 1e6:10,.1f} MB")
-    print(f"{'free on its disk':40} {room.free_bytes / 1e6:10,.1f} MB  {room.used:.0%} used")
+    print(f"{'free on its disk':40} {room.free_bytes / 1e6:10,.1f} MB  {pct(room.used, 1, 0):g} % used")
     left = "not within ten years" if room.days_left is None else f"in {room.days_left:,} days"
     print(f"{'the disk will be full':40} {left:>13}")
     if room.is_tight:
         print(
-            f"noc: The disk of {store.path} is {room.used:.0%} full: give it more room, or keep less "
+            f"noc: The disk of {store.path} is {pct(room.used, 1, 0):g} % full: give it more room, or keep less "
             "(keep_days in NOC_HISTORY_URL).",
             file=sys.stderr,
         )

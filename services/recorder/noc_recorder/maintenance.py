@@ -11,6 +11,7 @@ from typing import Final
 
 from noc_frame import log
 from noc_history.store import Store, StoreError, days_ago
+from noc_rules.share import pct
 
 BUDGET_S: Final = 0.25
 """Of every second."""
@@ -82,8 +83,8 @@ class Maintenance:
         elif old_rows and time.monotonic() >= self._progress_at_s:
             self._progress_at_s = time.monotonic() + _LOOK_EVERY_S
             total = self._brought_rows + old_rows
-            share = self._brought_rows / total
-            self._log.info(f"{share:.0%} of {total:,} cycles of an older version brought into the present form")
+            brought_pct = pct(self._brought_rows, total, 0)
+            self._log.info(f"{brought_pct:g} % of {total:,} cycles of an older version brought into the present form")
         self._old_rows = old_rows
 
     def _look(self) -> None:

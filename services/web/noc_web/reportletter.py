@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from noc_rules.periods import Every, local
-from noc_rules.uptime import PROFILES, duration, shown_pct
+from noc_rules.share import shown_pct
+from noc_rules.uptime import PROFILES, duration
 from noc_web.report import Line, Report
 
 _MOST_GROUPS: Final = 20

@@ -11,6 +11,7 @@ from flask import Response
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.store import PERCENTS, Bucket, Chart, Store
+from noc_rules.share import pct
 from noc_rules.timeline import Interval
 from noc_rules.uptime import Outage
 from noc_web.api import answers
@@ -18,7 +19,6 @@ from noc_web.api.paths import changes_in, stored_traces
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route, Text
 from noc_web.api.targets import target_in_force
 from noc_web.catalog.catalog import Catalog
-from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.uptime import Timeline, timelines

@@ -13,13 +13,13 @@ from noc_bus.messages import GROUP_PATTERN, Target, VerdictState
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import PERCENTS
 from noc_rules.calendar import HOURS_ACCEPTED, Calendar
+from noc_rules.share import pct
 from noc_rules.uptime import PROFILES
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PAGES, PERIOD, SLUG, Ask, Query, Route, Text
 from noc_web.calendars import HOLIDAYS, HOURS, ZONE, Calendars, read_calendar
 from noc_web.catalog.table import guarded
-from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.problem import FieldError, ProblemCode, invalid
 from noc_web.report import BY, By, Line, Report, Reports, Wanted

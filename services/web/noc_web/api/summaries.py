@@ -11,10 +11,10 @@ from noc_history.chart import bucket_of
 from noc_history.rollups import Rollup, merged
 from noc_history.store import Bucket, Day, Store
 from noc_rules.inheritance import chain, is_below
+from noc_rules.share import pct
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import MOST_ROWS, PAGES, PERIOD, Ask, Query, Route
-from noc_web.figures import pct
 from noc_web.json import Row
 from noc_web.publisher import Publisher
 from noc_web.report import members

@@ -27,6 +27,7 @@ from noc_bus.messages import (
 )
 from noc_bus.time import Time
 from noc_rules.maintenance import Running
+from noc_rules.share import pct
 
 _RELEASE: Final = re.compile(r"(?P<major>\d{1,9})\.(?P<minor>\d{1,9})(?!\d)", re.ASCII)
 
@@ -197,7 +198,7 @@ def site_cell(counted: Counted, state: SiteState | None, result: ProbeResult | N
     rtt_ms = loss_pct = at = None
     if sees and result is not None:
         rtt_ms = round(statistics.median(result.rtts_ms), 3) if result.rtts_ms else None
-        loss_pct = round(100 * (result.sent - result.received) / result.sent, 2)
+        loss_pct = pct(result.sent - result.received, result.sent, 2)
         at = result.at
     elif sees and state is not None:
         rtt_ms, loss_pct, at = state.rtt_ms, state.loss_pct, state.at

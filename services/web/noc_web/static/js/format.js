@@ -73,10 +73,12 @@ export function ms(value) {
   return `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** So many digits, cut where they would be more than the value: 99.9996 is no 100. @param {number} value @param {number} digits */
+/** So many digits, cut where they would be more than the value: 99.9996 is no 100, and 0.0004 no 0. @param {number} value @param {number} digits */
 function cut(value, digits) {
+  const step = 10 ** -digits;
+  if (value > 0 && value < step) return `< ${step.toFixed(digits)}`;
   const text = value.toFixed(digits);
-  return Number(text) > value ? (Number(text) - 10 ** -digits).toFixed(digits) : text;
+  return Number(text) > value ? (Number(text) - step).toFixed(digits) : text;
 }
 
 /** Loss and coverage, where half a percent is a lot. Only nothing is 0, and only all is 100.
