@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.channels import ACKNOWLEDGEMENTS
-from noc_bus.messages import Acknowledgement, State, Target
+from noc_bus.channels import ACKNOWLEDGEMENTS, LATE_OUTAGES
+from noc_bus.messages import Acknowledgement, Incident, LateOutages, Member, State, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.incident import incident_id
 from tests.alerter.world import World
 from tests.parts.brokers import Mosquitto
 from tests.parts.figures import Figures
@@ -36,6 +38,8 @@ STEPS: Final = (
     "note what was seen in:after",
     "tidy:after",
     "open:after",
+    "write late incidents to:before",
+    "write late incidents to:after",
 )
 """Every durable step that these stories reach; one that notes a mail before its commit has mailed it already."""
 OFTEN: Final = STEPS[:4]
@@ -43,7 +47,7 @@ HOUSES: Final = 4
 ROUTER: Final = "router"
 CHILDREN: Final = tuple(f"child-{number}" for number in range(6))
 SINGLES: Final = tuple(f"house-{number}" for number in range(HOUSES))
-MAILS_A_ROUND: Final = 2 * (HOUSES + 1)
+MAILS_A_ROUND: Final = 2 * (HOUSES + 1) + 1
 PATIENCE_S: Final = 150.0
 """A disk that others keep busy may hold up a start for a minute."""
 
@@ -64,6 +68,7 @@ class Story:
         self.world = world
         self.mails = mails
         self.rounds = 0
+        self.began = Time.now()
         self._define()
 
     def _define(self) -> None:
@@ -93,8 +98,29 @@ class Story:
             seen=self.seen,
         )
         self.world.sees(State.UP, *draw.sample(everybody, len(everybody)))
+        self._find_late()
         self._wait_for_mails(MAILS_A_ROUND)
         wait_until(lambda: not self.world.incidents, PATIENCE_S, "no incident open", seen=self.seen)
+
+    def _find_late(self) -> None:
+        """What a recorder says, until it is answered: of a house that was DOWN some hours ago."""
+        name, start = SINGLES[0], Time(self.began - self.rounds * 1_200_000)
+        end = Time(start + 300_000)
+        member = Member(target=name, name=name, joined_at=start, left_at=end, state=VerdictState.DOWN)
+        one = Incident(
+            id=incident_id(name, start), kind="target-down", targets=[name], members=[member], total_members=1,
+            open_members=0, opened_at=start, resolved_at=end, cause="DOWN", severity="major", found_at=self.began,
+        )  # fmt: skip
+        said = LateOutages(
+            finding=f"late-{self.rounds}", part=1, parts=1, at=self.began, sites=["north"], incidents=[one]
+        )
+
+        def is_taken() -> bool:
+            self.world.session.publish(LATE_OUTAGES, said)
+            time.sleep(0.5)
+            return said.finding in self.world.answered
+
+        wait_until(is_taken, PATIENCE_S, "what was found late", seen=self.seen)
 
     def told(self) -> Counter[tuple[str, ...]]:
         """What all incidents were, without their moments."""

@@ -11,10 +11,11 @@ from typing import Any, Final, Self
 from msgspec.structs import replace
 
 from noc_bus.broker import Broker
-from noc_bus.channels import INCIDENTS, PROBERS, SEALED, SERVICES, STATES, TARGETS, VERDICTS
+from noc_bus.channels import INCIDENTS, LATE_OUTAGE_ANSWERS, PROBERS, SEALED, SERVICES, STATES, TARGETS, VERDICTS
 from noc_bus.codec import encode
 from noc_bus.messages import (
     Incident,
+    LateOutagesAnswer,
     NotificationSettings,
     ProberPresence,
     SealedSettings,
@@ -43,6 +44,8 @@ class World:
         self.ended: dict[str, Incident] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.alerter: ServicePresence | None = None
+        self.answered: set[str] = set()
+        """Which findings of late outages the alerter has taken."""
         self.presences = {site: ProberPresence(site=site, online=True) for site in sites}
         self._seq = 0
         self._noise = noise
@@ -57,6 +60,7 @@ class World:
         self.session.subscribe(INCIDENTS, self._on_incident)
         self.session.subscribe(VERDICTS, self._on_verdict)
         self.session.subscribe(SERVICES, self._on_service, service="alerter")
+        self.session.subscribe(LATE_OUTAGE_ANSWERS, self._on_late_answer)
         self._speaking = threading.Thread(target=self._speak_on, daemon=True)
 
     def __enter__(self) -> Self:
@@ -171,6 +175,10 @@ class World:
     def _on_verdict(self, verdict: Verdict | None, variables: dict[str, str]) -> None:
         if verdict is not None:
             self.verdicts[verdict.target] = verdict
+
+    def _on_late_answer(self, answer: LateOutagesAnswer | None, variables: dict[str, str]) -> None:
+        if answer is not None:
+            self.answered.add(answer.finding)
 
     def _on_service(self, service: ServicePresence | None, variables: dict[str, str]) -> None:
         self.alerter = service
