@@ -50,7 +50,7 @@ follow() {
 }
 
 children=''
-trap 'kill $children 2> /dev/null; exit 0' TERM INT
+trap 'kill $children 2> /dev/null || :; exit 0' TERM INT
 for node in "$@"; do
     follow "$node" &
     children="$children $!"

@@ -14,7 +14,7 @@ from noc_frame.settings import SettingError
 
 # OpenSSL's codes for a certificate that is not valid yet, or no longer.
 _NOT_NOW: Final = (9, 10)
-_ALERT_S: Final = 3.0
+_ALERT_S: Final = 5.0
 # What a broker answers to what we have shown of ourselves, in OpenSSL's words.
 _NONE_SHOWN: Final = "CERTIFICATE_REQUIRED"
 _EXPIRED: Final = "CERTIFICATE_EXPIRED"

@@ -17,6 +17,8 @@ from noc_frame import log
 from noc_frame.finding import Finding
 
 _ANSWER_S: Final = 5.0
+# Of a broker that answers nothing: what it does answer ends it.
+_LOGIN_S: Final = 15.0
 _KEPT_ARRIVES_S: Final = 1.0
 _SPOKEN_WITHIN_S: Final = PRESENCE_EVERY_S + 2.0
 
@@ -57,7 +59,7 @@ def _log_in(broker: Broker) -> Finding:
     session = Session(broker, f"noc-doctor-{broker.user}")
     session.start()
     try:
-        if session.connects_within(_ANSWER_S):
+        if session.connects_within(_LOGIN_S):
             return Finding("login", "ok", f"let in as {broker.user}")
         return Finding("tls" if session.is_not_taken else "login", "fail", str(session.trouble))
     finally:

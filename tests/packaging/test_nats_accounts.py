@@ -26,7 +26,7 @@ from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
 
 START_S = 60.0
-CUT_S = 15.0
+CUT_S = 30.0
 """It takes about a second; the rest is for machines with other things to do."""
 SSH = """#!/bin/sh
 while [ "$1" = -o ]; do shift 2; done
