@@ -135,18 +135,13 @@ def test_on_a_disk_that_is_full_its_sites_keep_everything_and_it_says_why(
     environment = {**settings(mosquitto, tmp_path), "NOC_HISTORY_URL": history}
     noc_processes.service("recorder", environment)
     wait_until(lambda: site.is_told(online=True), 15, "the recorder")
-    marked_before = -1
 
     def is_full() -> bool:
-        nonlocal marked_before
-        marked_before = site.mark
         site.send(40)
         return "free disk space" in (site.services[-1].trouble or "")
 
     wait_until(is_full, 60, "a full disk")
     site.send(40)
-    assert site.mark < site.next_seq - 1
-    assert set(read(small_disk)) >= {cycle(seq).at for seq in range(marked_before + 1)}
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     site.replay_until_marked(60)
     wait_until(lambda: site.services[-1].trouble is None, 10, "no trouble any more")
