@@ -172,6 +172,12 @@ def test_of_what_nobody_would_have_been_told_nobody_is_told(rig: Rig) -> None:
     assert one in rig.ended
 
 
+def test_what_is_about_nothing_or_goes_on_is_taken_and_kept_by_nobody(rig: Rig) -> None:
+    finds(rig, over(rig, "router", members=[], targets=[]), over(rig, "switch", resolved_at=None), over(rig, "printer"))
+    assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
+    assert rig.open == []
+
+
 def test_a_summary_waits_for_the_end_of_quiet_hours(rig: Rig) -> None:
     night = Contact(id="n", name="N", mails=["n@noc.test"], quiet_hours="Mon-Sun 11:00-12:05")
     put(rig, contacts=[night], routes=[NotificationRoute(id="all", name="All", contacts=["n"])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from noc_bus.time import HOUR_MS, Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Definition
 from noc_recorder.late import AT_THE_LATEST_S, QUIET_S, Late
+from tests.parts.waiting import wait_until
 
 NOW: Final = Time.parse("2026-11-24T12:00:00.000Z")
 MINUTE_MS: Final = 60_000
@@ -197,3 +199,20 @@ def test_what_of_the_late_data_is_no_outage_is_nothing_to_say(kept: Kept) -> Non
     assert kept.said == [], "it goes on, and the alerter sees it"
     kept.passes(HOUR_MS / 1000)
     assert kept.said == []
+
+
+def test_what_goes_wrong_with_the_past_keeps_the_recorder_from_nothing(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says so, and tries again."""
+    kept.comes_late(outage(kept))
+    with kept.late._database.transaction("spoil") as connection:
+        connection.execute("INSERT INTO maintenance (name, since, message) VALUES ('works', 0, x'7b')")
+    kept.clock_s += QUIET_S
+    stop = threading.Event()
+    thread = threading.Thread(target=kept.late.run, args=[stop])
+    thread.start()
+    wait_until(lambda: "outages in late data are not looked for now" in caplog.text, 30, "a sentence")
+    assert thread.is_alive()
+    stop.set()
+    thread.join()

@@ -72,6 +72,9 @@ class LateOutagesTaker:
             if (kept := self._ledger.incident(one.id)) is not None:
                 again.append(kept)
                 continue
+            if not one.members or one.resolved_at is None:
+                # What goes on is seen live, and what is about no target is nothing that late data shows.
+                continue
             found, lines = _new(one, known)
             earlier += lines
             if found is None:

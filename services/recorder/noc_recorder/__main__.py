@@ -46,7 +46,7 @@ def run(config: Config, stop: threading.Event) -> None:
     threads = [
         threading.Thread(target=write, name="writer", daemon=True),
         threading.Thread(target=maintenance.run, args=[stop], name="maintenance", daemon=True),
-        threading.Thread(target=late.run, args=[stop], name="late", daemon=True),
+        threading.Thread(target=late.run, args=[stop], name="finder", daemon=True),
     ]
     for thread in threads:
         thread.start()

@@ -142,9 +142,12 @@ class Late:
                 self.tick(Time.now())
             except _Stopped:
                 return
-            except (DatabaseFault, StoreError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with the past, the present is to be stored
                 wait_s = _RETRY_S
-                self._log.error(f"outages in late data are not looked for now: {error}; the next try is in a minute")
+                trace = None if isinstance(error, (DatabaseFault, StoreError)) else error
+                self._log.error(
+                    f"outages in late data are not looked for now: {error}; the next try is in a minute", exc_info=trace
+                )
 
     def tick(self, now: Time) -> None:
         """Judge what has come late, and say what was found until it is answered. Raises DatabaseFault, StoreError."""
