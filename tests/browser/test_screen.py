@@ -468,9 +468,12 @@ def test_a_report_from_the_dark_theme_is_black_on_white_on_paper(page: Page) -> 
     try:
         seen = """
             const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
-            return [of("body", "backgroundColor"), of(".report-table td", "color"), of(".top", "display")];
+            return [of("body", "backgroundColor"), of(".report-table td", "color"), of(".top", "display"),
+                    of(".report-table thead", "display"), of(".report-table tfoot", "display")];
         """
-        assert page.driver.execute_script(seen) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "none"]
+        # The head stands on every page, the sum once.
+        parts = ["table-header-group", "table-row-group"]
+        assert page.driver.execute_script(seen) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "none", *parts]
     finally:
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     pdf = base64.b64decode(page.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])

@@ -110,6 +110,7 @@ def none(_: object) -> None:
     return
 
 
+@pytest.mark.timeout(1500)
 def test_a_store_that_is_away_under_load_gets_everything_once_by_itself(
     away: Away, tmp_path: Path, figure: Figures, is_long: bool
 ) -> None:
