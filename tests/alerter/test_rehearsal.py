@@ -214,6 +214,21 @@ def a_parent_and_what_is_behind_it() -> Past:
     return past
 
 
+def ways_by_site() -> Past:
+    """Two routers of which one is enough, a firewall, and a ring whose ends lie behind each other."""
+    past = Past(lasts_s=500)
+    past.have("router", "spare", "firewall", group="core")
+    past.have("web", parents=["router", "spare"], parent_groups=["firewall"])
+    past.have("here", group="ring", site_parents=["south:there"], policy="any")
+    past.have("there", group="ring", site_parents=["north:here", "west:here"], policy="any")
+    past.have("shop", group="shops", site_parents=["north:here|spare", "south:there"], policy="any", critical=True)
+    past.outage(60, 100, "router", "web")
+    past.outage(200, 60, "firewall", "web")
+    past.outage(300, 60, "here", "shop", sites=("south",))
+    past.outage(303, 60, "there", sites=("north", "west"))
+    return past
+
+
 def one_that_flaps() -> Past:
     past = Past(lasts_s=2800)
     past.have("f", "g")
@@ -319,6 +334,7 @@ def anything(seed: int) -> Past:
 
 PASTS: Final[tuple[Callable[[], Past], ...]] = (
     a_parent_and_what_is_behind_it,
+    ways_by_site,
     one_that_flaps,
     lesser_states,
     names_that_nobody_resolves,
