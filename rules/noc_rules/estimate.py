@@ -93,6 +93,10 @@ class Site:
         self._place = 0
         self._held: ProbeResult | None = None
         self._replays: list[_Replay] = []
+        # Of the last five that were answered: the lowest and the highest RTT, what was sent and what was lost.
+        self._lately: deque[tuple[float, float, int, int]] = deque(maxlen=WINDOW_CYCLES)
+        self._whole = 0
+        self._has_jitter = any(target.degraded_jitter_ms is not None for target, _ in wanted)
 
     def take(self, cycle: ProbeResult) -> None:
         held, self._held = self._held, cycle
@@ -124,9 +128,14 @@ class Site:
         rtts_ms, is_measured = cycle.rtts_ms, cycle.invalid is None
         is_usual = bool(rtts_ms) and is_steady and is_measured
         if is_usual:
-            low_ms, high_ms = min(rtts_ms), max(rtts_ms)
-            busy = [one for one in self._replays if not one.passes(cycle, low_ms, high_ms)]
+            high_ms, sent, lost = max(rtts_ms), cycle.sent, cycle.sent - len(rtts_ms)
+            self._lately.append((min(rtts_ms), high_ms, sent, lost))
+            self._whole = 0 if lost else self._whole + 1
+            loss_pct = 0.0 if self._whole >= WINDOW_CYCLES else self._loss_pct(sent)
+            spread_ms = self._spread_ms() if self._has_jitter else 0.0
+            busy = [one for one in self._replays if not one.passes(cycle, high_ms, spread_ms, loss_pct)]
         else:
+            self._lately.clear()
             is_still_down = is_steady and is_measured and cycle.sent > 0 and _is_down(first)
             busy = [one for one in self._replays if not (is_still_down and one.stays_down)]
         if not busy:
@@ -136,6 +145,13 @@ class Site:
         stretch = _Stretch(cycle, until, first, known, needed, after, is_next_lost=is_next_lost, is_usual=is_usual)
         for one in busy:
             one.take(stretch)
+
+    def _loss_pct(self, sent: int) -> float:
+        lost = sum([one[3] for one in self._lately])
+        return 100 * lost / max(sum([one[2] for one in self._lately]), WINDOW_CYCLES * sent)
+
+    def _spread_ms(self) -> float:
+        return max([one[1] for one in self._lately]) - min([one[0] for one in self._lately])
 
 
 class _Stretch(NamedTuple):
@@ -165,9 +181,8 @@ class _Replay:
         self._unlimited = replace(target, **_WITHOUT_LIMITS)
         self._calm = 0
         self._passed: deque[ProbeResult] = deque(maxlen=WINDOW_CYCLES)
-        # Of the last five: the lowest and the highest RTT, what was sent and what was lost.
-        self._lately: deque[tuple[float, float, int, int]] = deque(maxlen=WINDOW_CYCLES)
-        self._has_limits = target.degraded_jitter_ms is not None or target.degraded_loss_pct is not None
+        self._limit_rtt_ms, self._limit_jitter_ms = target.degraded_rtt_ms, target.degraded_jitter_ms
+        self._limit_loss_pct = target.degraded_loss_pct
         self._view = view
         self.states = [_became(view, 0)]
 
@@ -177,36 +192,26 @@ class _Replay:
         view = self._view
         return view.state is State.DOWN and not view.answered and not view.not_measured
 
-    def passes(self, cycle: ProbeResult, low_ms: float, high_ms: float) -> bool:
-        """Whether an answered cycle, within all limits like the four before it, leaves the view UP as it is."""
-        limit_ms = self._target.degraded_rtt_ms
-        if limit_ms is not None and high_ms >= limit_ms:
+    def passes(self, cycle: ProbeResult, high_ms: float, spread_ms: float, loss_pct: float) -> bool:
+        """Whether an answered cycle, within all limits like the four before it, leaves the view UP as it is.
+
+        `spread_ms` and `loss_pct`: of these five.
+        """
+        if self._limit_rtt_ms is not None and high_ms >= self._limit_rtt_ms:
             self._calm = 0
             return False
         self._calm += 1
-        sent = cycle.sent
-        self._lately.append((low_ms, high_ms, sent, sent - len(cycle.rtts_ms)))
         if self._calm < WINDOW_CYCLES:
+            return False
+        if self._limit_jitter_ms is not None and spread_ms >= self._limit_jitter_ms:
+            return False
+        if loss_pct and self._limit_loss_pct is not None and loss_pct >= self._limit_loss_pct:
             return False
         view = self._view
         if view.state is not State.UP or view.unanswered or view.not_measured:
             return False
-        if self._has_limits and not self._is_within_limits(sent):
-            return False
         self._passed.append(cycle)
         return True
-
-    def _is_within_limits(self, sent: int) -> bool:
-        limit_ms, limit_pct = self._target.degraded_jitter_ms, self._target.degraded_loss_pct
-        if limit_ms is not None and self._spread_ms() >= limit_ms:
-            return False
-        lost = 0 if limit_pct is None else sum([one[3] for one in self._lately])
-        if limit_pct is None or not lost:
-            return True
-        return 100 * lost / max(sum([one[2] for one in self._lately]), WINDOW_CYCLES * sent) < limit_pct
-
-    def _spread_ms(self) -> float:
-        return max([one[1] for one in self._lately]) - min([one[0] for one in self._lately])
 
     def take(self, stretch: _Stretch) -> None:
         cycle, first = stretch.cycle, stretch.first
@@ -216,7 +221,6 @@ class _Replay:
         self._passed.clear()
         if not stretch.is_usual:
             self._calm = 0
-            self._lately.clear()
         if first is not None and first.start > cycle.at - _SAME_MS and _is_blind(first):
             self._hold(blind(self._view, first.start, Reason(first.code or "", first.reason)))
         if first is None or first.code not in _NOT_LOOKING or _is_after(first, cycle):
