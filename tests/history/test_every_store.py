@@ -33,9 +33,14 @@ from noc_history.store import (
     Written,
 )
 from noc_history.sums import UNIT_MS
+from noc_rules.estimate import Assumed, estimated
+from noc_rules.timeline import InForce, noted
 from tests.history.conftest import open_store
 from tests.history.files import TARGETS, charts, days_ago, drawn, some_cycles, write
 from tests.history.records import T0, at, cycle, incident, state, trace
+from tests.parts.site import T0 as BEGINS
+from tests.parts.site import Path as Between
+from tests.parts.site import outages
 
 _each_example_has_names_of_its_own = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -637,6 +642,20 @@ def summed_up_by_another(url: str, before: Time = Time(0)) -> None:
     forget_cycles(another, before)
     another.maintain(before, 5.0)
     another.close()
+
+
+def test_an_estimate_of_the_cycles_that_are_kept_is_that_of_those_that_were_made(store: Store) -> None:
+    target = Target(id="switch", name="Switch", address="192.0.2.1", degraded_rtt_ms=9)
+    end = T0 + 600_000
+    seen = Between(outages((60, 63), (200, 230)), BEGINS + 600_000).live(target)
+    results, states = seen.records("here", "switch", T0)
+    store.write(Batch(results=results, states=states))
+    recorded = {"here": list(noted(states, Time(T0), Time(end)))}
+    wanted = [(replace(target, down_after=2), assumed) for assumed in Assumed]
+    expected = estimated(results, recorded, InForce(target), wanted, Time(end))
+    assert len(expected[0]["here"]) < len(expected[1]["here"])
+    kept = store.raw_cycles("switch", Time(T0), Time(end))
+    assert estimated(kept, recorded, InForce(target), wanted, Time(end)) == expected
 
 
 def test_a_chart_is_the_same_from_raw_cycles_and_from_their_sums(url: str, store: Store) -> None:
