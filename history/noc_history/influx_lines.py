@@ -153,6 +153,11 @@ def state_record(row: Mapping[str, Any]) -> StateRecord:
     return StateRecord(Time(row["time"] // 1_000_000), row["state"], row["reason"], code, row["epoch"], row["seq"])
 
 
+def is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether a cycle has what every cycle has: a server shows the fields of a point one by one while it is written."""
+    return not (row["sent"] is None or row["received"] is None or row["invalid"] is None)
+
+
 def cycle_row(row: Mapping[str, Any]) -> Row:
     rtts_us = tuple([int(rtt) for rtt in (row["rtts_us"] or "").split()])
     return 0, row["time"], 0, row["sent"], row["received"], "!" if row["invalid"] else "", rtts_us

@@ -27,6 +27,7 @@ from noc_history.influx_lines import (
     cycle_row,
     definition_line,
     incident_line,
+    is_whole,
     mark_line,
     points_of,
     rollup_from,
@@ -292,13 +293,16 @@ class InfluxStore:
         query = f"SELECT {fields} FROM {table} WHERE {where}{between(start, end)} GROUP BY site"
         if tier is not None:
             return {tags["site"]: list(map(rollup_from, rows)) for tags, rows in self._server.series(query)}
-        return {tags["site"]: roll_up(map(cycle_row, rows), width_ms) for tags, rows in self._server.series(query)}
+        return {
+            tags["site"]: roll_up(map(cycle_row, filter(is_whole, rows)), width_ms)
+            for tags, rows in self._server.series(query)
+        }
 
     def raw_cycles(self, target: str, start: Time, end: Time) -> Iterator[ProbeResult]:
         fields = "sent, received, invalid, rtts_us, invalid_code, error_codes"
         where = f"target = {quoted(target)} AND {between(start, end)}"
         for tags, rows in self._server.pieces(f"SELECT {fields} FROM cycle WHERE {where} GROUP BY site", epoch="ns"):
-            yield from (result_of(whole_row(row), tags["site"], target) for row in rows)
+            yield from (result_of(whole_row(row), tags["site"], target) for row in rows if is_whole(row))
 
     def targets(self) -> Sequence[str]:
         return sorted({row["value"] for _, rows in self._server.series(_TARGETS) for row in rows})

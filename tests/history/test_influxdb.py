@@ -391,3 +391,19 @@ def test_a_server_that_is_not_there_is_told() -> None:
             act()
         assert caught.value.can_retry
     store.close()
+
+
+def test_a_cycle_that_is_just_being_written_is_not_there_yet(engine: InfluxEngine, store: Store, bucket: str) -> None:
+    """Of a point the server shows one field after the other."""
+    cycles, start = days_ago(some_cycles(random.Random(3), 1, every_s=600), 2)
+    write(store, cycles)
+    for field in ("sent=5i", "received=5i", "invalid=0i"):
+        status, answer = engine.put(bucket, f"cycle,site=here,target=router {field} {(start + 1000) * 1_000_000}")
+        assert status == 204, answer
+        end = Time(start + DAY_MS)
+        found = list(store.raw_cycles("router", start, end))
+        while store.maintain(Time(0), 5.0).backlog_rows:
+            pass
+        assert store.chart(["router"], None, start, end, 24)["router"].merged
+        whole = len([one for one in cycles if one.target == "router"]) + (field == "invalid=0i")
+        assert len(found) == whole
