@@ -38,8 +38,11 @@ class Bus(Protocol):
         """Have `handler` called for every message of `channel`; `variables` narrow it to some topics.
 
         At any time. Who subscribes on a living connection is told what is retained, and so is again
-        everybody else who has subscribed to the same topics.
+        everybody else who has subscribed to the same topics. Where the broker refuses it the connection is not used.
         """
+
+    def try_subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
+        """Like `subscribe`, where a broker of another version may refuse it: then nothing is heard."""
 
     def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         """Undo a `subscribe` with the same arguments."""

@@ -46,6 +46,7 @@ class Channel(Generic[M]):
     or all where each service writes the topic with its own name. `{site}` in a topic that a
     prober writes is always that prober's own site, `{service}` always the writer's name.
     `clearers` do not write it, but remove what names something that they have removed.
+    `former_readers` read it in the version before: their accounts of that time still may.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Channel(Generic[M]):
     qos: Literal[0, 1]
     summary: str
     clearers: tuple[Role, ...] = ()
+    former_readers: tuple[Role, ...] = ()
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -94,8 +96,17 @@ class Channel(Generic[M]):
 
 
 TARGETS: Final = Channel(
-    "targets", "targets/{target}", m.Target, ("web",), ("prober", "recorder", "alerter", "web"), True, 1,
+    "targets", "targets/{target}", m.Target, ("web",), ("recorder", "alerter", "web"), True, 1,
     "The full definition of a target, group defaults applied.",
+    former_readers=("prober",),
+)  # fmt: skip
+ASSIGNMENTS: Final = Channel(
+    "assignments", "assignments/{site}/{target}", m.Assignment, ("web",), ("prober", "web"), True, 1,
+    "A target as one site is to ping it.",
+)  # fmt: skip
+ASSIGNMENT_SUMMARIES: Final = Channel(
+    "assignment-summaries", "assignment-summaries/{site}", m.AssignmentSummary, ("web",), ("prober", "web"), True, 1,
+    "How much is assigned to a site, every 10 s.",
 )  # fmt: skip
 SITES: Final = Channel(
     "sites", "sites/{site}", m.Site, ("web",), ("prober", "alerter", "web"), True, 1,
@@ -208,12 +219,13 @@ TRACES: Final = Channel(
 )  # fmt: skip
 SERVICES: Final = Channel(
     "services", "services/{service}", m.ServicePresence, ("recorder", "alerter", "web"),
-    ("prober", "recorder", "alerter", "web"), True, 1,
+    ("recorder", "alerter", "web"), True, 1,
     "A central service's presence and health, every 10 s, and its last will.",
+    former_readers=("prober",),
 )  # fmt: skip
 
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
-    TARGETS, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
+    TARGETS, ASSIGNMENTS, ASSIGNMENT_SUMMARIES, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
     ACKNOWLEDGEMENTS, MAINTENANCES, FORGOTTEN, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, LATE_OUTAGES, LATE_OUTAGE_ANSWERS, INCIDENT_QUERIES,
     INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -32,6 +32,7 @@ class Subscription:
     handler: Handler[Any]
     narrowed: tuple[tuple[str, str], ...]
     filter: str
+    is_optional: bool = False
 
     def wants(self, variables: dict[str, str]) -> bool:
         return all(variables[name] == value for name, value in self.narrowed)
@@ -61,9 +62,17 @@ class Dispatcher:
     # -- from any thread
 
     def subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> Subscription:
-        added = Subscription(
-            channel, handler, tuple(sorted(variables.items())), channel.filter(self._root, **variables)
-        )
+        return self._add(channel, handler, variables, is_optional=False)
+
+    def try_subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> Subscription:
+        """The same where the broker may refuse it."""
+        return self._add(channel, handler, variables, is_optional=True)
+
+    def _add(
+        self, channel: Channel[M], handler: Handler[M], variables: dict[str, str], *, is_optional: bool
+    ) -> Subscription:
+        narrowed = tuple(sorted(variables.items()))
+        added = Subscription(channel, handler, narrowed, channel.filter(self._root, **variables), is_optional)
         with self._lock:
             self._subscriptions[channel.name] = (*self._subscriptions.get(channel.name, ()), added)
         return added
@@ -82,6 +91,11 @@ class Dispatcher:
         with self._lock:
             order = {one.filter: CHANNELS.index(one.channel) for many in self._subscriptions.values() for one in many}
         return sorted(order, key=lambda name: (order[name], name))
+
+    def needed(self) -> set[str]:
+        """The filters without which somebody cannot do its work."""
+        with self._lock:
+            return {one.filter for many in self._subscriptions.values() for one in many if not one.is_optional}
 
     def channel_of(self, topic: str) -> Channel[Any] | None:
         """The channel a topic belongs to, by its first word."""

@@ -73,6 +73,9 @@ class FakeBus:
         if self.connected:
             self.resubscribe(channel, **variables)
 
+    def try_subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
+        self.subscribe(channel, handler, **variables)
+
     def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         self._dispatcher.unsubscribe(channel, handler, **variables)
 

@@ -195,62 +195,122 @@ def _option(section: str, inherited: Literal["nearest", "added", "level"] | None
 _WHAT, _PINGED, _JUDGED, _TOLD = "What", "How it is pinged", "How it is judged", "Who is told"
 
 
+# What a site is told of a target, too: declared once for both.
+_Id = Annotated[Slug, Meta(title="Id", description="names it in topics and addresses, for good"), _option(_WHAT)]
+_Address = Annotated[
+    Address, Meta(title="Address", description="IPv4 address, IPv6 address or host name"), _option(_WHAT)
+]
+_Family = Annotated[
+    Literal["auto", "4", "6", "both"],
+    Meta(title="Family", description="which addresses of a name are pinged; auto takes the first the resolver gives"),
+    _option(_PINGED, "nearest"),
+]
+_IntervalS = Annotated[
+    float,
+    Meta(ge=1, le=3600, title="Interval", description="seconds between the starts of two cycles"),
+    _option(_PINGED, "nearest"),
+]
+_Packets = Annotated[
+    int,
+    Meta(ge=1, le=100, title="Packets", description="echo requests in a cycle, per address"),
+    _option(_PINGED, "nearest"),
+]
+_PacketGapMs = Annotated[
+    float,
+    Meta(ge=1, le=60_000, title="Packet gap", description="between two echo requests of a cycle"),
+    _option(_PINGED, "nearest"),
+]
+_TimeoutMs = Annotated[
+    float,
+    Meta(ge=10, le=60_000, title="Timeout", description="an echo reply later than this is lost"),
+    _option(_PINGED, "nearest"),
+]
+_SizeBytes = Annotated[int, Meta(ge=24, le=1472, title="Size", description="ICMP payload"), _option(_PINGED, "nearest")]
+_Ttl = Annotated[
+    Annotated[int, Meta(ge=1, le=255)] | None,
+    Meta(title="TTL", description="IP time to live or hop limit; null: the system's"),
+    _option(_PINGED, "nearest"),
+]
+_DownAfter = Annotated[
+    int,
+    Meta(ge=1, le=100, title="Down after", description="unanswered checks in a row until DOWN"),
+    _option(_JUDGED, "nearest"),
+]
+_UpAfter = Annotated[
+    int,
+    Meta(ge=1, le=100, title="Up after", description="answered checks in a row until DOWN ends"),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedLossPct = Annotated[
+    Percent | None,
+    Meta(
+        title="Degraded from loss",
+        description="loss over the last five cycles from which the target is DEGRADED; null: never",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedLossClearPct = Annotated[
+    Percent | None,
+    Meta(
+        title="Degraded until loss",
+        description="one that is DEGRADED for its loss is so until that is below this; null: below what it began at",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedRttMs = Annotated[
+    RttMs | None,
+    Meta(
+        title="Degraded from RTT",
+        description="median RTT over the last five cycles from which it is DEGRADED; null: never",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedRttClearMs = Annotated[
+    RttMs | None,
+    Meta(
+        title="Degraded until RTT",
+        description="one that is DEGRADED for its RTT is so until that is below this; null: below what it began at",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedJitterMs = Annotated[
+    RttMs | None,
+    Meta(
+        title="Degraded from jitter",
+        description="jitter over the last five cycles (by how much the 95th percentile of the RTT exceeds its median) "
+        "from which it is DEGRADED; null: never",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_DegradedJitterClearMs = Annotated[
+    RttMs | None,
+    Meta(
+        title="Degraded until jitter",
+        description="one that is DEGRADED for its jitter is so until that is below this; null: below what it began at",
+    ),
+    _option(_JUDGED, "nearest"),
+]
+_Paused = Annotated[bool, Meta(title="Paused", description="true: not pinged, not judged"), _option(_WHAT, "nearest")]
+
+
 class Target(Retained, kw_only=True, frozen=True):
     """A thing to ping, with every option resolved: what its groups set is already applied.
 
     An option is declared here and nowhere else: title, unit (the end of its name), limits, and how groups hand it down.
     """
 
-    id: Annotated[Slug, Meta(title="Id", description="names it in topics and addresses, for good"), _option(_WHAT)]
+    id: _Id
     name: Annotated[Line, Meta(max_length=120, title="Name", description="what people call it"), _option(_WHAT)]
-    address: Annotated[
-        Address, Meta(title="Address", description="IPv4 address, IPv6 address or host name"), _option(_WHAT)
-    ]
-    family: Annotated[
-        Literal["auto", "4", "6", "both"],
-        Meta(
-            title="Family", description="which addresses of a name are pinged; auto takes the first the resolver gives"
-        ),
-        _option(_PINGED, "nearest"),
-    ] = "auto"
-    interval_s: Annotated[
-        float,
-        Meta(ge=1, le=3600, title="Interval", description="seconds between the starts of two cycles"),
-        _option(_PINGED, "nearest"),
-    ] = 10
-    packets: Annotated[
-        int,
-        Meta(ge=1, le=100, title="Packets", description="echo requests in a cycle, per address"),
-        _option(_PINGED, "nearest"),
-    ] = 5
-    packet_gap_ms: Annotated[
-        float,
-        Meta(ge=1, le=60_000, title="Packet gap", description="between two echo requests of a cycle"),
-        _option(_PINGED, "nearest"),
-    ] = 200
-    timeout_ms: Annotated[
-        float,
-        Meta(ge=10, le=60_000, title="Timeout", description="an echo reply later than this is lost"),
-        _option(_PINGED, "nearest"),
-    ] = 1000
-    size_bytes: Annotated[
-        int, Meta(ge=24, le=1472, title="Size", description="ICMP payload"), _option(_PINGED, "nearest")
-    ] = 56
-    ttl: Annotated[
-        Annotated[int, Meta(ge=1, le=255)] | None,
-        Meta(title="TTL", description="IP time to live or hop limit; null: the system's"),
-        _option(_PINGED, "nearest"),
-    ] = None
-    down_after: Annotated[
-        int,
-        Meta(ge=1, le=100, title="Down after", description="unanswered checks in a row until DOWN"),
-        _option(_JUDGED, "nearest"),
-    ] = 5
-    up_after: Annotated[
-        int,
-        Meta(ge=1, le=100, title="Up after", description="answered checks in a row until DOWN ends"),
-        _option(_JUDGED, "nearest"),
-    ] = 2
+    address: _Address
+    family: _Family = "auto"
+    interval_s: _IntervalS = 10
+    packets: _Packets = 5
+    packet_gap_ms: _PacketGapMs = 200
+    timeout_ms: _TimeoutMs = 1000
+    size_bytes: _SizeBytes = 56
+    ttl: _Ttl = None
+    down_after: _DownAfter = 5
+    up_after: _UpAfter = 2
     flap_after: Annotated[
         Annotated[int, Meta(ge=3, le=100)] | None,
         Meta(
@@ -260,55 +320,12 @@ class Target(Retained, kw_only=True, frozen=True):
         ),
         _option(_JUDGED, "nearest"),
     ] = 4
-    degraded_loss_pct: Annotated[
-        Percent | None,
-        Meta(
-            title="Degraded from loss",
-            description="loss over the last five cycles from which the target is DEGRADED; null: never",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = 20
-    degraded_loss_clear_pct: Annotated[
-        Percent | None,
-        Meta(
-            title="Degraded until loss",
-            description="one that is DEGRADED for its loss is so until that is below this; null: below what it began at",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = None
-    degraded_rtt_ms: Annotated[
-        RttMs | None,
-        Meta(
-            title="Degraded from RTT",
-            description="median RTT over the last five cycles from which it is DEGRADED; null: never",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = None
-    degraded_rtt_clear_ms: Annotated[
-        RttMs | None,
-        Meta(
-            title="Degraded until RTT",
-            description="one that is DEGRADED for its RTT is so until that is below this; null: below what it began at",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = None
-    degraded_jitter_ms: Annotated[
-        RttMs | None,
-        Meta(
-            title="Degraded from jitter",
-            description="jitter over the last five cycles (by how much the 95th percentile of the RTT exceeds its median) "
-            "from which it is DEGRADED; null: never",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = None
-    degraded_jitter_clear_ms: Annotated[
-        RttMs | None,
-        Meta(
-            title="Degraded until jitter",
-            description="one that is DEGRADED for its jitter is so until that is below this; null: below what it began at",
-        ),
-        _option(_JUDGED, "nearest"),
-    ] = None
+    degraded_loss_pct: _DegradedLossPct = 20
+    degraded_loss_clear_pct: _DegradedLossClearPct = None
+    degraded_rtt_ms: _DegradedRttMs = None
+    degraded_rtt_clear_ms: _DegradedRttClearMs = None
+    degraded_jitter_ms: _DegradedJitterMs = None
+    degraded_jitter_clear_ms: _DegradedJitterClearMs = None
     uptime_goal_pct: Annotated[
         Percent | None,
         Meta(
@@ -423,15 +440,48 @@ class Target(Retained, kw_only=True, frozen=True):
         Meta(title="Replace contacts", description="true: without the contacts of the groups above"),
         _option(_TOLD, "level"),
     ] = False
-    paused: Annotated[
-        bool, Meta(title="Paused", description="true: not pinged, not judged"), _option(_WHAT, "nearest")
-    ] = False
+    paused: _Paused = False
     note: Annotated[
         str,
         Meta(max_length=2000, title="Note", description="several lines for people"),
         _form(LINES_PATTERN),
         _option(_TOLD),
     ] = ""
+
+
+class Assignment(Retained, kw_only=True, frozen=True):
+    """A target as one site is to ping and judge it: what its prober needs, and nothing that is for people."""
+
+    id: _Id
+    address: _Address
+    family: _Family
+    interval_s: _IntervalS
+    packets: _Packets
+    packet_gap_ms: _PacketGapMs
+    timeout_ms: _TimeoutMs
+    size_bytes: _SizeBytes
+    ttl: _Ttl = None
+    down_after: _DownAfter
+    up_after: _UpAfter
+    degraded_loss_pct: _DegradedLossPct
+    degraded_loss_clear_pct: _DegradedLossClearPct = None
+    degraded_rtt_ms: _DegradedRttMs = None
+    degraded_rtt_clear_ms: _DegradedRttClearMs = None
+    degraded_jitter_ms: _DegradedJitterMs = None
+    degraded_jitter_clear_ms: _DegradedJitterClearMs = None
+    parents: Annotated[
+        list[Slug],
+        Meta(max_length=1000, description="those of its parents that the site pings: looked at when it falls silent"),
+    ] = []
+    paused: _Paused = False
+
+
+class AssignmentSummary(Message, kw_only=True, frozen=True):
+    """What is assigned to one site, so that its prober knows whether it has it all. Every 10 s."""
+
+    site: Slug
+    assigned: Annotated[Summary, Meta(description="of the messages below `assignments/{site}`")]
+    at: Annotated[Time, Meta(description="when this was sent, by the clock of the web service")]
 
 
 class Site(Retained, kw_only=True, frozen=True):

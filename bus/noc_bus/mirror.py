@@ -2,6 +2,7 @@
 
 Whether it is all is a fact, not a quiet moment: every retained message has a rising `rev`, and its writer's
 presence carries how many there are and the sum of their numbers. A mirror that differs asks again.
+What is assigned to a site has such a summary of its own, for the site reads no presence of others.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
-from noc_bus.bus import Bus
-from noc_bus.channels import PROBERS, SERVICES, Channel
-from noc_bus.messages import Message, ProberPresence, Retained, ServicePresence, Summary
+from noc_bus.bus import Bus, Handler
+from noc_bus.channels import ASSIGNMENT_SUMMARIES, ASSIGNMENTS, PROBERS, SERVICES, Channel
+from noc_bus.messages import (
+    AssignmentSummary,
+    Message,
+    ProberPresence,
+    Retained,
+    ServicePresence,
+    Summaries,
+    Summary,
+)
 
 K = TypeVar("K", bound=str | tuple[str, ...])
 M = TypeVar("M", bound=Message)
@@ -97,9 +106,12 @@ class Mirror(Generic[K, M]):
         wanted: Callable[[K], bool] | None = None,
         notify: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        is_optional: bool = False,
         **variables: str,
     ) -> None:
         """`wanted`: which keys to keep at all; say `reconsider` when its answers have changed.
+
+        `is_optional`: the broker may not let us read the channel, and then nothing comes.
 
         `notify` is called on the bus's thread when a change waits; it must only leave a note.
         `variables` narrow the mirror to some topics. `clock` gives seconds that only go forward.
@@ -109,6 +121,7 @@ class Mirror(Generic[K, M]):
         self._wanted = wanted
         self._notify = notify
         self._clock = clock
+        self._is_optional = is_optional
         self._variables = variables
         self._lock = threading.RLock()
         self._items: dict[K, M] = {}
@@ -124,10 +137,7 @@ class Mirror(Generic[K, M]):
         self._heard_s = 0.0
         bus.when_connected(self._on_connected)
         bus.when_disconnected(self._on_disconnected)
-        bus.subscribe(channel, self._on_message, **variables)
-        self._watch_writers()
-        if bus.connected:
-            self._on_connected()
+        self.resume()
 
     # -- reading
 
@@ -162,6 +172,8 @@ class Mirror(Generic[K, M]):
                 return self._is_quiet()
             if not self._is_by_site:
                 return self.is_complete_from(self._channel.writers[0])
+            if not self._is_by_prober:
+                return bool(self._writers) and all(self.is_complete_from(site) for site in self._writers)
             return all(self.is_complete_from(writer) for writer in self._writers) and (
                 any(writer.summary for writer in self._writers.values()) or self._is_quiet()
             )
@@ -189,7 +201,28 @@ class Mirror(Generic[K, M]):
                 return False
             return known.is_matched if known.summary else known.has_presence and self._is_quiet()
 
+    def has_word_of(self, writer: str) -> bool:
+        """Whether it has said anything of what it has retained, on this connection."""
+        with self._lock:
+            known = self._writers.get(writer)
+            return known is not None and known.has_presence
+
     # -- care
+
+    def suspend(self) -> None:
+        """Hear nothing more; what is known stays, and is compared anew after `resume`."""
+        self._bus.unsubscribe(self._channel, self._on_message, **self._variables)
+        for channel, handler, narrowed in self._presences:
+            self._bus.unsubscribe(channel, handler, **narrowed)
+        self._on_disconnected()
+
+    def resume(self) -> None:
+        subscribe = self._bus.try_subscribe if self._is_optional else self._bus.subscribe
+        subscribe(self._channel, self._on_message, **self._variables)
+        for channel, handler, narrowed in self._presences:
+            subscribe(channel, handler, **narrowed)
+        if self._bus.connected:
+            self._on_connected()
 
     def reconsider(self) -> None:
         """`wanted` may answer otherwise now: let go of what it refuses, ask for what it takes."""
@@ -248,7 +281,7 @@ class Mirror(Generic[K, M]):
                 continue
             # Of a broker that has forgotten, nothing comes: then its silence says nothing.
             is_told = writer.has_presence and writer.count > 0
-            if is_told or (self._is_by_site and has_been_long and knows_somebody and not writer.has_presence):
+            if is_told or (self._is_by_prober and has_been_long and knows_somebody and not writer.has_presence):
                 self._remove(key)
 
     # -- from the bus
@@ -318,22 +351,30 @@ class Mirror(Generic[K, M]):
     # -- from the writers' presences
 
     @property
-    def _is_by_site(self) -> bool:
+    def _is_by_prober(self) -> bool:
         return self._channel.writers == ("prober",)
+
+    @property
+    def _is_by_site(self) -> bool:
+        """Whether each site's part has a summary of its own."""
+        return self._is_by_prober or self._channel.name == ASSIGNMENTS.name
 
     @property
     def _is_summed(self) -> bool:
         """Whether its writers say what they have retained; their presences themselves are not summed up."""
         return issubclass(self._channel.message, Retained)
 
-    def _watch_writers(self) -> None:
+    @property
+    def _presences(self) -> tuple[tuple[Channel[Any], Handler[Any], dict[str, str]], ...]:
+        """Where its writers say what they have retained."""
         if not self._is_summed:
-            return
-        if self._is_by_site:
-            site = self._variables.get("site")
-            self._bus.subscribe(PROBERS, self._on_prober, **({"site": site} if site else {}))
-        else:
-            self._bus.subscribe(SERVICES, self._on_service, service=self._channel.writers[0])
+            return ()
+        if not self._is_by_site:
+            return ((SERVICES, self._on_service, {"service": self._channel.writers[0]}),)
+        narrowed = {name: site for name, site in self._variables.items() if name == "site"}
+        if self._is_by_prober:
+            return ((PROBERS, self._on_prober, narrowed),)
+        return ((ASSIGNMENT_SUMMARIES, self._on_summary, narrowed),)
 
     def _on_prober(self, presence: ProberPresence | None, variables: dict[str, str]) -> None:
         self._on_presence(variables["site"], presence)
@@ -341,15 +382,24 @@ class Mirror(Generic[K, M]):
     def _on_service(self, presence: ServicePresence | None, variables: dict[str, str]) -> None:
         self._on_presence(variables["service"], presence)
 
+    def _on_summary(self, summary: AssignmentSummary | None, variables: dict[str, str]) -> None:
+        told = {self._channel.name: summary.assigned} if summary else None
+        self._on_word(variables["site"], told, is_there=summary is not None)
+
     def _on_presence(self, name: str, presence: ProberPresence | ServicePresence | None) -> None:
         if presence is not None and presence.silenced:
             return
+        self._on_word(name, presence.retained if presence else None, is_there=presence is not None)
+
+    def _on_word(self, name: str, told: Summaries, *, is_there: bool) -> None:
+        """`told`: by channel, what this writer says it has retained; None: it does not say."""
         with self._lock:
             writer = self._writers.setdefault(name, _Writer())
-            writer.has_presence = presence is not None
+            writer.has_presence = is_there
             # Of a narrowed channel only a part comes, so that its sum says nothing.
             is_whole = not set(self._variables) - {"site"} if self._is_by_site else not self._variables
-            told = presence.retained if presence and is_whole else None
+            if not is_whole:
+                told = None
             writer.summary = told.get(self._channel.name, Summary(count=0, rev_sum=0)) if told is not None else None
             writer.is_matched = False
             self._compare(writer, since_s=self._clock() - _OVERTAKEN_S)

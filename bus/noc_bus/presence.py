@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,7 +18,6 @@ from noc_bus.broker import Broker
 from noc_bus.bus import Bus
 from noc_bus.channels import PROBERS, SERVICES, Channel
 from noc_bus.messages import Presence, ProberPresence, ServicePresence, Summary
-from noc_bus.retained import Published
 from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log
@@ -66,6 +65,17 @@ def presence(
     )
 
 
+class Kept(Protocol):
+    """What a process keeps retained on one channel."""
+
+    @property
+    def channel(self) -> Channel[Any]: ...
+
+    def summary(self) -> Summary: ...
+
+    def tick(self) -> None: ...
+
+
 class Announcer(Generic[P]):
     """Says that this process is there: on each connection, every ten seconds, and soon after what it retains changed.
 
@@ -78,7 +88,7 @@ class Announcer(Generic[P]):
         bus: Bus,
         channel: Channel[P],
         make: Callable[[], P],
-        published: Sequence[Published[Any, Any]] = (),
+        published: Sequence[Kept] = (),
         *,
         soon_s: float = SOON_S,
         clock: Callable[[], float] = time.monotonic,

@@ -30,7 +30,7 @@ class Presences(Mirror[str, P]):
         **variables: str,
     ) -> None:
         self._last_heard_s: dict[str, float] = {}
-        super().__init__(bus, channel, wanted=None, notify=notify, clock=clock, **variables)
+        super().__init__(bus, channel, wanted=None, notify=notify, clock=clock, is_optional=False, **variables)
 
     def tick(self) -> None:
         super().tick()

@@ -29,6 +29,8 @@ _PER_S: Final = 2000
 _AGAIN_AFTER_S: Final = 5.0
 # A mass of changes is work enough for everybody.
 _AGAIN_PER_S: Final = 200
+# Of what is spread in time, so much goes out at once: what people change by hand.
+_AT_ONCE: Final = 100
 _MISSING: Final = -1
 
 
@@ -65,9 +67,13 @@ class Published(Generic[K, R]):
         revs: RevCounter,
         *,
         clock: Callable[[], float] = time.monotonic,
+        is_spread: bool = False,
         **variables: str,
     ) -> None:
-        """`variables` are those that all of its topics have in common: a prober's own site."""
+        """`variables` are those that all of its topics have in common: a prober's own site.
+
+        `is_spread`: of a mass of changes only the first go out at once, and the others with `tick`.
+        """
         self.channel = channel
         self._bus = bus
         self._revs = revs
@@ -80,6 +86,10 @@ class Published(Generic[K, R]):
         self._unsent: set[K] = set()
         self._on_broker: dict[K, R | int | None] = {}
         self._suspects: set[K] = set()
+        self._is_spread = is_spread
+        self._at_once = 0
+        self._later: dict[K, None] = {}
+        self._is_settled = False
         # When to publish what once more, the next one first.
         self._again: dict[K, float] = {}
         self._connected_s: float | None = None
@@ -109,10 +119,9 @@ class Published(Generic[K, R]):
                 return before
             numbered = replace(message, rev=self._revs.next())
             self._set(key, numbered)
-            if self._bus.publish(self.channel, numbered, **self._given(key)):
-                self._unsent.discard(key)
-            else:
-                self._unsent.add(key)
+            self._unsent.add(key)
+            if not self._is_for_later(key):
+                self._hand_over(key)
             if not more_follow:
                 self._again.pop(key, None)
                 self._again[key] = self._clock() + _AGAIN_AFTER_S
@@ -134,17 +143,27 @@ class Published(Generic[K, R]):
             self._again.pop(key, None)
             if closing is not None:
                 self._bus.publish_once(self.channel, closing, **self._given(key))
-            self._bus.clear(self.channel, **self._given(key))
+            if not self._is_for_later(key):
+                self._hand_over(key)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the broker was handed all that is, or is to be, retained."""
+        return self._is_settled and not self._later
 
     def summary(self) -> Summary:
         """For this process's presence."""
         with self._lock:
             return Summary(count=len(self._now), rev_sum=self._rev_sum % REV_MODULUS)
 
-    def tick(self) -> None:
-        """Put right what is known to differ on the broker: so many a second, so that nobody is flooded."""
+    def tick(self, share: float = 1.0) -> None:
+        """Put right what is known to differ on the broker: so many a second, so that nobody is flooded.
+
+        `share`: of that number, where several owners divide it.
+        """
         with self._lock:
             now_s = self._clock()
+            self._at_once = 0
             elapsed_s, self._ticked_s = min(1.0, now_s - self._ticked_s), now_s
             if self._connected_s is None:
                 return
@@ -156,16 +175,40 @@ class Published(Generic[K, R]):
             if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
                 self._audit_s = now_s
                 self._suspects |= self._now.keys() | self._on_broker.keys()
-            for _ in range(max(1, int(_AGAIN_PER_S * elapsed_s))):
+            for _ in range(max(1, int(_AGAIN_PER_S * share * elapsed_s))):
                 key, due_s = next(iter(self._again.items()), (None, 0.0))
                 if key is None or now_s < due_s:
                     break
                 del self._again[key]
                 self._bus.publish(self.channel, self._now[key], **self._given(key))
-            for _ in range(max(1, int(_PER_S * elapsed_s))):
-                if not self._suspects:
+            for _ in range(max(1, int(_PER_S * share * elapsed_s))):
+                if self._later:
+                    key = next(iter(self._later))
+                    del self._later[key]
+                    self._hand_over(key)
+                elif self._suspects:
+                    self._put_right(self._suspects.pop())
+                else:
+                    self._is_settled = True
                     return
-                self._put_right(self._suspects.pop())
+
+    def _is_for_later(self, key: K) -> bool:
+        """Whether it has to wait for its turn; without a connection there is nothing to wait for."""
+        self._later.pop(key, None)
+        if not self._is_spread or self._connected_s is None:
+            return False
+        self._at_once += 1
+        if self._at_once <= _AT_ONCE:
+            return False
+        self._later[key] = None
+        return True
+
+    def _hand_over(self, key: K) -> None:
+        mine = self._now.get(key)
+        if mine is None:
+            self._bus.clear(self.channel, **self._given(key))
+        elif self._bus.publish(self.channel, mine, **self._given(key)):
+            self._unsent.discard(key)
 
     def _adopt(self) -> None:
         """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""
@@ -176,17 +219,13 @@ class Published(Generic[K, R]):
             if mine is not None and key in self._unsent and _same(found, mine) and found.rev is not None:
                 self._set(key, found)
                 self._unsent.discard(key)
+                self._later.pop(key, None)
             self._on_broker[key] = found.rev
 
     def _put_right(self, key: K) -> None:
         mine = self._now.get(key)
-        if mine is None:
-            if key in self._on_broker:
-                self._bus.clear(self.channel, **self._given(key))
-        elif self._on_broker.get(key, _MISSING) != mine.rev and self._bus.publish(
-            self.channel, mine, **self._given(key)
-        ):
-            self._unsent.discard(key)
+        if key in self._on_broker if mine is None else self._on_broker.get(key, _MISSING) != mine.rev:
+            self._hand_over(key)
 
     # -- from the bus
 
@@ -194,10 +233,13 @@ class Published(Generic[K, R]):
         with self._lock:
             self._connected_s = self._clock()
             self._audit_s = None
+            self._is_settled = False
 
     def _on_disconnected(self) -> None:
         with self._lock:
             self._connected_s = self._audit_s = None
+            # All of it is compared after the next connection.
+            self._later.clear()
             self._on_broker.clear()
             self._suspects.clear()
 

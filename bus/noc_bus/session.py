@@ -87,7 +87,9 @@ class Session:
         self._stopping = threading.Event()
         self._client: mqtt.Client | None = None
         self._over = threading.Event()
-        self._unconfirmed: set[int] = set()
+        # By message, the filters that the broker has not answered yet; it may answer before the call has returned.
+        self._unconfirmed: dict[int, list[str]] = {}
+        self._asking = threading.Lock()
         self._connected = False
         self._refused = False
         self._muted_but: Channel[Any] | None = None
@@ -107,6 +109,10 @@ class Session:
         self._dispatcher.subscribe(channel, handler, **variables)
         self.resubscribe(channel, **variables)
 
+    def try_subscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
+        self._dispatcher.try_subscribe(channel, handler, **variables)
+        self.resubscribe(channel, **variables)
+
     def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> None:
         unwanted = self._dispatcher.unsubscribe(channel, handler, **variables)
         client = self._client
@@ -117,7 +123,7 @@ class Session:
         client = self._client
         if client and self._connected:
             self._inbox.call(lambda: self._dispatcher.resubscribed(channel))
-            client.subscribe(channel.filter(self.broker.root, **variables), READ_AT_QOS)
+            self._ask(client, [channel.filter(self.broker.root, **variables)])
 
     def lost(self, channel: Channel[Any]) -> int:
         return self._inbox.lost[channel.name]
@@ -317,15 +323,21 @@ class Session:
             self._confirmed()
             return
         for start in range(0, len(filters), _FILTERS_AT_ONCE):
-            _, mid = client.subscribe([(one, READ_AT_QOS) for one in filters[start : start + _FILTERS_AT_ONCE]])
+            self._ask(client, filters[start : start + _FILTERS_AT_ONCE])
+
+    def _ask(self, client: mqtt.Client, filters: list[str]) -> None:
+        with self._asking:
+            _, mid = client.subscribe([(one, READ_AT_QOS) for one in filters])
             if mid is not None:
-                self._unconfirmed.add(mid)
+                self._unconfirmed[mid] = filters
 
     def _on_subscribe(
         self, client: mqtt.Client, userdata: Any, mid: int, codes: list[ReasonCode], properties: Any
     ) -> None:
-        self._unconfirmed.discard(mid)
-        if any(code.is_failure for code in codes):
+        with self._asking:
+            asked = self._unconfirmed.pop(mid, [])
+        refused = {one for one, code in zip(asked, codes, strict=False) if code.is_failure}
+        if refused & self._dispatcher.needed():
             self._set_trouble(f"the broker {self.broker} does not let us read every topic; check its permissions")
             return
         if not self._unconfirmed and not self._connected:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Final
 
 from noc_bus.channels import Channel
-from noc_bus.messages import Incident, Maintenance, Message, Site, Target
+from noc_bus.messages import Assignment, Incident, Maintenance, Message, Site, Target
 
-_NAMED_BY_ID = {"target": Target, "site": Site, "incident": Incident, "maintenance": Maintenance}
+_NAMED_BY_ID: Final[dict[str, type[Message] | tuple[type[Message], ...]]] = {
+    "target": (Target, Assignment),
+    "site": Site,
+    "incident": Incident,
+    "maintenance": Maintenance,
+}
 
 
 def of_message(channel: Channel[Any], message: Message, given: dict[str, str]) -> dict[str, str]:

@@ -7,8 +7,16 @@ import threading
 from typing import Final
 
 from noc_bus.broker import Broker
-from noc_bus.channels import COMMANDS, MARKS, PROBERS, SERVICES, SITES, TARGETS
-from noc_bus.messages import ProberPresence, ServicePresence
+from noc_bus.channels import (
+    ASSIGNMENT_SUMMARIES,
+    ASSIGNMENTS,
+    COMMANDS,
+    MARKS,
+    PROBERS,
+    SERVICES,
+    SITES,
+)
+from noc_bus.messages import AssignmentSummary, ProberPresence, ServicePresence
 from noc_bus.presence import PRESENCE_EVERY_S
 from noc_bus.session import Session
 from noc_bus.time import WRONG_CLOCK_MS, Time
@@ -75,18 +83,20 @@ def _ask(broker: Broker) -> list[Finding]:
     site = str(broker.user)
     session = Session(broker, f"noc-doctor-{site}")
     confirmed, heard_again = threading.Event(), threading.Event()
-    services = _Services()
+    clocks = _Clocks()
 
     def hear_own(message: ProberPresence | None, variables: dict[str, str]) -> None:
         if message is not None and message.instance == session.instance:
             heard_again.set()
 
-    session.subscribe(TARGETS, lambda message, variables: None)
     session.subscribe(SITES, lambda message, variables: None, site=site)
     session.subscribe(COMMANDS, lambda message, variables: None, site=site)
     session.subscribe(MARKS, lambda message, variables: None, site=site)
     session.subscribe(PROBERS, hear_own, site=site)
-    session.subscribe(SERVICES, services.hear)
+    # A NOC of the version before assigns nothing, and lets sites read its services instead.
+    session.try_subscribe(ASSIGNMENTS, lambda message, variables: None, site=site)
+    session.try_subscribe(ASSIGNMENT_SUMMARIES, clocks.hear_summary, site=site)
+    session.try_subscribe(SERVICES, clocks.hear_service)
     session.when_connected(confirmed.set)
     session.start()
     try:
@@ -96,7 +106,7 @@ def _ask(broker: Broker) -> list[Finding]:
         session.publish_once(PROBERS, hello)
         if not heard_again.wait(_ANSWER_S):
             return [_no_right("what it publishes does not reach anybody", session.trouble, site)]
-        return [Finding("rights", "ok", f"it may publish and read as the site {site}"), services.compare()]
+        return [Finding("rights", "ok", f"it may publish and read as the site {site}"), clocks.compare()]
     finally:
         session.stop()
 
@@ -107,21 +117,29 @@ def _no_right(what: str, why: str | None, site: str) -> Finding:
     return Finding("rights", "fail", f"{what}{said}; {cure}")
 
 
-class _Services:
-    """Hears what the services of the NOC say every ten seconds, and when by their clocks."""
+class _Clocks:
+    """Hears what the NOC says every ten seconds, and when by its clocks."""
 
     def __init__(self) -> None:
-        self._first: dict[str, Time | None] = {}
+        self._first: dict[str, Time] = {}
         self._arrived = threading.Event()
         self._fresh = threading.Event()
         self._ahead_s = 0.0
 
-    def hear(self, message: ServicePresence | None, variables: dict[str, str]) -> None:
-        if message is None or not message.online or message.at is None or self._fresh.is_set():
+    def hear_service(self, message: ServicePresence | None, variables: dict[str, str]) -> None:
+        if message is not None and message.online and message.at is not None:
+            self._hear(message.service, message.at)
+
+    def hear_summary(self, message: AssignmentSummary | None, variables: dict[str, str]) -> None:
+        if message is not None:
+            self._hear(SERVICES.name, message.at)
+
+    def _hear(self, who: str, at: Time) -> None:
+        if self._fresh.is_set():
             return
-        # The first of a service may be what the broker has kept, of any age.
-        if self._first.setdefault(message.service, message.at) != message.at:
-            self._ahead_s = (Time.now() - message.at) / 1000
+        # The first may be what the broker has kept, of any age.
+        if self._first.setdefault(who, at) != at:
+            self._ahead_s = (Time.now() - at) / 1000
             self._fresh.set()
         self._arrived.set()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal
 
-from noc_bus.messages import SiteState, State, Target
+from noc_bus.messages import Assignment, SiteState, State, Target
 from noc_rules.share import pct
 
 RECHECK_S: Final = 1.0
@@ -26,6 +26,9 @@ WINDOW_CYCLES: Final = 5
 UNSEEN_FACTOR: Final = 3
 # With fewer cycles a median says more about chance than about the path.
 RTT_CYCLES: Final = 3
+
+Pinged = Target | Assignment
+"""A target as everybody may read it, or as a site is told of it: what judges is the same in both."""
 
 
 class StateCode(StrEnum):
@@ -128,7 +131,7 @@ def blind(view: SiteView, at: int, reason: Reason) -> SiteView:
     return SiteView(State.UNKNOWN, _not_before(view, at), reason, at, seen=view.seen)
 
 
-def judge(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
+def judge(view: SiteView, outcome: Outcome, target: Pinged) -> SiteView:
     """The view after one more check. Checks may overlap and end in any order; they count by their starts."""
     if outcome.invalid or outcome.sent == 0:
         return _not_measured(view, outcome, target)
@@ -137,7 +140,7 @@ def judge(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
     return _answered(view, outcome, target)
 
 
-def next_check(view: SiteView, target: Target, down_targets: int = 1) -> NextCheck:
+def next_check(view: SiteView, target: Pinged, down_targets: int = 1) -> NextCheck:
     """When to look again: every second while a change is in the air or the target is DOWN, else with the next cycle.
 
     `down_targets`: how many the site has; many of them share what may be sent beside the cycles.
@@ -156,7 +159,7 @@ def changed(before: SiteView, after: SiteView) -> bool:
     return (before.state, before.since) != (after.state, after.since)
 
 
-def _not_measured(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
+def _not_measured(view: SiteView, outcome: Outcome, target: Pinged) -> SiteView:
     invalid = outcome.invalid or Reason(StateCode.NOT_MEASURED, "no echo request left this machine")
     reason = Reason(invalid.code, f"not measured: {invalid.text}"[:500])
     since = outcome.at if view.not_measured_since is None else view.not_measured_since
@@ -171,7 +174,7 @@ def _not_measured(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
     return replace(gone, not_measured=view.not_measured, not_measured_since=since)
 
 
-def _unanswered(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
+def _unanswered(view: SiteView, outcome: Outcome, target: Pinged) -> SiteView:
     if outcome.is_cycle:
         view = replace(view, loss_pct=100.0, rtt_ms=None, window=_windowed(view, outcome))
     view = replace(view, at=max(view.at, outcome.at), not_measured=0, not_measured_since=None)
@@ -191,7 +194,7 @@ def _unanswered(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
     )
 
 
-def _answered(view: SiteView, outcome: Outcome, target: Target) -> SiteView:
+def _answered(view: SiteView, outcome: Outcome, target: Pinged) -> SiteView:
     since = outcome.at if view.answered_since is None else min(view.answered_since, outcome.at)
     was = view.state
     view = replace(
@@ -241,7 +244,7 @@ def judged_by(view: SiteView) -> tuple[float | None, float | None]:
     return rtt_ms, _window_loss_pct(view) if view.reason.code == StateCode.LOSS else None
 
 
-def _degradation(view: SiteView, target: Target) -> Reason | None:
+def _degradation(view: SiteView, target: Pinged) -> Reason | None:
     """Why the last five cycles are bad enough for DEGRADED, or None."""
     if not view.window:
         return None

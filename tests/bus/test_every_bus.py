@@ -67,6 +67,15 @@ def test_who_subscribes_late_is_told_what_is_retained(world: World) -> None:
     world.until(lambda: heard == [TARGET], "the retained target")
 
 
+def test_what_is_only_tried_is_heard_where_the_broker_lets_us(world: World) -> None:
+    heard: list[Any] = []
+    bus = world.client()
+    bus.try_subscribe(TARGETS, lambda message, variables: heard.append(message))
+    world.start(bus)
+    bus.publish(TARGETS, TARGET)
+    world.until(lambda: heard == [TARGET], "the target")
+
+
 def test_after_unsubscribing_nothing_is_heard_any_more(world: World) -> None:
     heard: list[Any] = []
     others: list[Any] = []

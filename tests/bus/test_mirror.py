@@ -12,15 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noc_bus.bus import Bus
-from noc_bus.channels import PROBERS, SERVICES, STATES, TARGETS
+from noc_bus.channels import ASSIGNMENT_SUMMARIES, ASSIGNMENTS, PROBERS, SERVICES, STATES, TARGETS
 from noc_bus.codec import encode
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import ProberPresence, ServicePresence, SiteState, State, Summary, Target
+from noc_bus.messages import (
+    Assignment,
+    AssignmentSummary,
+    ProberPresence,
+    ServicePresence,
+    SiteState,
+    State,
+    Summary,
+    Target,
+)
 from noc_bus.mirror import DIFFERS_S, QUIET_S, Change, Mirror
 from noc_bus.presence import PRESENCE_EVERY_S, SILENT_AFTER_S, SOON_S, Announcer
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import Time
+from noc_rules.assignment import assignment
 from tests.bus.conftest import World
 
 NOW = Time.parse("2026-11-26T12:00:00Z")
@@ -620,3 +630,92 @@ def test_what_changes_all_the_time_need_not_be_told_at_each_change(soon_s: float
         writer.targets.put(target("a", note=str(second)))
         writer.announcer.tick()
     assert len(hub.messages(SERVICES)) - at_the_start == told
+
+
+# -- what is assigned to a site has a summary of its own
+
+
+class Assigner:
+    """A web service as far as one site is concerned."""
+
+    def __init__(self, bus: Bus, clock: Callable[[], float]) -> None:
+        self.bus = bus
+        self.told: Published[tuple[str, str], Assignment] = Published(
+            bus, ASSIGNMENTS, RevCounter(), clock=clock, site="paris"
+        )
+
+    def put(self, *names: str) -> None:
+        for name in names:
+            self.told.put(assignment(target(name), ()))
+        self.summarize()
+
+    def summarize(self, site: str = "paris") -> None:
+        said = AssignmentSummary(site=site, assigned=self.told.summary(), at=NOW)
+        self.bus.publish(ASSIGNMENT_SUMMARIES, said)
+
+
+def test_a_site_knows_when_it_has_all_that_is_assigned_to_it_and_asks_again_for_what_it_missed() -> None:
+    clock, hub = Clock(), Hub()
+    web, bus = FakeBus(hub), FakeBus(hub)
+    web.start()
+    assigner = Assigner(web, clock)
+    assigner.put("a", "b")
+    held_back = hub.retained.pop("noc/v1/assignments/paris/b")
+    mirror: Mirror[tuple[str, str], Assignment] = Mirror(bus, ASSIGNMENTS, clock=clock, site="paris")
+    assert not mirror.has_word_of("paris")
+    bus.start()
+    assert mirror.has_word_of("paris")
+    assert not is_complete(mirror)
+    hub.retained["noc/v1/assignments/paris/b"] = held_back
+    clock.now_s += DIFFERS_S + 1
+    mirror.tick()
+    assert is_complete(mirror)
+    assert mirror.items().keys() == {("paris", "a"), ("paris", "b")}
+
+
+def test_a_site_of_which_nothing_is_said_is_never_taken_for_one_with_nothing_assigned() -> None:
+    clock, hub = Clock(), Hub()
+    web, bus = FakeBus(hub), FakeBus(hub)
+    web.start()
+    assigner = Assigner(web, clock)
+    assigner.put("a", "b")
+    mirror: Mirror[tuple[str, str], Assignment] = Mirror(bus, ASSIGNMENTS, clock=clock, site="paris")
+    bus.start()
+    # The broker has lost half of it and the summary too, and whoever writes them is away; another site has one.
+    bus.stop()
+    del hub.retained["noc/v1/assignments/paris/b"], hub.retained["noc/v1/assignment-summaries/paris"]
+    assigner.summarize("rome")
+    bus.start()
+    for _ in range(20):
+        clock.now_s += 30
+        mirror.tick()
+        assert not is_complete(mirror)
+    assert len(mirror) == 2
+    assigner.told.remove(("paris", "b"))
+    assigner.summarize()
+    assert mirror.items().keys() == {("paris", "a")}
+
+
+def test_a_mirror_that_is_suspended_hears_nothing_and_compares_when_it_goes_on() -> None:
+    clock, hub = Clock(), Hub()
+    web, bus = FakeBus(hub), FakeBus(hub)
+    web.start()
+    writer = Writer(web, clock)
+    for name in ("a", "b"):
+        writer.targets.put(target(name))
+    writer.announcer.announce()
+    mirror: Mirror[str, Target] = Mirror(bus, TARGETS, clock=clock)
+    bus.start()
+    assert is_complete(mirror)
+    mirror.take_changes()
+    mirror.suspend()
+    assert bus.filters == []
+    writer.targets.remove("a")
+    writer.targets.put(target("c"))
+    writer.announcer.announce()
+    assert (mirror.take_changes(), is_complete(mirror)) == ({}, False)
+    bus.stop()
+    bus.start()
+    mirror.resume()
+    assert is_complete(mirror)
+    assert mirror.items().keys() == {"b", "c"}

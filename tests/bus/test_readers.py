@@ -41,6 +41,7 @@ def read_by_the_web_service(folder: Path) -> list[str]:
 
 
 def read_by_the_prober(folder: Path) -> list[str]:
+    """Of a NOC that says what is assigned to it; what one of before is asked for: tests/prober/test_targets.py."""
     try:
         for own in open_all().values():
             own.close()

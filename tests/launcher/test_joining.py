@@ -15,9 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from noc_bus.broker import Broker
-from noc_bus.channels import PROBERS, SERVICES
+from noc_bus.channels import ASSIGNMENT_SUMMARIES, PROBERS
 from noc_bus.join import Join
-from noc_bus.messages import ProberPresence, ServicePresence
+from noc_bus.messages import AssignmentSummary, ProberPresence, Summary
 from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame.finding import Finding
@@ -161,7 +161,8 @@ def speaking(middle: Middle, lies_s: int) -> Iterator[None]:
     def speak() -> None:
         while not over.wait(0.2):
             now = Time(Time.now() + 1000 * lies_s)
-            web.publish(SERVICES, ServicePresence(service="web", online=True, at=now))
+            nothing = Summary(count=0, rev_sum=0)
+            web.publish(ASSIGNMENT_SUMMARIES, AssignmentSummary(site="paris", assigned=nothing, at=now))
 
     speaker = threading.Thread(target=speak)
     web.start()
@@ -171,7 +172,7 @@ def speaking(middle: Middle, lies_s: int) -> Iterator[None]:
     finally:
         over.set()
         speaker.join()
-        web.clear(SERVICES, service="web")
+        web.clear(ASSIGNMENT_SUMMARIES, site="paris")
         web.stop()
 
 

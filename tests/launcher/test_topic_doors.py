@@ -15,8 +15,13 @@ from typing import Final
 
 import pytest
 
-from noc_bus.channels import CHANNELS, Channel
-from noc_bus.messages import Message
+from noc_bus.broker import Broker
+from noc_bus.channels import CHANNELS, TARGETS, Channel
+from noc_bus.channels import SERVICES as SERVICES_CHANNEL
+from noc_bus.channels import SITES as SITES_CHANNEL
+from noc_bus.codec import encode
+from noc_bus.messages import Message, ServicePresence, Site, Target
+from noc_bus.session import Session
 from noc_launcher.brokers import mosquitto, nats
 from noc_web.broker.__main__ import prepare
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
@@ -30,7 +35,9 @@ from tests.parts.waiting import wait_until
 
 ROOT: Final = "noc/v1"
 SERVICES: Final = ("web", "recorder", "alerter")
-SITES: Final = ("berlin", "madrid")
+SITES: Final = ("berlin", "madrid", "oslo")
+BEFORE: Final = "oslo"
+"""A site whose key was made by the version before."""
 NOBODY: Final = "nobody"
 """Who gives no name."""
 USERS: Final = (*SERVICES, *SITES, "reader", "grafana", NOBODY)
@@ -70,7 +77,10 @@ class Topic:
                 return True
             case "grafana":
                 return self.channel.name == GRAFANA_READS
-            case _ if self._role(user) == "prober" and "{site}" in self.channel.topic:
+            case _ if user == BEFORE and "prober" in self.channel.former_readers:
+                return True
+            case _ if user in SITES:
+                # Whatever else the table says: a site reads what has its name in it.
                 return "prober" in self.channel.readers and self.of == user
             case _:
                 return self._role(user) in self.channel.readers
@@ -127,6 +137,8 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with closing(Database(Path(data))) as database:
         accounts = BrokerAccounts(database)
         passwords["grafana"] = accounts.add_reader("grafana", [f"{GRAFANA_READS}/#"])
+        with database.begin() as connection:
+            connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (BEFORE,))
         BrokerFiles(accounts).write()
     port = free_port()
     command = {"nats": nats.prepare, "mosquitto": mosquitto.prepare}[request.param]
@@ -223,3 +235,38 @@ def test_both_tables_have_every_channel_and_no_user_is_all_powerful() -> None:
     assert {topic.channel.name for topic in TOPICS} == {channel.name for channel in CHANNELS}
     assert all(topic.is_written_by(user) is False for topic in TOPICS for user in ("reader", "grafana", NOBODY))
     assert {user for user, _ in WRITTEN} == {*SERVICES, *SITES}
+
+
+def test_a_site_reads_nothing_that_has_not_its_name_in_it_and_one_of_before_what_it_could() -> None:
+    for site in SITES:
+        foreign = {topic for user, topic in READ if user == site and f"/{site}" not in topic}
+        services = {f"{ROOT}/services/{service}" for service in SERVICES}
+        assert foreign == ({f"{ROOT}/targets/a", *services} if site == BEFORE else set()), site
+
+
+def test_a_prober_connects_where_it_may_not_read_what_the_version_before_let_it(broker: Running) -> None:
+    heard: list[str] = []
+
+    def hear(message: object, variables: dict[str, str]) -> None:
+        heard.append(",".join(variables.values()))
+
+    session = Session(Broker.parse(f"mqtt://berlin:{broker.passwords['berlin']}@127.0.0.1:{broker.port}"), "refused")
+    session.subscribe(SITES_CHANNEL, hear, site="berlin")
+    session.try_subscribe(TARGETS, hear)
+    session.try_subscribe(SERVICES_CHANNEL, hear)
+    session.start()
+    try:
+        wait_until(lambda: session.connected, 15, "a connection", seen=lambda: session.trouble)
+        session.resubscribe(TARGETS)
+        for topic, message in (
+            ("targets/a", Target(id="a", name="A", address="192.0.2.1")),
+            ("services/web", ServicePresence(service="web", online=True)),
+            ("sites/berlin", Site(id="berlin", label="Berlin")),
+        ):
+            with broker.client("web") as client:
+                client.publish(f"{ROOT}/{topic}", encode(message))
+                client.ping()
+        wait_until(lambda: heard, 15, "what is its own")
+        assert (set(heard), session.connected, session.trouble) == ({"berlin"}, True, None)
+    finally:
+        session.stop()

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from noc_bus.codec import encode
+from noc_bus.messages import Target
+from noc_rules.assignment import assignment
 from tests.packaging import compose
 from tests.packaging.clients import Client
 from tests.packaging.images import Workshop
@@ -87,15 +90,8 @@ def test_a_site_installs_four_folders_and_gets_a_prober_that_pings(
     expected = {"noc-frame", "noc-bus", "noc-rules", "noc-prober", "msgspec", "paho-mqtt", "icmplib"}
     assert names_in(site) == expected
     with Client(broker, "web") as web, Client(broker, "reader") as reader:
-        target = {
-            "id": "here",
-            "name": "here",
-            "address": "127.0.0.1",
-            "packets": 2,
-            "packet_gap_ms": 50,
-            "interval_s": 1,
-        }
-        web.publish("noc/v1/targets/here", json.dumps(target).encode(), retain=True)
+        target = Target(id="here", name="here", address="127.0.0.1", packets=2, packet_gap_ms=50, interval_s=1)
+        web.publish("noc/v1/assignments/local/here", encode(assignment(target, ())), retain=True)
         reader.subscribe("noc/v1/#")
         noc_processes.start("site", [site / "bin" / "noc-prober"], settings["prober"])
         result = json.loads(reader.wait_for("noc/v1/results/local/here"))

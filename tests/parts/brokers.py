@@ -7,7 +7,8 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,7 +17,9 @@ import pytest
 from noc_bus.render import mosquitto
 from noc_web.broker import names
 from noc_web.broker.__main__ import prepare
-from noc_web.broker.accounts import Arrangement
+from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.files import BrokerFiles
+from noc_web.database.opening import Database
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
 from tests.parts.waiting import wait_until
@@ -35,6 +38,17 @@ class Broker:
         self.port = free_port()
         self.passwords = dict(passwords or {})
         self.processes = Processes(folder)
+        self.before: Sequence[str] = ()
+        """Sites whose keys were made by the version before."""
+
+    def _arrange(self) -> None:
+        prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+        if self.before:
+            with closing(Database(self.folder)) as database:
+                with database.begin() as connection:
+                    for site in self.before:
+                        connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (site,))
+                BrokerFiles(BrokerAccounts(database)).write()
 
     def __enter__(self) -> Self:
         self.start()
@@ -85,7 +99,7 @@ class Mosquitto(Broker):
         if self.passwords:
             store = self.folder / "stored"
             store.mkdir(exist_ok=True)
-            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+            self._arrange()
             places = mosquitto.Places(
                 listener=f"{self.port} {self.host}",
                 users=str(self.folder / names.MOSQUITTO_USERS),
@@ -121,7 +135,7 @@ def _nats(broker: Broker, name: str, settings: Mapping[str, object]) -> list[str
 class Nats(Broker):
     def _command(self) -> list[str | Path]:
         if self.passwords:
-            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+            self._arrange()
         mqtt = {"host": self.host, "port": self.port}
         return _nats(self, "nats", {"server_name": "noc-test", "port": free_port(), "mqtt": mqtt})
 
@@ -143,7 +157,7 @@ class NatsCluster(Broker):
 
     def start(self) -> None:
         if self.passwords:
-            prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
+            self._arrange()
         for node in range(len(self.ports)):
             self.processes.start(f"node-{node}", self._node(node))
         for port in self.ports:

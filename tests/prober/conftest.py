@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from noc_bus.channels import SITES, TARGETS
+from noc_bus.channels import ASSIGNMENTS, SITES
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import Site, Target
+from noc_bus.messages import Assignment, Site, Target
 from noc_bus.time import Time
 from noc_prober.clock import Clock, Readings
 from noc_prober.database import open_database
@@ -24,6 +24,8 @@ from noc_prober.memory import Memory
 from noc_prober.prober import Prober
 from noc_prober.resolver import LookUp, Resolver
 from noc_prober.sockets import NoIcmp, open_all
+from noc_rules.assignment import assignment
+from noc_rules.parents import parents_from
 
 Scenario = Callable[[], Awaitable[None]]
 
@@ -45,10 +47,11 @@ class Rig:
         self.web.start()
         self.wire: Wire | None = None
 
-    def target(self, name: str, address: str, **options: Any) -> Target:
+    def target(self, name: str, address: str, **options: Any) -> Assignment:
         target = Target(id=name, name=name, address=address, **{"packets": 2, "packet_gap_ms": 10, **options})
-        self.web.publish(TARGETS, target)
-        return target
+        told = assignment(target, parents_from(target, "local"))
+        self.web.publish(ASSIGNMENTS, told, site="local")
+        return told
 
     def anchors(self, *addresses: str) -> None:
         self.web.publish(SITES, Site(id="local", label="here", anchors=list(addresses)))

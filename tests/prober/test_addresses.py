@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from noc_bus.messages import Target
+from noc_bus.messages import Assignment, Target
 from noc_prober.addresses import BadAddress, check_name, is_name, literal
 from noc_prober.resolver import Resolver, Resolving, Unresolved, destinations
+from noc_rules.assignment import assignment
 
 
 @pytest.mark.parametrize(
@@ -55,9 +58,12 @@ def resolved(*addresses: str) -> Resolver:
     return resolver
 
 
+def at(address: str, **options: Any) -> Assignment:
+    return assignment(Target(id="t", name="t", address=address, **options), ())
+
+
 def pinged(family: str, *addresses: str) -> list[str]:
-    target = Target(id="t", name="t", address="host.example", family=family)  # type: ignore[arg-type]
-    return [found.address for found in destinations(target, resolved(*addresses))]
+    return [found.address for found in destinations(at("host.example", family=family), resolved(*addresses))]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +87,9 @@ def test_what_the_name_server_says_is_checked_too() -> None:
 
 def test_an_address_of_the_wrong_family_says_so() -> None:
     with pytest.raises(BadAddress, match="not an IPv6 address"):
-        destinations(Target(id="t", name="t", address="192.0.2.1", family="6"), resolved())
+        destinations(at("192.0.2.1", family="6"), resolved())
 
 
 def test_a_name_not_asked_yet_is_awaited() -> None:
     with pytest.raises(Resolving):
-        destinations(Target(id="t", name="t", address="host.example"), Resolver(lambda name: []))
+        destinations(at("host.example"), Resolver(lambda name: []))

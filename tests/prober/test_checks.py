@@ -235,7 +235,7 @@ def test_what_was_removed_is_retained_no_more_its_path_neither(rig: Rig) -> None
         )
         assert presence.host
         assert presence.instance
-        rig.hub.put("noc/v1/targets/a", b"", retain=True)
+        rig.hub.put("noc/v1/assignments/local/a", b"", retain=True)
         await until(lambda: not [topic for topic in rig.hub.retained if topic.endswith("local/a")])
 
     rig.target("a", "127.0.0.1")

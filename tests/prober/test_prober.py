@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 import noc_prober.replay
-from noc_bus.channels import COMMANDS, MARKS, PROBERS, REPLAYS, REPLIES, RESULTS, STATES, TARGETS, TRACES
+from noc_bus.channels import ASSIGNMENTS, COMMANDS, MARKS, PROBERS, REPLAYS, REPLIES, RESULTS, STATES, TRACES
 from noc_bus.codec import encode
-from noc_bus.messages import Command, Mark, ProbeResult, Reply, SiteState, State, Target
+from noc_bus.messages import Command, Mark, ProbeResult, Reply, SiteState, State
 from noc_bus.time import Time
 from noc_prober.journal import SignOfLife
 from tests.prober.conftest import Rig, journal_in, until
@@ -148,7 +148,7 @@ def test_a_paused_target_is_not_pinged_and_says_why(rig: Rig) -> None:
 def test_a_removed_target_gets_a_last_record_and_leaves_nothing_retained(rig: Rig) -> None:
     async def scenario() -> None:
         await until(lambda: state_of(rig, "a") is State.UP)
-        rig.web.clear(TARGETS, target="a")
+        rig.web.clear(ASSIGNMENTS, site="local", target="a")
         await until(lambda: retained(rig, "a") is None)
 
     rig.target("a", "127.0.0.1")
@@ -381,10 +381,6 @@ def test_options_at_their_limits_are_pinged_too(rig: Rig) -> None:
     async def scenario() -> None:
         await until(lambda: state_of(rig, "a") is State.UP)
 
-    rig.web.publish(
-        TARGETS,
-        Target(
-            id="a", name="a", address="127.0.0.1", interval_s=3600, packets=1, timeout_ms=10, size_bytes=1472, ttl=1
-        ),
-    )
+    limits = {"interval_s": 3600, "packets": 1, "timeout_ms": 10, "size_bytes": 1472, "ttl": 1, "packet_gap_ms": 200}
+    rig.target("a", "127.0.0.1", **limits)
     rig.run(scenario)

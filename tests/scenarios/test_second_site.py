@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import re
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -179,6 +180,7 @@ def test_a_site_in_one_line_is_worth_its_own_results_and_nothing_more(
     peers = subprocess.run(["ss", "-Htn"], capture_output=True, text=True, check=True).stdout
     assert (OUTSIDE in peers, networks.rome.address in peers) == (True, False), "rome is behind its NAT"
 
+    _see_only_their_own(middle, tmp_path)
     _forge(join.parse(line.split()[-1]), middle.mqtt_port)
 
     started_s = time.monotonic()
@@ -220,6 +222,33 @@ def at(folder: Path) -> dict[str, str]:
     return {"NOC_DATA": str(folder)}
 
 
+def _see_only_their_own(middle: Middle, folder: Path) -> None:
+    """What each prober has on its disk is what it is to ping, and nothing that is for people."""
+    file = folder / "targets.csv"
+    file.write_text(
+        "id,address,sites,note,contacts\n"
+        "everywhere,127.0.0.1,,Rack 7,oncall@noc.test\n"
+        "of-paris,127.0.0.2,paris,,\n"
+        "of-rome,127.0.0.3,rome,,\n"
+    )
+    middle.noc(f"./noc targets import {file}")
+    for site, place in (("paris", "site"), ("rome", "rome"), ("oslo", "oslo")):
+        path = folder / place / f"prober-{site}.sqlite"
+        wanted = {"everywhere", *({f"of-{site}"} if site != "oslo" else ())}
+        wait_until(lambda: wanted <= told(path).keys(), SEEN_S, f"what {site} is to ping", seen=lambda: middle.logs)  # noqa: B023
+        found = told(path)
+        assert {name for name in found if name.startswith(("every", "of-"))} == wanted
+        assert "Rack" not in str(found)
+        assert "noc.test" not in str(found)
+
+
+def told(path: Path) -> dict[str, str]:
+    """Of a prober's database, the targets that it knows."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT name, body FROM memory WHERE kind = 'target'").fetchall()
+    return {name: body.decode() for name, body in rows}
+
+
 def _forge(key: Join, port: int) -> None:
     """All that whoever has stolen the key may try in the name of another site, or of nobody."""
     listener = Stranger(port)
@@ -231,7 +260,10 @@ def _forge(key: Join, port: int) -> None:
         for is_retained in (False, True):
             with Client(key) as forger:
                 forger.publish(f"noc/v1/{topic}", is_retained=is_retained)
-    for topic in ("targets/x", "verdicts/x", "incidents/x", "services/web", "commands/here/check", "sites/paris"):
+    for topic in (
+        *("targets/x", "verdicts/x", "incidents/x", "services/web", "commands/here/check", "sites/paris"),
+        *("assignments/paris/x", "assignments/rome/x", "assignment-summaries/rome"),
+    ):
         with Client(key) as forger:
             forger.publish(f"noc/v1/{topic}", is_retained=True)
     for site in ("here", "rome"):
@@ -242,6 +274,11 @@ def _forge(key: Join, port: int) -> None:
             pass
     with Client(key) as spy:
         spy.subscribe("noc/v1/#", "noc/v1/commands/here/+", "noc/v1/results/+/+", "$SYS/#")
+        spy.subscribe("noc/v1/targets/#", "noc/v1/targets/of-rome", "noc/v1/services/+", "noc/v1/assignments/#")
+        spy.subscribe("noc/v1/assignments/rome/+", "noc/v1/assignment-summaries/rome", "noc/v1/assignments/paris/+")
+        wait_until(
+            lambda: "noc/v1/assignments/paris/of-paris" in spy.heard, SEEN_S, "what it may", seen=lambda: spy.heard
+        )
         # What it may: the order of one connection tells that everything before was held back.
         spy.publish("noc/v1/results/paris/x")
     while (heard := listener.hear(SEEN_S))[0] != "noc/v1/results/paris/x":
@@ -250,7 +287,8 @@ def _forge(key: Join, port: int) -> None:
     assert not [
         topic
         for topic in spy.heard
-        if re.search("/(here|rome|oslo)", topic) or topic.startswith(("noc/v1/verdicts", "$"))
+        if re.search("/(here|rome|oslo)", topic)
+        or topic.startswith(("noc/v1/verdicts", "noc/v1/targets", "noc/v1/services", "$"))
     ]
     later = Stranger(port)
     later.subscribe("noc/v1/#")

@@ -42,6 +42,7 @@ class NocBefore(Noc):
 
     def __init__(self, folder: Path, mails: SmtpSink, code: Path) -> None:
         super().__init__(folder, mails, sites=SITES)
+        self.broker.before = SITES
         self._before = {"PYTHONPATH": os.pathsep.join(str(code / folder) for folder in FOLDERS)}
         self.environment |= self._before
 
@@ -112,6 +113,9 @@ def test_a_noc_is_brought_up_to_date_piece_by_piece_and_loses_nothing(
                 grown(noc, site, noc.cycles("host", site)[-1][0])
                 path(noc, site)
         assert "/site-keys" in noc.get("openapi.json")["paths"]
+        # What is added then reaches both sites, as what is assigned to them.
+        assert noc.ask("POST", "targets", target | {"id": "later", "sites": ["there"]})[0] == 201
+        noc.wait_states({"host": "UP", "later": "UP"}, DONE_S)
         longest_ms = max(
             after - before
             for site in SITES

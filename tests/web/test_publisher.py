@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 
 from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
+    ASSIGNMENT_SUMMARIES,
+    ASSIGNMENTS,
     COMMANDS,
     FORGOTTEN,
     INCIDENTS,
@@ -23,7 +26,8 @@ from noc_bus.channels import (
     TRACES,
 )
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import Acknowledgement, Command, Mark, Reply, ServicePresence, Site, Target, Trace
+from noc_bus.messages import Acknowledgement, Assignment, Command, Mark, Reply, ServicePresence, Site, Target, Trace
+from noc_bus.mirror import Mirror
 from noc_bus.time import DAY_MS, Time
 from noc_frame.process import RestartNeeded
 from noc_web import inventory
@@ -224,16 +228,17 @@ def test_a_site_that_was_closed_and_is_deleted_leaves_nothing_on_the_broker(serv
     for site in ("closed", "here"):
         operator.api("PUT", f"sites/{site}", {})
         furnish(service, site, online=site == "here")
-    assert len(left_of(service, "closed")) == 6
+    service.let_pass(SETTLED_S)
+    assert len(left_of(service, "closed")) == 8, "also what is assigned to it"
     operator.api("DELETE", "sites/closed", status=204)
     service.let_pass(10)
     assert left_of(service, "closed") == []
-    assert len(left_of(service, "here")) == 6
+    assert len(left_of(service, "here")) == 8
     status = service.by("viewer").get("status")
     assert ([row["id"] for row in status["sites"]], list(status["targets"][0]["sites"])) == (["here"], ["here"])
     furnish(service, "closed")
     service.let_pass(30)
-    assert len(left_of(service, "closed")) == 5, "whoever speaks again is a new site"
+    assert len(left_of(service, "closed")) == 7, "whoever speaks again is a new site"
     assert [row["configured"] for row in operator.get("sites")["sites"]] == [False, True]
 
 
@@ -271,7 +276,7 @@ def test_what_a_killed_broker_has_again_of_a_deleted_site_is_cleared_again_also_
     assert left_of(service, "closed") == []
     furnish(service, "closed")
     service.let_pass(30)
-    assert len(left_of(service, "closed")) == 5, "whoever speaks again is a new site"
+    assert len(left_of(service, "closed")) == 6, "whoever speaks again is a new site"
     assert service.catalog.former_sites() == []
 
 
@@ -282,7 +287,8 @@ def test_a_site_that_was_deleted_while_its_prober_runs_keeps_what_it_says(servic
     operator.api("DELETE", "sites/here", status=204)
     service.let_pass(30)
     assert left_of(service, "here") == [
-        "marks/here", "probers/here", "states/here/a", "states/here/not-a-target", "traces/here/a",
+        "assignment-summaries/here", "marks/here", "probers/here", "states/here/a", "states/here/not-a-target",
+        "traces/here/a",
     ]  # fmt: skip
 
 
@@ -341,7 +347,7 @@ def test_what_is_deleted_with_its_history_is_told_for_a_month_also_by_a_later_st
 def test_a_site_that_was_never_set_up_and_is_offline_now_is_kept(service: Service) -> None:
     furnish(service, "new", online=False)
     service.let_pass(60)
-    assert len(left_of(service, "new")) == 5
+    assert len(left_of(service, "new")) == 6
 
 
 def test_only_an_open_incident_can_be_acknowledged(service: Service) -> None:
@@ -364,6 +370,117 @@ def test_without_a_broker_an_acknowledgement_or_command_is_refused_and_not_lost_
     assert service.hub.messages(COMMANDS) == []
     assert service.anonymous().ask("GET", "/readyz").status_code == 503
     assert service.anonymous().ask("GET", "/healthz").status_code == 200
+
+
+# -- what is assigned to sites
+
+
+def assigned_to(service: Service, site: str) -> dict[str, Assignment]:
+    """As a site that reads nothing else knows it, where it has all of it."""
+    bus = FakeBus(service.hub)
+    mirror: Mirror[tuple[str, str], Assignment] = Mirror(bus, ASSIGNMENTS, site=site)
+    bus.start()
+    assert mirror.is_complete_from(site), site
+    bus.stop()
+    return {name: one for (_, name), one in mirror.items().items()}
+
+
+def test_each_site_is_told_of_what_it_pings_and_nothing_that_is_for_people(service: Service) -> None:
+    operator = service.by("operator")
+    for site in ("paris", "rome"):
+        operator.api("PUT", f"sites/{site}", {})
+    everywhere = {"id": "a", "address": "10.0.0.1", "contacts": ["a@b.example"], "note": "Rack 7", "tags": ["secret"]}
+    operator.api("POST", "targets", everywhere)
+    operator.api("POST", "targets", {"id": "router", "address": "10.0.0.2", "sites": ["rome"]})
+    operator.api("POST", "targets", {"id": "b", "address": "10.0.0.3", "parents": ["a", "router"], "interval_s": 30})
+    service.let_pass(SETTLED_S)
+    assert assigned_to(service, "paris").keys() == {"a", "b"}
+    assert assigned_to(service, "rome").keys() == {"a", "b", "router"}
+    assert [assigned_to(service, site)["b"].parents for site in ("paris", "rome")] == [["a"], ["a", "router"]]
+    assert assigned_to(service, "paris")["b"].interval_s == 30
+    told = b"".join(payload for topic, payload in service.hub.sent if "/assignment" in topic)
+    assert not [word for word in (b"b.example", b"Rack", b"secret") if word in told]
+    # A target that comes to a site, one that leaves it, one that is gone.
+    operator.api("PATCH", "targets/router", {"sites": ["paris"]})
+    service.let_pass(SETTLED_S)
+    assert assigned_to(service, "rome").keys() == {"a", "b"}
+    assert [assigned_to(service, site)["b"].parents for site in ("paris", "rome")] == [["a", "router"], ["a"]]
+    operator.api("DELETE", "targets/b", status=204)
+    service.let_pass(SETTLED_S)
+    assert assigned_to(service, "paris").keys() == {"a", "router"}
+    assert assigned_to(service, "rome").keys() == {"a"}
+
+
+def test_an_edit_is_told_to_the_sites_that_it_concerns_and_costs_nothing_for_other_targets(service: Service) -> None:
+    operator = service.by("operator")
+    for site in ("paris", "rome"):
+        operator.api("PUT", f"sites/{site}", {})
+    for name in ("a", "b", "c"):
+        operator.api("POST", "targets", {"id": name, "address": "10.0.0.1", "sites": ["rome"] if name == "c" else None})
+    service.let_pass(A_MINUTE_S)
+
+    def told(change: Callable[[], object]) -> list[str]:
+        sent = len(service.hub.sent)
+        change()
+        topics = [topic.removeprefix("noc/v1/") for topic, _ in service.hub.sent[sent:]]
+        return [topic for topic in topics if topic.startswith("assignments/")]
+
+    assert told(lambda: operator.api("PATCH", "targets/a", {"note": "for people"})) == []
+    assert sorted(told(lambda: operator.api("PATCH", "targets/a", {"packets": 9}))) == [
+        "assignments/paris/a", "assignments/rome/a",
+    ]  # fmt: skip
+    assert told(lambda: operator.api("PATCH", "targets/c", {"packets": 9})) == ["assignments/rome/c"]
+    assert sorted(told(lambda: operator.api("PUT", "sites/oslo", {}))) == ["assignments/oslo/a", "assignments/oslo/b"]
+
+
+def test_a_site_that_nobody_set_up_is_told_as_soon_as_it_speaks_and_keeps_it_over_a_restart_of_the_service(
+    new_service: Callable[..., Service],
+) -> None:
+    service = new_service()
+    service.start()
+    service.by("operator").api("POST", "targets", {"id": "a", "address": "10.0.0.1"})
+    assert not service.hub.now(ASSIGNMENTS)
+    service.others.publish(PROBERS, presence("alone"))
+    service.let_pass(1)
+    assert [one.id for one in service.hub.now(ASSIGNMENTS)] == ["a"]
+    service.let_pass(SETTLED_S)
+    assert assigned_to(service, "alone").keys() == {"a"}
+    service.close()
+    told = dict(service.hub.retained)
+    assigned = service.hub.now(ASSIGNMENTS)
+    later = new_service()
+    # Its presence comes late, behind all else: what it was told must not be taken from it meanwhile.
+    later.hub.retained.update(told)
+    said = later.hub.retained.pop("noc/v1/probers/alone")
+    later.start()
+    later.let_pass(A_MINUTE_S)
+    later.hub.put("noc/v1/probers/alone", said, retain=True)
+    later.let_pass(SETTLED_S)
+    assert [replace(one, rev=None) for one in later.hub.now(ASSIGNMENTS)] == [
+        replace(one, rev=None) for one in assigned
+    ]
+    assert ("noc/v1/assignments/alone/a", b"") not in later.hub.sent
+
+
+def test_a_mass_of_targets_goes_out_spread_in_time_and_is_summed_up_when_it_is_all_out(service: Service) -> None:
+    for site in ("paris", "rome"):
+        service.by("operator").api("PUT", f"sites/{site}", {})
+    service.let_pass(A_MINUTE_S)
+    targets = [{"id": f"t-{number}", "address": "10.0.0.1"} for number in range(1500)]
+    service.by("operator").api("POST", "targets/import", targets)
+    first = len(service.hub.now(ASSIGNMENTS))
+    assert 0 < first <= 200
+    seen = [first]
+    while seen[-1] < 3000:
+        for summary in service.hub.now(ASSIGNMENT_SUMMARIES):
+            assert summary.assigned.count == 0, "nobody is to look for what is on its way"
+        service.let_pass(1)
+        seen.append(len(service.hub.now(ASSIGNMENTS)))
+        assert len(seen) < 8, seen
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= 2000
+    service.let_pass(SETTLED_S)
+    for site in ("paris", "rome"):
+        assert len(assigned_to(service, site)) == 1500
 
 
 # -- commands and their replies

@@ -7,6 +7,7 @@ import json
 import ssl
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ from noc_bus.channels import FORGOTTEN, PROBERS, SITES, STATES
 from noc_bus.render.accounts import rights_of
 from noc_bus.render.rights import Rights
 from noc_bus.time import Time
+from noc_frame.sqlite import open_file, transaction
 from noc_rules.expiry import Expiring, warning
 from noc_web.broker import authority, names
 from noc_web.broker.__main__ import prepare, renew
-from noc_web.broker.accounts import Arrangement, BrokerAccounts
+from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
+from noc_web.database.schema import AS_BEFORE, LADDER
 from noc_web.problem import ProblemError
 from tests.web.conftest import Browser, Service
 from tests.web.facts import presence, state
@@ -388,3 +391,38 @@ def test_a_name_that_could_break_a_broker_s_file_is_refused(tmp_path: Path) -> N
         for user in ("", "Grafana", "web", "reader", "a b", "x\ntopic write #", "-a"):
             with pytest.raises(ProblemError, match="is not accepted; use lower-case letters"):
                 BrokerAccounts(database).add_reader(user, ["#"])
+
+
+def test_a_key_of_the_version_before_reads_what_it_could_until_it_is_replaced_and_no_new_key_does(
+    tmp_path: Path,
+) -> None:
+    made = LADDER.steps.index(AS_BEFORE)
+    path = tmp_path / "web.sqlite"
+    with closing(open_file(path, replace(LADDER, steps=LADDER.steps[:made]))) as connection, transaction(connection):
+        put = "INSERT INTO broker_account (user, role, reads, mosquitto_hash, nats_hash, is_own, created_at, used_from) VALUES (?, ?, '[]', 'm', 'n', ?, 0, '')"
+        for user, role, is_own in (("paris", "site", 0), ("here", "site", 1), ("web", "web", 1), ("eyes", "reader", 0)):
+            connection.execute(put, (user, role, is_own))
+    with closing(Database(tmp_path)) as database:
+        accounts = BrokerAccounts(database)
+        assert wide(accounts) == {"here", "paris"}
+        assert {key.site: key.reads_all for key in accounts.site_keys()} == {"here": True, "paris": True}
+        # A start with the same secret of its own prober, which may still be of before; then with another one.
+        accounts.arrange(Arrangement(), {"here": Hashes("m", "n"), "rome": Hashes("r", "r")})
+        assert wide(accounts) == {"here", "paris"}
+        accounts.arrange(Arrangement(), {"here": Hashes("other", "other"), "rome": Hashes("r", "r")})
+        assert wide(accounts) == {"paris"}
+        accounts.new_site_key("oslo")
+        accounts.set_site_disabled("paris", is_disabled=True)
+        accounts.set_site_disabled("paris", is_disabled=False)
+        assert wide(accounts) == {"paris"}
+        accounts.new_site_key("paris")
+        assert wide(accounts) == set()
+
+
+def wide(accounts: BrokerAccounts) -> set[str]:
+    """Sites whose accounts may read what is not theirs."""
+    return {
+        one.user
+        for one in accounts.let_in(Time.now())
+        if one.role == "site" and any(f"/{one.user}" not in topic for topic in rights_of(one).subscribe)
+    }

@@ -22,13 +22,17 @@ _FROM_ANYWHERE: Final = ["MQTT", "MQTT_WS"]
 
 @dataclass(frozen=True)
 class Account:
-    """A broker user. `reads`: the topic filters below the root that a reader may read."""
+    """A broker user. `reads`: the topic filters below the root that a reader may read.
+
+    `as_before`: a site whose key was made by the version before, and may read what it then could.
+    """
 
     user: str
     role: AccountRole
     mosquitto_hash: str = field(repr=False)
     nats_hash: str = field(repr=False)
     reads: tuple[str, ...] = ()
+    as_before: bool = False
 
 
 def rights_of(account: Account, root: str = DEFAULT_ROOT) -> rights.Rights:
@@ -36,7 +40,7 @@ def rights_of(account: Account, root: str = DEFAULT_ROOT) -> rights.Rights:
         case "web" | "recorder" | "alerter":
             return rights.of_service(root, account.role)
         case "site":
-            return rights.of_site(root, account.user)
+            return rights.of_site(root, account.user, as_before=account.as_before)
         case "reader":
             return rights.Rights((), tuple(f"{root}/{one}" for one in account.reads))
         case _:

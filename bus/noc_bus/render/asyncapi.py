@@ -65,6 +65,7 @@ def _channel(channel: Channel[Message]) -> dict[str, Any]:
     return described | {
         "x-writers": list(channel.writers),
         "x-readers": list(channel.readers),
+        **({"x-former-readers": list(channel.former_readers)} if channel.former_readers else {}),
         **({"x-clearers": list(channel.clearers)} if channel.clearers else {}),
         "x-retained": channel.retained,
     }

@@ -21,9 +21,12 @@ def of_service(root: str, service: Role) -> Rights:
     return _rights(root, service, {"service": service})
 
 
-def of_site(root: str, site: str) -> Rights:
-    """The rights of a site's prober, whose user name is the site. It reads and writes its own site only."""
-    return _rights(root, "prober", {"site": site})
+def of_site(root: str, site: str, *, as_before: bool = False) -> Rights:
+    """The rights of a site's prober, whose user name is the site. It reads and writes its own site only.
+
+    `as_before`: it may read, too, what the version before did.
+    """
+    return _rights(root, "prober", {"site": site}, as_before=as_before)
 
 
 def of_reader(root: str) -> Rights:
@@ -31,7 +34,7 @@ def of_reader(root: str) -> Rights:
     return Rights((), (f"{root}/#",))
 
 
-def _rights(root: str, role: Role, own: dict[str, str]) -> Rights:
+def _rights(root: str, role: Role, own: dict[str, str], *, as_before: bool = False) -> Rights:
     return Rights(
         publish=tuple(
             sorted(_fill(channel, root, own) for channel in CHANNELS if role in (*channel.writers, *channel.clearers))
@@ -39,7 +42,9 @@ def _rights(root: str, role: Role, own: dict[str, str]) -> Rights:
         # A service reads every service's presence, but writes only its own.
         subscribe=tuple(
             sorted(
-                _fill(channel, root, own if role == "prober" else {}) for channel in CHANNELS if role in channel.readers
+                _fill(channel, root, own if role == "prober" else {})
+                for channel in CHANNELS
+                if role in channel.readers or (as_before and role in channel.former_readers)
             )
         ),
     )

@@ -18,6 +18,7 @@ from noc_prober.codes import InvalidCode
 from noc_prober.link import Link
 from noc_prober.ping import Pinger
 from noc_prober.resolver import Resolver, Unresolved, destinations
+from noc_rules.assignment import assignment
 from noc_rules.site_state import Reason
 
 EVERY_S: Final = 10.0
@@ -177,7 +178,7 @@ class Anchors:
         return is_name(address) and self._resolver.answer(address) is None
 
     def _check(self, address: str, now_s: float) -> None:
-        anchor = Target(id="anchor", name=address, address=address)
+        anchor = assignment(Target(id="anchor", name=address, address=address), ())
         try:
             found = destinations(anchor, self._resolver)
         except (BadAddress, Unresolved) as problem:

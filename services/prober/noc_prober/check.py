@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from noc_bus.messages import Target
+from noc_bus.messages import Assignment
 from noc_prober.addresses import Destination
 from noc_prober.codes import ErrorCode, InvalidCode
 from noc_prober.outstanding import Echo
@@ -38,7 +38,7 @@ class CheckPlan:
     lateness_limit_s: float = 1.0
 
 
-def plan_cycle(target: Target, destinations: tuple[Destination, ...], start_s: float) -> CheckPlan:
+def plan_cycle(target: Assignment, destinations: tuple[Destination, ...], start_s: float) -> CheckPlan:
     return CheckPlan(
         start_s=start_s,
         destinations=destinations,
@@ -51,7 +51,7 @@ def plan_cycle(target: Target, destinations: tuple[Destination, ...], start_s: f
     )
 
 
-def plan_recheck(target: Target, destinations: tuple[Destination, ...], start_s: float) -> CheckPlan:
+def plan_recheck(target: Assignment, destinations: tuple[Destination, ...], start_s: float) -> CheckPlan:
     """A single echo; one to each address where a target has two."""
     return CheckPlan(
         start_s=start_s,

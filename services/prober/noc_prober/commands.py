@@ -10,7 +10,7 @@ from typing import Final
 
 from noc_bus.bus import Bus
 from noc_bus.channels import REPLIES
-from noc_bus.messages import AddressPing, AddressTrace, Command, ProbeResult, Reply, Target, Trace
+from noc_bus.messages import AddressPing, AddressTrace, Assignment, Command, ProbeResult, Reply, Trace
 from noc_bus.time import Time
 from noc_prober.address_tests import AT_ONCE, AddressTests
 from noc_prober.addresses import BadAddress
@@ -102,7 +102,7 @@ class Commands:
 
         watch.check_now(done)
 
-    def _trace(self, command: Command, target: Target) -> None:
+    def _trace(self, command: Command, target: Assignment) -> None:
         try:
             self._tracer.ask(target, partial(self._reply, command))
         except (BadAddress, Unresolved) as problem:

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from noc_bus.codec import BadMessage, decode
-from noc_bus.messages import Message, Site, SiteState, Target, Trace
+from noc_bus.messages import Assignment, Message, Site, SiteState, Trace
 
 Kind = Literal["state", "trace", "target", "site", "address"]
 M = TypeVar("M", bound=Message)
@@ -34,8 +34,8 @@ class Memory:
     def traces(self) -> dict[str, Trace]:
         return self._messages("trace", Trace)
 
-    def targets(self) -> dict[str, Target]:
-        return self._messages("target", Target)
+    def targets(self) -> dict[str, Assignment]:
+        return self._messages("target", Assignment)
 
     def site(self, site: str) -> Site | None:
         return self._messages("site", Site).get(site)

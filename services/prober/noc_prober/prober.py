@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from noc_bus.bus import Bus
 from noc_bus.channels import COMMANDS, MARKS, PROBERS, SITES
 from noc_bus.codec import encode
-from noc_bus.messages import Command, Mark, Site, SiteState, Target
+from noc_bus.messages import Assignment, Command, Mark, Site, SiteState
 from noc_bus.presence import PRESENCE_EVERY_S, Announcer
 from noc_bus.session import SessionDied
 from noc_bus.time import Time
@@ -185,7 +185,7 @@ class Prober:
         return min(clock.moment_of(alive.at), now), 0
 
     def _watch(
-        self, name: str, target: Target, last: SiteState | None = None, away_from: int = 0, error_ms: int = 0
+        self, name: str, target: Assignment, last: SiteState | None = None, away_from: int = 0, error_ms: int = 0
     ) -> None:
         clock = self._clock
         last_since = min(clock.moment_of(Time(last.since - error_ms)), away_from) if last else 0
@@ -197,7 +197,7 @@ class Prober:
         if not self._is_silenced:
             watch.start(self._first_delay_s(target))
 
-    def _target_changed(self, name: str, target: Target | None) -> None:
+    def _target_changed(self, name: str, target: Assignment | None) -> None:
         self._with.writer.remember("target", name, encode(target) if target else None)
         watch = self._watches.get(name)
         if target is None:
@@ -213,7 +213,7 @@ class Prober:
         self._names_changed = True
         self._changed_s = self._loop.time()
 
-    def _first_delay_s(self, target: Target) -> float:
+    def _first_delay_s(self, target: Assignment) -> float:
         phase = self._with.slots.phase(target.id, target.interval_s)
         return first_check_delay(phase, target.interval_s, len(self._targets.now))
 

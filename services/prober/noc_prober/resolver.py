@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from noc_bus.messages import Target
+from noc_bus.messages import Assignment
 from noc_prober.addresses import BadAddress, Destination, check_name, literal
 from noc_prober.codes import InvalidCode
 from noc_rules.site_state import Reason
@@ -200,7 +200,7 @@ class Resolver:
             self._learnt(name, addresses)
 
 
-def destinations(target: Target, resolver: Resolver) -> tuple[Destination, ...]:
+def destinations(target: Assignment, resolver: Resolver) -> tuple[Destination, ...]:
     """What to ping for a target now: one address, or two where its family is both.
 
     Raises Unresolved or BadAddress.

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from noc_bus.messages import GoodPath, State, Target, Trace
+from noc_bus.messages import Assignment, GoodPath, State, Trace
 from noc_frame import log
 from noc_prober.addresses import BadAddress, Destination
 from noc_prober.codes import ReplyCode
@@ -36,7 +36,7 @@ Done = Callable[[Trace | Reason], None]
 
 
 class Job(NamedTuple):
-    target: Target
+    target: Assignment
     to: Destination
     done: Done
 
@@ -68,7 +68,7 @@ class Tracer:
                 return
             job.done(Reason(ReplyCode.CANCELLED, "the trace was cancelled: the prober is stopping"))
 
-    def ask(self, target: Target, done: Done) -> None:
+    def ask(self, target: Assignment, done: Done) -> None:
         """Follow the path to it. Raises BadAddress, Unresolved, and queue.Full where too many wait."""
         self._jobs.put_nowait(Job(target, destinations(target, self._with.resolver)[0], done))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from noc_bus.messages import ProbeResult, SiteState, State, Target
+from noc_bus.messages import Assignment, ProbeResult, SiteState, State
 from noc_bus.time import Time
 from noc_prober.addresses import BadAddress, Destination, is_name
 from noc_prober.check import Check, CheckPlan, Findings, Tally, addresses_of, plan_cycle, plan_recheck
@@ -17,7 +17,6 @@ from noc_prober.instruments import Instruments
 from noc_prober.journal import Record
 from noc_prober.resolver import Resolving, Unresolved, destinations
 from noc_prober.schedule import next_start
-from noc_rules.parents import parents_from
 from noc_rules.site_state import (
     PAUSED,
     RECHECK_S,
@@ -54,7 +53,7 @@ class Watch:
     """Runs on the event loop from `start` to `stop`. Its view is kept in moments of the prober's clock."""
 
     def __init__(
-        self, instruments: Instruments, target: Target, last: SiteState | None = None, last_since: int = 0
+        self, instruments: Instruments, target: Assignment, last: SiteState | None = None, last_since: int = 0
     ) -> None:
         """`last`: what was journaled of it before, beginning at the moment `last_since`."""
         self.target = target
@@ -125,7 +124,7 @@ class Watch:
         self._is_on_grid = False
         self._plan_cycle(self._loop.time() + delay_s)
 
-    def change(self, target: Target, delay_s: float, *, is_running: bool = True) -> None:
+    def change(self, target: Assignment, delay_s: float, *, is_running: bool = True) -> None:
         """Go on with other options; start again where they change what or when is pinged."""
         before, self.target = self.target, target
         pinged = [(t.address, t.family, t.interval_s, t.paused) for t in (before, target)]
@@ -347,7 +346,7 @@ class Watch:
             if self.view.state is not State.DOWN:
                 anchors.check_soon()
         if after.unanswered and after.state is not State.DOWN:
-            self._with.doubt(parents_from(self.target, self._with.site))
+            self._with.doubt(self.target.parents)
         goes_down = after.state is State.DOWN and self.view.state is not State.DOWN
         if goes_down and not anchors.vouch_for(found, self._in_doubt_since_s):
             # Is it them or us? This check does not count until an anchor has answered since the doubt began.

@@ -10,6 +10,8 @@ from typing import Any, Final
 from noc_bus.bus import Bus, Handler
 from noc_bus.channels import (
     ACKNOWLEDGEMENTS,
+    ASSIGNMENT_SUMMARIES,
+    ASSIGNMENTS,
     COMMANDS,
     FORGOTTEN,
     INCIDENTS,
@@ -36,10 +38,12 @@ from noc_bus.messages import (
     Target,
 )
 from noc_bus.mirror import Mirror
+from noc_bus.presence import Kept
 from noc_bus.presences import Presences
 from noc_bus.retained import Published, RevCounter
 from noc_bus.time import DAY_MS, Time
 from noc_rules.maintenance import is_over
+from noc_web.assignments import Assignments
 from noc_web.catalog.catalog import Catalog
 from noc_web.catalog.rows import FORGOTTEN_MS
 from noc_web.problem import ProblemCode, ProblemError
@@ -68,6 +72,7 @@ class Publisher:
         self._sites: dict[str, Site] = {}
         revs = RevCounter()
         self._published_targets: Published[str, Target] = Published(bus, TARGETS, revs, clock=clock)
+        self._assignments = Assignments(bus, revs, clock=clock)
         self._published_sites: Published[str, Site] = Published(bus, SITES, revs, clock=clock)
         self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
         self._maintenances: dict[str, Maintenance] = {}
@@ -76,9 +81,9 @@ class Publisher:
         self._published_forgotten: Published[tuple[str, str], Forgotten] = Published(bus, FORGOTTEN, revs, clock=clock)
         self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
         self._former = FormerSites(bus, may_speak, topics_of, clock=clock)
-        self.published: tuple[Published[Any, Any], ...] = (
-            self._published_targets, self._published_sites, self._published_maintenances, self._acknowledgements,
-            self._published_forgotten,
+        self.published: tuple[Kept, ...] = (
+            self._published_targets, self._assignments, self._published_sites, self._published_maintenances,
+            self._acknowledgements, self._published_forgotten,
         )  # fmt: skip
         """For this process's presence, which says how much is retained, and looks after it."""
         bus.subscribe(SITES, self._on_site)
@@ -122,12 +127,15 @@ class Publisher:
                 self._published_sites.remove(name)
                 self._former.leaves(name)
             self._former.follow(catalog)
+            self._assignments.define(targets, {target.id for target in changed} | gone_targets)
+            self._serve_sites()
 
     def tick(self) -> None:
         """Once a second: what belongs to something that is over or gone is cleared."""
         self._incidents.tick()
         self._former.tick()
         with self._lock:
+            self._serve_sites()
             self._publish_maintenances()
             self._publish_forgotten()
         over = {name for name, change in self._incidents.take_changes().items() if _is_over(change.after)}
@@ -135,6 +143,10 @@ class Publisher:
             over |= {name for name in self._acknowledgements.now if _is_over(self._incidents.get(name))}
         for name in over & self._acknowledgements.now.keys():
             self._acknowledgements.remove(name)
+
+    def _serve_sites(self) -> None:
+        """Those that are set up, and those whose probers just came by themselves."""
+        self._assignments.serve(self._sites.keys() | self._former.others())
 
     def _publish_maintenances(self) -> None:
         """Those that are over are told for a day more, to whoever was away."""
@@ -201,7 +213,9 @@ def _is_over(incident: Incident | None) -> bool:
 _LEAVE_AFTER_S: Final = 2.0
 # What is retained comes in a burst; whoever still says something so long after it is there again.
 _SWEEP_S: Final = 20.0
-_LEFT_BEHIND: Final[tuple[Channel[Any], ...]] = (STATES, TRACES, MARKS, PROBERS)
+_LEFT_BEHIND: Final[tuple[Channel[Any], ...]] = (
+    STATES, TRACES, MARKS, PROBERS, ASSIGNMENTS, ASSIGNMENT_SUMMARIES,
+)  # fmt: skip
 
 
 class FormerSites:
@@ -246,6 +260,12 @@ class FormerSites:
         with self._lock:
             self._former.discard(site)
             self._end(site)
+
+    def others(self) -> set[str]:
+        """Sites that have spoken, but for deleted ones that have not since."""
+        found = self._probers.items()
+        with self._lock:
+            return {site for site, one in found.items() if site not in self._former or self._is_there(site, one)}
 
     def _on_connected(self) -> None:
         with self._lock:

@@ -35,7 +35,8 @@ _PUT: Final = (
     "INSERT INTO broker_account (user, role, reads, mosquitto_hash, nats_hash, is_own, created_at, used_from) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (user) DO UPDATE SET role = excluded.role, reads = excluded.reads, "
     "mosquitto_hash = excluded.mosquitto_hash, nats_hash = excluded.nats_hash, is_own = excluded.is_own, "
-    "created_at = excluded.created_at, expires_at = NULL, used_at = NULL, used_from = '', disabled_at = NULL"
+    "created_at = excluded.created_at, expires_at = NULL, used_at = NULL, used_from = '', disabled_at = NULL, "
+    "as_before = 0"
 )
 # What lets nobody in is not told to a broker.
 _LET_IN: Final = "disabled_at IS NULL AND (expires_at IS NULL OR used_at IS NOT NULL OR expires_at > ?)"
@@ -71,6 +72,13 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     used_from: Annotated[str, Meta(description="the machine it was used on first")]
     disabled: bool
     has_certificate: Annotated[bool, Meta(description="true: its token carries a certificate for the listener")]
+    reads_all: Annotated[
+        bool,
+        Meta(
+            description="true: the key was made by the version before, and may still read all targets and services; "
+            "another one may not"
+        ),
+    ]
 
     @property
     def lacks_one(self) -> bool:
@@ -101,9 +109,14 @@ class BrokerAccounts:
                     arrangement.certificates,
                 ),
             )
+            still = "SELECT user, mosquitto_hash FROM broker_account WHERE is_own AND as_before"
+            before = dict(connection.execute(still).fetchall())
             connection.execute("DELETE FROM broker_account WHERE is_own")
             for user, hashes in own.items():
                 _put(connection, user, role_of(user), _EVERYTHING if user == READER else (), hashes, is_own=True)
+                if before.get(user) == hashes.mosquitto:
+                    # The same secret, which its prober may have had from the version before.
+                    connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (user,))
             _count(connection)
 
     def arrangement(self) -> Arrangement:
@@ -168,7 +181,8 @@ class BrokerAccounts:
 
     def site_keys(self) -> list[SiteKey]:
         keys = (
-            "SELECT user, is_own, created_at, expires_at, used_at, used_from, disabled_at, has_certificate FROM broker_account "
+            "SELECT user, is_own, created_at, expires_at, used_at, used_from, disabled_at, has_certificate, as_before "
+            "FROM broker_account "
             "WHERE role = 'site' ORDER BY user"
         )
         return [
@@ -181,10 +195,19 @@ class BrokerAccounts:
                 used_from=used_from,
                 disabled=disabled_at is not None,
                 has_certificate=bool(has_certificate),
+                reads_all=bool(as_before),
             )
-            for site, is_own, created_at, expires_at, used_at, used_from, disabled_at, has_certificate in self._database.rows(
-                keys
-            )
+            for (
+                site,
+                is_own,
+                created_at,
+                expires_at,
+                used_at,
+                used_from,
+                disabled_at,
+                has_certificate,
+                as_before,
+            ) in self._database.rows(keys)
         ]
 
     # -- readers
@@ -229,9 +252,10 @@ class BrokerAccounts:
     def let_in(self, at: Time) -> list[Account]:
         """Whom the broker is to let in at that time."""
         return [
-            Account(user, role, mosquitto_hash, nats_hash, tuple(json.loads(reads)))
-            for user, role, reads, mosquitto_hash, nats_hash in self._database.rows(
-                f"SELECT user, role, reads, mosquitto_hash, nats_hash FROM broker_account WHERE {_LET_IN} ORDER BY user",
+            Account(user, role, mosquitto_hash, nats_hash, tuple(json.loads(reads)), bool(as_before))
+            for user, role, reads, mosquitto_hash, nats_hash, as_before in self._database.rows(
+                "SELECT user, role, reads, mosquitto_hash, nats_hash, as_before FROM broker_account "
+                f"WHERE {_LET_IN} ORDER BY user",
                 int(at),
             )
         ]

@@ -183,6 +183,12 @@ ALTER TABLE broker ADD COLUMN certificates TEXT NOT NULL DEFAULT 'none';
 ALTER TABLE broker_account ADD COLUMN has_certificate INTEGER NOT NULL DEFAULT 0;
 """
 
+# Sites that have a key already may be of the version before: they still read what they then could, until it is replaced.
+AS_BEFORE: Final = sql("""
+ALTER TABLE broker_account ADD COLUMN as_before INTEGER NOT NULL DEFAULT 0;
+UPDATE broker_account SET as_before = 1 WHERE role = 'site';
+""")
+
 
 def _count_revisions(connection: sqlite3.Connection) -> None:
     """The catalogue counts its revisions; tags and contacts of groups add up, and those that replaced go on replacing."""
@@ -238,6 +244,7 @@ LADDER: Final = Ladder(
         sql(_REPORT_MAILS),
         sql(_FORGOTTEN),
         sql(_CERTIFICATES),
+        AS_BEFORE,
     ),
     unversioned_tables=frozenset({"user", "session", "token", "target", "target_group", "site", "audit"}),
 )

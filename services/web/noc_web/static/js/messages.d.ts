@@ -40,6 +40,60 @@ export interface AddressTrace {
   hops: Hop[];
 }
 
+/** A target as one site is to ping and judge it: what its prober needs, and nothing that is for people. */
+export interface Assignment {
+  /** rises with every retained message of its writer; null: an older writer's */
+  rev: number | null;
+  /** names it in topics and addresses, for good */
+  id: string;
+  /** IPv4 address, IPv6 address or host name */
+  address: string;
+  /** which addresses of a name are pinged; auto takes the first the resolver gives */
+  family: "4" | "6" | "auto" | "both";
+  /** seconds between the starts of two cycles */
+  interval_s: number;
+  /** echo requests in a cycle, per address */
+  packets: number;
+  /** between two echo requests of a cycle */
+  packet_gap_ms: number;
+  /** an echo reply later than this is lost */
+  timeout_ms: number;
+  /** ICMP payload */
+  size_bytes: number;
+  /** IP time to live or hop limit; null: the system's */
+  ttl: number | null;
+  /** unanswered checks in a row until DOWN */
+  down_after: number;
+  /** answered checks in a row until DOWN ends */
+  up_after: number;
+  /** loss over the last five cycles from which the target is DEGRADED; null: never */
+  degraded_loss_pct: number | null;
+  /** one that is DEGRADED for its loss is so until that is below this; null: below what it began at */
+  degraded_loss_clear_pct: number | null;
+  /** median RTT over the last five cycles from which it is DEGRADED; null: never */
+  degraded_rtt_ms: number | null;
+  /** one that is DEGRADED for its RTT is so until that is below this; null: below what it began at */
+  degraded_rtt_clear_ms: number | null;
+  /** jitter over the last five cycles (by how much the 95th percentile of the RTT exceeds its median) from which it is DEGRADED; null: never */
+  degraded_jitter_ms: number | null;
+  /** one that is DEGRADED for its jitter is so until that is below this; null: below what it began at */
+  degraded_jitter_clear_ms: number | null;
+  /** those of its parents that the site pings: looked at when it falls silent */
+  parents: string[];
+  /** true: not pinged, not judged */
+  paused: boolean;
+}
+
+/** What is assigned to one site, so that its prober knows whether it has it all. Every 10 s. */
+export interface AssignmentSummary {
+  /** lower-case letters, digits and hyphens, at most 63 */
+  site: string;
+  /** of the messages below `assignments/{site}` */
+  assigned: Summary;
+  /** when this was sent, by the clock of the web service */
+  at: string;
+}
+
 /** Do this once, now: `check` runs a target's cycle, `ping` sends a few echo requests to an address that need be no target, `trace` follows the path to either. The verb is in the topic. */
 export interface Command {
   /** chosen by the sender; the reply carries it */
