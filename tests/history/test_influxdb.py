@@ -322,7 +322,7 @@ def test_a_server_that_goes_away_at_any_moment_loses_and_doubles_nothing(
     crashes, is_done = 0, False
     while not is_done:
         store = open_store(url)
-        engine.refuse_after = rng.randrange(2, 40)
+        engine.refuse_after = rng.randrange(2, 20)
         try:
             while batches:
                 # What no mark has passed is sent again, and now and then what one has.

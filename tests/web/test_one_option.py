@@ -51,7 +51,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Any:
         shutil.copytree(REPOSITORY / package, copy / Path(package).name)
     messages = copy / "noc_bus" / "messages.py"
     text = messages.read_text(encoding="utf-8")
-    declarations = text.replace("    down_after: Annotated[", f"{DECLARED}    down_after: Annotated[", 1)
+    declarations = text.replace("    down_after: _DownAfter =", f"{DECLARED}    down_after: _DownAfter =", 1)
     assert declarations != text
     messages.write_text(declarations, encoding="utf-8")
     done = subprocess.run(
