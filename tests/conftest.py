@@ -37,6 +37,8 @@ hypothesis.settings.load_profile("any machine")
 # Who started us in the background had us ignore Ctrl-C, and all that we start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+TESTS = Path(__file__).parent
+
 MAY_SKIP = ("needs Docker", "needs a real InfluxDB 2")
 """With NOC_TEST_SKIPS=fail (as in CI) every other skip is a failure: the machine there can do the rest."""
 
@@ -56,6 +58,9 @@ _ROOM = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """A network of its own for the process that runs tests: for this one, or for each of the workers."""
     global _network
+    if config.getoption("--quick"):
+        hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("any machine"), max_examples=25)
+        hypothesis.settings.load_profile("quick")
     if config.getoption("numprocesses", None):
         config.stash[_ROOM] = Path(tempfile.mkdtemp(prefix="noc-tests-"))
         # A worker has threads from its start on, and with them nobody becomes root any more.
@@ -82,6 +87,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     if _ROOM in config.stash:
         return "network: a namespace for each worker"
     return f"network: {_network.trouble or 'a namespace of its own'}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """None: as pytest decides."""
+    is_quick = config.getoption("--quick") and collection_path.is_relative_to(TESTS)
+    return None if not is_quick or selection.may_be_quick(collection_path, TESTS) else True
 
 
 @pytest.hookimpl(wrapper=True)

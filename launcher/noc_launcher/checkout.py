@@ -27,8 +27,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     """Become pytest, in the repository's root; in several processes, unless the arguments say in how many (`-n0`)."""
     os.chdir(checkout())
     processors = len(os.sched_getaffinity(0))
-    # The quick ones compute. All others wait more than they work: more processes than processors.
-    processes = processors if "--quick" in arguments else 3 + 2 * processors
+    # All wait for something, the quick ones seldom: more processes than processors.
+    processes = 1 + processors if "--quick" in arguments else 3 + 2 * processors
     parallel = [f"-n{min(8, processes)}", "--dist=loadgroup", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel, *arguments])  # noqa: S606  # the developer's own arguments
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 _QUICK_FOLDERS: Final = {"alerter", "bus", "frame", "history", "prober", "recorder", "rules", "web"}
-_SLOW_FILES: Final = {"test_process.py", "test_cli.py", "test_costly_input.py", "test_schemathesis.py"}
-"""Each of their tests starts a Python of its own."""
+_SLOW_FILES: Final = {
+    "test_cli.py",
+    "test_costly_input.py",
+    "test_load.py",
+    "test_lost_time.py",
+    "test_process.py",
+    "test_schemathesis.py",
+}
+"""Their tests start Pythons of their own, or wait for what takes its time."""
 _SLOW_FIXTURES: Final = {
     "chromium",
     "engine",
@@ -25,6 +33,12 @@ _SLOW_FIXTURES: Final = {
 """Whoever takes one of these waits for something outside of its process."""
 
 
+def may_be_quick(path: Path, tests: Path) -> bool:
+    """Whether a file or folder may have a quick test: others need not even be read."""
+    parts = path.relative_to(tests).parts
+    return not parts or (parts[0] in _QUICK_FOLDERS and parts[-1] not in _SLOW_FILES)
+
+
 def choose(items: Iterable[pytest.Item], *, is_quick: bool, is_long: bool) -> set[pytest.Item]:
     return {
         item
@@ -35,8 +49,6 @@ def choose(items: Iterable[pytest.Item], *, is_quick: bool, is_long: bool) -> se
 
 def _is_quick(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in ("alone", "thorough")):
-        return False
-    if item.path.name in _SLOW_FILES or item.nodeid.split("/")[1] not in _QUICK_FOLDERS:
         return False
     # What a parametrized fixture asks for by name, only its parameter tells.
     parameters = getattr(item, "callspec", None)
