@@ -76,6 +76,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["room"] = str(node.config.stash[_ROOM])
 
 
+def _room(config: pytest.Config) -> Path | None:
+    """The folder that all processes of a run share; None where there is only one."""
+    shared: dict[str, Any] = getattr(config, "workerinput", {})
+    return Path(shared["room"]) if "room" in shared else None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _ROOM in config.stash:
         shutil.rmtree(config.stash[_ROOM], ignore_errors=True)
@@ -97,9 +103,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    if "room" not in (shared := getattr(session.config, "workerinput", {})):
+    if (room := _room(session.config)) is None:
         return (yield)
-    with workers.collecting(Path(shared["room"])):
+    with workers.collecting(room):
         return (yield)
 
 
@@ -123,9 +129,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Outermost, so that waiting for one's turn is not counted as the test's time."""
-    if "room" not in (shared := getattr(item.config, "workerinput", {})):
+    if (room := _room(item.config)) is None:
         return (yield)
-    with workers.room(Path(shared["room"]), is_alone=workers.is_alone(item)):
+    with workers.room(room, is_alone=workers.is_alone(item)):
         return (yield)
 
 
