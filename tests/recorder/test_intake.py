@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noc_recorder.intake import Intake
-from tests.recorder.records import cycle, incident
+from tests.recorder.records import cycle, incident, state
 
 
 def test_what_is_taken_is_what_was_put_in_the_order_it_came() -> None:
@@ -25,6 +25,15 @@ def test_records_that_do_not_fit_are_all_refused_and_counted() -> None:
     assert not intake.put(cycle(2), cycle(3))
     assert intake.put(cycle(2))
     assert (len(intake), intake.dropped) == (3, 2)
+
+
+def test_what_came_late_is_taken_with_its_records_or_not_at_all() -> None:
+    intake = Intake(max_records=2)
+    assert not intake.put(cycle(0), cycle(1), state(2), late=[state(2)])
+    assert intake.put(cycle(1), state(2), late=[state(2)])
+    assert intake.take().late == {("here", 1, 2)}
+    assert not intake.put(cycle(0), cycle(1), state(2), late=[state(2)])
+    assert intake.take().late == set()
 
 
 def test_there_is_room_again_once_the_writer_has_taken() -> None:

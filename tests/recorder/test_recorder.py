@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -66,6 +68,26 @@ def test_live_and_replayed_records_may_overlap_in_any_way(rig: Rig, site: FakeBu
     site.publish(REPLAYS, replay(*(cycle(seq) for seq in range(5, 10))))
     wait_for_retained(rig, 9)
     assert rig.store.cycles() == [cycle(seq).at for seq in range(10)]
+
+
+def test_whenever_the_writer_takes_it_is_told_what_came_late_together_with_it(rig: Rig, site: FakeBus) -> None:
+    rig.bus.start()
+    an_hour_ago = Time(Time.now() - 3_600_000)
+    down = [replace(state(seq, now=State.DOWN), since=an_hour_ago) for seq in range(600)]
+    journal = threading.Thread(target=lambda: [site.publish(REPLAYS, replay(one)) for one in down])
+    pause_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        journal.start()
+        taken = [rig.intake.take()]
+        while journal.is_alive():
+            taken.append(rig.intake.take())
+    finally:
+        sys.setswitchinterval(pause_s)
+    taken.append(rig.intake.take())
+    for arrived in taken:
+        assert arrived.late == {(one.site, one.epoch, one.seq) for one in arrived.records}
+    assert sum(len(arrived.late) for arrived in taken) == len(down)
 
 
 def test_a_refreshed_state_is_stored_once(rig: Rig, site: FakeBus) -> None:

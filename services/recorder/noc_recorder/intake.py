@@ -41,19 +41,15 @@ class Intake:
     def __len__(self) -> int:
         return len(self._arrived.records)
 
-    def put(self, *records: ProbeResult | SiteState) -> bool:
-        """False where there was no room: none of them is taken."""
+    def put(self, *records: ProbeResult | SiteState, late: Iterable[SiteState] = ()) -> bool:
+        """False where there was no room: none of them is taken. `late`: those that were no news any more."""
         with self._lock:
             if len(self._arrived.records) + len(records) > self._max_records:
                 self.dropped += len(records)
                 return False
             self._arrived.records += records
+            self._arrived.late |= {(one.site, one.epoch, one.seq) for one in late}
             return True
-
-    def put_late(self, states: Iterable[SiteState]) -> None:
-        """These, which were put, were no news any more."""
-        with self._lock:
-            self._arrived.late |= {(one.site, one.epoch, one.seq) for one in states}
 
     def put_oldest(self, site: str, epoch: int, oldest_seq: int) -> None:
         with self._lock:

@@ -137,9 +137,8 @@ class Recorder:
             self._log.warning(f"dropped a replay of {replay.site}: it has records of another site or epoch")
             return
         self._is_there(replay.site)
-        # Before the records: the writer may take these at once.
-        self._intake.put_late([one for one in replay.states if is_late_outage(one, Time.now())])
-        if self._intake.put(*records):
+        now = Time.now()
+        if self._intake.put(*records, late=[one for one in replay.states if is_late_outage(one, now)]):
             self._intake.put_oldest(replay.site, replay.epoch, replay.oldest_seq)
 
     def _on_incident(self, incident: Incident | None, variables: dict[str, str]) -> None:
