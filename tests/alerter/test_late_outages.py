@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES, REPLAYS
+from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES, REPLAYS, SERVICES
 from noc_bus.messages import (
     Contact,
     Incident,
@@ -16,6 +16,7 @@ from noc_bus.messages import (
     Member,
     NotificationRoute,
     Replay,
+    ServicePresence,
     SiteState,
     State,
     Target,
@@ -24,7 +25,7 @@ from noc_bus.messages import (
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
 from noc_rules.incident import IncidentKind, incident_id
-from tests.alerter.conftest import OPS, Rig, part
+from tests.alerter.conftest import OPS, T0, Rig, part
 from tests.alerter.test_settings import put
 from tests.alerter.test_webhook import SECRET, is_signed
 from tests.alerter.world import World
@@ -199,6 +200,23 @@ def test_an_alerter_that_was_away_takes_it_when_it_is_back(rig: Rig, when: str) 
     assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
     # A recorder that was killed before it stored it hears of it again.
     assert len([incident for incident in rig.ended if incident.id == one.id]) == (2 if when == "after" else 1)
+
+
+def test_of_two_alerters_only_the_one_that_speaks_takes_it(rig: Rig) -> None:
+    """Once the other is gone, what that one has taken is told by nobody again."""
+    for second in (1, 2):
+        at = Time(rig.now + second)
+        rig.others.publish(SERVICES, ServicePresence(service="alerter", online=True, instance="first", since=T0, at=at))
+    assert rig.alerter.is_silenced
+    taken = over(rig, "router")
+    rig.others.publish(
+        LATE_OUTAGES, LateOutages(finding="late-0", part=1, parts=1, at=rig.now, sites=["west"], incidents=[taken])
+    )
+    rig.passes(60)
+    assert not rig.alerter.is_silenced
+    assert (rig.hub.messages(LATE_OUTAGE_ANSWERS), rig.mails) == ([], [])
+    finds(rig, over(rig, "switch"))
+    assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
 
 
 @pytest.mark.long_only

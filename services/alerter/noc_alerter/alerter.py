@@ -129,7 +129,7 @@ class Alerter:
         settings.listen(bus)
         published: Published[str, Incident] = Published(bus, INCIDENTS, revs, clock=clock)
         self._incidents = Incidents(bus, published, ledger, self._recipients, self._targets.get)
-        self._late = LateOutagesTaker(bus, ledger, self._recipients, self._targets.get)
+        self._late = LateOutagesTaker(bus, ledger, self._recipients, self._targets.get, lambda: self.is_silenced)
         self._falls = Falls()
         self._wait_s = wait_s
         self._adopted: deque[Incident] = deque()

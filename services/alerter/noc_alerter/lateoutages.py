@@ -41,12 +41,18 @@ class LateOutagesTaker:
     """Told on the bus's thread, kept by `tick`."""
 
     def __init__(
-        self, bus: Bus, ledger: Ledger, recipients: Recipients, target: Callable[[str], Target | None]
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        recipients: Recipients,
+        target: Callable[[str], Target | None],
+        is_silenced: Callable[[], bool],
     ) -> None:
-        """`target` looks up how one is defined now."""
+        """`target` looks up how one is defined now. `is_silenced`: another alerter was here first, and takes it instead."""
         self._bus = bus
         self._ledger = ledger
         self._recipients = recipients
+        self._is_silenced = is_silenced
         self._notices = Notices(recipients, ledger, target)
         self._waiting: deque[LateOutages] = deque(maxlen=_MOST_WAITING)
         self._log = log.get("noc.alerter")
@@ -143,7 +149,9 @@ class LateOutagesTaker:
             )
 
     def _on_outages(self, message: LateOutages | None, variables: Mapping[str, str]) -> None:
-        if message is not None and all((one.finding, one.part) != (message.finding, message.part) for one in list(self._waiting)):  # fmt: skip
+        if message is None or self._is_silenced():
+            return
+        if all((one.finding, one.part) != (message.finding, message.part) for one in list(self._waiting)):
             self._waiting.append(message)
 
 
