@@ -138,6 +138,9 @@ class InfluxServer:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     yield from self._series_in(line)
+            # Each piece of an InfluxDB is a line: this is none, or of another server.
+            if rest:
+                yield from self._series_in(rest)
 
     @contextlib.contextmanager
     def _answer(self, fields: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:

@@ -122,7 +122,7 @@ class InfluxEngine:
 
     def names(self) -> list[str]:
         (found,) = json.loads(self.run("SHOW DATABASES")[1])["results"][0]["series"]
-        return [name for (name,) in found["values"]]
+        return [name for (name,) in found.get("values", ())]
 
     def keeps_s(self, bucket: str) -> int:
         """For how long a bucket keeps data, in whole hours; 0: for good."""

@@ -377,9 +377,10 @@ def test_another_web_server_at_its_address_is_told() -> None:
     with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         store = open_store(f"influxdb://token@127.0.0.1:{server.server_port}/noc/history")
-        with pytest.raises(StoreError, match="what answers there is no InfluxDB; check address") as caught:
-            store.marks()
-        assert caught.value.can_retry
+        for act in (store.marks, lambda: list(store.raw_cycles("router", at(0), at(60)))):
+            with pytest.raises(StoreError, match="what answers there is no InfluxDB; check address") as caught:
+                act()
+            assert caught.value.can_retry
         store.close()
         server.shutdown()
 
