@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import getpass
 import json
+import ssl
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from noc_bus import join
 from noc_bus.broker import Broker
@@ -230,6 +237,22 @@ def test_sites_know_a_certificate_of_one_s_own_and_its_successor(
     own.keep(sites_connect_to=f"127.0.0.1:{own.sites_port}")
     assert own.join("rotate", "paris").authority
     gc.collect()
+
+
+def test_a_certificate_of_one_s_own_that_cannot_be_used_is_told_and_not_copied(own: Own) -> None:
+    here = f"127.0.0.1:{own.sites_port}"
+    good, other = (authority.certify(folder(own, name), folder(own, name), ["127.0.0.1"]) for name in ("a", "b"))
+    der, locked = own.folder / "der", own.folder / "locked"
+    der.write_bytes(ssl.PEM_cert_to_DER_cert(good.certificate.read_text()))
+    private = load_pem_private_key(good.key.read_bytes(), None)
+    locked.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a password")))
+    for given in ((der, good.key), (good.certificate, other.key), (good.certificate, locked)):
+        with pytest.raises(SettingError, match=f"{given[0]} and {given[1]} cannot be used .*; name a certificate and"):
+            own.keep(sites_connect_to=here, given=given)
+    assert not (own.accounts / authority.LISTENER_FILES[0]).exists()
+    good.certificate.write_bytes("Zürich\n".encode("latin-1") + good.certificate.read_bytes())
+    own.keep(sites_connect_to=here, given=(good.certificate, good.key))
+    assert own.join("add", "paris").authority is None
 
 
 def folder(own: Own, name: str) -> Path:

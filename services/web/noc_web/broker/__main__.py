@@ -92,19 +92,18 @@ def renew(data: Path, given: Sequence[Path] | None = None) -> ListenerCertificat
     if not arrangement.urls or not folder.is_dir():
         return None
     before = _listener(folder)
-    if not arrangement.authority:
-        if given is None:
-            return None
+    if arrangement.authority:
+        certify(data, folder, [urlsplit(url).hostname or "" for url in arrangement.urls])
+        certificate = folder / LISTENER_FILES[0]
+    elif given is None:
+        return None
+    else:
+        certificate = given[0]
         if before[0] is not None:
             copy_given(given, folder)
-            if _listener(folder) != before:
-                tell_broker(folder)
-        return look_at(given[0], is_own=False)
-    hosts = [urlsplit(url).hostname or "" for url in arrangement.urls]
-    certify(data, folder, hosts)
     if _listener(folder) != before:
         tell_broker(folder)
-    return look_at(folder / LISTENER_FILES[0], is_own=True)
+    return look_at(certificate, is_own=bool(arrangement.authority))
 
 
 def _listener(folder: Path) -> list[str | None]:

@@ -12,6 +12,7 @@ import datetime as dt
 import ipaddress
 import os
 import secrets
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +133,19 @@ def read_given(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
 
 
 def copy_given(given: Sequence[Path], folder: Path) -> None:
-    """Certificate and key for a broker that reads them in `folder` alone. Raises OSError, UnicodeDecodeError."""
+    """Certificate and key for a broker that reads them in `folder` alone. Raises AuthorityFault, OSError."""
+    certificate, key = given
+    try:
+        # With a password, or OpenSSL asks for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        raise AuthorityFault(
+            f"{certificate} and {key} cannot be used ({error.reason or error}); "
+            "name a certificate and the key that belongs to it, as PEM files and without a password"
+        ) from None
     for file, name in zip(given, LISTENER_FILES, strict=True):
-        text = file.read_text(encoding="ascii")
+        # Around what counts, such a file may say anything.
+        text = file.read_text(encoding="utf-8", errors="replace")
         if content(folder / name) != text:
             put(folder / name, text)
 
