@@ -43,9 +43,12 @@ class Broker:
 
         A broker of several machines has each of its addresses, with commas between. Raises ValueError with the reason.
         """
-        parts = urlsplit(url)
-        who, at, places = parts.netloc.rpartition("@")
-        first, *others = (cls._parse(parts._replace(netloc=f"{who}{at}{place}")) for place in places.split(","))
+        scheme, slashes, rest = url.partition("://")
+        netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+        who, at, places = netloc.rpartition("@")
+        before, behind = f"{scheme}{slashes}{who}{at}", rest.removeprefix(netloc)
+        # One by one: newer Pythons refuse the brackets of an IPv6 address behind anything else.
+        first, *others = (cls._parse(urlsplit(f"{before}{place}{behind}")) for place in places.split(","))
         return replace(first, others=tuple(others))
 
     @classmethod
