@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar, cast
 
 from msgspec.structs import replace
@@ -85,11 +86,10 @@ class Published(Generic[K, R]):
         # Put while nothing could be handed over: what the broker has may be the same already.
         self._unsent: set[K] = set()
         self._on_broker: dict[K, R | int | None] = {}
-        self._suspects: set[K] = set()
+        # What is to be put right, in the order of its turns.
+        self._suspects: dict[K, None] = {}
         self._is_spread = is_spread
         self._at_once = 0
-        self._later: dict[K, None] = {}
-        self._is_settled = False
         # When to publish what once more, the next one first.
         self._again: dict[K, float] = {}
         self._connected_s: float | None = None
@@ -120,8 +120,7 @@ class Published(Generic[K, R]):
             numbered = replace(message, rev=self._revs.next())
             self._set(key, numbered)
             self._unsent.add(key)
-            if not self._is_for_later(key):
-                self._hand_over(key)
+            self._send(key)
             if not more_follow:
                 self._again.pop(key, None)
                 self._again[key] = self._clock() + _AGAIN_AFTER_S
@@ -143,13 +142,12 @@ class Published(Generic[K, R]):
             self._again.pop(key, None)
             if closing is not None:
                 self._bus.publish_once(self.channel, closing, **self._given(key))
-            if not self._is_for_later(key):
-                self._hand_over(key)
+            self._send(key)
 
     @property
     def is_settled(self) -> bool:
         """Whether the broker was handed all that is, or is to be, retained."""
-        return self._is_settled and not self._later
+        return self._audit_s is not None and not self._suspects
 
     def summary(self) -> Summary:
         """For this process's presence."""
@@ -174,34 +172,26 @@ class Published(Generic[K, R]):
                 self._adopt()
             if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
                 self._audit_s = now_s
-                self._suspects |= self._now.keys() | self._on_broker.keys()
+                self._suspects.update(dict.fromkeys(filter(self._differs, self._now.keys() | self._on_broker.keys())))
             for _ in range(max(1, int(_AGAIN_PER_S * share * elapsed_s))):
                 key, due_s = next(iter(self._again.items()), (None, 0.0))
                 if key is None or now_s < due_s:
                     break
                 del self._again[key]
                 self._bus.publish(self.channel, self._now[key], **self._given(key))
-            for _ in range(max(1, int(_PER_S * share * elapsed_s))):
-                if self._later:
-                    key = next(iter(self._later))
-                    del self._later[key]
+            for key in list(islice(self._suspects, max(1, int(_PER_S * share * elapsed_s)))):
+                del self._suspects[key]
+                if self._differs(key):
                     self._hand_over(key)
-                elif self._suspects:
-                    self._put_right(self._suspects.pop())
-                else:
-                    self._is_settled = True
-                    return
 
-    def _is_for_later(self, key: K) -> bool:
-        """Whether it has to wait for its turn; without a connection there is nothing to wait for."""
-        self._later.pop(key, None)
-        if not self._is_spread or self._connected_s is None:
-            return False
+    def _send(self, key: K) -> None:
+        """Hand it over, unless it has to wait for its turn; without a connection there is nothing to wait for."""
         self._at_once += 1
-        if self._at_once <= _AT_ONCE:
-            return False
-        self._later[key] = None
-        return True
+        if self._is_spread and self._connected_s is not None and self._at_once > _AT_ONCE:
+            self._suspects[key] = None
+        else:
+            self._suspects.pop(key, None)
+            self._hand_over(key)
 
     def _hand_over(self, key: K) -> None:
         mine = self._now.get(key)
@@ -219,13 +209,11 @@ class Published(Generic[K, R]):
             if mine is not None and key in self._unsent and _same(found, mine) and found.rev is not None:
                 self._set(key, found)
                 self._unsent.discard(key)
-                self._later.pop(key, None)
             self._on_broker[key] = found.rev
 
-    def _put_right(self, key: K) -> None:
+    def _differs(self, key: K) -> bool:
         mine = self._now.get(key)
-        if key in self._on_broker if mine is None else self._on_broker.get(key, _MISSING) != mine.rev:
-            self._hand_over(key)
+        return key in self._on_broker if mine is None else self._on_broker.get(key, _MISSING) != mine.rev
 
     # -- from the bus
 
@@ -233,13 +221,10 @@ class Published(Generic[K, R]):
         with self._lock:
             self._connected_s = self._clock()
             self._audit_s = None
-            self._is_settled = False
 
     def _on_disconnected(self) -> None:
         with self._lock:
             self._connected_s = self._audit_s = None
-            # All of it is compared after the next connection.
-            self._later.clear()
             self._on_broker.clear()
             self._suspects.clear()
 
@@ -254,7 +239,7 @@ class Published(Generic[K, R]):
                 self._revs.observe(message.rev)
                 self._on_broker[key] = message if self._audit_s is None else message.rev
             if (mine.rev if mine else None) != (message.rev if message else None):
-                self._suspects.add(key)
+                self._suspects[key] = None
 
     def _set(self, key: K, message: R | None) -> None:
         before = self._now.get(key)
