@@ -204,17 +204,21 @@ class Incidents:
         if case.is_over:
             self._published.remove(incident.id, closing=incident)
             self._log.info(f"resolved {incident.id}: {case.text}", extra=log.values(why=case.why))
-            self._incident_event("incident-resolved", incident, now, case.text)
+            self._tell("incident-resolved", incident, now, case.text)
             return
         self._published.put(incident)
         for entry in case.entries:
             if entry.why in OPENING and entry.why is case.why and case.entries[0] is entry:
                 self._log.warning(f"opened {incident.id}: {incident.cause}", extra=log.values(why=case.why))
-                self._incident_event("incident-opened", incident, now, incident.cause)
+                self._tell("incident-opened", incident, now, incident.cause)
             elif entry.why is Why.ACKNOWLEDGED and incident.acknowledged:
                 text = f"{incident.acknowledged.by} acknowledged {incident.id}"
-                self._incident_event("incident-acknowledged", incident, now, text)
+                self._tell("incident-acknowledged", incident, now, text)
 
-    def _incident_event(self, kind: str, incident: Incident, now: Time, text: str) -> None:
-        target = incident.targets[0] if len(incident.targets) == 1 else None
-        self.event(kind, now, text, target=target, incident=incident.id, site=incident.site)
+    def _tell(self, kind: str, incident: Incident, now: Time, text: str) -> None:
+        self._bus.publish(EVENTS, incident_event(kind, incident, now, text))
+
+
+def incident_event(kind: str, incident: Incident, now: Time, text: str) -> Event:
+    target = incident.targets[0] if len(incident.targets) == 1 else None
+    return Event(kind=kind, at=now, text=text[:500], target=target, incident=incident.id, site=incident.site)

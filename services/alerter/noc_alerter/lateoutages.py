@@ -6,19 +6,19 @@ timeline. It stays an incident, too, where late data says that it was none: peop
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from noc_alerter.ledger import Entry, Ledger, case_of
+from noc_alerter.incidents import incident_event
+from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
 from noc_alerter.notify.letter import FOUND, MAX_DIGESTED, FoundLate
 from noc_bus.bus import Bus
 from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES
-from noc_bus.messages import Event, Incident, LateOutages, LateOutagesAnswer, Member, Target, TimelineEntry
+from noc_bus.messages import Incident, LateOutages, LateOutagesAnswer, Member, Target, TimelineEntry
 from noc_bus.time import HOUR_MS, Time
 from noc_frame import log
 from noc_rules.cases import Case, Notice
@@ -33,7 +33,7 @@ _MOST_WAITING: Final = 5
 # Nobody is told before the last part has come; nor much later than that, should it never come.
 _ALL_PARTS_MS: Final = HOUR_MS
 _MAX_ALIKE: Final = 5
-_ORDER: Final = tuple(Severity)
+_PLACES: Final = {str(one): place for place, one in enumerate(Severity)}
 _Known = Mapping[str, Sequence[tuple[str, str, Member]]]
 
 
@@ -95,12 +95,10 @@ class LateOutagesTaker:
             for telling in tellings:
                 for to, because in telling.recipients.items():
                     told[to].append((case.incident, because))
-        self._ledger.keep_found(
-            entries, earlier, lambda connection: self._summarise(connection, message, told, now), now
-        )
+        self._ledger.keep_found(entries, earlier, self._summaries(message, told, now), now)
         for entry in entries:
             self._log.warning(f"found {entry.case.id} in data that came late: {entry.incident.cause}")
-            self._bus.publish(EVENTS, _event(entry.incident, now))
+            self._bus.publish(EVENTS, incident_event("incident-found", entry.incident, now, entry.incident.cause))
         for incident in [*again, *(entry.incident for entry in entries)]:
             # For those who listen now: nothing that is over is retained.
             self._bus.publish_once(INCIDENTS, incident)
@@ -114,45 +112,38 @@ class LateOutagesTaker:
             found[member.target].append((number, kind, member))
         return found
 
-    def _summarise(
-        self,
-        connection: sqlite3.Connection,
-        message: LateOutages,
-        told: Mapping[str, Sequence[tuple[Incident, str]]],
-        now: Time,
-    ) -> None:
-        """Adds to the one notice that each recipient gets of the finding; it may go out with the last part."""
+    def _summaries(
+        self, message: LateOutages, told: Mapping[str, Sequence[tuple[Incident, str]]], now: Time
+    ) -> list[Letter]:
+        """The one notice that each recipient gets of the finding, with what is new; it may go out with the last part."""
+        before = {one.recipient: one for one in self._ledger.letters(message.finding, FOUND)}
         is_last = message.part == message.parts
-        for to, given in told.items():
-            row = connection.execute(
-                "SELECT letter, because FROM outbox WHERE incident = ? AND transition = ? AND recipient = ?",
-                (message.finding, FOUND, to),
-            ).fetchone()
-            before = letter.decode_found(row[0]) if row else FoundLate(total=0, sites=message.sites, first=[])
-            first = sorted([*before.first, *(_shortened(incident) for incident, _ in given)], key=_by_importance)
-            after = FoundLate(total=before.total + len(given), sites=before.sites, first=first[:MAX_DIGESTED])
-            because = row[1] if row else given[0][1]
-            connection.execute(
-                "INSERT INTO outbox (incident, transition, recipient, letter, because, not_before, created_at, next_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (incident, transition, recipient) DO UPDATE SET letter = excluded.letter",
-                (message.finding, FOUND, to, letter.encode(after), because, now + _ALL_PARTS_MS, now, now),
+        return [
+            _summary(
+                message,
+                to,
+                before.get(to),
+                told.get(to, ()),
+                int(quiet_until(to, self._recipients.book, now) or 0) if is_last else now + _ALL_PARTS_MS,
             )
-        if is_last:
-            waiting = connection.execute(
-                "SELECT id, recipient FROM outbox WHERE incident = ? AND transition = ? AND state = 'queued'",
-                (message.finding, FOUND),
-            ).fetchall()
-            connection.executemany(
-                "UPDATE outbox SET not_before = ? WHERE id = ?",
-                [(int(quiet_until(to, self._recipients.book, now) or 0), number) for number, to in waiting],
-            )
+            for to in (dict.fromkeys([*before, *told]) if is_last else told)
+        ]
 
     def _on_outages(self, message: LateOutages | None, variables: Mapping[str, str]) -> None:
         if message is None or self._is_silenced():
             return
         if all((one.finding, one.part) != (message.finding, message.part) for one in list(self._waiting)):
             self._waiting.append(message)
+
+
+def _summary(
+    message: LateOutages, to: str, before: Letter | None, given: Sequence[tuple[Incident, str]], not_before: int
+) -> Letter:
+    known = letter.decode_found(before.facts) if before else FoundLate(total=0, sites=message.sites, first=[])
+    first = sorted([*known.first, *(_shortened(incident) for incident, _ in given)], key=_by_importance)
+    facts = FoundLate(total=known.total + len(given), sites=known.sites, first=first[:MAX_DIGESTED])
+    because = before.because if before else given[0][1]
+    return Letter(message.finding, FOUND, to, letter.encode(facts), because=because, not_before=not_before)
 
 
 def _new(incident: Incident, known: _Known) -> tuple[Incident | None, list[tuple[str, TimelineEntry]]]:
@@ -208,19 +199,10 @@ def _past(incident: Incident) -> tuple[TimelineEntry, ...]:
     return tuple(sorted(lines, key=lambda one: one.at))
 
 
-def _event(incident: Incident, now: Time) -> Event:
-    target = incident.targets[0] if len(incident.targets) == 1 else None
-    return Event(
-        kind="incident-found", at=now, target=target, incident=incident.id, site=incident.site, text=incident.cause
-    )
-
-
 def _shortened(incident: Incident) -> Incident:
     """With as many members as a line of the notice needs."""
     return replace(incident, members=incident.members[:1], targets=incident.targets[:1], evidence=[])
 
 
 def _by_importance(incident: Incident) -> tuple[int, Time]:
-    severities = [str(one) for one in _ORDER]
-    known = incident.severity in severities
-    return severities.index(incident.severity) if known and incident.severity else len(severities), incident.opened_at
+    return _PLACES.get(incident.severity or "", len(_PLACES)), incident.opened_at

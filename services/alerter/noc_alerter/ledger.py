@@ -26,6 +26,10 @@ WITHDRAW: Final = """
 UPDATE outbox SET state = 'withdrawn' WHERE transition <> 'resolved' AND state = 'queued'
 AND incident IN (SELECT id FROM incident WHERE NOT is_open)
 """
+_QUEUE: Final = (
+    "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, because, not_before, created_at, next_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO"
+)
 
 
 _FLAP: Final = json.Decoder(Flap)
@@ -63,9 +67,6 @@ class Entry:
     """Who was mailed by an earlier database that its opening is known to."""
     past: tuple[TimelineEntry, ...] = ()
     """What happened to it before anybody knew of it."""
-
-
-Summaries = Callable[[sqlite3.Connection], None]
 
 
 class Ledger:
@@ -184,12 +185,12 @@ class Ledger:
         self,
         entries: Sequence[Entry],
         began_earlier: Iterable[tuple[str, TimelineEntry]],
-        summaries: Summaries,
+        summaries: Iterable[Letter],
         now: Time,
     ) -> None:
         """Incidents that late data showed, in one transaction; and a line of each that was known and began earlier.
 
-        `summaries` has the mail that names them, by recipient. It is one for all parts of a finding.
+        `summaries`: the letters that name them, in place of those queued for earlier parts of the finding.
         """
         with self.database.transaction("write late incidents to") as connection:
             for entry in entries:
@@ -201,7 +202,10 @@ class Ledger:
                     "AND target = :target AND at <= :at)",
                     {"incident": incident, "at": line.at, "code": line.code, "target": line.target, "text": line.text},
                 )
-            summaries(connection)
+            connection.executemany(
+                f"{_QUEUE} UPDATE SET letter = excluded.letter, not_before = excluded.not_before",
+                [_queued(one, now) for one in summaries],
+            )
 
     def told(self, incident: str) -> dict[str, str]:
         """Who was to be told that it opened, and why: they are told that it is over."""
@@ -216,6 +220,15 @@ class Ledger:
         """Every letter that there was about it: its recipient and its transition."""
         found = self.database.read("read", "SELECT recipient, transition FROM outbox WHERE incident = ?", (incident,))
         return {(recipient, transition) for recipient, transition in found}
+
+    def letters(self, incident: str, transition: str) -> list[Letter]:
+        """Those that there were of one kind, in the order in which they were queued."""
+        rows = self.database.read(
+            "read",
+            "SELECT recipient, letter, because FROM outbox WHERE incident = ? AND transition = ? ORDER BY id",
+            (incident, transition),
+        )
+        return [Letter(incident, transition, to, facts, because=because) for to, facts, because in rows]
 
     def mailed(self, incident: str) -> tuple[str, ...]:
         """Whose mail of its opening has gone out."""
@@ -331,6 +344,13 @@ def _tells_what_waited(connection: sqlite3.Connection, case: Case, one: Letter) 
     return bool(changed.rowcount)
 
 
+def _queued(one: Letter, now: Time) -> tuple[object, ...]:
+    """A row of _QUEUE."""
+    return (
+        one.incident, one.transition, one.recipient, one.facts, one.is_critical, one.because, one.not_before, now, now,
+    )  # fmt: skip
+
+
 def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
     case, incident = entry.case, entry.incident
     connection.execute(
@@ -369,30 +389,14 @@ def _write(connection: sqlite3.Connection, entry: Entry, now: Time) -> None:
         )
     connection.executemany(
         "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
-        [(case.id, one.at, one.code, one.target, one.text) for one in entry.past],
-    )
-    connection.executemany(
-        "INSERT INTO timeline (incident, at, code, target, text) VALUES (?, ?, ?, ?, ?)",
-        [(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],
-    )
-    connection.executemany(
-        "INSERT INTO outbox (incident, transition, recipient, letter, is_critical, because, not_before, created_at, next_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (incident, transition, recipient) DO NOTHING",
         [
-            (
-                one.incident,
-                one.transition,
-                one.recipient,
-                one.facts,
-                one.is_critical,
-                one.because,
-                one.not_before,
-                now,
-                now,
-            )
-            for one in entry.letters
-            if not _tells_what_waited(connection, case, one)
+            *[(case.id, one.at, one.code, one.target, one.text) for one in entry.past],
+            *[(case.id, now, one.why, one.target, one.text[:500]) for one in case.timeline()],
         ],
+    )
+    connection.executemany(
+        f"{_QUEUE} NOTHING",
+        [_queued(one, now) for one in entry.letters if not _tells_what_waited(connection, case, one)],
     )
     connection.executemany(
         "INSERT INTO outbox (incident, transition, recipient, letter, state, created_at, next_at) "
