@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from noc_bus.time import Time
 from noc_rules.correlate import Why
 from noc_rules.rehearsal import Played
 from noc_rules.telling import Book
+from noc_rules.timeline import DefinitionLike
 from noc_rules.verdict import NO_ADDRESS
 
 LATE_MS: Final = 60_000
@@ -33,13 +34,6 @@ JUDGED: Final = (
 )  # fmt: skip
 """Options of which the past ones are recorded. Whatever else is edited makes no difference to what a moment was; by group
 and tags it may have been in maintenance."""
-
-
-class Definition(Protocol):
-    @property
-    def since(self) -> Time: ...
-    @property
-    def target(self) -> Target | None: ...
 
 
 class LateState(NamedTuple):
@@ -63,7 +57,7 @@ def is_late_outage(state: SiteState, now: Time) -> bool:
     return is_bad and now - state.since > LATE_MS
 
 
-def as_it_was(now: Target | None, definitions: Sequence[Definition], moment: Time) -> Target | None:
+def as_it_was(now: Target | None, definitions: Sequence[DefinitionLike], moment: Time) -> Target | None:
     """A target as it was judged at that moment, with the name and the people that it has now. None: there was none.
 
     `definitions`: all of it that is recorded, in order; before the first, it was like that.

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from noc_bus.messages import State, Target, VerdictState
 from noc_bus.time import Time
+from noc_rules.assignment import is_pinged_from
 from noc_rules.parents import groups_from
 from noc_rules.site_state import StateCode
 from noc_rules.verdict import BLOCKED, Parent, Vote, decide, sites_of
@@ -201,7 +202,7 @@ def while_asked(
         site: [
             Interval(Time(max(begin, one.start)), Time(min(stop, one.end)), one.state, one.reason, one.code)
             for begin, stop in itertools.pairwise(edges)
-            if (target := in_force.at(begin)) is not None and site in sites_of(target, [site])
+            if (target := in_force.at(begin)) is not None and is_pinged_from(target, site)
             for one in intervals
             if one.start < stop and begin < one.end
         ]

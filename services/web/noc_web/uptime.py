@@ -10,12 +10,12 @@ from typing import Final
 from noc_bus.messages import Target
 from noc_bus.time import Time
 from noc_history.store import SiteRecords, Store
+from noc_rules.assignment import is_pinged_from
 from noc_rules.calendar import Span
 from noc_rules.maintenance import Past, PastWindow, Versions
 from noc_rules.parents import parents_of
 from noc_rules.timeline import InForce, Interval, overall, site_intervals, while_asked
 from noc_rules.uptime import STANDARD, Profile, Uptime, account
-from noc_rules.verdict import sites_of
 
 # Asking for few is quick; asking for more, all at once is.
 _FEW: Final = 50
@@ -106,7 +106,7 @@ class _Past:
             self._sites[name] = {
                 site: intervals
                 for site, one in records.items()
-                if any(site in sites_of(target, records) for target in asked)
+                if any(is_pinged_from(target, site) for target in asked)
                 if (intervals := self._site(one, in_force))
             }
         return self._sites[name]

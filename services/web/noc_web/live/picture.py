@@ -31,6 +31,7 @@ from noc_bus.mirror import Change, Mirror
 from noc_bus.presence import NO_MAIL, SILENT_AFTER_S
 from noc_bus.presences import Presences
 from noc_bus.time import WRONG_CLOCK_MS, Time
+from noc_rules.assignment import is_pinged_from
 from noc_rules.maintenance import Covers, Schedule
 from noc_rules.verdict import sites_of, vote
 from noc_web.live import rows
@@ -254,7 +255,7 @@ class Picture:
         return arrived
 
     def _targets_of(self, site: str) -> set[str]:
-        return {name for name, target in self._targets.items() if target.sites is None or site in target.sites}
+        return {name for name, target in self._targets.items() if is_pinged_from(target, site)}
 
     def _index(self, name: str, before: Incident | None, after: Incident | None) -> set[str]:
         """Keep which incidents a target is part of; the targets whose row that changes."""
