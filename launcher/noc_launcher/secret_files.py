@@ -53,8 +53,9 @@ class _Files:
         self._kept("influxdb_password", _random)
         reader = self._kept("influxdb_read_password", _random)
         self._kept("grafana_password", _random)
-        self._kept("history_url", lambda: f"influxdb://{token}@influxdb:8086/noc/noc?keep_days=30")
-        self._kept("history_read_url", lambda: f"influxdb://noc-reader:{reader}@influxdb:8086/noc/noc?keep_days=30")
+        history = self._kept("history_url", lambda: f"influxdb://{token}@influxdb:8086/noc/noc?keep_days=30")
+        # It may name another store by now, of whose rights we know nothing.
+        self._kept("history_read_url", lambda: history.replace(f"://{token}@", f"://noc-reader:{reader}@"))
         self._kept("admin_password", _random)
         self._kept("smtp_url", str)
         if not (self._folder / _USERS).exists() or any(name.startswith("mqtt_") for name in self._new):

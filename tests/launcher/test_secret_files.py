@@ -65,6 +65,26 @@ def test_a_second_run_changes_nothing_and_a_new_site_is_added(tmp_path: Path, no
     }
 
 
+@pytest.mark.parametrize(
+    ("before", "read"),
+    [
+        ("influxdb://TOKEN@influxdb:8086/noc/noc?keep_days=90", "influxdb://USER@influxdb:8086/noc/noc?keep_days=90"),
+        ("influxdbs://mine@influx.example/org/bucket", "influxdbs://mine@influx.example/org/bucket"),
+    ],
+    ids=["kept for longer", "another store"],
+)
+def test_the_web_service_goes_on_reading_the_history_that_was_chosen_before(
+    tmp_path: Path, before: str, read: str
+) -> None:
+    make(tmp_path, "local")
+    token, password = ((tmp_path / f"influxdb_{name}").read_text().strip() for name in ("token", "read_password"))
+    for name in ("history_url", "history_read_url"):
+        (tmp_path / name).unlink()
+    (tmp_path / "history_url").write_text(before.replace("TOKEN", token))
+    assert make(tmp_path, "local") == ["history_read_url"]
+    assert contents(tmp_path)["history_read_url"] == f"{read.replace('USER', f'noc-reader:{password}')}\n"
+
+
 def test_other_users_of_the_machine_cannot_come_near(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make(folder, "local")
