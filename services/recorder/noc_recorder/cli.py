@@ -246,19 +246,19 @@ def _forget(store: Store, arguments: argparse.Namespace) -> int:
 
 def _copy(arguments: argparse.Namespace, folder: Callable[[], Path] | None, environment: Mapping[str, str]) -> int:
     data = Path(arguments.data).expanduser() if arguments.data else folder() if folder else DATA.read(environment)
-    begin = HISTORY_URL.read({HISTORY_URL.name: arguments.source or ""}) or in_folder(data)
+    source_url = HISTORY_URL.read({HISTORY_URL.name: arguments.source or ""}) or in_folder(data)
     url = HISTORY_URL.read({HISTORY_URL.name: arguments.to} if arguments.to else environment)
-    source = begin.open()
+    source = source_url.open()
     if isinstance(source, SqliteStore) and not source.path.is_file():
         return _refuse(f"There is no history in {source.path}; name the data folder with --data")
     if url is None:
         return _refuse("Where to is not said; use --to influxdb://token@host:8086/org/bucket, or set NOC_HISTORY_URL")
     destination = url.open()
-    if _place(source, begin) == _place(destination, url):
-        return _refuse(f"{_place(source, begin)} is the history to copy; name another store with --to")
+    if _place(source, source_url) == _place(destination, url):
+        return _refuse(f"{_place(source, source_url)} is the history to copy; name another store with --to")
     noted = Progress(data / COPY_FILE)
     try:
-        noted.open(f"{begin.described} to {url.described}")
+        noted.open(f"{source_url.described} to {url.described}")
         cycles = copy(source, destination, noted, functools.partial(progress.show, "copied"))
     except OSError as error:
         return _refuse(f"{error.filename} cannot be written: {error.strerror}")

@@ -1,6 +1,6 @@
 """Everything that one store keeps, into another: in the order of targets, and again without harm.
 
-What is copied already is noted beside the source, so that a copy which was cut off goes on where it was. A
+What is copied already is noted in the data folder, so that a copy which was cut off goes on where it was. A
 target that is done is looked at again for what has come since, from a day before its copy on.
 """
 
@@ -32,15 +32,15 @@ class Progress:
         self._path = path
         self._done: dict[str, int] = {}
 
-    def open(self, destination: str) -> None:
-        """Go on with a copy to this destination, or begin one. Raises OSError."""
+    def open(self, way: str) -> None:
+        """Go on with a copy from this store to that one, or begin one. Raises OSError."""
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            if lines[:1] == [destination]:
+            if lines[:1] == [way]:
                 # Of a line that a power cut tore nothing is believed.
                 self._done = dict(found for line in lines[1:] if (found := _entry(line)) is not None)
                 return
-        self._path.write_text(f"{destination}\n", encoding="utf-8")
+        self._path.write_text(f"{way}\n", encoding="utf-8")
 
     def copied_until(self, target: str) -> Time | None:
         at = self._done.get(target)
