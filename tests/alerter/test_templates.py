@@ -150,6 +150,8 @@ def test_the_document_has_every_letter_and_every_word_of_it_and_no_other() -> No
     assert [one for one in names() if one.partition(".")[0] not in LETTERS] == [
         "evidence.txt",
         "layout.html",
+        "lines.html",
+        "lines.txt",
         "members.html",
         "members.txt",
     ]
