@@ -77,9 +77,9 @@ def cycle_line(result: ProbeResult) -> str:
         if valid:
             fields += f",min_us={min(rtts_us)}i,sum_us={sum(rtts_us)}i,max_us={max(rtts_us)}i"
     if result.invalid_code:
-        fields += f",invalid_code={_text(result.invalid_code)}"
+        fields += f",invalid_code={double_quoted(result.invalid_code)}"
     if result.error_codes:
-        fields += f",error_codes={_text(' '.join(result.error_codes))}"
+        fields += f",error_codes={double_quoted(' '.join(result.error_codes))}"
     return f"{_head('cycle', result.site, result.target)} {fields} {_nanoseconds(result.at, result.seq)}"
 
 
@@ -89,8 +89,9 @@ def _head(measurement: str, site: str, target: str) -> str:
     return str(_tagged(measurement, site, target).field("of", 1).to_line_protocol()).removesuffix(" of=1i")
 
 
-def _text(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def double_quoted(text: str) -> str:
+    """As lines and the predicate of a deletion write texts, and InfluxQL names."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def state_line(state: SiteState) -> str:

@@ -20,7 +20,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from noc_bus.time import HOUR_MS, Time
-from noc_history.influx_lines import TYPES
+from noc_history.influx_lines import TYPES, double_quoted
 from noc_history.store import StoreError
 
 LINES_AT_ONCE: Final = 5_000
@@ -108,7 +108,7 @@ class InfluxServer:
         """Every point of it with these tags."""
         with self._explained("delete"):
             try:
-                named = "".join(f" AND {tag}={_name(value)}" for tag, value in tags.items())
+                named = "".join(f" AND {tag}={double_quoted(value)}" for tag, value in tags.items())
                 self._client.delete_api().delete(
                     "1970-01-01T00:00:00Z",
                     "2262-01-01T00:00:00Z",
@@ -204,7 +204,7 @@ class InfluxServer:
             if found is not None:
                 return next((rule.every_seconds * 1000 for rule in found.retention_rules if rule.every_seconds), None)
         with contextlib.suppress(StoreError):
-            for _, rows in self.series(f"SHOW RETENTION POLICIES ON {_name(self._bucket)}"):
+            for _, rows in self.series(f"SHOW RETENTION POLICIES ON {double_quoted(self._bucket)}"):
                 for row in rows:
                     if row.get("default", True):
                         return _duration_ms(row["duration"])
@@ -265,11 +265,6 @@ def between(start: int, end: int) -> str:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
-
-
-def _name(text: str) -> str:
-    """As InfluxQL writes names, and the predicate of a deletion its values."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _duration_ms(text: str) -> int | None:
