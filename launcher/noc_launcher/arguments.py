@@ -35,7 +35,7 @@ administration (beside a running system, or without one)
   noc account add NAME --read TOPICS
   noc targets import FILE    CSV or JSON; all rows or none
   noc targets export FILE
-  noc history check|stats|compact|export|import|copy
+  noc history check|stats|compact|export|import|copy|forget
   noc templates [NAME]       the templates of the mails, to start your own from
 
 one service alone (noc prober --help shows its settings)
