@@ -7,7 +7,7 @@ timeline. It stays an incident, too, where late data says that it was none: peop
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -90,11 +90,11 @@ class LateOutagesTaker:
             if is_quiet:
                 case.note(Why.NOT_MAILED, "nobody would have been told of it in time")
             tellings = [] if is_quiet else self._notices.of(case, Notice.RESOLVED)
-            case.note(Why.FOUND_LATE, _found_text(message, tellings and tellings[0].recipients))
+            recipients = {to: because for telling in tellings for to, because in telling.recipients.items()}
+            case.note(Why.FOUND_LATE, _found_text(message, recipients))
             entries.append(Entry(case, case.incident, past=_past(found)))
-            for telling in tellings:
-                for to, because in telling.recipients.items():
-                    told[to].append((case.incident, because))
+            for to, because in recipients.items():
+                told[to].append((case.incident, because))
         self._ledger.keep_found(entries, earlier, self._summaries(message, told, now), now)
         for entry in entries:
             self._log.warning(f"found {entry.case.id} in data that came late: {entry.incident.cause}")
@@ -173,10 +173,9 @@ def _case(incident: Incident) -> Case:
     return case
 
 
-def _found_text(message: LateOutages, to: Mapping[str, str] | Sequence[object]) -> str:
+def _found_text(message: LateOutages, recipients: Collection[str]) -> str:
     sites = ", ".join(message.sites[:_MAX_ALIKE]) or "sites"
-    names = [str(one) for one in to]
-    people = f"; one notice of all that was found goes to {', '.join(names)}" if names else ""
+    people = f"; one notice of all that was found goes to {', '.join(recipients)}" if recipients else ""
     return f"found in data of {sites} that came late{people}"[:500]
 
 
