@@ -39,9 +39,10 @@ class Assignments:
         if not touched:
             return
         with self._lock:
-            self._targets = targets
+            before, self._targets = self._targets, targets
             # What a site is told of a target says which of its parents it pings.
-            children = {name for name, one in targets.items() if not touched.isdisjoint(parents_of(one))}
+            moved = {name for name in touched if _pinged_from(name, before) != _pinged_from(name, targets)}
+            children = {name for name, one in targets.items() if not moved.isdisjoint(parents_of(one))}
             for site in self._sites.values():
                 site.assign(targets, touched | children)
 
@@ -79,6 +80,11 @@ class Assignments:
         with self._lock:
             for site in self._sites.values():
                 site.said_s = None
+
+
+def _pinged_from(name: str, targets: Mapping[str, Target]) -> Collection[str] | None:
+    """Its sites; None: all."""
+    return targets[name].sites if name in targets else ()
 
 
 class _Site:
