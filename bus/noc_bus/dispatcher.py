@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -30,12 +30,8 @@ _log = log.get("noc.bus")
 class Subscription:
     channel: Channel[Any]
     handler: Handler[Any]
-    narrowed: tuple[tuple[str, str], ...]
     filter: str
     is_optional: bool = False
-
-    def wants(self, variables: dict[str, str]) -> bool:
-        return all(variables[name] == value for name, value in self.narrowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,8 @@ class Dispatcher:
         self.counters = {"messages_refused_total": 0, "messages_failed_total": 0}
         self._root = root
         self._lock = threading.Lock()
-        self._subscriptions: dict[str, tuple[Subscription, ...]] = {}
+        # By channel, what they are narrowed by, and to what: a service may have one for each of many sites.
+        self._subscriptions: dict[str, dict[tuple[str, ...], dict[tuple[str, ...], tuple[Subscription, ...]]]] = {}
         self._seen_kinds: set[tuple[str, str]] = set()
         self._clock = clock
         self._live: dict[str, _Live] = {}
@@ -71,31 +68,40 @@ class Dispatcher:
     def _add(
         self, channel: Channel[M], handler: Handler[M], variables: dict[str, str], *, is_optional: bool
     ) -> Subscription:
-        narrowed = tuple(sorted(variables.items()))
-        added = Subscription(channel, handler, narrowed, channel.filter(self._root, **variables), is_optional)
+        added = Subscription(channel, handler, channel.filter(self._root, **variables), is_optional)
+        names, values = _narrowed(variables)
         with self._lock:
-            self._subscriptions[channel.name] = (*self._subscriptions.get(channel.name, ()), added)
+            alike = self._subscriptions.setdefault(channel.name, {}).setdefault(names, {})
+            alike[values] = (*alike.get(values, ()), added)
         return added
 
     def unsubscribe(self, channel: Channel[M], handler: Handler[M], **variables: str) -> str | None:
         """The filter that nobody wants any more; None where somebody still does."""
-        wanted = channel.filter(self._root, **variables)
+        names, values = _narrowed(variables)
         with self._lock:
-            mine = self._subscriptions.get(channel.name, ())
-            left = tuple(one for one in mine if (one.handler, one.filter) != (handler, wanted))
-            self._subscriptions[channel.name] = left
-        return None if len(left) == len(mine) or any(one.filter == wanted for one in left) else wanted
+            alike = self._subscriptions.get(channel.name, {}).get(names, {})
+            mine = alike.pop(values, ())
+            if left := tuple(one for one in mine if one.handler != handler):
+                alike[values] = left
+        return channel.filter(self._root, **variables) if mine and not left else None
 
     def filters(self) -> list[str]:
         """What to subscribe to, in the table's order: definitions before what names them."""
         with self._lock:
-            order = {one.filter: CHANNELS.index(one.channel) for many in self._subscriptions.values() for one in many}
+            order = {one.filter: CHANNELS.index(one.channel) for one in self._all()}
         return sorted(order, key=lambda name: (order[name], name))
 
     def needed(self) -> set[str]:
         """The filters without which somebody cannot do its work."""
         with self._lock:
-            return {one.filter for many in self._subscriptions.values() for one in many if not one.is_optional}
+            return {one.filter for one in self._all() if not one.is_optional}
+
+    def _all(self) -> Iterator[Subscription]:
+        """Under the lock."""
+        for of_channel in self._subscriptions.values():
+            for alike in of_channel.values():
+                for many in alike.values():
+                    yield from many
 
     def channel_of(self, topic: str) -> Channel[Any] | None:
         """The channel a topic belongs to, by its first word."""
@@ -128,7 +134,7 @@ class Dispatcher:
         if variables is None:
             self._refuse(channel, topic, "the topic holds something that is not a slug")
             return
-        wanting = [one for one in self._subscriptions.get(channel.name, ()) if one.wants(variables)]
+        wanting = self._wanting(channel, variables)
         if not wanting:
             return
         message = None
@@ -145,6 +151,14 @@ class Dispatcher:
             return
         for one in wanting:
             self.call(lambda one=one: one.handler(message, variables))  # type: ignore[misc]  # bound at once
+
+    def _wanting(self, channel: Channel[Any], variables: dict[str, str]) -> list[Subscription]:
+        with self._lock:
+            return [
+                one
+                for names, alike in self._subscriptions.get(channel.name, {}).items()
+                for one in alike.get(tuple([variables[name] for name in names]), ())
+            ]
 
     def call(self, hook: Callable[[], None]) -> None:
         """Run one piece of somebody's code. One poisonous item must not end the service; it is told in full, and counted."""
@@ -181,3 +195,9 @@ class Dispatcher:
                 "more of this kind are only counted",
                 extra=log.values(topic=topic[:200]),
             )
+
+
+def _narrowed(variables: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What it is narrowed by, in one order, and to what."""
+    names = tuple(sorted(variables))
+    return names, tuple(variables[name] for name in names)
