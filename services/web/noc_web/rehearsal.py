@@ -147,6 +147,7 @@ class Rehearsals:
                 self._played = (before, start, end, first)
         second = play(after, would, start, end, maintenances=maintenances, told=lambda done, _: told(of + done, 2 * of))
         changed = _changed(before, after)
+        differing = {name: _differ(before.targets[name], after.targets[name], DECIDES_BEFORE) for name in changed}
         moments = [each[0].at for by_site in sayings.values() for each in by_site.values() if each]
         return Rehearsal(
             start=start,
@@ -162,12 +163,12 @@ class Rehearsals:
                 option
                 for option in DECIDES_BEFORE
                 if any(
-                    option in _differ(before.targets[name], after.targets[name], DECIDES_BEFORE)
-                    for name in changed
+                    option in options
+                    for name, options in differing.items()
                     if judged is None or name != judged.estimate.target or option in NOT_MEASURED
                 )
             ),
-            estimable=tuple(name for name in changed if _differ(before.targets[name], after.targets[name], ESTIMATED)),
+            estimable=tuple(name for name, options in differing.items() if any(one in ESTIMATED for one in options)),
             estimate=judged.estimate if judged else None,
             unasked=tuple(
                 (name, site)
