@@ -235,7 +235,7 @@ def test_one_that_takes_long_says_how_far_it_is_and_too_many_are_refused(recorde
     first = rehearsals.start(proposal)
     job = rehearsals.job(first)
     assert entered.wait(20)
-    assert (job.progress_pct, job.future.done()) == (0, False)
+    assert (job.awaited(0), job.future.done()) == ((0, None), False)
     waiting = [rehearsals.start(proposal) for _ in range(3)]
     for _ in range(8):
         with pytest.raises(ProblemError, match="Too many rehearsals") as refused:

@@ -364,14 +364,15 @@ def test_a_report_that_takes_long_says_how_far_it_is_and_is_kept_for_who_asks_ag
     wanted = Wanted(BEGIN, END)
     job = reports.ask(wanted)
     assert entered.wait(20)
-    assert (job.progress_pct, job.future.done()) == (0, False)
+    assert (job.awaited(0), job.future.done()) == ((0, None), False)
     for number in range(1, 4):
         reports.ask(Wanted(BEGIN, Time(END - number)))
     with pytest.raises(ProblemError, match="Too many reports"):
         reports.ask(Wanted(BEGIN, Time(END - 9)))
     go_on.set()
-    report = job.future.result(20)
-    assert (job.progress_pct, report.total.targets) == (100, 3)
+    progress_pct, report = job.awaited(20)
+    assert report is not None
+    assert (progress_pct, report.total.targets) == (100, 3)
     assert reports.ask(wanted) is job
     reports.close()
 

@@ -32,11 +32,6 @@ class Job(Generic[R]):
     def told(self, done: int, of: int) -> None:
         self._part_pct = min(99, 100 * done // max(1, of))
 
-    @property
-    def progress_pct(self) -> int:
-        """100 only once it is there."""
-        return 100 if self.future.done() else self._part_pct
-
     def awaited(self, wait_s: float) -> tuple[int, R | None]:
         """100 and the result; or how far it is, and None, where it is not there within that time. Raises what it failed of."""
         done, _ = wait([self.future], wait_s)

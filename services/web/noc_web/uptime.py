@@ -87,8 +87,9 @@ class _Past:
         names = None if len(self._in_force) > _FEW else list(self._in_force)
         self._records = store.states(names, start, end)
         self._sites: dict[str, dict[str, list[Interval]]] = {}
-        self._overall: dict[str, list[Interval]] = {}
-        self._above: dict[str, list[Interval]] = {}
+        # Of parents, which many targets may have in common.
+        self._alone: dict[str, list[Interval]] = {}
+        self._seen: dict[str, dict[str, list[Interval]]] = {}
 
     def in_force(self, name: str) -> InForce:
         return self._in_force[name]
@@ -112,22 +113,22 @@ class _Past:
         return self._sites[name]
 
     def overall(self, name: str) -> list[Interval]:
-        if name not in self._overall:
-            in_force = self._in_force[name]
-            parents = {parent: self._alone(parent) for parent in _parents(in_force) if parent in self._in_force}
-            has_own_paths = any(target.site_parents for target in in_force.targets)
-            seen = {parent: self._seen(parent) for parent in parents} if has_own_paths else {}
-            self._overall[name] = overall(in_force, self.sites(name), parents, seen, explained=self._explained)
-        return self._overall[name]
+        in_force = self._in_force[name]
+        parents = {parent: self._overall_alone(parent) for parent in _parents(in_force) if parent in self._in_force}
+        has_own_paths = any(target.site_parents for target in in_force.targets)
+        seen = {parent: self._seen_while_asked(parent) for parent in parents} if has_own_paths else {}
+        return overall(in_force, self.sites(name), parents, seen, explained=self._explained)
 
-    def _alone(self, name: str) -> list[Interval]:
+    def _overall_alone(self, name: str) -> list[Interval]:
         """What a parent was, whatever lies above it: that decides nothing for what is behind it."""
-        if name not in self._above:
-            self._above[name] = overall(self._in_force[name], self.sites(name), {}, explained=False)
-        return self._above[name]
+        if name not in self._alone:
+            self._alone[name] = overall(self._in_force[name], self.sites(name), {}, explained=False)
+        return self._alone[name]
 
-    def _seen(self, name: str) -> dict[str, list[Interval]]:
-        return while_asked(self._in_force[name], self.sites(name), self._start, self._end)
+    def _seen_while_asked(self, name: str) -> dict[str, list[Interval]]:
+        if name not in self._seen:
+            self._seen[name] = while_asked(self._in_force[name], self.sites(name), self._start, self._end)
+        return self._seen[name]
 
     def _site(self, records: SiteRecords, in_force: InForce) -> list[Interval]:
         return site_intervals(records.states, records.silences, records.last_cycle, self._start, self._end, in_force)
