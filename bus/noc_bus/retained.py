@@ -132,7 +132,7 @@ class Published(Generic[K, R]):
         with self._lock:
             if key not in self._now:
                 self._revs.observe(message.rev)
-                self._now[key] = message
+                self._set(key, message)
 
     def remove(self, key: K, closing: R | None = None) -> None:
         """Retain it no more, whoever published it. `closing` is published first, for those who listen now."""

@@ -211,6 +211,23 @@ def test_what_somebody_else_clears_is_put_back(world: World) -> None:
     end()
 
 
+def test_what_is_taken_over_of_an_earlier_start_is_summed_up_with_the_rest() -> None:
+    hub, clock = Hub(), Clock()
+    web, bus = FakeBus(hub, "web"), FakeBus(hub)
+    writer = Writer(web, clock)
+    writer.targets.adopt(target("a", rev=7))
+    web.start()
+    web.publish(TARGETS, target("a", rev=7))
+    mirror: Mirror[str, Target] = Mirror(bus, TARGETS, clock=clock)
+    bus.start()
+    writer.announcer.announce()
+    assert is_complete(mirror)
+    writer.targets.put(target("a", note="changed"))
+    writer.announcer.announce()
+    clock.now_s += DIFFERS_S + 1
+    assert is_complete(mirror)
+
+
 # -- the rules, with a clock of the test's own
 
 
