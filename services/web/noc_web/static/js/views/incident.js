@@ -8,7 +8,7 @@ import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 import { IncidentPaths } from "./incidentpaths.js";
-import { IncidentTable, muted } from "./incidents.js";
+import { foundLate, IncidentTable, muted } from "./incidents.js";
 import { SilenceButton } from "./silence.js";
 
 /** @typedef {import("../messages.d.ts").Member} Member */
@@ -35,7 +35,7 @@ export default function IncidentPage({ id, query }) {
       ${incident.merged_into
         ? html`<p>It turned out to be part of <a href=${`/incidents/${encodeURIComponent(incident.merged_into)}`}>incident ${incident.merged_into}</a>.</p>`
         : null}
-      ${incident.found_at ? html`<p data-testid="found-late">Nobody knew of it while it lasted: it was found ${moment(incident.found_at)} in data that came late.</p>` : null}
+      ${incident.found_at ? html`<p data-testid="found-late">${foundLate(incident.found_at)}</p>` : null}
       ${kept.answer && !kept.answer.complete ? html`<p class="help">The alerter does not answer: its timeline and mails are not shown.</p>` : null}
     </section>
     ${members.answer?.total ? html`<${Members} key=${members.answer.total} path=${path} first=${members.answer} />` : null}

@@ -108,7 +108,7 @@ export function IncidentTable({ incidents, onChanged, brief = false, acknowledgi
           ${incidents.map(
             (one) => html`
               <tr key=${one.id} data-incident=${one.id} data-open=${String(!one.resolved_at)}>
-                <td>${waiting.length > 1 && isWaiting(one) ? html`<input type="checkbox" checked=${marked.has(one.id)} aria-label=${`Mark ${subject(one, rows)}`} onChange=${() => turn(one.id)} /> ` : null}${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}${one.muted && !one.resolved_at ? html` <span class="status is-muted" title=${muted(one.muted)}>muted</span>` : null}${one.severity ? html` <small>${one.severity}</small>` : null}${one.found_at ? html`<small title=${`Nobody knew of it while it lasted: it was found ${exact(one.found_at)} in data that came late.`}>, found later</small>` : null}</td>
+                <td>${waiting.length > 1 && isWaiting(one) ? html`<input type="checkbox" checked=${marked.has(one.id)} aria-label=${`Mark ${subject(one, rows)}`} onChange=${() => turn(one.id)} /> ` : null}${one.resolved_at ? html`<span class="status is-over">resolved</span>` : html`<span class="status is-open">open</span>`}${one.muted && !one.resolved_at ? html` <span class="status is-muted" title=${muted(one.muted)}>muted</span>` : null}${one.severity ? html` <small>${one.severity}</small>` : null}${one.found_at ? html`<small title=${foundLate(one.found_at)}>, found later</small>` : null}</td>
                 <td data-label="Since"><a href=${`/incidents/${encodeURIComponent(one.id)}`} aria-label=${`All about ${subject(one, rows)}, since ${exact(one.opened_at)}`}><time title=${exact(one.opened_at)}>${moment(one.opened_at)}</time></a></td>
                 <td data-label="Lasted" class="is-number">${duration(((one.resolved_at ? Date.parse(one.resolved_at) : now) - Date.parse(one.opened_at)) / 1000)}</td>
                 ${brief ? null : html`<td class="what"><${What} incident=${one} rows=${rows} /></td>`}
@@ -150,6 +150,9 @@ const MUTED = {
 
 /** Why nobody is mailed, in words. @param {import("../messages.d.ts").Muting} one */
 export const muted = (one) => `Nobody is mailed: ${MUTED[one.code] ?? one.code} (${one.title})${one.until ? `, until ${moment(one.until)}` : ""}`;
+
+/** Why nobody was told of it in time, in words. @param {string} at when it was found */
+export const foundLate = (at) => `Nobody knew of it while it lasted: data that came late showed it, at ${exact(at)}.`;
 
 /** @param {{incident: import("../messages.d.ts").Incident, rows: ReadonlyMap<string, any>}} given */
 function What({ incident, rows }) {
