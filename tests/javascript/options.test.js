@@ -19,6 +19,12 @@ test("every option of the API's description has its field, with its label, secti
   assert.match(field("interval_s").help, /; 1 to 3600$/);
 });
 
+test("what is yes or no is described in these words, and what may be left blank as blank", () => {
+  const said = FIELDS.map((/** @type {any} */ one) => one.help).filter((/** @type {string} */ help) => /^(true|false)|null/.test(help));
+  assert.deepEqual(said, []);
+  assert.match(field("mail_flapping").help, /^no: /);
+});
+
 test("an option added to the description appears in the form by itself", () => {
   const described = structuredClone(DESCRIBED);
   described.components.schemas.NewTarget.properties.jitter_ms = { anyOf: [{ title: "Jitter", "x-section": "How it is judged", type: "number", minimum: 0, maximum: 9 }, { type: "null" }] };

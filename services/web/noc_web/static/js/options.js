@@ -51,7 +51,7 @@ function field(name, schema) {
 }
 
 /** A description of the API for whoever fills in a form. @param {string} text */
-const inForm = (text) => text.replace("null: ", "blank: ").replace(/^true: /, "yes: ");
+const inForm = (text) => text.replace("null: ", "blank: ").replace(/^true: /, "yes: ").replace(/^false: /, "no: ");
 
 /** A schema that null may stand for as well, without that. @param {any} schema @returns {any} */
 function withoutNull(schema) {
