@@ -151,10 +151,11 @@ export const LossClasses = ({ none }) => html`
   <span><i class="loss-unknown"></i>not measurable</span>
 `;
 
+/** Whole words; as a function: how what is typed can go on, and nothing picked is whole by itself.
+ * @typedef {readonly string[]|((text: string) => readonly string[])} Suggestions */
+
 /** A list of words, typed one by one.
- * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string,
- *   suggestions?: readonly string[]|((text: string) => readonly string[]), "aria-invalid"?: boolean, "aria-describedby"?: string}} given
- *   `suggestions`: whole words; as a function: how what is typed can go on, and nothing picked is whole by itself */
+ * @param {{id: string, values: string[], onChange: (values: string[]) => void, placeholder?: string, suggestions?: Suggestions, "aria-invalid"?: boolean, "aria-describedby"?: string}} given */
 export function Chips({ id, values, onChange, placeholder = "", suggestions = [], ...described }) {
   const [text, setText] = useState("");
   const canGoOn = typeof suggestions === "function";

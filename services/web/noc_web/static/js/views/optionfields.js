@@ -1,12 +1,12 @@
 // @ts-check
 // The fields of a target's or a group's options; an empty one shows what is inherited.
 
-import { inForce, inWords, whole as wholeOf } from "../options.js";
+import { inForce, inWords, whole } from "../options.js";
 import { html } from "../ui.js";
 import { Chips } from "./bits.js";
 
 /** @typedef {import("../options.js").Field} Field */
-/** @typedef {readonly string[]|((text: string) => readonly string[])} Suggestions */
+/** @typedef {import("./bits.js").Suggestions} Suggestions */
 
 /**
  * @param {{sections: readonly {title: string, fields: readonly Field[]}[], typedIn: Record<string, any>, onChange: (name: string, text: any) => void,
@@ -23,7 +23,7 @@ export const OptionFields = ({ sections, typedIn, onChange, above, error, sites,
             const wrong = error?.of ? error.of(field.name) : [];
             const id = `option-${field.name}`;
             const from = inForce(field, above);
-            const inherited = inWords(field, wholeOf(field, from));
+            const inherited = inWords(field, whole(field, from));
             return html`
               <div class=${`field kind-${field.kind} ${wrong.length ? "is-wrong" : ""}`} key=${field.name}>
                 <label for=${id}>${field.label}${field.unit ? html` <small>${field.unit}</small>` : null}</label>
@@ -66,7 +66,7 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
       </select>
     `;
   }
-  const whole = typeof suggestions === "function" ? [] : suggestions;
+  const offered = typeof suggestions === "function" ? [] : suggestions;
   return html`
     <input
       ...${common}
@@ -76,11 +76,11 @@ function Input({ id, field, value, onChange, inherited, sites, suggestions, fixe
       required=${field.required}
       inputmode=${field.kind === "number" ? "decimal" : undefined}
       placeholder=${field.required || inherited === "none" ? "" : inherited}
-      list=${whole.length ? `${id}-list` : undefined}
+      list=${offered.length ? `${id}-list` : undefined}
       autocomplete="off"
       spellcheck=${false}
     />
-    ${whole.length ? html`<datalist id=${`${id}-list`}>${whole.map((one) => html`<option value=${one} />`)}</datalist>` : null}
+    ${offered.length ? html`<datalist id=${`${id}-list`}>${offered.map((one) => html`<option value=${one} />`)}</datalist>` : null}
   `;
 }
 
