@@ -53,7 +53,7 @@ test("an estimate says of what it is, and how much of it hangs on what nobody ke
   const told = (/** @type {string} */ at) => at.slice(0, 10);
   assert.deepEqual(estimated(one, told), [
     "Estimated from the 362,880 cycles of sw that are kept since 2026-11-13, judged once more by the rules of the prober; both columns begin then.",
-    "Its sites called it DOWN 2 times; with today's options they would have 2 times, with these 9 times.",
+    "Its sites called it DOWN 2 times; with today's options it would have been 2 times, with these 9 times.",
     "4 of the 9 may not have come: single re-checks between two cycles are not kept, and these are taken as unanswered for as long as they can have been.",
   ]);
   assert.equal(estimated({ ...one, assumed: 0, after: 1 }, told).length, 2);

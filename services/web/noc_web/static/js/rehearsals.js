@@ -54,7 +54,7 @@ export function estimated({ target, from, cycles, recorded, before, after, assum
   const times = (/** @type {number} */ count) => counted(count, "time");
   return [
     `Estimated from the ${cycles.toLocaleString("en")} cycles of ${target} that are kept since ${told(from)}, judged once more by the rules of the prober; both columns begin then.`,
-    `Its sites called it DOWN ${times(recorded)}; with today's options they would have ${times(before)}, with these ${times(after)}.`,
+    `Its sites called it DOWN ${times(recorded)}; with today's options it would have been ${times(before)}, with these ${times(after)}.`,
     ...(assumed ? [`${assumed} of the ${after} may not have come: single re-checks between two cycles are not kept, and these are taken as unanswered for as long as they can have been.`] : []),
   ];
 }

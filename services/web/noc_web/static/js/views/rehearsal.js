@@ -65,8 +65,8 @@ function Result({ answer: { from, to, result }, ofOne, chosen, onChoose }) {
       What the sites recorded from <time title=${exact(from)}>${full(from)}</time> to <time title=${exact(to)}>${full(to)}</time>, judged once more with today's settings and with these:
       ${result.changed_count ? ` options of ${counted(result.changed_count, "target")} would change` : " no option of any target would change"}.
     </p>
-    ${result.estimate ? html`<div class="estimate" data-testid="estimate"><strong>Estimate</strong>${estimated(result.estimate, full).map((sentence) => html`<p key=${sentence}>${sentence}</p>`)}</div>` : null}
     ${ofOne ? null : html`<${Estimable} names=${result.estimable} chosen=${chosen} onChoose=${onChoose} />`}
+    ${result.estimate ? html`<div class="estimate" data-testid="estimate"><strong>Estimate</strong>${estimated(result.estimate, full).map((sentence) => html`<p key=${sentence}>${sentence}</p>`)}</div>` : null}
     ${(ofOne || chosen) && result.estimable.length && !result.estimate ? html`<p class="estimate" data-testid="no-estimate">No cycle of ${chosen || result.estimable[0]} is kept of this time, so that nothing can be estimated.</p>` : null}
     <div class="scroll">
       <table class="list as-cards" data-testid="rehearsed">
@@ -89,9 +89,9 @@ function Estimable({ names, chosen, onChoose }) {
   if (!names.length) return null;
   return html`
     <label class="estimable">
-      <span>Estimate from its cycles what the sites would have called</span>
+      <span>Estimate from the kept cycles of</span>
       <select data-testid="estimable" value=${chosen} onChange=${(/** @type {any} */ event) => onChoose(event.target.value)}>
-        <option value="">none of the targets</option>
+        <option value="">no target</option>
         ${names.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
       </select>
     </label>
