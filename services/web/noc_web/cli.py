@@ -338,7 +338,7 @@ def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:
         is_required = keys.asked_for() == "required"
         for key in keys.listed():
             lacks = "; without the certificate that it has to show, rotate it" if is_required and key.lacks_one else ""
-            reads = "; of before, may read every target until it is rotated" if key.reads_all else ""
+            reads = "; made by an earlier version, may read every target until it is rotated" if key.reads_all else ""
             print(f"{key.site:<20}  {_how(key)}{lacks}{reads}")
 
 

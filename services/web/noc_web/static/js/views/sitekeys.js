@@ -81,7 +81,7 @@ function state(key, isCertificateRequired) {
   if (key.is_own) return "of this NOC itself";
   if (key.disabled) return "disabled";
   if (isCertificateRequired && !key.has_certificate) return "without the certificate that is required: give it a new key";
-  if (key.used_at) return key.reads_all ? "in use, and of before: it may read every target until it has a new key" : "in use";
+  if (key.used_at) return key.reads_all ? "in use, made by an earlier version: it may read every target until there is a new key" : "in use";
   if (Date.parse(key.expires_at) < Date.now()) return "expired";
   return html`not used yet, expires <time title=${exact(key.expires_at)}>${moment(key.expires_at)}</time>`;
 }

@@ -30,8 +30,8 @@ export function Sites() {
                 const [text, state] = presence(site);
                 return html`
                   <tr key=${site.id}>
-                    <td class="what"><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small></td>
-                    <td class=${`state-${state}`}><span class="state">${text}</span>${site.hosts.length > 1 ? html`<br /><small class="is-lossy">runs twice: stop one of them</small>` : null}</td>
+                    <td class="what"><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small>${site.hosts.length > 1 ? html`<br /><small class="is-lossy">runs twice: stop one of them</small>` : null}</td>
+                    <td class=${`state-${state}`}><span class="state">${text}</span></td>
                     <td data-label="Since">${site.online || !site.seen_at ? html`<time title=${exact(site.since)}>${moment(site.since)}</time>` : html`<span>last seen <time title=${exact(site.seen_at)}>${moment(site.seen_at)}</time></span>`}</td>
                     <td data-label="Address">${[...site.hosts, site.address].filter(Boolean).join(", ") || "–"}</td>
                     <td data-label="Coverage" class="is-number">${percent(site.coverage_pct)}</td>
