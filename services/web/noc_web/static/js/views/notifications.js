@@ -183,7 +183,7 @@ function RouteForm({ route, routes, contacts, onClose, onSaved }) {
           ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed[name]} onChange=${(/** @type {string[]} */ values) => put(name, values)} placeholder=${hint} suggestions=${suggestions[name] ?? []} />`}
         <//>`,
       )}
-      <${Text} name="hours" label="Hours" hint="Mon-Fri 08:00-18:00, or Mon-Sun 22:00-06:00; blank: always" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="hours" label="Hours" hint="always, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${action.error} />
@@ -282,7 +282,7 @@ function ContactForm({ contact, onClose, onSaved }) {
         ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${action.error} />`
         : null}
       <${Channels} values=${typed.channels} onChange=${(/** @type {any[]} */ values) => put("channels", values)} />
-      <${Text} name="quiet_hours" label="Quiet hours" hint="Mon-Sun 22:00-06:00; only critical incidents are told in them" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="quiet_hours" label="Quiet hours, when only critical incidents are told" hint="none, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
       <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${action.error} />
     <//>
   `;
