@@ -195,3 +195,15 @@ def test_an_incident_of_an_older_version_fills_every_letter(folder: Path) -> Non
     old = replace(incident(), severity=None, members=[], total_members=0, open_members=None)
     assert "Router" not in mail(BUILT_IN, members=old.members, total_members=0)
     assert "router" in mail(BUILT_IN, members=old.members, total_members=0)
+
+
+def test_a_mail_of_what_late_data_showed_counts_the_sites_that_it_does_not_name() -> None:
+    words = {**SAMPLES["found_late"][-1], "sites": [f"site-{number}" for number in range(23)]}
+    for said in BUILT_IN.rendered("found_late", words):
+        assert "site-19 and 3 more," in said
+
+
+@pytest.mark.parametrize("name", ["opened", "changed", "resolved"])
+def test_text_and_html_of_a_mail_say_of_what_its_evidence_is(name: str) -> None:
+    for said in BUILT_IN.rendered(name, SAMPLES[name][0]):
+        assert "What each site saw" in said

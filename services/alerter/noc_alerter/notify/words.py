@@ -100,7 +100,7 @@ def of_incident(facts: Facts, public_url: str, zone: tzinfo) -> Words:
 
 def subject(template: str, facts: Facts, told: Words, zone: tzinfo) -> str:
     """Of a mail about an incident. What stands in brackets is not part of what mail programs thread by."""
-    return f"[{told[_BRACKETS[template]]}] {told['stem']}{_where(facts.incident)} since {_clock(facts, zone)}"
+    return f"[{told[_BRACKETS[template]]}] {told['stem']}{_where(facts.incident.sites)} since {_clock(facts, zone)}"
 
 
 def of_digest(digest: Digest, public_url: str, zone: tzinfo) -> Words:
@@ -117,10 +117,8 @@ def of_digest(digest: Digest, public_url: str, zone: tzinfo) -> Words:
 
 
 def of_found(found: FoundLate, public_url: str, zone: tzinfo) -> Words:
-    named, more = found.sites[:_SITES_NAMED], len(found.sites) - _SITES_NAMED
-    sites = f"{', '.join(map(letters.plain, named))}{f' +{more}' if more > 0 else ''}"
     return {
-        "name": f"{found.total:,} {'outage' if found.total == 1 else 'outages'} found in data that came late ({sites})",
+        "name": f"{found.total:,} {'outage' if found.total == 1 else 'outages'} found in data that came late{_where(found.sites)}",
         "address": "",
         "total": found.total,
         "sites": [letters.plain(one) for one in found.sites],
@@ -133,9 +131,7 @@ def of_found(found: FoundLate, public_url: str, zone: tzinfo) -> Words:
 def _over(incident: Incident, zone: tzinfo) -> str:
     ended = incident.resolved_at or incident.opened_at
     lasted = duration(ended - incident.opened_at)
-    line = (
-        f"{at(incident.opened_at, zone)}: {_state(incident)} {letters.stem(incident)}{_where(incident)}, for {lasted}"
-    )
+    line = f"{at(incident.opened_at, zone)}: {_state(incident)} {letters.stem(incident)}{_where(incident.sites)}, for {lasted}"
     return _short(line)
 
 
@@ -157,7 +153,9 @@ def _late(late: Late, zone: tzinfo) -> str:
     incident, kind = late.facts.incident, late.transition.partition("-")[0]
     happened = {OPENED: incident.opened_at, "resolved": incident.resolved_at}.get(kind) or late.at
     words = of_incident(late.facts, "", zone)
-    return _short(f"{at(happened, zone)}: {words[_BRACKETS.get(kind, 'still')]}: {words['stem']}{_where(incident)}")
+    return _short(
+        f"{at(happened, zone)}: {words[_BRACKETS.get(kind, 'still')]}: {words['stem']}{_where(incident.sites)}"
+    )
 
 
 def _state(incident: Incident) -> str:
@@ -191,18 +189,19 @@ def _path(incident: Incident) -> str:
 
 
 def _line(incident: Incident, zone: tzinfo) -> str:
-    return _short(f"{_state(incident)} {letters.stem(incident)}{_where(incident)} since {at(incident.opened_at, zone)}")
+    return _short(
+        f"{_state(incident)} {letters.stem(incident)}{_where(incident.sites)} since {at(incident.opened_at, zone)}"
+    )
 
 
 def _short(line: str) -> str:
     return line if len(line) <= _LINE_CHARS else f"{line[: _LINE_CHARS - 1]}…"
 
 
-def _where(incident: Incident) -> str:
-    """The sites that do not reach it, for a subject."""
-    sites = incident.sites
+def _where(sites: Sequence[str]) -> str:
+    """The first of these sites in brackets, for a subject."""
     more = f" +{len(sites) - _SITES_NAMED}" if len(sites) > _SITES_NAMED else ""
-    return f" ({', '.join(sites[:_SITES_NAMED])}{more})" if sites else ""
+    return f" ({', '.join(map(letters.plain, sites[:_SITES_NAMED]))}{more})" if sites else ""
 
 
 def _clock(facts: Facts, zone: tzinfo) -> str:
