@@ -43,7 +43,8 @@ class Targets:
         self._assigned: Mirror[tuple[str, str], Assignment] = Mirror(
             bus, ASSIGNMENTS, clock=clock, is_optional=True, site=site
         )
-        self._every: Mirror[str, Target] | None = None
+        self._every: Mirror[str, Target] = Mirror(bus, TARGETS, clock=clock, is_optional=True)
+        self._every.suspend()
         self._reads_every = False
         self._unassigned_since_s: float | None = None
         self._is_compared = False
@@ -55,7 +56,7 @@ class Targets:
         self._assigned.tick()
         for (_, name), change in self._assigned.take_changes().items():
             self._set(name, change.after)
-        if self._every is not None and self._reads_every:
+        if self._reads_every:
             self._every.tick()
             for name, found in self._every.take_changes().items():
                 self._set(name, self._ours(found.after))
@@ -76,22 +77,19 @@ class Targets:
         if wants_every == self._reads_every or not self._bus.connected:
             return
         self._reads_every, self._is_compared = wants_every, False
-        if not wants_every:
-            assert self._every is not None
-            self._every.suspend()
-        elif self._every is not None:
+        if wants_every:
             self._every.resume()
         else:
-            self._every = Mirror(self._bus, TARGETS, clock=self._clock, is_optional=True)
+            self._every.suspend()
 
     def _is_complete(self) -> bool:
         if self._reads_every:
-            return self._every is not None and self._every.is_complete
+            return self._every.is_complete
         return self._assigned.is_complete_from(self._site)
 
     def _known(self) -> set[str]:
         """What the source says that is read now."""
-        if self._reads_every and self._every is not None:
+        if self._reads_every:
             return {name for name, target in self._every.items().items() if self._ours(target)}
         return {name for _, name in self._assigned.items()}
 
