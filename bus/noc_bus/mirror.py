@@ -22,7 +22,6 @@ from noc_bus.messages import (
     ProberPresence,
     Retained,
     ServicePresence,
-    Summaries,
     Summary,
 )
 
@@ -172,10 +171,9 @@ class Mirror(Generic[K, M]):
                 return self._is_quiet()
             if not self._is_by_site:
                 return self.is_complete_from(self._channel.writers[0])
-            if not self._is_by_prober:
-                return bool(self._writers) and all(self.is_complete_from(site) for site in self._writers)
+            # That no prober speaks is an answer; of what is assigned only a word is.
             return all(self.is_complete_from(writer) for writer in self._writers) and (
-                any(writer.summary for writer in self._writers.values()) or self._is_quiet()
+                any(writer.summary for writer in self._writers.values()) or (self._is_by_prober and self._is_quiet())
             )
 
     def is_complete_from(self, writer: str) -> bool:
@@ -383,24 +381,23 @@ class Mirror(Generic[K, M]):
         self._on_presence(variables["service"], presence)
 
     def _on_summary(self, summary: AssignmentSummary | None, variables: dict[str, str]) -> None:
-        told = {self._channel.name: summary.assigned} if summary else None
-        self._on_word(variables["site"], told, is_there=summary is not None)
+        self._on_word(variables["site"], summary.assigned if summary else None, is_there=summary is not None)
 
     def _on_presence(self, name: str, presence: ProberPresence | ServicePresence | None) -> None:
         if presence is not None and presence.silenced:
             return
-        self._on_word(name, presence.retained if presence else None, is_there=presence is not None)
+        told = presence.retained if presence else None
+        summary = told.get(self._channel.name, Summary(count=0, rev_sum=0)) if told is not None else None
+        self._on_word(name, summary, is_there=presence is not None)
 
-    def _on_word(self, name: str, told: Summaries, *, is_there: bool) -> None:
-        """`told`: by channel, what this writer says it has retained; None: it does not say."""
+    def _on_word(self, name: str, summary: Summary | None, *, is_there: bool) -> None:
+        """`summary`: what this writer says it has retained; None: it does not say."""
         with self._lock:
             writer = self._writers.setdefault(name, _Writer())
             writer.has_presence = is_there
             # Of a narrowed channel only a part comes, so that its sum says nothing.
             is_whole = not set(self._variables) - {"site"} if self._is_by_site else not self._variables
-            if not is_whole:
-                told = None
-            writer.summary = told.get(self._channel.name, Summary(count=0, rev_sum=0)) if told is not None else None
+            writer.summary = summary if is_whole else None
             writer.is_matched = False
             self._compare(writer, since_s=self._clock() - _OVERTAKEN_S)
             if writer.summary is None or writer.is_matched:
