@@ -207,8 +207,10 @@ class Published(Generic[K, R]):
                 continue
             mine = self._now.get(key)
             if mine is not None and key in self._unsent and _same(found, mine) and found.rev is not None:
-                self._set(key, found)
+                # Ours, for it shares most of what it holds with its owner's other copies.
+                self._set(key, replace(mine, rev=found.rev))
                 self._unsent.discard(key)
+                self._again.pop(key, None)
             self._on_broker[key] = found.rev
 
     def _differs(self, key: K) -> bool:

@@ -228,6 +228,23 @@ def test_what_is_taken_over_of_an_earlier_start_is_summed_up_with_the_rest() -> 
     assert is_complete(mirror)
 
 
+def test_what_an_earlier_start_left_as_it_should_be_is_not_said_again_later_either() -> None:
+    hub, clock = Hub(), Clock()
+    other = FakeBus(hub)
+    other.start()
+    other.publish(TARGETS, target("same", rev=7))
+    web = FakeBus(hub, "web")
+    writer = Writer(web, clock)
+    writer.targets.put(target("same"))
+    web.start()
+    sent = len(hub.messages(TARGETS))
+    for _ in range(30):
+        clock.now_s += 1
+        writer.announcer.tick()
+    assert hub.messages(TARGETS)[sent:] == []
+    assert writer.targets.now["same"].rev == 7
+
+
 # -- the rules, with a clock of the test's own
 
 
