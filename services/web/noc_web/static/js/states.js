@@ -20,6 +20,10 @@ export const severity = (state) => SEVERITY[state] ?? STATES.length;
 /** @param {string} state */
 export const word = (state) => state.charAt(0) + state.slice(1).toLowerCase();
 
+/** Which states a time was spent in, as far as it is shown: half a second is the first that is no 0 s.
+ * @param {Record<string, number>} seconds by state @returns {VerdictState[]} */
+export const spent = (seconds) => STATES.filter((state) => (seconds[state] ?? 0) >= 0.5);
+
 /** What a state means, for whoever asks by hovering.
  * @type {Record<string, string>} */
 export const MEANING = {
@@ -27,7 +31,7 @@ export const MEANING = {
   DEGRADED: "answers, with loss or round-trip times above its limits",
   PARTIAL: "does not answer some of the sites",
   DOWN: "does not answer",
-  UNREACHABLE: "does not answer because everything on the way to it is down",
+  UNREACHABLE: "does not answer because the way to it is down",
   UNKNOWN: "no site can see it now: this is not counted as down",
   MAINTENANCE: "in a maintenance window: measured, not reported",
   PAUSED: "paused by a person: not pinged",

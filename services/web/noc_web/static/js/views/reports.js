@@ -6,7 +6,7 @@ import { duration, exact, full, ms, ownZone, percent, uptime } from "../format.j
 import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
-import { STATES, word } from "../states.js";
+import { spent, word } from "../states.js";
 import { groups, tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Pager, Trouble, withChosen } from "./bits.js";
@@ -285,7 +285,7 @@ const spell = (seconds) => (seconds ? duration(seconds) : "–");
 const left = (row) => (row.budget_left_s === null ? "–" : `${row.budget_left_s < 0 ? "−" : ""}${duration(Math.abs(row.budget_left_s))}`);
 
 /** @param {any} row */
-const states = (row) => STATES.filter((state) => row.seconds[state] >= 0.5).map((state) => `${word(state)} ${duration(row.seconds[state])}`).join(", ");
+const states = (row) => spent(row.seconds).map((state) => `${word(state)} ${duration(row.seconds[state])}`).join(", ");
 
 /** @param {{row: any, hasGoal: boolean}} given */
 const Figures = ({ row, hasGoal }) => html`

@@ -2,7 +2,7 @@
 // States over a period: a strip for all sites together and one for each, the sums, and the outages.
 
 import { duration, exact, full, moment, share, uptime } from "../format.js";
-import { STATES, word } from "../states.js";
+import { spent, word } from "../states.js";
 import { fill, runs } from "../strip.js";
 import { html } from "../ui.js";
 import { Badge, Shape } from "./state.js";
@@ -72,7 +72,7 @@ function summary(intervals) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const one of intervals) sums[one.state] = (sums[one.state] ?? 0) + one.seconds;
-  return STATES.filter((state) => sums[state]).map((state) => `${word(state)} ${duration(sums[state])}`).join(", ") || "no data";
+  return spent(sums).map((state) => `${word(state)} ${duration(sums[state])}`).join(", ") || "no data";
 }
 
 /** @param {{found: any}} given */
@@ -85,7 +85,7 @@ export function Uptime({ found }) {
       <div class="uptime-main"><dt>Uptime</dt><dd>${uptime(pct)}</dd></div>
       <div><dt>Downtime</dt><dd>${duration(downtime)}</dd></div>
       <div><dt>Outages</dt><dd>${found.outages.length}</dd></div>
-      ${STATES.filter((state) => seconds[state] > 0).map(
+      ${spent(seconds).map(
         (state) => html`
           <div key=${state} class=${`state-${state}`}>
             <dt><${Shape} state=${state} />${word(state)}</dt>
