@@ -20,6 +20,10 @@ test("a size is in the unit that leaves few digits", () => {
   ]);
 });
 
+test("a round-trip time has three digits, also where it is rounded up to one more", () => {
+  assert.deepEqual([0.456, 9.99, 9.996, 10.04, 99.94, 99.96, 250.5].map(ms), ["0.46 ms", "9.99 ms", "10.0 ms", "10.0 ms", "99.9 ms", "100 ms", "251 ms"]);
+});
+
 test("uptime is never rounded up to a hundred that was not reached", () => {
   assert.equal(uptime(99.99999), "99.999 %");
   assert.equal(uptime(100), "100 %");

@@ -67,10 +67,10 @@ export function duration(seconds) {
   return parts.join(" ");
 }
 
-/** @param {number|null|undefined} value in milliseconds */
+/** Three digits, counted after rounding: 9.996 is 10.0. @param {number|null|undefined} value in milliseconds */
 export function ms(value) {
   if (value === null || value === undefined) return NONE;
-  return `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
+  return `${value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
 /** So many digits, cut where they would be more than the value: 99.9996 is no 100, and 0.0004 no 0. @param {number} value @param {number} digits */
