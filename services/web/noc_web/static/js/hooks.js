@@ -25,11 +25,11 @@ export function useStore(pick) {
   return latest.current.value;
 }
 
-/** What is made of all targets, such as suggestions: anew when one comes or goes. What else changes about them draws nothing.
+/** What is made of all targets, such as suggestions: anew when one comes, goes, or is called or grouped otherwise. How they are draws nothing.
  * @template T @param {(rows: import("./store.js").State["rows"]) => T} make @returns {T} */
 export function useTargets(make) {
-  const count = useStore((state) => state.rows.size);
-  return useMemo(() => make(store.state.rows), [count]);
+  const catalog = useStore((state) => state.catalog);
+  return useMemo(() => make(store.state.rows), [catalog]);
 }
 
 /** The server's time, renewed every so often. @param {number} everyMs */

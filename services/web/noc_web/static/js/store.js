@@ -6,7 +6,7 @@
  * @typedef {import("./live.d.ts").TargetRow} Row
  * @typedef {import("./live.d.ts").SiteRow} SiteRow
  * @typedef {"connecting"|"live"|"lost"} Connection
- * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null,
+ * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null, catalog: number,
  *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, nobodyTold: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
  *   services: Record<string, boolean>, maintenances: readonly import("./live.d.ts").RunningMaintenance[], refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
@@ -20,6 +20,8 @@ export const INITIAL = {
   boot: null,
   revision: -1,
   at: null,
+  // Another number when a target has come, gone, or is called or grouped otherwise: how it is changes far more often.
+  catalog: 0,
   skewMs: 0,
   kpis: null,
   allWell: false,
@@ -86,6 +88,7 @@ function snapshot(state, said) {
     allWell: said.all_well,
     nobodyTold: said.nobody_told,
     rows: new Map(said.targets.map((/** @type {Row} */ row) => [row.id, row])),
+    catalog: state.catalog + 1,
     sites: said.sites,
     incidents: said.incidents,
     trouble: said.trouble ?? [],
@@ -106,6 +109,7 @@ function delta(state, said) {
     for (const row of said.targets) rows.set(row.id, row);
     for (const id of said.removed) rows.delete(id);
     next.rows = rows;
+    if (said.removed.length || said.targets.some((/** @type {Row} */ row) => !isListedAlike(row, state.rows.get(row.id)))) next.catalog = state.catalog + 1;
   }
   if (said.sites.length || said.removed_sites.length) {
     next.sites = merged(state.sites, said.sites, said.removed_sites).sort((one, other) => (one.id < other.id ? -1 : 1));
@@ -118,6 +122,9 @@ function delta(state, said) {
   if (said.maintenances) next.maintenances = said.maintenances;
   return next;
 }
+
+/** @param {Row} row @param {Row|undefined} before */
+const isListedAlike = (row, before) => before !== undefined && row.name === before.name && row.address === before.address && row.group === before.group && row.tags.join() === before.tags.join();
 
 /** What is known with what changed in place of it, and without what is gone.
  * @template {{id: string}} T @param {readonly T[]} known @param {T[]} changed @param {string[]} removed @returns {T[]} */

@@ -3,13 +3,13 @@
 
 import { api } from "../api.js";
 import { counted, duration, moment, exact } from "../format.js";
-import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
+import { useAction, useLoaded, useNow, useStore, useTargets } from "../hooks.js";
 import { called, isWaiting, matching, SHOWN, subject } from "../incidentrows.js";
 import { may, me } from "../me.js";
 import { DAY_MS } from "../period.js";
 import { setQuery } from "../router.js";
 import { groups } from "../tablerows.js";
-import { html, useMemo, useState } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Dialog, Trouble, withChosen } from "./bits.js";
 
 const DAYS = [1, 7, 30, 90, 365];
@@ -45,7 +45,7 @@ export default function Incidents({ query }) {
                 ${DAYS.map((one) => html`<option value=${String(one)}>${counted(one, "day")}</option>`)}
               </select></label>`}
       </div>
-      <${Filters} asked=${asked} kinds=${[...new Set(all.map((/** @type {any} */ one) => one.kind))].sort()} rows=${rows} />
+      <${Filters} asked=${asked} kinds=${[...new Set(all.map((/** @type {any} */ one) => one.kind))].sort()} />
       <${Trouble} error=${found.error} />
       ${incidents.length
         ? html`<${IncidentTable} incidents=${incidents} onChanged=${found.again} />`
@@ -62,10 +62,10 @@ const EMPTY = {
   all: () => "No incident in this period.",
 };
 
-/** @param {{asked: {text: string, group: string, site: string, kind: string, unacknowledged: boolean}, kinds: string[], rows: ReadonlyMap<string, any>}} given */
-function Filters({ asked, kinds, rows }) {
+/** @param {{asked: {text: string, group: string, site: string, kind: string, unacknowledged: boolean}, kinds: string[]}} given */
+function Filters({ asked, kinds }) {
   const sites = useStore((state) => state.sites).map((site) => site.id);
-  const paths = useMemo(() => groups(rows.values()), [rows]);
+  const paths = useTargets((rows) => groups(rows.values()));
   const put = (/** @type {string} */ name) => (/** @type {any} */ event) => setQuery({ [name]: event.currentTarget.value }, { replace: true });
   const select = (/** @type {"group"|"site"|"kind"} */ name, /** @type {string} */ any, /** @type {string[]} */ all) => html`
     <select aria-label=${`By ${name}`} value=${asked[name]} onChange=${put(name)}>

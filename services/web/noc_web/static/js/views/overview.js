@@ -2,7 +2,7 @@
 // The first page: tiles, the table of all targets, and beside it how sites and services are.
 
 import { address } from "../api.js";
-import { useStore } from "../hooks.js";
+import { useTargets } from "../hooks.js";
 import { may } from "../me.js";
 import { navigate, setQuery } from "../router.js";
 import { groups } from "../tablerows.js";
@@ -40,8 +40,7 @@ export default function Overview({ query }) {
 
 /** @param {{query: URLSearchParams}} given */
 function Tools({ query }) {
-  // As text, so that the tools are drawn anew for another group only, and not for every state that changes.
-  const paths = useStore((state) => groups(state.rows.values()).join("\n"));
+  const paths = useTargets((rows) => groups(rows.values()));
   const [shown, setShown] = useState("");
   const close = () => setShown("");
   const chosen = query.get("group") ?? "";
@@ -59,7 +58,7 @@ function Tools({ query }) {
       />
       <select aria-label="Group" value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ group: event.currentTarget.value })} data-testid="group-filter">
         <option value="">All groups</option>
-        ${withChosen(paths.split("\n").filter(Boolean), chosen).map((path) => html`<option value=${path}>${path}</option>`)}
+        ${withChosen(paths, chosen).map((path) => html`<option value=${path}>${path}</option>`)}
       </select>
       <span class="spring"></span>
       <details class="menu">
