@@ -132,11 +132,12 @@ class Story:
     def mailed(self) -> Counter[str]:
         """What each mail said of whom, those with the same Message-ID once.
 
-        Not with how many, nor from where: one that was held up tells as many as had spoken by then.
+        Not with how many, nor from where: one that was held up tells as many as had spoken by then. So an outage may be
+        over with PARTIAL, where it was killed between the words of two sites.
         """
         different = {mail.message_id: mail for mail in list(self.mails.mails)}
         return Counter(
-            re.sub(r" after [^\]]*| and \d+ more.*|( \([^)]*\))? since .*", "", mail.subject)
+            re.sub(r"(?<=\[)(UP|PARTIAL) after [^\]]*| and \d+ more.*|( \([^)]*\))? since .*", "", mail.subject)
             for mail in different.values()
         )
 
