@@ -7,7 +7,10 @@ A connection that is lost takes with it what was on its way: what counts is said
 
 from __future__ import annotations
 
+import errno
 import itertools
+import math
+import random
 import secrets
 import ssl
 import threading
@@ -40,6 +43,13 @@ KEEPALIVE_S: Final = 10
 RETRY_S: Final = (0.5, 10.0)
 # A refused user name does not get better by asking often: two attempts a minute.
 REFUSED_RETRY_S: Final = 30.0
+# Where a broker has other addresses, one is left after a while that is reached and says nothing: a node of a cluster
+# keeps who asks while the others choose who leads, and what it was asked before they have is never answered.
+ANSWER_S: Final = 2.5
+# All who lost one address do not come to the next in step.
+_NEXT_ADDRESS_S: Final = (0.05, 0.5)
+# A broker that is slow is not left again and again by everybody before it could answer.
+_ROUNDS_IN_HASTE: Final = 3
 _FILTERS_AT_ONCE: Final = 20
 _LOOK_S: Final = 0.05
 
@@ -71,6 +81,7 @@ class Session:
         self._further = itertools.cycle((*broker.others, broker))
         self._answered = False
         self._addresses, self._tries = 1 + len(broker.others), 0
+        self._unanswered = 0
         self._ended_unanswered = ""
         self.is_not_taken = False
         """The broker has ended a handshake for what we show of ourselves, or lack."""
@@ -223,9 +234,26 @@ class Session:
             self._ended_unanswered = ""
             self._connect()
             self._tries += 1
-            if not self._answered:
+            if self._answered:
+                self._unanswered = 0
+            else:
+                self._unanswered += 1
                 self.broker = next(self._further)
-            self._stopping.wait(REFUSED_RETRY_S if self._refused else self._backoff.next_s())
+            self._stopping.wait(self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Before the next try: long only once no address has answered."""
+        if self._refused:
+            return REFUSED_RETRY_S
+        if self._unanswered % self._addresses:
+            return random.uniform(*_NEXT_ADDRESS_S)
+        return self._backoff.next_s()
+
+    def _patience_s(self) -> float:
+        """How long the address that is tried now may take to answer."""
+        if self._addresses == 1:
+            return math.inf
+        return ANSWER_S * (1 + self._unanswered // self._addresses // _ROUNDS_IN_HASTE)
 
     def _connect(self) -> None:
         """One connection, from its start to its end."""
@@ -237,7 +265,9 @@ class Session:
             self._set_trouble(str(error))
             return
         except OSError as error:
-            if not (isinstance(error, (ssl.SSLError, ConnectionError)) and self._is_not_taken()):
+            # Nobody listens there: who would refuse what we show of ourselves?
+            may_be_refused = isinstance(error, (ssl.SSLError, ConnectionError)) and error.errno != errno.ECONNREFUSED
+            if not (may_be_refused and self._is_not_taken()):
                 self._set_trouble(f"the broker {self.broker} cannot be reached: {why_unreachable(error, self.broker)}")
             return
         self._client = client
@@ -245,14 +275,23 @@ class Session:
             client.disconnect()
             return
         client.loop_start()
-        while not self._over.wait(1.0):
+        begun_s = time.monotonic()
+        leave_s = begun_s + self._patience_s()
+        while not self._over.wait(1.0 if self._answered else max(0.0, min(1.0, leave_s - time.monotonic()))):
+            if not self._answered and time.monotonic() >= leave_s:
+                self._set_trouble(f"the broker {self.broker} does not answer")
+                client.disconnect()
+                self._over.wait(1.0)
+                break
             if not any(thread.name == f"paho-mqtt-client-{self._client_id}" for thread in threading.enumerate()):
                 self._set_trouble(f"the connection to the broker {self.broker} was lost: its thread has ended")
                 break
         client.loop_stop()
         self._client = None
         self._connection_ended()
-        if self._ended_unanswered and not self._is_not_taken():
+        # A refusal comes at once.
+        may_be_refused = time.monotonic() - begun_s < ANSWER_S
+        if self._ended_unanswered and not (may_be_refused and self._is_not_taken()):
             self._set_trouble(self._ended_unanswered)
 
     def _is_not_taken(self) -> bool:

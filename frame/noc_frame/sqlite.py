@@ -23,6 +23,9 @@ BUSY_S: Final = 10.0
 """How long a connection waits for another one's transaction."""
 _LOG_BYTES: Final = 64 * 1024 * 1024
 _BESIDE: Final = ("-wal", "-shm")
+# Steps of SQLite, some milliseconds, after which it is asked whether a reading has had its time: to be asked often would
+# have it wait for Python's other threads each time.
+_LOOK_STEPS: Final = 100_000
 DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """SQLite's codes for a file that is broken. The second is also that of a file that never was a database."""
 
@@ -83,13 +86,14 @@ class Database:
         sets_aside: Collection[int] = DAMAGE,
         checks_at_opening: bool = True,
         wipes: bool = True,
+        read_s: float | None = None,
     ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
         `sets_aside`: SQLite's codes after which whoever writes renames the file and begins a new one;
         readers only say what is wrong. `checks_at_opening`: the first to open it reads the whole file to
         find damage, which is for small files. `wipes`: what is deleted is overwritten, where SQLite was built
-        to do so; it costs as much writing as storing it did.
+        to do so; it costs as much writing as storing it did. `read_s`: what takes longer to read is given up.
         """
         self.path = path
         self.guard: Callable[[sqlite3.Connection], None] | None = None
@@ -98,6 +102,7 @@ class Database:
         self._sets_aside = sets_aside
         self._checks_at_opening = checks_at_opening
         self._wipes = wipes
+        self._read_s = read_s
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._opening = threading.Lock()
@@ -119,7 +124,9 @@ class Database:
     def read(self, act: str, statement: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """All rows at once: a reader that lingers in a transaction keeps the log from being reset."""
         with self.explained(act):
-            return self.connection().execute(statement, parameters).fetchall()
+            connection = self.connection()
+            with self._limited(connection, act):
+                return connection.execute(statement, parameters).fetchall()
 
     @contextlib.contextmanager
     def reading(self, act: str) -> Iterator[sqlite3.Connection]:
@@ -128,11 +135,33 @@ class Database:
             connection = self.connection()
             connection.execute("BEGIN")
             try:
-                yield connection
+                with self._limited(connection, act):
+                    yield connection
             finally:
                 # SQLite may have rolled back by itself.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _limited(self, connection: sqlite3.Connection, act: str) -> Iterator[None]:
+        """Ends what is read in this time once it takes longer than is allowed. Raises DatabaseFault."""
+        if self._read_s is None:
+            yield
+            return
+        until_s = time.monotonic() + self._read_s
+        connection.set_progress_handler(lambda: time.monotonic() > until_s, _LOOK_STEPS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise DatabaseFault(
+                f"cannot {act} so much of {self.path} within {self._read_s:g} s; ask for less at once, "
+                "such as a shorter period or fewer targets",
+                can_retry=True,
+            ) from error
+        finally:
+            connection.set_progress_handler(None, 0)
 
     @contextlib.contextmanager
     def transaction(self, act: str) -> Iterator[sqlite3.Connection]:

@@ -243,14 +243,16 @@ class SqliteStore:
         keep_days: int | None = None,
         keep_5min_days: int = KEEP_5MIN_DAYS,
         keep_hourly_days: int = KEEP_HOURLY_DAYS,
+        read_s: float | None = None,
     ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
         `keep_days`: what `maintain` will be told; None: nothing. `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
+        `read_s`: how long one reading may take.
         """
         self.path = path
         # Not read through when it is opened: it may be large.
-        self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False, wipes=False)
+        self._file = Database(path, LADDER, sets_aside=_SETS_ASIDE, checks_at_opening=False, wipes=False, read_s=read_s)
         self._writing = threading.Lock()
         self._known = _Known()
         self._checkpoint_at_s = 0.0

@@ -6,13 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from noc_frame.settings import Setting
 from noc_history.store import KEEP_5MIN_DAYS, KEEP_HOURLY_DAYS, Store
 
 FILE_NAME: Final = "history.sqlite"
+
+
+class Open(Protocol):
+    def __call__(self, read_s: float | None = None) -> Store:
+        """The store; it connects on first use, so that it need not be there yet.
+
+        `read_s`: how long SQLite may take for one answer, for who must not wait longer.
+        """
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,7 @@ class HistoryUrl:
 
     keep_days: int | None
     described: str
-    open: Callable[[], Store]
-    """The store; it connects on first use, so that it need not be there yet."""
+    open: Open
 
 
 def parse(url: str) -> HistoryUrl | None:
@@ -61,7 +68,7 @@ def in_folder(folder: Path) -> HistoryUrl:
     return found
 
 
-def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[[], Store]]:
+def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
     from noc_history.sqlite import SqliteStore  # only the store in use is loaded
 
     if parts.netloc or len(parts.path) < 2:
@@ -69,7 +76,9 @@ def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[
     path = Path(unquote(parts.path))
     fives, hours = _kept(keep)
     days = keep.get("keep_days")
-    return f"SQLite in {path}", lambda: SqliteStore(path, keep_days=days, keep_5min_days=fives, keep_hourly_days=hours)
+    return f"SQLite in {path}", lambda read_s=None: SqliteStore(
+        path, keep_days=days, keep_5min_days=fives, keep_hourly_days=hours, read_s=read_s
+    )
 
 
 def _kept(keep: Mapping[str, int]) -> tuple[int, int]:
@@ -78,7 +87,7 @@ def _kept(keep: Mapping[str, int]) -> tuple[int, int]:
     return fives, keep.get("keep_hourly_days", max(KEEP_HOURLY_DAYS, fives))
 
 
-def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callable[[], Store]]:
+def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
     from noc_history.influxdb import InfluxStore  # its client takes half a second to load
 
     names = [unquote(name) for name in parts.path.split("/")[1:]]
@@ -91,15 +100,15 @@ def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Callabl
     address = f"{'https' if parts.scheme == 'influxdbs' else 'http'}://{host}:{parts.port or 8086}"
     org, bucket = names
     fives, hours = _kept(keep)
-    return f"InfluxDB bucket {bucket} at {address}", lambda: InfluxStore(
+    return f"InfluxDB bucket {bucket} at {address}", lambda read_s=None: InfluxStore(
         address, token, org, bucket, password=password, keep_5min_days=fives, keep_hourly_days=hours
     )
 
 
-_Open = Callable[[SplitResult, Mapping[str, int]], tuple[str, Callable[[], Store]]]
+_Opener = Callable[[SplitResult, Mapping[str, int]], tuple[str, Open]]
 # Each with the options it takes, from what is kept for the shortest time to the longest.
 _KEEP: Final = ("keep_days", "keep_5min_days", "keep_hourly_days")
-_SCHEMES: Final[Mapping[str, tuple[Sequence[str], _Open]]] = {
+_SCHEMES: Final[Mapping[str, tuple[Sequence[str], _Opener]]] = {
     "sqlite": (_KEEP, _sqlite),
     "influxdb": (_KEEP, _influxdb),
     "influxdbs": (_KEEP, _influxdb),

@@ -251,6 +251,25 @@ def test_a_wait_for_a_connection_tries_every_address(mosquitto: Mosquitto, sessi
     several.stop()
 
 
+def test_an_address_that_takes_a_connection_and_says_nothing_is_left_for_the_next(
+    mosquitto: Mosquitto, log_lines: io.StringIO
+) -> None:
+    """As a node of a cluster does for as long as nobody leads it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        several = Session(Broker("127.0.0.1", port, others=(mosquitto.broker,)), "several")
+        several.start()
+        until(lambda: several.connected, "the one that answers", 30)
+        assert f"the broker mqtt://127.0.0.1:{port} does not answer" in log_lines.getvalue()
+        client, _ = mute.accept()
+        with client:
+            client.settimeout(10)
+            # CONNECT, then DISCONNECT: its will is nobody's business.
+            said = b"".join(iter(lambda: client.recv(1024), b""))
+        assert said.endswith(b"\xe0\x00")
+        several.stop()
+
+
 def test_a_session_knows_its_own_end_of_the_connection(mosquitto: Mosquitto, session: Session) -> None:
     session.start()
     until(lambda: session.connected, "connected")

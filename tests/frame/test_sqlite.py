@@ -290,3 +290,24 @@ def test_a_file_that_another_program_holds_is_said_to_be_held(tmp_path: Path) ->
         with pytest.raises(DatabaseFault, match="locked; another program holds it") as caught, explained(path, "write"):
             us.execute("INSERT INTO note (text) VALUES ('x')")
         assert caught.value.can_retry
+
+
+ENDLESS: Final = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+
+
+def test_what_takes_too_long_to_read_is_given_up_in_a_sentence_and_nothing_else_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    hurried = Database(path, SECOND, read_s=0.02)
+    sentence = f"cannot read so much of {path} within 0.02 s; ask for less at once, such as a shorter period"
+    with closing(hurried):
+        for _ in range(2):
+            with pytest.raises(DatabaseFault, match=re.escape(sentence)) as caught:
+                hurried.read("read", ENDLESS)
+            assert caught.value.can_retry
+            with pytest.raises(DatabaseFault, match=re.escape(sentence)), hurried.reading("read") as connection:
+                connection.execute(ENDLESS).fetchall()
+        # The time is that of one reading, and what is written has no such end.
+        with hurried.transaction("write") as connection:
+            connection.execute("INSERT INTO note (text) VALUES ('kept')")
+            connection.execute(ENDLESS.replace("FROM n)", "FROM n WHERE i < 300000)")).fetchall()
+        assert hurried.read("read", "SELECT text FROM note") == [("kept",)]

@@ -146,15 +146,15 @@ class Project:
         """`secrets`: those that the file takes from the environment."""
         self.engine = engine
         self.folder = folder
-        for name in ("deploy", "docs/grafana"):
-            shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
         whole: dict[str, Any] = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
         self.name = whole.pop("name")
         for service in whole["services"].values():
             # The images are there, built in another network.
             service.pop("build", None)
             for mount in service.get("volumes", []):
-                mount.pop("bind", None)
+                if mount.pop("bind", None):
+                    (folder / mount["source"]).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / mount["source"], folder / mount["source"])
         for name, secret in whole.get("secrets", {}).items():
             if "environment" in secret:
                 (folder / name).write_text((secrets or {})[secret.pop("environment")], encoding="utf-8")

@@ -59,8 +59,10 @@ class Person:
         person.port, person.cookie = port, ""
         return person
 
-    def ask(self, method: str, path: str, body: str = "", kind: str = "application/json") -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+    def ask(
+        self, method: str, path: str, body: str = "", kind: str = "application/json", deadline_s: float = DEADLINE_S
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=deadline_s)
         try:
             headers = {"Cookie": self.cookie, "X-CSRFToken": getattr(self, "_csrf", ""), "Content-Type": kind}
             connection.request(method, path, body, headers)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from noc_bus.channels import SERVICES, TARGETS
 from noc_bus.messages import ServicePresence, Target
 from noc_bus.session import Session
 from noc_frame.exit_codes import EXIT_SETTINGS
+from noc_history.store import Batch
+from noc_history.stores import FILE_NAME, in_folder
 from noc_web.__main__ import main
 from noc_web.auth.accounts import FIRST_LOGIN
 from noc_web.config import SETTINGS, Config
@@ -225,3 +229,27 @@ def test_what_was_added_survives_a_kill_and_is_published_to_a_broker_that_forgot
     assert noc_processes.stop("web")[0] == 0
     wait_until(lambda: not services[-1].online, 10, "its goodbye")
     listener.stop()
+
+
+@pytest.mark.long_only
+def test_a_question_that_keeps_the_history_busy_for_ten_seconds_is_ended_with_a_sentence(
+    mosquitto: Mosquitto, noc_processes: Processes, tmp_path: Path
+) -> None:
+    store = in_folder(tmp_path).open()
+    store.write(Batch())
+    store.close()
+    # In the place of ten thousands of incidents: none, but it takes for ever to be sure of it.
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, NULL, '' FROM n WHERE i < 0"
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("DROP TABLE incident")
+        connection.execute(f"CREATE VIEW incident (id, opened_at, resolved_at, message) AS {endless}")
+    port = free_port()
+    settings = {"NOC_DATA": str(tmp_path), "NOC_MQTT_URL": mosquitto.url(), "NOC_HTTP_PORT": str(port)}
+    noc_processes.service("web", settings | {"NOC_ADMIN_PASSWORD": PASSWORD})
+    wait_until(lambda: "open http" in noc_processes.log("web"), 20, "the web service")
+    person = Person(port, "admin", PASSWORD)
+    begun_s = time.monotonic()
+    status, answer = person.ask("GET", "/api/v1/incidents", deadline_s=60)
+    assert (status, json.loads(answer).get("code")) == (503, "history-unavailable"), answer
+    assert "within 10 s; ask for less at once, such as a shorter period" in answer
+    assert time.monotonic() - begun_s >= 10

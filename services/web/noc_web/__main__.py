@@ -54,6 +54,8 @@ _TICK_S: Final = 1.0
 # Shorter than the patience of whoever stops this process.
 _DRAIN_S: Final = 8.0
 _SWITCH_S: Final = 0.001
+# Who asked has given up by then, and others wait for the two threads that read.
+_READ_S: Final = 10.0
 
 
 def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] = ()) -> None:
@@ -83,9 +85,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     catalog = Catalog(database, tell, config.audit_keep_days)
     app, csrf = new_app(config)
     guard = Guard(accounts, csrf, config.trusted_proxies)
-    store = config.history.open()
-    reports = Reports(store, lambda: publisher.targets, catalog.maintenance_past)
-    rehearsals = Rehearsals(store, catalog.maintenance_past)
+    store, calculating = config.history.open(_READ_S), config.history.open()
+    reports = Reports(calculating, lambda: publisher.targets, catalog.maintenance_past)
+    rehearsals = Rehearsals(calculating, catalog.maintenance_past)
     calendars = Calendars(database)
     report_mails = ReportMails(
         database, session, reports, calendars, notifications, title=config.report_title, public_url=config.public_url
@@ -184,6 +186,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         rehearsals.close()
         report_mails.join()
         store.close()
+        calculating.close()
         database.close()
 
 
