@@ -20,6 +20,7 @@ from noc_rules import flapping
 from noc_rules.correlate import IncidentChange, Why
 from noc_rules.flapping import NEVER, Flap
 from noc_rules.incident import MAX_MEMBERS_TOLD, About, IncidentKind, of_target, ordered, severity
+from noc_rules.judge import VerdictChange
 from noc_rules.verdict import BLOCKED
 
 SETTLES_S: Final = 30.0
@@ -46,6 +47,14 @@ class Key(NamedTuple):
     kind: str
     """parent, group, unresolvable or site."""
     name: str
+
+
+class Returning(NamedTuple):
+    """A target that some sites reach again and others do not: these are waited for, and it is part of its incident."""
+
+    since_s: float
+    change: VerdictChange
+    """As it was judged last."""
 
 
 class Notice(StrEnum):
@@ -233,6 +242,8 @@ class Board:
         self.flaps: dict[str, Flap] = {}
         """Of each target that changed, or was mailed about, lately."""
         self.flapping: dict[str, None] = {}
+        self.returning: dict[str, Returning] = {}
+        """By target. After a restart the others are waited for once more."""
 
     def get(self, about: About) -> Case | None:
         found = self.by_about.get(about)
@@ -265,6 +276,20 @@ class Draft:
         self._former: dict[str, str | None] = {}
         self.flaps: dict[str, Flap | None] = {}
         """Of each target whose changes or mails are others now; None: nothing of them matters any more."""
+        self._returning: dict[str, Returning | None] = {}
+
+    @property
+    def returning(self) -> dict[str, Returning]:
+        """What some sites reach again, by target."""
+        return {one: found for one, found in (self._board.returning | self._returning).items() if found is not None}
+
+    def returns(self, target: str) -> Returning | None:
+        return self._returning[target] if target in self._returning else self._board.returning.get(target)
+
+    def put_returning(self, target: str, found: Returning | None) -> None:
+        """None: it is back, or DOWN again, or nobody waits for the other sites any longer."""
+        if found is not None or self.returns(target) is not None:
+            self._returning[target] = found
 
     @property
     def flapping(self) -> list[str]:
@@ -425,6 +450,9 @@ class Draft:
         _overlay(board.former, self._former, board.cases)
         for target, flap in self.flaps.items():
             board.put_flap(target, flap)
+        board.returning |= {target: one for target, one in self._returning.items() if one is not None}
+        for target in [target for target, one in self._returning.items() if one is None]:
+            board.returning.pop(target, None)
 
 
 def _overlay(names: dict[_Name, str], news: Mapping[_Name, str | None], known: Collection[str]) -> None:

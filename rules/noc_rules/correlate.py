@@ -49,6 +49,7 @@ class Why(StrEnum):
     MEMBER_JOINED = "member-joined"
     MEMBER_AGAIN = "member-again"
     MEMBER_MOVED = "member-moved"
+    COMING_BACK = "coming-back"
     BEHIND_PARENT = "behind-parent"
     STARTED_FLAPPING = "started-flapping"
     FLAPPING_DOWN = "flapping-down"

@@ -26,6 +26,7 @@ from noc_rules.cases import (
     Case,
     Draft,
     Key,
+    Returning,
     unsettled,
 )
 from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
@@ -40,6 +41,8 @@ _LOOK_AGAIN_S: Final = 1.0
 _MAX_SITES: Final = 1000
 AT_ONCE_S: Final = 30.0
 """Targets that fall within so long have fallen at once: two cycles of most, and their re-checks."""
+_RETURNS_S: Final = 15.0
+"""The mail that an outage is over comes within half a minute, however long outages are gathered."""
 
 
 class Falls:
@@ -84,6 +87,11 @@ class World:
     wait_s: float
     """For how long others may join before people are told."""
 
+    @property
+    def returns_s(self) -> float:
+        """For how long the other sites are waited for where some reach a target again."""
+        return min(self.wait_s, _RETURNS_S)
+
 
 def of_verdicts(draft: Draft, changes: Iterable[VerdictChange], world: World, now: Time, now_s: float) -> None:
     """What verdicts mean for incidents. Parents are to come before what is behind them."""
@@ -117,6 +125,19 @@ def of_unresolvable(
         draft.put(case, member)
         case.note(Why.NAME_UNRESOLVED, incident.cause, change.target)
     _await_others(draft, case, member, world, now_s)
+
+
+def of_returning(draft: Draft, world: World, now: Time, now_s: float) -> None:
+    """What some sites do not reach yet, long after others did, is PARTIAL. To be called about once a second."""
+    for target, one in draft.returning.items():
+        verdict = one.change.after
+        if verdict is None or now_s - one.since_s < world.returns_s:
+            continue
+        draft.put_returning(target, None)
+        found = draft.find(of_target(target))
+        text = f"{verdict.state}: {verdict.reason}"[:500]
+        _leave(draft, found, one.change, Why.TARGET_RECOVERED, verdict.since, now_s, text)
+        _lesser(draft, one.change, verdict, world, now, now_s)
 
 
 def of_flapping(draft: Draft, now: Time, now_s: float) -> None:
@@ -207,8 +228,9 @@ def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> Non
             continue
         if edited.due_s is None or edited.due_s > now_s:
             continue
-        if not case.is_told and case.is_unseen:
-            # What nobody can see any more may have been nothing: that is found out first.
+        if not case.is_told and (case.is_unseen or _is_coming_back(draft, case)):
+            # What nobody can see any more may have been nothing, and what comes back is over in a moment: that is
+            # found out first.
             edited.due_s = now_s + _LOOK_AGAIN_S
             continue
         is_first = not edited.is_told
@@ -218,6 +240,7 @@ def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> Non
 
 def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, now_s: float) -> None:
     verdict = change.after
+    _returns_no_more(draft, change)
     if verdict is None or verdict.state is VerdictState.PAUSED:
         why, text = (
             (Why.TARGET_PAUSED, "the target was paused") if verdict else (Why.TARGET_REMOVED, "the target was removed")
@@ -248,13 +271,8 @@ def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World,
         if not _outgrows(draft, found, change, verdict, now_s):
             return
         found = None
-    if verdict.state in REACHED and found is not None and draft.flap(change.target).is_flapping:
-        case = draft.edit(found)
-        draft.put(case, replace(case.members[change.target], state=verdict.state, behind=None, flapping=True))
-    elif verdict.state in REACHED:
-        ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
-        _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
-        _lesser(draft, change, verdict, world, now, now_s)
+    if verdict.state in REACHED:
+        _reached(draft, found, change, verdict, world, now, now_s)
     elif verdict.state is VerdictState.UNKNOWN and found is not None and not found.is_told:
         case = draft.edit(found)
         draft.put(case, replace(case.members[change.target], state=verdict.state))
@@ -271,6 +289,48 @@ def _outgrows(draft: Draft, found: Case, change: VerdictChange, verdict: Verdict
     why = Why.TARGET_RECOVERED if verdict.state is VerdictState.UP else Why.TARGET_CHANGED
     _leave(draft, found, change, why, verdict.since, now_s, f"{verdict.state}: {verdict.reason}"[:500])
     return True
+
+
+def _reached(
+    draft: Draft, found: Case | None, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float
+) -> None:
+    text = f"{verdict.state}: {verdict.reason}"[:500]
+    if found is not None and draft.flap(change.target).is_flapping:
+        draft.put_returning(change.target, None)
+        case = draft.edit(found)
+        draft.put(case, replace(case.members[change.target], state=verdict.state, behind=None, flapping=True))
+    elif found is not None and verdict.state is VerdictState.PARTIAL and world.returns_s > 0:
+        _returns(draft, found, change, text, now_s)
+    else:
+        ended_at = verdict.since if verdict.state in (VerdictState.UP, VerdictState.DEGRADED) else now
+        _leave(draft, found, change, Why.TARGET_RECOVERED, ended_at, now_s, text)
+        _lesser(draft, change, verdict, world, now, now_s)
+
+
+def _returns(draft: Draft, found: Case, change: VerdictChange, text: str, now_s: float) -> None:
+    """Some sites reach it again, the others may in a moment: one mail is to say how it is then."""
+    known = draft.returns(change.target)
+    draft.put_returning(change.target, Returning(known.since_s if known else now_s, change))
+    if known is None:
+        case = draft.edit(found)
+        case.note(Why.COMING_BACK, text, change.target)
+        unsettled(draft, case, now_s)
+
+
+def _returns_no_more(draft: Draft, change: VerdictChange) -> None:
+    """Unless it is as it was."""
+    state = change.after.state if change.after else None
+    if draft.returns(change.target) is None or state is VerdictState.PARTIAL:
+        return
+    draft.put_returning(change.target, None)
+    found = draft.find(of_target(change.target))
+    if change.after is not None and found is not None and state is VerdictState.DOWN:
+        draft.edit(found).note(Why.MEMBER_AGAIN, change.after.reason, change.target)
+
+
+def _is_coming_back(draft: Draft, case: Case) -> bool:
+    """Whether some sites reach again all that is still part of it."""
+    return bool(case.open) and all(draft.returns(one) for one in case.open)
 
 
 def _lesser(draft: Draft, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float) -> None:

@@ -338,6 +338,7 @@ class _Player:
         grouping.of_verdicts(draft, changes, self._world, now, now_s)
         for change, since_s in self._unresolvable.values():
             grouping.of_unresolvable(draft, change, now_s - since_s, self._world, now, now_s)
+        grouping.of_returning(draft, self._world, now, now_s)
         grouping.of_flapping(draft, now, now_s)
         quiet = self._quiet(now)
         muting.of_cases(draft, quiet, now, now_s)
@@ -507,6 +508,8 @@ class _Player:
             heapq.heappop(self._forgets)
         if self._forgets:
             yield _ms(self._forgets[0])
+        for returning in self._board.returning.values():
+            yield _ms(returning.since_s + self._world.returns_s)
         for name in self._board.flapping:
             yield from map(_ms, self._of_flapping(name, now_s))
         for name, (_, since_s) in self._unresolvable.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -193,6 +194,14 @@ def duration(ms: float) -> str:
             parts.append(f"{seconds // size} {unit}")
             seconds %= size
     return " ".join(parts[:2])
+
+
+def unbroken(text: str) -> str:
+    """The same with each duration in one piece: no line ends within 1 h 2 min."""
+    return _DURATION.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
+
+
+_DURATION: Final = re.compile(r"\b\d+ (?:d|h|min|s)\b(?: \d+ (?:h|min|s)\b)?")
 
 
 def _with_windows(one: Interval, windows: Sequence[Span]) -> Iterable[tuple[int, int, VerdictState]]:

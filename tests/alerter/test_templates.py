@@ -203,6 +203,15 @@ def test_a_mail_of_what_late_data_showed_counts_the_sites_that_it_does_not_name(
         assert "site-19 and 3 more," in said
 
 
+def test_no_line_of_html_ends_within_a_duration_whose_template_it_is(folder: Path) -> None:
+    own = put(folder, resolved_html="{{ name }}: {{ duration }}, {{ ['1 d 4 h', '3 s'] | join(' and ') }}, {{ back }}")
+    words = {**SAMPLES["resolved"][0], "duration": "1 h 2 min", "name": "a<b 5 dishes", "back": 3}
+    assert BUILT_IN.rendered("resolved", words)[1].count("1\u00a0h\u00a02\u00a0min") == 1
+    text, html = own.rendered("resolved", words)
+    assert "1 h 2 min" in text
+    assert html == "a&lt;b 5 dishes: 1\u00a0h\u00a02\u00a0min, 1\u00a0d\u00a04\u00a0h and 3\u00a0s, 3"
+
+
 @pytest.mark.parametrize("name", ["opened", "changed", "resolved"])
 def test_text_and_html_of_a_mail_say_of_what_its_evidence_is(name: str) -> None:
     for said in BUILT_IN.rendered(name, SAMPLES[name][0]):

@@ -87,6 +87,7 @@ class Plant:
     def tick(self) -> None:
         draft = Draft(self.board)
         grouping.of_verdicts(draft, self._judged(), self.world, self.now, self.now_s)
+        grouping.of_returning(draft, self.world, self.now, self.now_s)
         grouping.of_flapping(draft, self.now, self.now_s)
         grouping.tell_what_is_due(draft, self.now_s, LOUD, self.now)
         self._take(draft)
@@ -170,7 +171,7 @@ V = VerdictState
     [
         (V.UP, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
         (V.DEGRADED, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
-        (V.PARTIAL, [], [Why.TARGET_RECOVERED], [Why.NAME_RESOLVED]),
+        (V.PARTIAL, [], [Why.COMING_BACK], [Why.NAME_RESOLVED]),
         (V.DOWN, [Why.TARGET_WENT_DOWN], [], [Why.NAME_RESOLVED, Why.TARGET_WENT_DOWN]),
         (V.UNREACHABLE, [], [], [Why.NAME_RESOLVED]),
         (V.UNKNOWN, [], [], []),
@@ -214,7 +215,7 @@ def test_an_incident_keeps_what_it_was_about_when_it_opened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "since_s", "ended_s"), [(V.UP, 30, 30), (V.DEGRADED, 30, 30), (V.PARTIAL, 30, 60), (V.UP, -30, 0)]
+    ("state", "since_s", "ended_s"), [(V.UP, 30, 30), (V.DEGRADED, 30, 30), (V.PARTIAL, 30, 30), (V.UP, -30, 0)]
 )
 def test_an_outage_ends_when_the_target_was_seen_to_answer_and_never_before_it_started(
     state: VerdictState, since_s: int, ended_s: int
@@ -224,6 +225,7 @@ def test_an_outage_ends_when_the_target_was_seen_to_answer_and_never_before_it_s
     plant.say("router", V.DOWN)
     plant.now_s += 60
     plant.say("router", state, since=Time(T0 + since_s * 1000))
+    plant.passes(WAIT_S)
     assert plant.ended[0].incident.resolved_at == T0 + ended_s * 1000
 
 
@@ -540,6 +542,130 @@ def test_an_outage_that_is_over_before_anybody_was_told_is_one_mail() -> None:
     plant.see(State.UP, "one")
     plant.passes(60)
     assert [one.notice for one in plant.mails] == [Notice.RESOLVED]
+
+
+SITES = ("north", "south", "west")
+
+
+@pytest.mark.parametrize(
+    ("policy", "apart_s", "after_s", "state", "still_down"),
+    [
+        ("any", 1, 2, V.UP, ""),
+        ("any", 5, 10, V.UP, ""),
+        ("any", 20, 40, V.UP, ""),
+        ("majority", 1, 2, V.UP, ""),
+        ("majority", 5, 10, V.UP, ""),
+        ("majority", 20, 20 + WAIT_S, V.PARTIAL, "west"),
+        ("2", 14, 28, V.UP, ""),
+        ("2", 16, 16 + WAIT_S, V.PARTIAL, "west"),
+        ("all", 1, 2, V.UP, ""),
+        ("all", 5, 10, V.UP, ""),
+        ("all", 10, WAIT_S, V.PARTIAL, "west"),
+        ("all", 20, WAIT_S, V.PARTIAL, "south, west"),
+    ],
+)
+def test_the_mail_of_an_end_says_what_all_sites_see_a_moment_after_the_first_saw_it(
+    policy: str, apart_s: int, after_s: float, state: VerdictState, still_down: str
+) -> None:
+    plant = Plant(sites=SITES)
+    plant.have("one", policy=policy)
+    plant.see(State.DOWN, "one")
+    plant.passes(60)
+    began_s = plant.now_s
+    for number, site in enumerate(SITES):
+        plant.see(State.UP, "one", sites=[site])
+        plant.tick()
+        plant.passes(apart_s if number < 2 else 60)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED, Notice.RESOLVED]
+    (ended,) = plant.ended
+    assert (plant.mails[1].at_s - began_s, ended.state) == (after_s, state)
+    if still_down:
+        assert ended.text.startswith(f"PARTIAL: DOWN from {still_down}, not from ")
+    # Until the last site reached it; where one still does not, until the first that made it PARTIAL did.
+    over_s = (after_s - WAIT_S) if still_down else after_s
+    assert ended.incident.resolved_at == T0 + (began_s - 1000 + over_s) * 1000
+
+
+def test_where_nothing_is_gathered_no_site_is_waited_for() -> None:
+    plant = Plant(wait_s=0, sites=SITES)
+    plant.have("one", policy="all")
+    plant.see(State.DOWN, "one")
+    plant.passes(5)
+    plant.see(State.UP, "one", sites=["north"])
+    plant.tick()
+    assert [(one.state, one.why) for one in plant.ended] == [(V.PARTIAL, Why.TARGET_RECOVERED)]
+
+
+def test_the_other_sites_are_waited_for_no_longer_than_fifteen_seconds_however_long_outages_are_gathered() -> None:
+    plant = Plant(wait_s=300, sites=SITES)
+    plant.have("one", policy="all")
+    plant.see(State.DOWN, "one")
+    plant.passes(400)
+    plant.see(State.UP, "one", sites=["north"])
+    plant.tick()
+    plant.passes(14)
+    assert plant.told(Notice.RESOLVED) == []
+    plant.passes(1)
+    assert len(plant.told(Notice.RESOLVED)) == 1
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_is_down_again_before_all_sites_saw_it_was_not_over(is_told: bool) -> None:
+    plant = Plant(sites=SITES)
+    plant.have("one", policy="all", flap_after=None)
+    plant.see(State.DOWN, "one")
+    plant.passes(20 if is_told else 10)
+    plant.see(State.UP, "one", sites=["north"])
+    plant.passes(10)
+    # Nobody is mailed that it is DOWN while it comes back.
+    assert [one.notice for one in plant.mails] == [Notice.OPENED] * is_told
+    plant.see(State.DOWN, "one")
+    plant.passes(60)
+    assert [one.notice for one in plant.mails] == [Notice.OPENED]
+    assert Why.COMING_BACK in plant.whys
+    assert Why.MEMBER_AGAIN in plant.whys
+    assert [one.open_members for one in plant.open] == [1]
+
+
+def test_what_comes_back_before_anybody_was_told_is_one_mail_that_says_how_it_is() -> None:
+    plant = Plant(sites=SITES)
+    plant.have("one", policy="all")
+    plant.see(State.DOWN, "one")
+    plant.passes(10)
+    plant.see(State.UP, "one", sites=["north"])
+    plant.passes(10)
+    plant.see(State.UP, "one")
+    plant.passes(60)
+    assert [one.notice for one in plant.mails] == [Notice.RESOLVED]
+    assert [one.state for one in plant.ended] == [V.UP]
+
+
+@pytest.mark.parametrize(("after_s", "kinds"), [(10, ["target-down"]), (40, ["target-down", "target-partial"])])
+def test_partial_is_an_incident_of_its_own_only_where_it_stays_so(after_s: int, kinds: list[str]) -> None:
+    plant = Plant(sites=SITES)
+    plant.have("one", mail_partial=True, flap_after=None)
+    plant.see(State.DOWN, "one")
+    plant.passes(60)
+    plant.see(State.UP, "one", sites=["north", "south"])
+    plant.passes(after_s)
+    plant.see(State.UP, "one")
+    plant.passes(60)
+    assert [one.incident.kind for one in plant.ended] == kinds
+    assert len(plant.mails) == 2 * len(kinds)
+
+
+def test_a_target_that_is_removed_or_cannot_be_seen_is_not_waited_for() -> None:
+    plant = Plant(sites=SITES)
+    plant.have("gone", "unseen", policy="all")
+    plant.see(State.DOWN, "gone", "unseen")
+    plant.passes(20)
+    plant.see(State.UP, "gone", "unseen", sites=["north"])
+    plant.tick()
+    plant.say("gone", None)
+    plant.see(State.UNKNOWN, "unseen")
+    plant.passes(60)
+    assert plant.board.returning == {}
+    assert [one.open_members for one in plant.open] == [1]
 
 
 def test_a_child_that_was_mailed_before_its_parent_failed_joins_it_and_says_so() -> None:
@@ -963,17 +1089,25 @@ def test_what_is_not_kept_is_not_in_force() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from("abcdef"), st.sampled_from([State.UP, State.DOWN, State.UNKNOWN]), st.integers(0, 40)
+            st.sampled_from("abcdef"),
+            st.sampled_from([("north",), ("south",), ("north", "south"), ("north", "south")]),
+            st.sampled_from([State.UP, State.DOWN, State.UNKNOWN]),
+            st.integers(0, 40),
         ),
         max_size=40,
     )
 )
-def test_whatever_happens_whoever_was_told_of_a_start_is_told_of_the_end(events: list[tuple[str, State, int]]) -> None:
-    plant = Plant()
+def test_whatever_happens_whoever_was_told_of_a_start_is_told_of_the_end(
+    events: list[tuple[str, tuple[str, ...], State, int]],
+) -> None:
+    plant = Plant(sites=("north", "south"))
     for name, parents in (("a", []), ("b", ["a"]), ("c", ["a", "b"]), ("d", []), ("e", []), ("f", ["e"])):
-        plant.have(name, parents=parents, critical=name in "cd", group="ab" if name in "ab" else name)
-    for name, state, pause_s in events:
-        plant.see(state, name)
+        plant.have(
+            name, parents=parents, critical=name in "cd", group="ab" if name in "ab" else name,
+            policy="any" if name in "ae" else "all",
+        )  # fmt: skip
+    for name, sites, state, pause_s in events:
+        plant.see(state, name, sites=sites)
         plant.passes(pause_s)
     plant.see(State.UP, *"abcdef")
     plant.tick()

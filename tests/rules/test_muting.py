@@ -64,6 +64,7 @@ class Works(Plant):
             self.confirmed = dict.fromkeys(self.targets, self.now)
         draft = Draft(self.board)
         grouping.of_verdicts(draft, self._judged(), self.world, self.now, self.now_s)
+        grouping.of_returning(draft, self.world, self.now, self.now_s)
         grouping.of_flapping(draft, self.now, self.now_s)
         muting.of_cases(draft, self.quiet, self.now, self.now_s)
         grouping.tell_what_is_due(draft, self.now_s, self.quiet, self.now)

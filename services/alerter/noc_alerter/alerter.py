@@ -262,6 +262,7 @@ class Alerter:
             ):
                 draft.take(step, now_s)
             self._watch_names(draft, now)
+            grouping.of_returning(draft, self._world(), now, now_s)
             grouping.of_flapping(draft, now, now_s)
             muting.of_cases(draft, quiet, now, now_s)
         self._take_acknowledgements(draft, now_s)

@@ -8,11 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
+from jinja2.nodes import EvalContext
 
 from noc_rules.periods import Every, local
 from noc_rules.share import shown_pct
-from noc_rules.uptime import PROFILES, duration
+from noc_rules.uptime import PROFILES, duration, unbroken
 from noc_web.report import Line, Report
 
 _MOST_GROUPS: Final = 20
@@ -129,8 +130,15 @@ def _link(report: Report, public_url: str, calendar: str) -> str:
     return f"{public_url}/reports?{urlencode(query)}"
 
 
+@pass_eval_context
+def _in_one_piece(context: EvalContext, value: object) -> object:
+    """HTML breaks lines where it likes, but not within a duration."""
+    return type(value)(unbroken(value)) if context.autoescape and isinstance(value, str) else value
+
+
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("noc_web"),
+    finalize=_in_one_piece,
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -23,18 +23,32 @@ from jinja2 import (
     TemplateNotFound,
     TemplateSyntaxError,
     meta,
+    pass_eval_context,
     select_autoescape,
 )
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
+from jinja2.nodes import EvalContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from noc_rules.uptime import unbroken
 
 LETTERS: Final = ("opened", "changed", "resolved", "digest", "found_late", "held_back")
 """Each is NAME.txt and NAME.html."""
 MAX_BYTES: Final = 100_000
 """Of a letter, text and HTML together: some mail programs cut off what is longer."""
 _PACKAGE: Final = PackageLoader("noc_alerter.notify")
-_LOOK: Final[dict[str, Any]] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+
+
+@pass_eval_context
+def _in_one_piece(context: EvalContext, value: object) -> object:
+    """HTML breaks lines where it likes, but not within a duration."""
+    return type(value)(unbroken(value)) if context.autoescape and isinstance(value, str) else value
+
+
+_LOOK: Final[dict[str, Any]] = {
+    "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, "finalize": _in_one_piece,
+}  # fmt: skip
 _OURS: Final = Environment(loader=_PACKAGE, autoescape=select_autoescape(["html"]), **_LOOK)
 Samples = Mapping[str, Iterable[Mapping[str, Any]]]
 """By letter, several times what its templates may be given."""
