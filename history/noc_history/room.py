@@ -23,7 +23,8 @@ class Growth(NamedTuple):
 class Room:
     """`growth_bytes_a_day`: of what is added now, without what goes. `days_left`: until the disk is full.
 
-    `days_left` None: not within ten years, for what is as old as it is kept makes room for what comes.
+    `days_left` None: not within ten years, for what is as old as it is kept makes room for what comes, or the oldest goes
+    once there are `max_bytes`, for which the disk has room.
     """
 
     size_bytes: int
@@ -31,6 +32,7 @@ class Room:
     disk_bytes: int
     free_bytes: int
     days_left: int | None
+    max_bytes: int | None = None
 
     @property
     def used(self) -> float:
@@ -42,9 +44,13 @@ class Room:
         return self.used >= TIGHT
 
 
-def room(size_bytes: int, growths: Sequence[Growth], disk_bytes: int, free_bytes: int) -> Room:
+def room(
+    size_bytes: int, growths: Sequence[Growth], disk_bytes: int, free_bytes: int, max_bytes: int | None = None
+) -> Room:
     growing = sum(one.bytes_a_day for one in growths if one.days_left > 0)
-    return Room(size_bytes, growing, disk_bytes, free_bytes, _days_left(growths, free_bytes))
+    is_bounded = max_bytes is not None and max_bytes < size_bytes + free_bytes
+    days_left = None if is_bounded else _days_left(growths, free_bytes)
+    return Room(size_bytes, growing, disk_bytes, free_bytes, days_left, max_bytes)
 
 
 def _days_left(growths: Sequence[Growth], free_bytes: float) -> int | None:

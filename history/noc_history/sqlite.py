@@ -77,6 +77,10 @@ _VACUUM_PAGES: Final = 500
 _FREE_SHARE: Final = 0.1
 _FREE_PAGES: Final = 16_384
 _CHECKPOINT_EVERY_S: Final = 15.0
+# Of the room that a file may take, so much is used at most; the rest is for what comes while the oldest goes.
+_FULL_SHARE: Final = 0.9
+# What is younger stays in any case: people look at it, and states are estimated from it.
+_NEVER_CUT_MS: Final = DAY_MS
 
 _VERSION_1: Final = """
 CREATE TABLE series (
@@ -180,6 +184,11 @@ CREATE TABLE gone (
 );
 """
 
+_CUT: Final = """
+-- Cycles that began before went although they were to be kept for longer: the file was to take no more room.
+ALTER TABLE keep ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;
+"""
+
 _KEEP_DAYS: Final = 14
 _KEEP_DAYS_BEFORE: Final = 30
 
@@ -211,6 +220,7 @@ LADDER: Final = Ladder(
         _to_version_6,
         sql(_TRACES),
         sql(_GONE),
+        sql(_CUT),
     ],
     cure="name another file in NOC_HISTORY_URL",
 )
@@ -243,12 +253,14 @@ class SqliteStore:
         keep_days: int | None = None,
         keep_5min_days: int = KEEP_5MIN_DAYS,
         keep_hourly_days: int = KEEP_HOURLY_DAYS,
+        max_bytes: int | None = None,
         read_s: float | None = None,
     ) -> None:
         """Nothing is opened yet: the folder may appear later.
 
         `keep_days`: what `maintain` will be told; None: nothing. `keep_5min_days` and `keep_hourly_days`: how long rollups are kept; never shorter than raw cycles.
-        `read_s`: how long one reading may take.
+        `max_bytes`: where the file would be larger, the oldest raw cycles go before their time. `read_s`: how long one
+        reading may take.
         """
         self.path = path
         # Not read through when it is opened: it may be large.
@@ -258,6 +270,8 @@ class SqliteStore:
         self._checkpoint_at_s = 0.0
         self._keep_days, self._keep_5min_days, self._keep_hourly_days = keep_days, keep_5min_days, keep_hourly_days
         self._housekeeping = Housekeeping(self._file, keep_5min_days, keep_hourly_days)
+        self._max_bytes = max_bytes
+        self._is_idle = False
 
     def prepare(self) -> None:
         """The file is made when it is first opened."""
@@ -284,8 +298,8 @@ class SqliteStore:
             if before is None:
                 ((days,),) = self._read("SELECT days FROM keep")
                 before = days_ago(days)
-            is_idle = self._housekeeping.work(before, until_s)
-            while is_idle and time.monotonic() < until_s and (size := self._give_back_some()):
+            self._is_idle = self._housekeeping.work(max(before, self._cut()), until_s)
+            while self._is_idle and time.monotonic() < until_s and (size := self._give_back_some()):
                 freed += size
             # Here and not in the thread that writes; nobody waits for it. Seldom, for a page that was written often
             # until then is copied once.
@@ -294,6 +308,25 @@ class SqliteStore:
                 with self._file.explained("clean up"):
                     self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return self._housekeeping.take_done(freed)
+
+    def _cut(self) -> Time:
+        """Cycles that began before go now, for the sake of room: an hour more each time that those before it are gone."""
+        ((cut,),) = self._read("SELECT cut FROM keep")
+        if not self._is_idle or not self._is_full():
+            return Time(cut)
+        ((first,),) = self._read("SELECT MIN(id) >> 32 FROM block")
+        if first is None or (first + 1) * HOUR_MS > Time.now() - _NEVER_CUT_MS:
+            return Time(cut)
+        # Kept, because what comes late for such an hour must be known as such.
+        with self._file.transaction("delete") as connection:
+            connection.execute("UPDATE keep SET cut = ?", ((first + 1) * HOUR_MS,))
+        return Time((first + 1) * HOUR_MS)
+
+    def _is_full(self) -> bool:
+        if self._max_bytes is None:
+            return False
+        pages, free, size = self._pages()
+        return (pages - free) * size > self._max_bytes * _FULL_SHARE
 
     def shrink(self) -> int:
         """Give everything free back to the disk; how many bytes. Raises StoreError."""
@@ -318,10 +351,22 @@ class SqliteStore:
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         disk = shutil.disk_usage(self.path.parent)
         # What nobody but root may take is nobody's.
-        return room(sum(one.stat().st_size for one in files if one.exists()), found, disk.used + disk.free, disk.free)
+        size = sum(one.stat().st_size for one in files if one.exists())
+        return room(size, found, disk.used + disk.free, disk.free, self._max_bytes)
 
     def trouble(self) -> str | None:
-        return None
+        if self._max_bytes is None:
+            return None
+        pages, _, size = self._pages()
+        if pages * size <= self._max_bytes:
+            return None
+        ((first,),) = self._read("SELECT MIN(id) >> 32 FROM block")
+        if first is not None and (first + 1) * HOUR_MS <= Time.now() - _NEVER_CUT_MS:
+            return None
+        return (
+            f"{self.path} takes {pages * size / 1e9:.3g} GB with raw cycles of the last day alone, and max_gb in "
+            f"NOC_HISTORY_URL is {self._max_bytes / 1e9:g}: allow it more, or keep sums for a shorter time (keep_5min_days)"
+        )
 
     def close(self) -> None:
         with self._writing:
@@ -329,16 +374,24 @@ class SqliteStore:
 
     def _give_back_some(self, keep: int | None = None) -> int:
         """Bytes given back to the disk; 0 where no more than `keep` pages are free, or what is little for the file."""
+        pages, free, size = self._pages()
+        if keep is None:
+            keep = max(_FREE_PAGES, int(pages * _FREE_SHARE))
+            if self._max_bytes is not None:
+                keep = max(0, min(keep, self._max_bytes // size - (pages - free)))
+        if free <= keep:
+            return 0
         with self._file.explained("shrink"):
             connection = self._file.connection()
-            pages, free, size = (
-                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-            if free <= (max(_FREE_PAGES, pages * _FREE_SHARE) if keep is None else keep):
-                return 0
             connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
             return (free - int(connection.execute("PRAGMA freelist_count").fetchone()[0])) * size
+
+    def _pages(self) -> tuple[int, int, int]:
+        """Those of the file, those of them that are free, and the bytes of one."""
+        ((pages, free, size),) = self._read(
+            "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )
+        return pages, free, size
 
     def forget(self, target: str | None, site: str | None) -> None:
         which = {"target": target, "site": site}

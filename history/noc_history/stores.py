@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -47,11 +48,12 @@ def parse(url: str) -> HistoryUrl | None:
     names, open_with = _SCHEMES[parts.scheme]
     if unknown := set(options) - set(names):
         raise ValueError(f"unknown option {min(unknown)}")
-    keep = {name: _days(name, values[0]) for name, values in options.items()}
+    keep = {name: _days(name, values[0]) for name, values in options.items() if name in _KEEP}
     for shorter, longer in pairwise(name for name in names if name in keep):
         if keep[shorter] > keep[longer]:
             raise ValueError(f"{longer} {keep[longer]} is less than {shorter} {keep[shorter]}")
-    described, open_store = open_with(parts, keep)
+    max_bytes = _bytes(_MAX_GB, options[_MAX_GB][0]) if _MAX_GB in options else None
+    described, open_store = open_with(parts, keep, max_bytes)
     return HistoryUrl(keep.get("keep_days"), described, open_store)
 
 
@@ -61,6 +63,12 @@ def _days(name: str, text: str) -> int:
     return int(text)
 
 
+def _bytes(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 100_000:
+        raise ValueError(f"{name} {text[:20]} is not a number of gigabytes from 0.1 to 100000")
+    return round(float(text) * 1e9)
+
+
 def in_folder(folder: Path) -> HistoryUrl:
     """The embedded store in a data folder: what an empty NOC_HISTORY_URL means."""
     found = parse(f"sqlite://{quote(str(folder.resolve() / FILE_NAME))}")
@@ -68,7 +76,7 @@ def in_folder(folder: Path) -> HistoryUrl:
     return found
 
 
-def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
+def _sqlite(parts: SplitResult, keep: Mapping[str, int], max_bytes: int | None) -> tuple[str, Open]:
     from noc_history.sqlite import SqliteStore  # only the store in use is loaded
 
     if parts.netloc or len(parts.path) < 2:
@@ -77,7 +85,7 @@ def _sqlite(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
     fives, hours = _kept(keep)
     days = keep.get("keep_days")
     return f"SQLite in {path}", lambda read_s=None: SqliteStore(
-        path, keep_days=days, keep_5min_days=fives, keep_hourly_days=hours, read_s=read_s
+        path, keep_days=days, keep_5min_days=fives, keep_hourly_days=hours, max_bytes=max_bytes, read_s=read_s
     )
 
 
@@ -87,7 +95,7 @@ def _kept(keep: Mapping[str, int]) -> tuple[int, int]:
     return fives, keep.get("keep_hourly_days", max(KEEP_HOURLY_DAYS, fives))
 
 
-def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
+def _influxdb(parts: SplitResult, keep: Mapping[str, int], max_bytes: int | None) -> tuple[str, Open]:
     from noc_history.influxdb import InfluxStore  # its client takes half a second to load
 
     names = [unquote(name) for name in parts.path.split("/")[1:]]
@@ -105,11 +113,13 @@ def _influxdb(parts: SplitResult, keep: Mapping[str, int]) -> tuple[str, Open]:
     )
 
 
-_Opener = Callable[[SplitResult, Mapping[str, int]], tuple[str, Open]]
+_Opener = Callable[[SplitResult, Mapping[str, int], int | None], tuple[str, Open]]
 # Each with the options it takes, from what is kept for the shortest time to the longest.
 _KEEP: Final = ("keep_days", "keep_5min_days", "keep_hourly_days")
+# How much disk a server takes is for the server to know.
+_MAX_GB: Final = "max_gb"
 _SCHEMES: Final[Mapping[str, tuple[Sequence[str], _Opener]]] = {
-    "sqlite": (_KEEP, _sqlite),
+    "sqlite": ((*_KEEP, _MAX_GB), _sqlite),
     "influxdb": (_KEEP, _influxdb),
     "influxdbs": (_KEEP, _influxdb),
 }
@@ -118,7 +128,7 @@ HISTORY_URL: Final = Setting(
     "NOC_HISTORY_URL",
     parse,
     "sqlite:///path/of/history.sqlite, influxdb://token@host:8086/org/bucket or influxdbs://…, "
-    "each also with ?keep_days=14&keep_5min_days=90&keep_hourly_days=1826",
+    "each also with ?keep_days=14&keep_5min_days=90&keep_hourly_days=1826, the first with &max_gb=50",
     "where history is kept; empty: SQLite in NOC_DATA",
     default="",
     secret=True,

@@ -73,6 +73,10 @@ HELD: Final = {
     "D-4 who has which in Compose": "packaging/test_compose.py test_only_the_recorder_may_write_the_history",
     "D-5 files of their owner": "frame/test_sqlite.py test_a_new_file_is_its_owner_s_alone_and_so_are_the_files_beside_it",
     "D-5 folders of their owner": "frame/test_settings.py test_a_data_folder_is_made_for_its_owner_only",
+    "D-6 ages": "history/test_housekeeping.py test_each_tier_is_kept_as_long_as_it_is_set_to_be",
+    "D-6 the size on disk": "history/test_room.py test_where_the_file_would_be_too_large_the_oldest_raw_cycles_go_before_their_time_and_sums_say_the_same",
+    "D-6 the time of a question": "frame/test_sqlite.py test_what_takes_too_long_to_read_is_given_up_in_a_sentence_and_nothing_else_is",
+    "D-6 the time of a request": "web/test_process.py test_a_question_that_keeps_the_history_busy_for_ten_seconds_is_ended_with_a_sentence",
     "C-1 rights of a container": "packaging/test_compose.py test_every_container_has_no_more_rights_than_it_needs",
     "C-2 rights of a unit": "packaging/test_site_units.py test_systemd_finds_no_fault_with_the_unit_and_little_that_it_may test_the_token_is_for_root_alone_and_not_in_the_unit",
     "C-3 what is published": "packaging/test_compose.py test_only_what_people_look_at_is_published_and_that_on_this_machine_only test_broker_and_database_have_no_way_out_and_each_other_way_out_has_one_user",
@@ -95,7 +99,6 @@ HELD: Final = {
 OPEN: Final = {
     "M-8": "what sites are told is signed by nobody but the broker's own TLS; left out",
     "S-7": "every reader may see every site; left out",
-    "D-6": "ranges and ages are bounded, the size on disk only watched",
     "P-5": "of the place where this is hosted; left out",
 }
 """What no test holds, and why."""

@@ -110,6 +110,7 @@ def bring_back_to_version_4(path: Path) -> None:
         for table in ("packed_quarters", "recent_hours", "trace", "gone"):
             db.execute(f"DROP TABLE {table}")
         db.execute("ALTER TABLE stale_day DROP COLUMN summed")
+        db.execute("ALTER TABLE keep DROP COLUMN cut")
         db.execute("PRAGMA user_version = 4")
 
 

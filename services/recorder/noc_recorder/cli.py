@@ -145,6 +145,8 @@ def _stats(store: SqliteStore, url: HistoryUrl) -> int:
     room = store.room()
     assert room is not None
     print(f"{'the file':40} {room.size_bytes / 1e6:10,.1f} MB")
+    if room.max_bytes is not None:
+        print(f"{'what it may take (max_gb)':40} {room.max_bytes / 1e6:10,.1f} MB")
     print(f"{'added in a day':40} {room.growth_bytes_a_day / 1e6:10,.1f} MB")
     print(f"{'free on its disk':40} {room.free_bytes / 1e6:10,.1f} MB  {pct(room.used, 1, 0):g} % used")
     left = "not within ten years" if room.days_left is None else f"in {room.days_left:,} days"
