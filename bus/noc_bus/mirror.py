@@ -68,11 +68,15 @@ class _Writer:
         self.asked = 0
 
     def add(self, count: int, rev: int, now_s: float) -> None:
+        self.forget_past(now_s)
         self._past.append((now_s, self.count, self.rev_sum))
-        while self._past[0][0] < now_s - _OVERTAKEN_S:
-            self._past.popleft()
         self.count += count
         self.rev_sum = (self.rev_sum + rev) % REV_MODULUS
+
+    def forget_past(self, now_s: float) -> None:
+        """After a burst there is a moment of it for every message."""
+        while self._past and self._past[0][0] < now_s - _OVERTAKEN_S:
+            self._past.popleft()
 
     def restart(self) -> None:
         """Count anew: all of it comes again."""
@@ -240,6 +244,8 @@ class Mirror(Generic[K, M]):
             if self._connected_s is None:
                 return
             now_s = self._clock()
+            for writer in self._writers.values():
+                writer.forget_past(now_s)
             lost = self._bus.lost(self._channel)
             is_lost, self._lost = lost != self._lost, lost
             differing = [writer for writer in self._writers.values() if self._is_to_ask(writer, now_s)]

@@ -85,7 +85,8 @@ class Published(Generic[K, R]):
         self._rev_sum = 0
         # Put while nothing could be handed over: what the broker has may be the same already.
         self._unsent: set[K] = set()
-        self._on_broker: dict[K, R | int | None] = {}
+        # What the broker has instead of ours: the message or its number, or `_MISSING`. All else is there as it should be.
+        self._differing: dict[K, R | int | None] = {}
         # What is to be put right, in the order of its turns.
         self._suspects: dict[K, None] = {}
         self._is_spread = is_spread
@@ -172,7 +173,7 @@ class Published(Generic[K, R]):
                 self._adopt()
             if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
                 self._audit_s = now_s
-                self._suspects.update(dict.fromkeys(filter(self._differs, self._now.keys() | self._on_broker.keys())))
+                self._suspects.update(dict.fromkeys(self._differing))
             for _ in range(max(1, int(_AGAIN_PER_S * share * elapsed_s))):
                 key, due_s = next(iter(self._again.items()), (None, 0.0))
                 if key is None or now_s < due_s:
@@ -181,7 +182,7 @@ class Published(Generic[K, R]):
                 self._bus.publish(self.channel, self._now[key], **self._given(key))
             for key in list(islice(self._suspects, max(1, int(_PER_S * share * elapsed_s)))):
                 del self._suspects[key]
-                if self._differs(key):
+                if key in self._differing:
                     self._hand_over(key)
 
     def _send(self, key: K) -> None:
@@ -202,7 +203,7 @@ class Published(Generic[K, R]):
 
     def _adopt(self) -> None:
         """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""
-        for key, found in self._on_broker.items():
+        for key, found in list(self._differing.items()):
             if not isinstance(found, Retained):
                 continue
             mine = self._now.get(key)
@@ -211,11 +212,16 @@ class Published(Generic[K, R]):
                 self._set(key, replace(mine, rev=found.rev))
                 self._unsent.discard(key)
                 self._again.pop(key, None)
-            self._on_broker[key] = found.rev
+            self._compare(key, found.rev)
 
-    def _differs(self, key: K) -> bool:
+    def _compare(self, key: K, on_broker: R | int | None) -> None:
+        """Remember what the broker has of it where that is not ours."""
         mine = self._now.get(key)
-        return key in self._on_broker if mine is None else self._on_broker.get(key, _MISSING) != mine.rev
+        rev = on_broker.rev if isinstance(on_broker, Retained) else on_broker
+        if rev == (mine.rev if mine else _MISSING):
+            self._differing.pop(key, None)
+        else:
+            self._differing[key] = on_broker
 
     # -- from the bus
 
@@ -227,7 +233,7 @@ class Published(Generic[K, R]):
     def _on_disconnected(self) -> None:
         with self._lock:
             self._connected_s = self._audit_s = None
-            self._on_broker.clear()
+            self._differing = dict.fromkeys(self._now, _MISSING)
             self._suspects.clear()
 
     def _on_own(self, message: R | None, variables: dict[str, str]) -> None:
@@ -236,20 +242,22 @@ class Published(Generic[K, R]):
             self._heard_s = self._clock()
             mine = self._now.get(key)
             if message is None:
-                self._on_broker.pop(key, None)
+                self._compare(key, _MISSING)
             else:
                 self._revs.observe(message.rev)
-                self._on_broker[key] = message if self._audit_s is None else message.rev
+                self._compare(key, message if self._audit_s is None else message.rev)
             if (mine.rev if mine else None) != (message.rev if message else None):
                 self._suspects[key] = None
 
     def _set(self, key: K, message: R | None) -> None:
         before = self._now.get(key)
+        on_broker = self._differing.get(key, before.rev if before else _MISSING)
         self._rev_sum += (message.rev or 0 if message else 0) - (before.rev or 0 if before else 0)
         if message is not None:
             self._now[key] = message
         else:
             self._now.pop(key, None)
+        self._compare(key, on_broker)
 
     def _key(self, message: R) -> K:
         return cast("K", key_of(self.channel, topic_variables.of_message(self.channel, message, self._variables)))

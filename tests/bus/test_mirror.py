@@ -534,6 +534,47 @@ def test_whatever_is_missed_the_mirror_ends_at_what_is_retained(steps: list[tupl
     assert is_complete(mirror)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("put", "remove", "other puts", "other clears", "away", "wiped", "a minute")),
+            st.sampled_from("abc"),
+            st.sampled_from(("", "note")),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_others_do_on_the_broker_it_ends_at_what_its_owner_has(steps: list[tuple[str, str, str]]) -> None:
+    rig = Rig()
+    rig.start()
+    published: Published[str, Target] = Published(rig.bus, TARGETS, RevCounter(), clock=rig.clock)
+    for number, (what, name, note) in enumerate(steps):
+        if what == "put":
+            published.put(target(name, note))
+        elif what == "remove":
+            published.remove(name)
+        elif what == "other puts":
+            rig.other.publish(TARGETS, target(name, note, rev=number or None))
+        elif what == "other clears":
+            rig.other.clear(TARGETS, target=name)
+        elif what == "a minute":
+            rig.wait(60, published)
+        elif rig.bus.connected:
+            rig.bus.stop()
+            if what == "wiped":
+                rig.hub.retained.clear()
+        else:
+            rig.bus.start()
+        rig.wait(0.5, published)
+    if not rig.bus.connected:
+        rig.bus.start()
+    rig.wait(70, published)
+    assert {one.id: one for one in rig.hub.now(TARGETS)} == dict(published.now)
+    rev_sum = sum(one.rev or 0 for one in published.now.values())
+    assert published.summary() == Summary(count=len(published.now), rev_sum=rev_sum)
+    assert published.is_settled
+
+
 # -- presences
 
 

@@ -130,7 +130,7 @@ class Noc:
 
     # -- what people and machines see
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: object = None, *, within_s: float = 10) -> tuple[int, Any]:
         """Status and answer of the API, with an admin's token; 0 where nobody answers."""
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
@@ -140,7 +140,7 @@ class Noc:
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=within_s) as answer:
                 return answer.status, _read(answer.read())
         except urllib.error.HTTPError as error:
             with error:
