@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -23,10 +22,10 @@ from noc_bus.codec import encode
 from noc_bus.messages import Message, ServicePresence, Site, Target
 from noc_bus.session import Session
 from noc_launcher.brokers import mosquitto, nats
-from noc_web.broker.__main__ import prepare
 from noc_web.broker.accounts import Arrangement, BrokerAccounts
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
+from tests.parts.brokers import arrange
 from tests.parts.figures import Figures
 from tests.parts.mqtt_wire import Wire
 from tests.parts.ports import free_port, listens
@@ -133,12 +132,10 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = data / "broker"
     folder.mkdir()
     passwords = {user: f"{user}-password" for user in (*SERVICES, *SITES, "reader")}
-    prepare(data, Arrangement(str(folder), anonymous_read=True), passwords)
-    with closing(Database(Path(data))) as database:
+    arrange(data, Arrangement(str(folder), anonymous_read=True), passwords, [BEFORE])
+    with closing(Database(data)) as database:
         accounts = BrokerAccounts(database)
         passwords["grafana"] = accounts.add_reader("grafana", [f"{GRAFANA_READS}/#"])
-        with database.begin() as connection:
-            connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (BEFORE,))
         BrokerFiles(accounts).write()
     port = free_port()
     command = {"nats": nats.prepare, "mosquitto": mosquitto.prepare}[request.param]

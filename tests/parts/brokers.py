@@ -27,6 +27,18 @@ from tests.parts.waiting import wait_until
 START_S: Final = 15.0
 
 
+def arrange(data: Path, arrangement: Arrangement, passwords: Mapping[str, str], before: Sequence[str] = ()) -> None:
+    """The accounts of these users, and the files of brokers; `before`: sites whose keys are of the version before."""
+    prepare(data, arrangement, passwords)
+    if not before:
+        return
+    with closing(Database(data)) as database:
+        with database.begin() as connection:
+            for site in before:
+                connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (site,))
+        BrokerFiles(BrokerAccounts(database)).write()
+
+
 class Broker:
     """A context manager. `kill` it, `start` it again: the port and the folder stay."""
 
@@ -42,13 +54,7 @@ class Broker:
         """Sites whose keys were made by the version before."""
 
     def _arrange(self) -> None:
-        prepare(self.folder, Arrangement(str(self.folder)), self.passwords)
-        if self.before:
-            with closing(Database(self.folder)) as database:
-                with database.begin() as connection:
-                    for site in self.before:
-                        connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = ?", (site,))
-                BrokerFiles(BrokerAccounts(database)).write()
+        arrange(self.folder, Arrangement(str(self.folder)), self.passwords, self.before)
 
     def __enter__(self) -> Self:
         self.start()

@@ -19,9 +19,11 @@ from noc_bus.render.rights import Rights
 from noc_bus.time import Time
 from noc_frame.sqlite import open_file, transaction
 from noc_rules.expiry import Expiring, warning
+from noc_web import cli
 from noc_web.broker import authority, names
 from noc_web.broker.__main__ import prepare, renew
 from noc_web.broker.accounts import Arrangement, BrokerAccounts, Hashes
+from noc_web.broker.authority import CertificatesOfSites
 from noc_web.broker.files import BrokerFiles
 from noc_web.database.opening import Database
 from noc_web.database.schema import AS_BEFORE, LADDER
@@ -384,6 +386,42 @@ def test_topics_that_are_none_are_refused(tmp_path: Path) -> None:
         for topics in ("", "/verdicts", "verdicts/", "a#", "#/a", "a b", "a\nwrite #", "../x", "$SYS/#", "a//b"):
             with pytest.raises(ProblemError, match="is not accepted; use topics below noc/v1"):
                 BrokerAccounts(database).add_reader("grafana", ["verdicts/#", topics])
+
+
+def test_a_new_key_for_one_of_the_version_before_comes_with_what_to_do_first(
+    listening: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admin = listening.by("admin")
+    first = "Bring its prober up to date before it gets this token"
+
+    def is_of_the_version_before() -> None:
+        with closing(Database(listening.config.data)) as database, database.begin() as connection:
+            connection.execute("UPDATE broker_account SET as_before = 1 WHERE user = 'paris'")
+
+    def typed() -> str:
+        assert cli.main(["site", "rotate", "paris", "--data", str(listening.config.data)]) == 0
+        return capsys.readouterr().err
+
+    assert admin.api("POST", "site-keys/paris", {})["warning"] is None
+    is_of_the_version_before()
+    assert first in admin.api("PUT", "site-keys/paris", {})["warning"]
+    assert admin.api("PUT", "site-keys/paris", {})["warning"] is None
+    is_of_the_version_before()
+    assert first in typed()
+    assert first not in typed()
+
+
+def test_only_who_is_asked_for_a_certificate_lacks_one_and_who_is_disabled_lacks_nothing(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as database:
+        accounts = BrokerAccounts(database)
+        lacking: dict[CertificatesOfSites, list[str]] = {"none": [], "issued": [], "required": ["oslo"]}
+        for certificates, sites in lacking.items():
+            accounts.arrange(Arrangement(certificates=certificates), {"here": Hashes("m", "n")})
+            accounts.new_site_key("oslo")
+            accounts.new_site_key("rome", has_certificate=True)
+            accounts.new_site_key("paris")
+            accounts.set_site_disabled("paris", is_disabled=True)
+            assert accounts.lacking_certificate() == sites
 
 
 def test_a_name_that_could_break_a_broker_s_file_is_refused(tmp_path: Path) -> None:

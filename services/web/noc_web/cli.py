@@ -266,6 +266,8 @@ def _site_keys(folder: Path) -> Iterator[SiteKeys]:
 def _give_key(make: Callable[[SiteKeys, str, Way, str], NewKey], folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
         key = make(keys, arguments.site, Way(arguments.address, arguments.through), _who())
+    if key.warning:
+        _say(key.warning)
     if arguments.json:
         print(json.dumps({"site": key.site, "join": key.token}))
         return
@@ -335,9 +337,9 @@ def _list_accounts(folder: Path, arguments: argparse.Namespace) -> None:
 
 def _list_sites(folder: Path, arguments: argparse.Namespace) -> None:
     with _site_keys(folder) as keys:
-        is_required = keys.asked_for() == "required"
+        lacking = keys.lacking_certificate()
         for key in keys.listed():
-            lacks = "; without the certificate that it has to show, rotate it" if is_required and key.lacks_one else ""
+            lacks = "; without the certificate that it has to show, rotate it" if key.site in lacking else ""
             reads = "; made by an earlier version, may read every target until it is rotated" if key.reads_all else ""
             print(f"{key.site:<20}  {_how(key)}{lacks}{reads}")
 

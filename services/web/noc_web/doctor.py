@@ -58,13 +58,12 @@ def accounts(data: Path) -> Finding:
     """Whether the broker has been given its accounts, and sites a way in."""
     with closing(Database(data)) as database:
         kept = BrokerAccounts(database)
-        arrangement, let_in = kept.arrangement(), kept.let_in(Time.now())
-        lacking = [key.site for key in kept.site_keys() if key.lacks_one]
+        arrangement, let_in, lacking = kept.arrangement(), kept.let_in(Time.now()), kept.lacking_certificate()
     if not arrangement.folder:
         return Finding("accounts", "warn", "no broker is given the accounts of NOC; see NOC_BROKER_FOLDER")
     if not (Path(arrangement.folder) / names.REVISION).exists():
         return Finding("accounts", "fail", f"nothing is in {arrangement.folder}; start the web service again")
-    if arrangement.certificates == "required" and lacking:
+    if lacking:
         cure = "give each another token with `noc site rotate`"
         sentence = (
             f"not let in without the certificate that NOC_SITE_CERTIFICATES demands: {', '.join(lacking)}; {cure}"

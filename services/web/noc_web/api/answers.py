@@ -703,6 +703,7 @@ class NewKey(TypedDict):
     site: str
     join: Annotated[str, Meta(description="the token that starts the site's prober: noc prober --join …; shown once")]
     expires_at: Annotated[At, Meta(description="when it is worth nothing unless it was used before")]
+    warning: Annotated[str | None, Meta(description="what to do before it is used")]
 
 
 class AuditEntry(TypedDict):

@@ -6,7 +6,7 @@ from noc_web.api import answers
 from noc_web.api.bodies import KeyChange, KeyRequest
 from noc_web.api.route import Ask, Route
 from noc_web.broker.renewal import Renewal
-from noc_web.broker.sites import SiteKeys, Way
+from noc_web.broker.sites import NewKey, SiteKeys, Way
 
 
 def list_keys(ask: Ask, site_keys: SiteKeys, renewal: Renewal) -> object:
@@ -18,13 +18,15 @@ def list_keys(ask: Ask, site_keys: SiteKeys, renewal: Renewal) -> object:
 
 
 def add_key(ask: Ask, site_keys: SiteKeys) -> object:
-    key = site_keys.add(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature)
-    return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
+    return _shown(site_keys.add(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature))
 
 
 def rotate_key(ask: Ask, site_keys: SiteKeys) -> object:
-    key = site_keys.rotate(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature)
-    return {"site": key.site, "join": key.token, "expires_at": key.expires_at}
+    return _shown(site_keys.rotate(ask["site"], _way(ask.read(KeyRequest)), ask.actor.signature))
+
+
+def _shown(key: NewKey) -> dict[str, object]:
+    return {"site": key.site, "join": key.token, "expires_at": key.expires_at, "warning": key.warning}
 
 
 def _way(wanted: KeyRequest) -> Way:

@@ -143,6 +143,12 @@ class BrokerAccounts:
             _count(connection)
         return secret, expires_at
 
+    def lacking_certificate(self) -> list[str]:
+        """Sites that the listener does not let in, because it asks for a certificate that their keys came without."""
+        if self.arrangement().certificates != "required":
+            return []
+        return [key.site for key in self.site_keys() if key.lacks_one and not key.disabled]
+
     def set_site_disabled(self, site: str, *, is_disabled: bool) -> bool:
         """Whether it was disabled before. Raises ProblemError 404, 409."""
         with self._database.begin() as connection:

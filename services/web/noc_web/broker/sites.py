@@ -23,6 +23,10 @@ _NO_PROXY: Final = (
     "The listener takes nobody without a certificate (NOC_SITE_CERTIFICATES=required), and a proxy that ends TLS cannot "
     "pass on that of a site: have it hand connections on as they are, and name its address as the site's, or use issued."
 )
+_OF_BEFORE: Final = (
+    "The key that {site} had was made by an earlier version. Bring its prober up to date before it gets this token: with "
+    "it one of an earlier version is not told what to ping."
+)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -31,6 +35,8 @@ class NewKey:
     site: str
     token: str
     expires_at: Time
+    warning: str | None = None
+    """What to do before it is used."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,10 @@ class SiteKeys:
     def asked_for(self) -> CertificatesOfSites:
         """Whether sites are to show a certificate."""
         return self._accounts.arrangement().certificates
+
+    def lacking_certificate(self) -> list[str]:
+        """Sites that are not let in until they have a key that comes with a certificate."""
+        return self._accounts.lacking_certificate()
 
     def has_key(self, site: str) -> bool:
         return any(key.site == site for key in self.listed())
@@ -112,6 +122,7 @@ class SiteKeys:
         arrangement = self._accounts.arrangement()
         # A proxy has a certificate that every system trusts, and passes none of a site on.
         issued = None if way.through or arrangement.certificates == "none" else self._certificate(site)
+        was_before = any(key.site == site and key.reads_all for key in self.listed())
         secret, expires_at = self._accounts.new_site_key(site, has_certificate=issued is not None)
         join = Join(
             urls=tuple(urls),
@@ -124,7 +135,8 @@ class SiteKeys:
         )
         self._catalog.note(who, act, site)
         self._files.write_now()
-        return NewKey(site, join.token(), expires_at)
+        warning = _OF_BEFORE.format(site=site) if was_before else None
+        return NewKey(site, join.token(), expires_at, warning)
 
     def _certificate(self, site: str) -> SiteCertificate:
         """Raises ProblemError 503."""

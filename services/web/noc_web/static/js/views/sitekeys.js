@@ -102,6 +102,7 @@ function Line({ made }) {
   return html`
     <div class="once" role="status">
       <p>Start the prober of <strong>${made.site}</strong> there with this line. Copy it now: it is not shown again. A key that the site had before is worth nothing any more.</p>
+      ${made.warning ? html`<p><strong>${made.warning}</strong></p>` : null}
       <code data-testid="join" ref=${line}>./noc prober --join ${made.join}</code>
       <p><button type="button" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></p>
       <details>
