@@ -14,6 +14,7 @@ _SLOW_FILES: Final = {
     "test_costly_input.py",
     "test_load.py",
     "test_lost_time.py",
+    "test_migration.py",
     "test_process.py",
     "test_schemathesis.py",
 }

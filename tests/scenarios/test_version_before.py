@@ -6,31 +6,20 @@ import itertools
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from noc_netlab.lab import Netlab
+from tests.parts.before import code_of, on_path
 from tests.parts.figures import Figures
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import wait_until
 from tests.scenarios.whole import CENTRAL, Noc
 
-REPOSITORY: Final = Path(__file__).parents[2]
 BEFORE: Final = "79f9760ea4cd490bdd48ade734509fb9224d1679"
 """The last state in which a site had no key: the version before this one. A release moves it on."""
-FOLDERS: Final = (
-    "bus",
-    "frame",
-    "rules",
-    "history",
-    "services/prober",
-    "services/recorder",
-    "services/alerter",
-    "services/web",
-)
 HOST: Final = "10.99.0.77"
 SITES: Final = ("here", "there")
 # Of a busy machine; who has what they wait for waits no longer.
@@ -43,7 +32,7 @@ class NocBefore(Noc):
     def __init__(self, folder: Path, mails: SmtpSink, code: Path) -> None:
         super().__init__(folder, mails, sites=SITES)
         self.broker.before = SITES
-        self._before = {"PYTHONPATH": os.pathsep.join(str(code / folder) for folder in FOLDERS)}
+        self._before = on_path(code)
         self.environment |= self._before
 
     def _new_token(self) -> str:
@@ -72,28 +61,7 @@ class NocBefore(Noc):
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That of the version before, out of the history."""
-    folder = tmp_path_factory.mktemp("before")
-    packed = folder / "code.tar"
-    command = [
-        "git",
-        "-C",
-        str(REPOSITORY),
-        "archive",
-        "--output",
-        str(packed),
-        BEFORE,
-        "bus",
-        "frame",
-        "rules",
-        "history",
-        "services",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"needs the whole history of the repository: {done.stderr.strip()}")
-    with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    return code_of(BEFORE, tmp_path_factory.mktemp("before"))
 
 
 def test_a_noc_is_brought_up_to_date_piece_by_piece_and_loses_nothing(

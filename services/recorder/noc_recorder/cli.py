@@ -27,12 +27,20 @@ EXIT_WRONG: Final = 1
 COPY_FILE: Final = "history.copy"
 """In the data folder: how far a copy is."""
 _LONGEST_MS: Final = 3660 * DAY_MS
+_AFTER_CTRL_C: Final = {
+    "compact": "what is packed stays so, and the same command goes on from there",
+    "copy": "what is copied stays, and the same command goes on from there",
+    "import": "what is stored stays, and the same file may be imported again",
+}
 
 
 def main(
     words: Sequence[str], folder: Callable[[], Path] | None = None, environment: Mapping[str, str] = os.environ
 ) -> int:
-    """Run one command; its exit code. `folder`: where the data are unless --data says so; else NOC_DATA decides."""
+    """Run one command; its exit code. `folder`: where the data are unless --data says so; else NOC_DATA decides.
+
+    KeyboardInterrupt comes through, once it is said what it leaves.
+    """
     arguments = _parser().parse_args(words)
     try:
         if arguments.command == "copy":
@@ -53,6 +61,11 @@ def main(
     except SettingError as error:
         print(f"noc: {error}", file=sys.stderr)
         return EXIT_SETTINGS
+    except KeyboardInterrupt:
+        if arguments.command in _AFTER_CTRL_C:
+            progress.show("stopped", 1)
+            print(f"noc: Stopped: {_AFTER_CTRL_C[arguments.command]}.", file=sys.stderr)
+        raise
 
 
 def _with(store: Store, act: Callable[[], int]) -> int:
@@ -172,6 +185,8 @@ def _line(part: Part) -> str:
 def _compact(store: SqliteStore, url: HistoryUrl) -> int:
     before = None if url.keep_days is None else days_ago(url.keep_days)
     size, most = store.path.stat().st_size, 0
+    # It may be long before the first step of a large file is done.
+    progress.show("packed", 0)
     while left := store.maintain(before, 0.5).backlog_rows:
         most = max(most, left)
         progress.show("packed", 1 - left / most)
