@@ -38,6 +38,8 @@ from noc_rules.verdict import Standing, VerdictCode, sites_of
 
 CONFIRMED_S: Final = 60.0
 """A site says at least so often again what it sees."""
+USUAL_WAIT_S: Final = 15.0
+"""Where nobody has set NOC_GROUP_WAIT_S."""
 _CONFIRMED_MS: Final = round(CONFIRMED_S * 1000)
 _STEP_MS: Final = 1000
 _TELL_EVERY: Final = 500
@@ -104,7 +106,7 @@ class Settings:
 
     targets: Mapping[str, Target]
     book: Book = field(default_factory=Book)
-    wait_s: float = 15.0
+    wait_s: float = USUAL_WAIT_S
     """For how long what goes down together is gathered before people are told."""
     why_no_mail: str | None = None
 
@@ -219,19 +221,26 @@ def _is_counterpart(one: Outcome, other: Outcome, end: Time) -> bool:
 @dataclass
 class _Written:
     at: int
+    incident: str
     recipient: str
     transition: str
     because: str
     not_before: int
+    is_sent: bool = False
     is_withdrawn: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        return not (self.is_sent or self.is_withdrawn)
 
 
 class _Outbox:
-    """What was told, in memory. What is written goes out at the end of the step, or when quiet hours end."""
+    """What was told, in memory. It goes out at the end of the step, or when quiet hours and muting have ended."""
 
     def __init__(self) -> None:
-        self.now = 0
         self._of: dict[str, dict[tuple[str, str], _Written]] = defaultdict(dict)
+        self._waiting: list[_Written] = []
+        self._muted: set[str] = set()
 
     def told(self, incident: str) -> dict[str, str]:
         return {one.recipient: one.because for one in self._known(incident) if one.transition == Notice.OPENED}
@@ -240,34 +249,40 @@ class _Outbox:
         return set(self._of.get(incident, ()))
 
     def mailed(self, incident: str) -> tuple[str, ...]:
-        return tuple(
-            one.recipient
-            for one in self._known(incident)
-            if one.transition == Notice.OPENED and not one.is_withdrawn and not self._is_waiting(one)
-        )
+        return tuple(one.recipient for one in self._known(incident) if one.transition == Notice.OPENED and one.is_sent)
 
-    def put(self, incident: str, one: _Written) -> None:
-        self._of[incident].setdefault((one.recipient, one.transition), one)
+    def put(self, one: _Written, *, is_unmuted: bool) -> None:
+        """`is_unmuted`: its incident is no longer muted from now on. A notice of its opening that waited tells that."""
+        known = self._of[one.incident]
+        opening = known.get((one.recipient, Notice.OPENED))
+        if is_unmuted and one.transition.startswith(Notice.CHANGED) and opening is not None and opening.is_waiting:
+            return
+        if known.setdefault((one.recipient, one.transition), one) is one:
+            self._waiting.append(one)
 
-    def withdraw(self, incident: str) -> None:
-        """It is over: what has not gone out yet tells of nothing any more."""
-        for one in self._known(incident):
-            if one.transition != Notice.RESOLVED and self._is_waiting(one):
-                one.is_withdrawn = True
+    def settle(self, incident: str, *, is_over: bool, is_muted: bool) -> None:
+        """As it is from now on. What has not gone out yet tells of nothing any more where it is over."""
+        (self._muted.add if is_muted and not is_over else self._muted.discard)(incident)
+        for one in self._known(incident) if is_over else ():
+            one.is_withdrawn |= one.transition != Notice.RESOLVED and one.is_waiting
+
+    def send(self, until: int) -> None:
+        """What is due by then goes out, as all is muted now."""
+        for one in self._waiting:
+            is_loud = one.transition == Notice.RESOLVED or one.incident not in self._muted
+            one.is_sent = one.is_waiting and one.not_before <= until and is_loud
+        self._waiting = [one for one in self._waiting if one.is_waiting]
 
     def each(self) -> list[Recipient]:
         found = [
-            Recipient(Time(one.at), incident, one.transition, one.recipient, one.because, one.is_withdrawn)
-            for incident, known in self._of.items()
+            Recipient(Time(one.at), one.incident, one.transition, one.recipient, one.because, one.is_withdrawn)
+            for known in self._of.values()
             for one in known.values()
         ]
         return sorted(found, key=lambda one: (one.at, one.incident, one.transition, one.to))
 
     def _known(self, incident: str) -> Iterable[_Written]:
         return self._of.get(incident, {}).values()
-
-    def _is_waiting(self, one: _Written) -> bool:
-        return one.at == self.now or one.not_before > self.now
 
 
 class _Player:
@@ -329,7 +344,8 @@ class _Player:
     def step(self, now: Time) -> int | None:
         """What the alerter does in this second, and when there is something to do again; None: never."""
         now_s = now / 1000
-        self._outbox.now = now
+        # In the seconds that were left out.
+        self._outbox.send(now - _STEP_MS)
         self._take_in(now)
         self._age(now, now_s)
         self._now_s = now_s
@@ -344,6 +360,7 @@ class _Player:
         muting.of_cases(draft, quiet, now, now_s)
         grouping.tell_what_is_due(draft, now_s, quiet, now)
         self._keep(draft, now)
+        self._outbox.send(now)
         return int(now) + _STEP_MS if self._is_muting(quiet) else self._next(now, now_s)
 
     def played(self) -> Played:
@@ -446,8 +463,8 @@ class _Player:
         for case in ageing(self._board.cases.values()):
             if aged(case, now_s - self._now_s, self._settings.book):
                 tellings = [*self._notices.added(case, Why.ESCALATED), *self._notices.reminders(case)]
-                self._note(case)
                 self._write(case, tellings, now)
+                self._note(case)
 
     def _keep(self, draft: Draft, now: Time) -> None:
         # All before any is written, as the alerter does within its one transaction.
@@ -458,8 +475,7 @@ class _Player:
             self._write(case, tellings, now)
         for case in draft.touched:
             self._note(case)
-            if case.is_over:
-                self._outbox.withdraw(case.id)
+            self._outbox.settle(case.id, is_over=case.is_over, is_muted=case.incident.muted is not None)
             case.kept()
         draft.settle()
         for flap in draft.flaps.values():
@@ -467,10 +483,12 @@ class _Player:
                 heapq.heappush(self._forgets, flapping.past_s(flap) + _STEP_MS / 1000)
 
     def _write(self, case: Case, tellings: Iterable[Telling], now: Time) -> None:
+        is_unmuted = any(entry.why is Why.UNMUTED for entry in case.entries)
         for one in tellings:
             for to, because in one.recipients.items():
                 not_before = self._recipients.not_before(to, case.incident, now)
-                self._outbox.put(case.id, _Written(now, to, one.transition(to, now), because, not_before))
+                written = _Written(now, case.id, to, one.transition(to, now), because, not_before)
+                self._outbox.put(written, is_unmuted=is_unmuted)
 
     def _note(self, case: Case) -> None:
         _, _, reasons = self._outcomes.get(case.id) or (None, None, {})

@@ -281,6 +281,28 @@ def windows() -> Past:
     past.outage(100, 600, "a")
     past.outage(110, 100, "b")
     past.outage(120, 900, "c")
+    # Told in somebody's quiet hours, and muted when these end: one goes on, one is over by then.
+    past.have("d", group="core/lan")
+    past.have("e", group="core/wan")
+    past.window("three", 600, 400, Covered(kind="target", name="d"), Covered(kind="target", name="e"))
+    past.outage(500, 660, "d")
+    past.outage(520, 380, "e")
+    return past
+
+
+def sites_that_see_an_end_one_after_the_other() -> Past:
+    past = Past(lasts_s=500)
+    past.have("soon", policy="all")
+    past.have("late", mail_partial=True, group="edge")
+    past.have("again", policy="all", critical=True)
+    for name in ("soon", "late", "again"):
+        past.outage(60, 1000, name)
+    for number, site in enumerate(SITES):
+        past.sees(200 + 5 * number, "soon", State.UP, site)
+        past.sees(210 + 40 * number, "late", State.UP, site)
+    past.sees(220, "again", State.UP, "north")
+    past.sees(228, "again", State.DOWN, "north")
+    past.sees(400, "again", State.UP)
     return past
 
 
@@ -339,6 +361,7 @@ PASTS: Final[tuple[Callable[[], Past], ...]] = (
     lesser_states,
     names_that_nobody_resolves,
     windows,
+    sites_that_see_an_end_one_after_the_other,
     many_at_once,
 )
 
@@ -356,6 +379,7 @@ def test_a_past_has_the_incidents_notices_and_seconds_that_the_alerter_gave_it(
     assert expected.notices
 
 
+@pytest.mark.timeout(3600)
 def test_so_has_any_past(tmp_path: Path, is_long: bool) -> None:
     for seed in range(60 if is_long else 1):
         past = anything(seed)

@@ -79,6 +79,10 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
         page.click("rehearse")
         page.wait(lambda: "Incidents" in page.the("rehearsed").text, "what these settings would have done")
         assert "options of 1 target would change" in page.the("rehearsal").text
+        page.type("group_wait_s", "90\n")
+        page.wait(
+            lambda: "Gathered for 90 s, today for " in page.the("rehearsal").text, "what a longer wait would have done"
+        )
         page.the("rehearsal").find_element(By.CSS_SELECTOR, "footer button").click()
         page.click("save-target")
         page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")

@@ -34,10 +34,10 @@ test("what changes nothing is the same, and states that never were are left out"
 
 test("what the figures cannot say is said", () => {
   const from = "2026-11-01T00:00:00.000Z";
-  const whole = { not_played: [], not_measured: [], estimate: null, unasked: [], recorded_from: from, is_of_all: true, is_mail_set_up: true, targets: 5 };
+  const whole = { not_played: [], not_measured: [], estimate: null, unasked: [], recorded_from: from, is_of_all: true, is_mail_set_up: true, targets: 5, before: { group_wait_s: 15 }, after: { group_wait_s: 15 } };
   const told = (/** @type {string} */ at) => at.slice(0, 10);
   assert.deepEqual(limits(whole, from, told), []);
-  const poor = { not_played: ["timeout_ms", "ttl", "down_after"], not_measured: ["timeout_ms", "ttl"], estimate: null, unasked: ["mars"], recorded_from: "2026-11-20T00:00:00.000Z", is_of_all: false, is_mail_set_up: false, targets: 5 };
+  const poor = { not_played: ["timeout_ms", "ttl", "down_after"], not_measured: ["timeout_ms", "ttl"], estimate: null, unasked: ["mars"], recorded_from: "2026-11-20T00:00:00.000Z", is_of_all: false, is_mail_set_up: false, targets: 5, before: { group_wait_s: 15 }, after: { group_wait_s: 15 } };
   const found = limits(poor, from, told);
   assert.equal(found.length, 7);
   assert.match(found[0], /^Not counted: down_after\. /);
@@ -45,6 +45,7 @@ test("what the figures cannot say is said", () => {
   assert.match(found[2], /^Not counted: ttl; /);
   assert.match(found[4], /only from 2026-11-20 on/);
   assert.match(limits({ ...poor, estimate: { target: "a" } }, from, told)[0], /^Not counted of targets other than a: down_after\./);
+  assert.match(limits({ ...whole, after: { group_wait_s: 90 } }, from, told)[0], /^Gathered for 90 s, today for 15 s:/);
   assert.deepEqual(limits({ ...whole, recorded_from: null }, from, told), ["Nothing is recorded of this time."]);
 });
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
-from noc_bus.channels import LATE_OUTAGE_ANSWERS, LATE_OUTAGES
+from noc_bus.channels import LATE_OUTAGE_ANSWERS, LATE_OUTAGES, SERVICES
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import LateOutages, LateOutagesAnswer, SiteState, State, Target
+from noc_bus.messages import LateOutages, LateOutagesAnswer, ServicePresence, SiteState, State, Target
 from noc_bus.time import HOUR_MS, Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Definition
@@ -49,12 +50,12 @@ class Kept:
         self.die()
         self.store.close()
 
-    def states(self, target: str, *known: tuple[int, State, str | None]) -> list[SiteState]:
+    def states(self, target: str, *known: tuple[float, State, str | None]) -> list[SiteState]:
         """States from so many minutes before now on."""
         found = []
         for minutes, state, code in known:
             self._seq += 1
-            since = Time(NOW - minutes * MINUTE_MS)
+            since = Time(NOW - round(minutes * MINUTE_MS))
             found.append(
                 SiteState(site="west", target=target, epoch=1, seq=self._seq, state=state, since=since,
                           reason=f"it is {state}", code=code, at=since)
@@ -86,7 +87,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     kept.close()
 
 
-def outage(kept: Kept, target: str = "a", start: int = 60, end: int = 30) -> list[SiteState]:
+def outage(kept: Kept, target: str = "a", start: float = 60, end: int = 30) -> list[SiteState]:
     return kept.states(target, (90, State.UP, None), (start, State.DOWN, None), (end, State.UP, None))
 
 
@@ -190,6 +191,21 @@ def test_it_is_judged_as_it_was_then(
     kept.passes(QUIET_S)
     kept.passes(0)
     assert [one.targets for message in kept.said for one in message.incidents] == ([["a"]] if found else [])
+
+
+@pytest.mark.parametrize(("wait_s", "incidents"), [(None, [["a", "b"]]), (1.0, [["a"], ["b"]]), (300.0, [["a", "b"]])])
+def test_what_went_down_together_is_gathered_for_as_long_as_the_alerter_does(
+    kept: Kept, wait_s: float | None, incidents: list[list[str]]
+) -> None:
+    kept.targets = {name: replace(one, group="core") for name, one in kept.targets.items()}
+    said = {} if wait_s is None else {"group_wait_s": wait_s}
+    for online, figures in ((True, said), (False, {})):
+        kept.alerter.publish(SERVICES, ServicePresence(service="alerter", online=online, at=NOW, figures=figures))
+    kept.comes_late(outage(kept, "a", 60))
+    kept.comes_late(outage(kept, "b", 60 - 5 / 60))
+    kept.passes(QUIET_S)
+    kept.passes(0)
+    assert [sorted(incident.targets) for one in kept.said for incident in one.incidents] == incidents
 
 
 def test_what_of_the_late_data_is_no_outage_is_nothing_to_say(kept: Kept) -> None:

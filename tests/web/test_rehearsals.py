@@ -100,7 +100,9 @@ def test_what_a_group_or_all_would_have_done(recorded: Service) -> None:
     everything = rehearsed(operator, "groups", {"critical": True})
     assert (everything["changed_count"], everything["after"]["severities"]) == (3, {"critical": 2})
     # Nobody set another group of their own for what fails together: a longer wait changes nothing here.
-    assert counts(rehearsed(operator, "groups", {}, "&group_wait_s=120")) == [(2, 4), (2, 4)]
+    longer = rehearsed(operator, "groups", {}, "&group_wait_s=120")
+    assert counts(longer) == [(2, 4), (2, 4)]
+    assert [longer[side]["group_wait_s"] for side in ("before", "after")] == [15, 120]
 
 
 def test_what_a_route_would_have_done(recorded: Service) -> None:

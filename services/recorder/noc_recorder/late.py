@@ -17,9 +17,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from noc_bus.bus import Bus
-from noc_bus.channels import LATE_OUTAGE_ANSWERS, LATE_OUTAGES, MAINTENANCES
+from noc_bus.channels import LATE_OUTAGE_ANSWERS, LATE_OUTAGES, MAINTENANCES, SERVICES
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, LateOutages, LateOutagesAnswer, Maintenance, SiteState, Target
+from noc_bus.messages import Incident, LateOutages, LateOutagesAnswer, Maintenance, ServicePresence, SiteState, Target
 from noc_bus.mirror import Mirror
 from noc_bus.time import DAY_MS, Time
 from noc_frame import log
@@ -27,7 +27,7 @@ from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.store import Store, StoreError
 from noc_rules.late import SOMEBODY, Found, LateState, as_it_was, found
 from noc_rules.maintenance import Versions
-from noc_rules.rehearsal import Said, Settings, play, sayings_of
+from noc_rules.rehearsal import USUAL_WAIT_S, Said, Settings, play, sayings_of
 from noc_rules.timeline import InForce
 
 QUIET_S: Final = 60.0
@@ -105,7 +105,9 @@ class Late:
         self._said_s: float | None = None
         self._stop = threading.Event()
         self._log = log.get("noc.recorder")
+        self._group_wait_s = USUAL_WAIT_S
         bus.subscribe(LATE_OUTAGE_ANSWERS, self._on_answer)
+        bus.subscribe(SERVICES, self._on_alerter, service="alerter")
 
     # -- of the thread that writes
 
@@ -217,7 +219,7 @@ class Late:
             if target is not None:
                 targets[name] = target
                 sayings[name] = sayings_of(by_site, InForce(target, known), start, now)
-        settings = Settings(targets, SOMEBODY)
+        settings = Settings(targets, SOMEBODY, self._group_wait_s)
         played = play(settings, sayings, start, now, maintenances=self._versions(), told=self._go_on)
         return found(played, late, now)
 
@@ -256,6 +258,11 @@ class Late:
     def _on_answer(self, answer: LateOutagesAnswer | None, variables: Mapping[str, str]) -> None:
         if answer is not None:
             self._answers.append(answer)
+
+    def _on_alerter(self, presence: ServicePresence | None, variables: Mapping[str, str]) -> None:
+        """For how long it gathers what goes down together; one that is away says nothing of it, and will as before."""
+        if presence is not None:
+            self._group_wait_s = presence.figures.get("group_wait_s", self._group_wait_s)
 
 
 _LATE: Final = "SELECT target, site, since FROM late"

@@ -231,6 +231,7 @@ class RehearsedRecipient(TypedDict):
 class RehearsedSide(TypedDict):
     """What came of some settings."""
 
+    group_wait_s: Annotated[float, Meta(description="for how long what goes down together was gathered")]
     incidents: int
     severities: Annotated[dict[str, int], Meta(description="incidents by severity")]
     untold: Annotated[int, Meta(description="incidents of which nobody was told")]

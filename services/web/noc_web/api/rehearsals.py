@@ -12,7 +12,7 @@ from msgspec.structs import replace as with_fields
 from noc_bus.messages import NotificationSettings, Target, VerdictState
 from noc_rules.estimate import NOT_MEASURED
 from noc_rules.incident import severity
-from noc_rules.rehearsal import Outcome, Played, Settings
+from noc_rules.rehearsal import USUAL_WAIT_S, Outcome, Played, Settings
 from noc_rules.telling import addresses
 from noc_web.api import answers
 from noc_web.api.bodies import GroupOptions, RouteFields, TargetChanges
@@ -25,7 +25,6 @@ from noc_web.problem import ProblemCode, invalid, refused
 from noc_web.rehearsal import MOST_DAYS, Estimate, Proposal, Rehearsal, Rehearsals
 
 _LONGEST_WAIT_S: Final = 60
-_USUAL_GROUP_WAIT_S: Final = 15
 _LONGEST_GROUP_WAIT_S: Final = 300
 _MOST_INCIDENTS: Final = 100
 _MOST_CHANGED: Final = 100
@@ -79,7 +78,7 @@ def _started(
     estimate: str | None = None,
 ) -> object:
     settings, alerter = notifications.read(), sealed.alerter()
-    wait_s = alerter.figures.get("group_wait_s", _USUAL_GROUP_WAIT_S) if alerter else _USUAL_GROUP_WAIT_S
+    wait_s = alerter.figures.get("group_wait_s", USUAL_WAIT_S) if alerter else USUAL_WAIT_S
     before = Settings(catalog.contents().resolved, book.in_force(settings, alerter), wait_s)
     after = replace(
         before,
@@ -128,8 +127,8 @@ def _result(found: Rehearsal) -> Row:
         "estimable": found.estimable[:_MOST_CHANGED],
         "estimate": _estimate_row(found.estimate),
         "unasked": sites,
-        "before": _side(found.before, found),
-        "after": _side(found.after, found),
+        "before": _side(found.before, found, found.wait_s),
+        "after": _side(found.after, found, found.settings.wait_s),
         "appear": _incidents(found.difference.appear, found.after),
         "vanish": _incidents(found.difference.vanish, found.before),
     }
@@ -150,13 +149,14 @@ def _estimate_row(one: Estimate | None) -> Row | None:
     }
 
 
-def _side(played: Played, found: Rehearsal) -> Row:
+def _side(played: Played, found: Rehearsal, wait_s: float) -> Row:
     pages = found.settings.book
     names = {to: one.name for one in pages.contacts.values() for to in addresses(one.id, pages)}
     sent = played.sent
     withdrawn = Counter(one.to for one in played.notices if one.is_withdrawn)
     told = {one.incident for one in played.notices if one.is_sent}
     return {
+        "group_wait_s": wait_s,
         "incidents": len(played.outcomes),
         "severities": Counter(_severity(one) for one in played.outcomes),
         "untold": sum(one.id not in told for one in played.outcomes),

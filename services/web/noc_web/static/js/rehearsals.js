@@ -74,6 +74,9 @@ export function limits(result, from, told) {
       : Date.parse(first) - Date.parse(from) > 3_600_000
         ? [`Recorded only from ${told(first)} on.`]
         : []),
+    ...(result.before.group_wait_s === result.after.group_wait_s
+      ? []
+      : [`Gathered for ${result.after.group_wait_s} s, today for ${result.before.group_wait_s} s: that is NOC_GROUP_WAIT_S of the alerter, and is not saved with this form.`]),
     ...(result.is_of_all ? [] : [`Played with ${counted(result.targets, "target")}: those that share a group or parents with what changes.`]),
     ...(result.is_mail_set_up ? [] : ["No mail server is set up, so that nobody is mailed at all now."]),
   ];

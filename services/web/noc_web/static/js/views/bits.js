@@ -31,7 +31,8 @@ export function Trouble({ error, fields = [] }) {
   `;
 }
 
-const FIRST_FIELD = ".dialog-body :is(input, select, textarea):not([disabled], [hidden])";
+// What is asked for as it opens; beside figures nobody wants to type at once.
+const FIRST_FIELD = ".dialog-body:not(.rehearsal) :is(input, select, textarea):not([disabled], [hidden])";
 
 /** A window above the page. @param {{title: string, onClose: () => void, wide?: boolean, children?: any, testid?: string}} given */
 export function Dialog({ title, onClose, wide = false, children, testid }) {

@@ -16,13 +16,18 @@ const KINDS = { "target-down": "DOWN", "mass-outage": "many DOWN", "target-parti
 export function Rehearsal({ path, body, title, onClose }) {
   const [days, setDays] = useState(30);
   const [estimate, setEstimate] = useState("");
-  const { answer, error, progress } = useRehearsal(path, body, days, estimate);
+  const [wait, setWait] = useState("");
+  const { answer, error, progress } = useRehearsal(path, body, days, estimate, wait);
   return html`
     <${Dialog} title=${title} onClose=${onClose} wide testid="rehearsal">
       <div class="dialog-body rehearsal">
         <div class="ranges" role="group" aria-label="Over how many days">
           ${DAYS.map((one) => html`<button type="button" aria-pressed=${one === days} onClick=${() => setDays(one)}>${counted(one, "day")}</button>`)}
         </div>
+        <label class="estimable">
+          <span>Gather what goes down together for</span>
+          <input name="group_wait_s" type="number" min="0" max="300" inputmode="numeric" placeholder="as today" value=${wait} onChange=${(/** @type {any} */ event) => setWait(event.target.value.trim())} /> s
+        </label>
         <${Trouble} error=${error} />
         ${answer
           ? html`<${Result} answer=${answer} ofOne=${path.startsWith("targets/")} chosen=${estimate} onChoose=${setEstimate} />`
@@ -35,13 +40,13 @@ export function Rehearsal({ path, body, title, onClose }) {
   `;
 }
 
-/** Asked for until it is there. @param {string} path @param {any} body @param {number} days @param {string} estimate of which target, beside the form's own */
-function useRehearsal(path, body, days, estimate) {
+/** Asked for until it is there. @param {string} path @param {any} body @param {number} days @param {string} estimate of which target, beside the form's own @param {string} wait for how many seconds what goes down together is gathered; "": as today */
+function useRehearsal(path, body, days, estimate, wait) {
   const [found, setFound] = useState({ answer: /** @type {any} */ (null), error: /** @type {any} */ (null), progress: 0 });
   useEffect(() => {
     const stop = new AbortController();
     const ask = async () => {
-      let answer = await api.post(`/rehearsals/${path}?days=${days}&wait_s=1${estimate ? `&estimate=${encoded(estimate)}` : ""}`, body);
+      let answer = await api.post(`/rehearsals/${path}?days=${days}&wait_s=1${estimate ? `&estimate=${encoded(estimate)}` : ""}${wait ? `&group_wait_s=${encoded(wait)}` : ""}`, body);
       while (answer.progress_pct < 100 && !stop.signal.aborted) {
         const { id, progress_pct: progress } = answer;
         setFound((before) => ({ ...before, progress }));
@@ -52,7 +57,7 @@ function useRehearsal(path, body, days, estimate) {
     setFound({ answer: null, error: null, progress: 0 });
     ask().catch((error) => stop.signal.aborted || setFound({ answer: null, error, progress: 0 }));
     return () => stop.abort();
-  }, [path, JSON.stringify(body), days, estimate]);
+  }, [path, JSON.stringify(body), days, estimate, wait]);
   return found;
 }
 
