@@ -22,7 +22,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from noc_bus import topic_variables
+from noc_bus import read_ahead, topic_variables
 from noc_bus.broker import Broker
 from noc_bus.bus import Handler
 from noc_bus.channels import READ_AT_QOS, Channel
@@ -192,11 +192,9 @@ class Session:
     @property
     def own_address(self) -> str:
         client = self._client
-        sock: Any = client.socket() if client else None
-        # Of MQTT over WebSocket it is paho's own class, around the socket.
-        sock = getattr(sock, "_socket", sock)
+        sock = client.socket() if client else None
         try:
-            return str(sock.getsockname()[0]) if sock else ""
+            return sock.own_address if isinstance(sock, read_ahead.Socket) else ""
         except OSError:
             return ""
 
@@ -304,7 +302,7 @@ class Session:
 
     def _new_client(self) -> mqtt.Client:
         self._client_id = f"{self._name}-{self.instance}"
-        client = mqtt.Client(
+        client = read_ahead.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=mqtt.MQTTv311,

@@ -14,8 +14,8 @@ WRONG_CLOCK_MS: Final = 2000
 """By more than this a clock that is wrong differs from the others."""
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST_S = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+_LATEST_S = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 
 class Time(int):
@@ -41,12 +41,12 @@ class Time(int):
             raise ValueError(f"{text[:60]!r} is not a time; write RFC 3339 with a zone, like 2026-11-24T12:00:00.000Z")
         day, clock, fraction, zone = match.groups()
         try:
-            whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+            seconds = _from_the_second(day, clock, zone)
         except ValueError as error:
             raise ValueError(f"{text[:60]!r} is not a time: {error}") from None
-        if not _EARLIEST <= whole < _LATEST:
+        if not _EARLIEST_S <= seconds < _LATEST_S:
             raise ValueError(f"{text[:60]!r} lies outside the years 2000 to 2199")
-        return cls(int(whole.timestamp()) * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+        return cls(seconds * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
 
     @classmethod
     def from_seconds(cls, seconds: float) -> Time:
@@ -68,3 +68,9 @@ class Time(int):
 def _to_the_second(seconds: int) -> str:
     """What thousands of messages of one moment have in common."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_the_second(day: str, clock: str, zone: str) -> int:
+    """The other way round. Raises ValueError."""
+    return int(datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}").timestamp())

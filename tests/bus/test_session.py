@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import os
 import shutil
 import signal
 import socket
@@ -42,8 +43,9 @@ def cut(session: Session) -> None:
     """The network, not the client, ends the connection."""
     assert session._client
     connection = session._client.socket()
-    assert isinstance(connection, socket.socket)
-    connection.shutdown(socket.SHUT_RDWR)
+    assert connection
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 class Mosquitto:
