@@ -37,9 +37,9 @@ MOST_TIMES: Final = 3.0
 ENDED_S: Final = 1200.0
 
 
-@pytest.fixture
-def noc(netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
-    with Noc(tmp_path, smtp_sink, users=(STOLEN,)) as whole:
+@pytest.fixture(params=["mosquitto", pytest.param("nats", marks=pytest.mark.long_only)])
+def noc(request: pytest.FixtureRequest, netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[Noc]:
+    with Noc(tmp_path, smtp_sink, request.param, users=(STOLEN,)) as whole:
         yield whole
 
 
