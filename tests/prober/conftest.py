@@ -60,21 +60,21 @@ class Rig:
         self,
         scenario: Scenario,
         *,
-        look_up: LookUp | None = None,
+        look_up: LookUp | Resolver | None = None,
         broker: bool = True,
         readings: Readings | None = None,
         load: Load | None = None,
     ) -> None:
         """Have a prober run while the scenario does."""
-        asyncio.run(self._run(scenario, look_up, broker, readings, load))
+        resolver = look_up if isinstance(look_up, Resolver) or look_up is None else Resolver(look_up)
+        asyncio.run(self._run(scenario, resolver, broker, readings, load))
 
     async def _run(
-        self, scenario: Scenario, look_up: LookUp | None, broker: bool, readings: Readings | None, load: Load | None
+        self, scenario: Scenario, resolver: Resolver | None, broker: bool, readings: Readings | None, load: Load | None
     ) -> None:
         self.wire = wire = Wire(self.hub if broker else Hub())
         stop = threading.Event()
         with closing(open_database(self.folder / "prober.sqlite")) as connection:
-            resolver = Resolver(look_up) if look_up else None
             journal, memory = Journal(connection, Time.now()), Memory(connection)
             prober = Prober("local", wire, open_all(), journal, memory, resolver, Clock(readings), load)
             task = asyncio.create_task(prober.run(stop))

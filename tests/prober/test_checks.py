@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -13,6 +16,8 @@ from noc_bus.codec import decode
 from noc_bus.messages import Command, ProbeResult, SiteState, State
 from noc_bus.time import Time
 from noc_netlab.lab import Netlab
+from noc_prober.load import Load
+from noc_prober.resolver import Resolver
 from tests.parts.figures import Figures
 from tests.prober.conftest import Rig, Wire, until
 
@@ -178,6 +183,62 @@ def test_hundreds_of_dead_names_hold_up_nobody(rig: Rig, netlab: Netlab) -> None
         rig.run(scenario, look_up=look_up)
     finally:
         release.set()
+
+
+class Missing(Load):
+    """Counts the cycles that were due while this machine had no time for them."""
+
+    cycles = 0
+
+    def missed(self, cycles: int) -> None:
+        self.cycles += cycles
+        super().missed(cycles)
+
+
+def test_names_that_are_slow_fail_and_change_their_addresses_cost_no_cycle(
+    rig: Rig, netlab: Netlab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of every cycle on the grid there is a result, and of every request of the wire a cycle that has sent it."""
+    rng, lock = random.Random(11), threading.Lock()
+
+    def look_up(name: str) -> list[str]:
+        with lock:
+            fate, pause_s = rng.random(), rng.uniform(0, 0.8)
+            found = rng.sample([f"10.99.7.{number}" for number in range(1, 60)], rng.randint(1, 3))
+        if fate < 0.4:
+            time.sleep(pause_s)
+        if fate > 0.7:
+            raise OSError(-3, "Temporary failure in name resolution")
+        return found
+
+    async def scenario() -> None:
+        await until(lambda: len(results(rig, "host-0")) >= 7, 60)
+
+    # A minute passes for it in a second: each name is asked for again in every cycle.
+    resolver, load = Resolver(look_up, clock=lambda: 60 * time.monotonic()), Missing()
+    for number in range(50):
+        rig.target(f"host-{number}", f"host-{number}.example", interval_s=1, packets=1)
+    began_ms = time.time() * 1000
+    rig.run(scenario, look_up=resolver, load=load)
+    said = [results(rig, f"host-{number}") for number in range(50)]
+    left_out = 0
+    for one in said:
+        # The first is out of turn, and what waits for its first address goes to its grid after that.
+        starts = [result.at for result in one if result.invalid_code != "no-address"][1:]
+        for before, after in itertools.pairwise(starts):
+            steps = round((after - before) / 1000)
+            assert steps >= 1
+            assert abs(after - before - 1000 * steps) <= 2
+            left_out += steps - 1
+    has_stood_still = "did not run" in caplog.text
+    assert left_out == load.cycles or has_stood_still
+    sent = Counter(result.address for one in said for result in one if result.sent)
+    assert len(sent) > 30, "they have moved"
+    seen = Counter(one.address for one in netlab.seen(since_ms=began_ms))
+    # One echo may be on its way when it ends, and another to be sure comes after each that was lost.
+    unsure = len(said) + sum(result.received < result.sent for one in said for result in one) * 5
+    assert sent.total() <= seen.total() <= sent.total() + unsure
+    assert not sent - seen
 
 
 def test_a_name_without_an_address_says_so_by_its_code(rig: Rig) -> None:
