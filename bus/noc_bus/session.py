@@ -81,7 +81,7 @@ class Session:
         self._further = itertools.cycle((*broker.others, broker))
         self._answered = False
         self._addresses, self._tries = 1 + len(broker.others), 0
-        self._unanswered = 0
+        self._unanswered = self._left = 0
         self._ended_unanswered = ""
         self.is_not_taken = False
         """The broker has ended a handshake for what we show of ourselves, or lack."""
@@ -278,6 +278,7 @@ class Session:
         while not self._over.wait(1.0 if self._answered else max(0.0, min(1.0, leave_s - time.monotonic()))):
             if not self._answered and time.monotonic() >= leave_s:
                 self._set_trouble(f"the broker {self.broker} does not answer")
+                self._left += 1
                 client.disconnect()
                 self._over.wait(1.0)
                 break
@@ -301,7 +302,8 @@ class Session:
         return self.is_not_taken
 
     def _new_client(self) -> mqtt.Client:
-        self._client_id = f"{self._name}-{self.instance}"
+        # A node that was left may answer all the same, and a cluster ends what another node has by that name.
+        self._client_id = f"{self._name}-{self.instance}" + (f"-{self._left}" if self._left else "")
         client = read_ahead.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,

@@ -269,6 +269,9 @@ def test_an_address_that_takes_a_connection_and_says_nothing_is_left_for_the_nex
             # CONNECT, then DISCONNECT: its will is nobody's business.
             said = b"".join(iter(lambda: client.recv(1024), b""))
         assert said.endswith(b"\xe0\x00")
+        # A late answer must not be for whom the other one has taken in.
+        assert several._client
+        assert several._client._client_id not in said
         several.stop()
 
 
