@@ -286,6 +286,22 @@ def writing(folder: Path, quick: bool) -> Iterator[Figure]:
     yield Figure("write with upkeep", fast.cycles / fast.cpu_s, "cycles/s of CPU")
 
 
+_ENOUGH: Final = {"SQLite": ">= 15000", "InfluxDB": ">= 5000"}
+
+
+def marking(folder: Path, quick: bool) -> Iterator[Figure]:
+    """From the MQTT message to the mark over it: `benchmarks/recording.py`, whose sites and recorder are processes."""
+    command = [sys.executable, "-m", "benchmarks.recording", "--json", "--folder", str(folder)]
+    given = [*command, "--quick"] if quick else command
+    done = subprocess.run(given, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own program
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        name = f"MQTT message to mark: {one['store']}, {one['broker']}"
+        yield Figure(name, one["cycles"] / one["cpu_s"], "cycles/s of CPU", _ENOUGH[one["store"]])
+        yield Figure(f"{name}, by the clock", one["cycles"] / one["wall_s"], "cycles/s")
+        yield Figure(f"{name}, sent again", 100 * one["sent_again"] / one["cycles"], "%")
+
+
 RANGES_H: Final = {"1 h": 1, "6 h": 6, "24 h": 24, "7 d": 168, "30 d": 720, "90 d": 2160, "1 y": 8760}
 RAW_H, FIVES_H, HOURS_H = 14 * 24, 90 * 24, 365 * 24
 
@@ -738,6 +754,7 @@ def _children_s() -> float:
 
 PARTS: Final[dict[str, Callable[..., Iterator[Figure]]]] = {
     "writing": writing,
+    "marking": marking,
     "reading": reading,
     "reporting": reporting,
     "overviews": overviews,

@@ -2,11 +2,15 @@
 
 `python -m tests.recorder.crashing FOLDER START LAST_SEQ KEEP_DAYS` ends once the mark is there and nothing is left to
 be packed. What it sends is always the same: see `record`.
+`python -m tests.recorder.crashing FOLDER START FILE` does so for each line of FILE, `LAST_SEQ KEEP_DAYS STEP`: it forks
+what has read all its modules once, which dies at that step, or, where none is named, ends.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -79,6 +83,24 @@ def main(folder: Path, start: int, last_seq: int, keep_days: int) -> None:
     rig.store.close()
 
 
+def die_at_each(folder: Path, start: int, plan: list[str]) -> int:
+    """The exit code: 1 where it ended although it was to die, or the other way round."""
+    for number, line in enumerate(plan):
+        last_seq, keep_days, step = line.split(" ", 2)
+        child = os.fork()
+        if not child:
+            if step:
+                os.environ["NOC_CRASH_AT"] = step
+            main(folder, start, int(last_seq), int(keep_days))
+            # What else this process has was its parent's.
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code != (-signal.SIGKILL if step else 0):
+            print(f"line {number}, {line!r}: it ended with {code}", file=sys.stderr)
+            return 1
+    return 0
+
+
 def _marked(rig: Rig) -> int:
     return rig.writer.ledger.marks().get("here", (1, -1))[1]
 
@@ -92,4 +114,6 @@ def _wait_for_more(rig: Rig, mark: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        sys.exit(die_at_each(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text().splitlines()))
     main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -19,8 +19,9 @@ from noc_bus.messages import ProbeResult, SiteState
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.inspection import check
 from noc_history.sqlite import SqliteStore
+from tests.parts.figures import Figures
 from tests.parts.waiting import wait_until
-from tests.recorder.crashing import BAD_EVERY, TARGETS, begins_at, record
+from tests.recorder.crashing import BAD_EVERY, EVERY_MS, TARGETS, begins_at, record
 
 # In this order each is reached: what one leaves undone the next one finds. Two are in the midst of packing.
 STEPS: Final = (
@@ -107,6 +108,49 @@ def test_at_whatever_step_it_dies_everything_is_there_once(folder: Path, is_long
         assert run(folder, begin, last_seq, keep_days, NOC_CRASH_AT=step) == -signal.SIGKILL, step
     assert run(folder, begin, last_seq, keep_days) == 0
     assert_each_once(folder, begin, last_seq, Time((Time.now() - 2 * DAY_MS) // HOUR_MS * HOUR_MS + HOUR_MS))
+
+
+# What is deleted after a death is gone: there are only so many whole days of it.
+EACH_TWENTY_TIMES: Final = (
+    *20 * ("reject:after",),
+    *10 * ("write:before", "write:after:2"),
+    *10 * ("settle:before", "settle:after"),
+    *10 * ("pack:before", "pack:after"),
+    *10 * ("sum up:before", "sum up:after"),
+    *17 * ("delete:before",),
+    *3 * ("delete:after",),
+)
+A_LIFE: Final = 250
+
+
+@pytest.mark.long_only
+@pytest.mark.timeout(3600)
+def test_killed_twenty_times_at_each_durable_step_everything_is_there_once(folder: Path, figure: Figures) -> None:
+    """Three in ten records come twice, none in its order, and one in a thousand no store can take."""
+    lives = [step for step in EACH_TWENTY_TIMES if not step.startswith("delete")]
+    last_seq = len(lives) * A_LIFE
+    begin = Time((Time.now() - last_seq * EVERY_MS) // HOUR_MS * HOUR_MS - 4 * HOUR_MS)
+    plan = [f"{number * A_LIFE} {FOREVER_DAYS} {step}" for number, step in enumerate(lives, 4)]
+    last_seq = (len(lives) + 3) * A_LIFE
+    # What is deleted was summed up before: nothing comes later than raw cycles are kept.
+    plan.append(f"{last_seq} {FOREVER_DAYS} ")
+    plan += [f"{last_seq} 3 delete:before"] * 17 + [f"{last_seq} {days} delete:after" for days in (3, 2, 1)]
+    plan.append(f"{last_seq} 1 ")
+    (folder.parent / "plan").write_text("\n".join(plan))
+    with (folder.parent / "errors.txt").open("wb") as errors:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.recorder.crashing",
+            str(folder),
+            str(int(begin)),
+            str(folder.parent / "plan"),
+        ]
+        done = subprocess.run(command, stderr=errors, check=False)
+    assert done.returncode == 0, errors_of(folder)
+    # It fails where anything is lost, doubled, or set aside without need.
+    assert_each_once(folder, begin, last_seq, Time((Time.now() - DAY_MS) // HOUR_MS * HOUR_MS + HOUR_MS))
+    figure.at_least("kills", len(plan) - 2, 120)
 
 
 ORDER: Final = {name: place for place, name in enumerate(("reject", "write", "settle", "pack", "sum up", "delete"))}
