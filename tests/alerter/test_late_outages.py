@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from noc_alerter.ledger import Ledger
+from noc_alerter.schema import LADDER
 from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES, REPLAYS, SERVICES
+from noc_bus.codec import encode
 from noc_bus.messages import (
     Contact,
     Incident,
@@ -23,6 +27,7 @@ from noc_bus.messages import (
     VerdictState,
 )
 from noc_bus.time import Time
+from noc_frame.sqlite import Ladder, open_file
 from noc_history.sqlite import SqliteStore
 from noc_rules.incident import IncidentKind, incident_id
 from tests.alerter.conftest import OPS, T0, Rig, part
@@ -261,3 +266,17 @@ def test_what_a_journal_says_of_an_hour_ago_is_one_mail_by_recorder_and_alerter_
     store = SqliteStore(tmp_path / "history.sqlite")
     wait_until(lambda: len(store.incidents(Time(0), now)) == 2, 10, "both among past incidents")
     store.close()
+
+
+def test_a_ledger_of_before_finds_the_incidents_of_some_targets_without_reading_all(tmp_path: Path) -> None:
+    older = Ladder(steps=LADDER.steps[:8], unversioned_tables=LADDER.unversioned_tables)
+    member = Member(target="router", name="Router", joined_at=T0, left_at=T0, state=VerdictState.DOWN)
+    over = Incident(id="i", kind="target-down", targets=["router"], members=[member], opened_at=T0, cause="x")
+    with closing(open_file(tmp_path / "alerter.sqlite", older)) as connection:
+        connection.execute("INSERT INTO incident (id, is_open, message) VALUES ('i', 0, ?)", (encode(over),))
+        connection.execute("INSERT INTO member VALUES ('i', 'router', 0, 1, ?)", (encode(member).decode(),))
+    ledger = Ledger(tmp_path / "alerter.sqlite")
+    assert ledger.members_of_targets(["router", "switch"]) == [("i", "target-down", member)]
+    asked = "EXPLAIN QUERY PLAN SELECT message FROM member WHERE target IN (SELECT value FROM json_each('[]'))"
+    assert "member_target" in str(ledger.database.read("read", asked))
+    ledger.close()

@@ -57,7 +57,7 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
     page.type("address", "999.0.0.1")
     page.type("interval_s", "0")
     page.click("save-target")
-    page.wait(lambda: "interval_s: 0 is not accepted" in page.the("target-form").text, "the sentence at the field")
+    page.wait(lambda: "Interval: 0 is not accepted" in page.the("target-form").text, "the sentence at the field")
     assert "999.0.0.1" in page.the("target-form").text
     page.type("address", "10.99.0.7")
     page.type("name", "Printer")

@@ -490,7 +490,7 @@ def test_a_target_says_where_its_options_come_from(page: Page) -> None:
             note="Ask Vera\nafter ten",
             packets=3,
             parents=["router"],
-            site_parents=["far:-"],
+            site_parents=["here:-"],
         )
         _look_where_options_come_from(page)
 
@@ -511,7 +511,7 @@ def _look_where_options_come_from(page: Page) -> None:
     assert "core@noc.test from core" in said["contacts"]
     assert "router" in said["parents"]
     assert "Up" in said["parents"]
-    assert said["site_parents"].endswith("from far none")
+    assert said["site_parents"].endswith("from here none")
 
 
 def test_a_refusal_keeps_the_theme_of_whoever_is_refused(page: Page) -> None:

@@ -126,7 +126,7 @@ class Service:
             self.publisher.sync(self.catalog)
             self.picture.define(self.publisher.targets, self.publisher.sites, self.publisher.maintenances)
 
-        self.catalog = Catalog(self.database, tell, self.config.audit_keep_days)
+        self.catalog = Catalog(self.database, tell, self.config.audit_keep_days, self.picture.is_seen)
         self.store = self.config.history.open()
         notifications = Notifications(self.database)
         self.sealed = Sealed(self.bus, notifications, clock=self.clock_s)

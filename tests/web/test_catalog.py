@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -514,6 +515,8 @@ def test_a_circle_of_parents_is_refused_and_shown(catalog: Catalog) -> None:
 def test_groups_and_parents_by_site_are_checked_too(
     catalog: Catalog, options: dict[str, list[str]], field: str, sentence: str
 ) -> None:
+    for site in ("paris", "lyon"):
+        catalog.put_site(site, {}, WHO)
     for name in "atbcz":
         catalog.add_target({"id": name, "address": "10.0.0.1"}, WHO)
     catalog.patch_target("b", {"parent_groups": ["t"]}, WHO)
@@ -525,17 +528,38 @@ def test_groups_and_parents_by_site_are_checked_too(
     assert catalog.contents().resolved["t"].parent_groups == []
 
 
-def test_who_names_a_site_that_is_not_there_is_told(catalog: Catalog) -> None:
-    catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
-    catalog.put_site("paris", {}, WHO)
-    target = catalog.add_target({"id": "b", "address": "10.0.0.2", "site_parents": ["paris:a", "pairs:a"]}, WHO)
-    assert catalog.warnings_about(target) == ["site_parents: there is no site pairs; nothing is judged from there."]
+def test_parents_from_a_site_that_is_not_there_are_refused_where_they_are_entered(tmp_path: Path) -> None:
+    with closing(Database(tmp_path)) as database:
+        catalog = Catalog(database, is_seen=lambda site: site == "oslo")
+        mars = {"id": "b", "address": "10.0.0.2", "site_parents": ["mars:a"]}
+        catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
+        problem = refusal(lambda: catalog.add_target(mars, WHO))
+        assert problem.detail == "site_parents: 'mars' of b is no site; use sites that are set up; there are none yet."
+        catalog.put_site("paris", {}, WHO)
+        catalog.put_site("lyon", {}, WHO)
+        # One that is set up by nobody may have been heard.
+        catalog.add_target(mars | {"site_parents": ["paris:a", "oslo:-"]}, WHO)
+        for attempt in (
+            lambda: catalog.patch_target("b", {"site_parents": ["paris:a", "mars:-"]}, WHO),
+            lambda: catalog.tried_target("b", {"site_parents": ["mars:a"]}),
+            lambda: take(catalog, json.dumps({"targets": [mars | {"id": "c"}]})),
+        ):
+            problem = refusal(attempt)
+            assert problem.detail.endswith(" is no site; use lyon, paris.")
+            assert (problem.errors[0].field, problem.code) == ("site_parents", "does-not-fit")
+        # A file may bring its sites, and a site may go before what names it is changed.
+        take(catalog, json.dumps({"sites": [{"id": "mars"}], "targets": [mars | {"id": "c"}]}))
+        catalog.delete_site("mars", WHO)
+        catalog.patch_target("c", {"note": "rack 4"}, WHO)
+        catalog.patch_target("c", {"site_parents": []}, WHO)
+        assert "'mars' of c" in refusal(lambda: catalog.patch_target("c", {"site_parents": ["mars:a"]}, WHO)).detail
 
 
 @pytest.mark.parametrize(
     "options", [{"parents": ["a"]}, {"parent_groups": ["c|a"]}, {"site_parents": ["paris:c|a"]}], ids=lambda one: next(iter(one))
 )  # fmt: skip
 def test_a_parent_cannot_be_deleted_before_its_children(catalog: Catalog, options: dict[str, list[str]]) -> None:
+    catalog.put_site("paris", {}, WHO)
     catalog.add_target({"id": "a", "address": "10.0.0.1"}, WHO)
     catalog.add_target({"id": "c", "address": "10.0.0.1"}, WHO)
     catalog.add_target({"id": "b", "address": "10.0.0.2", **options}, WHO)
@@ -744,7 +768,7 @@ def test_round_trips_lose_nothing_an_empty_noc_becomes_the_same(tmp_path: Path) 
                 "address": "10.0.0.2",
                 "parents": ["z"],
                 "parent_groups": ["z|y"],
-                "site_parents": ["berlin:y|z", "rome:-"],
+                "site_parents": ["berlin:y|z"],
                 "group": "core/routers/x",
             },
             WHO,

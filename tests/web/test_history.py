@@ -84,6 +84,7 @@ def test_changes_of_the_route_are_beside_the_chart_and_listed_with_the_paths(vie
 def test_a_router_on_the_way_that_is_a_target_is_suggested_as_a_parent(watched: Service) -> None:
     operator = watched.by("operator")
     operator.api("POST", "targets", {"id": "edge", "address": "10.1.0.2"})
+    watched.catalog.put_site("here", {}, "test")
     watched.follow()
     # From there it is reached by another way.
     changes = {"site_parents": ["here:edge"]}

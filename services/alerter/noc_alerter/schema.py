@@ -153,6 +153,9 @@ CREATE TABLE mail_domain (
 );
 """
 
+# Of late data it is asked which incidents its targets were part of, over or not.
+_MEMBERS_BY_TARGET: Final = "CREATE INDEX member_target ON member (target);"
+
 LADDER: Final = Ladder(
     steps=[
         sql(_FIRST),
@@ -163,6 +166,7 @@ LADDER: Final = Ladder(
         sql(_WAITS),
         sql(_LEASE),
         sql(_MAIL_DOMAIN_AND_MUTED),
+        sql(_MEMBERS_BY_TARGET),
     ],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

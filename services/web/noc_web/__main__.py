@@ -82,7 +82,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         publisher.sync(catalog)
         picture.define(publisher.targets, publisher.sites, publisher.maintenances)
 
-    catalog = Catalog(database, tell, config.audit_keep_days)
+    catalog = Catalog(database, tell, config.audit_keep_days, picture.is_seen)
     app, csrf = new_app(config)
     guard = Guard(accounts, csrf, config.trusted_proxies)
     store, calculating = config.history.open(_READ_S), config.history.open()

@@ -15,7 +15,7 @@ from noc_bus.channels import parse_site
 from noc_bus.messages import Forgotten, Maintenance, Site, Target
 from noc_bus.time import DAY_MS, Time
 from noc_rules.inheritance import chain
-from noc_rules.parents import parents_of, sites_named
+from noc_rules.parents import parents_of
 from noc_web.auth.author import origin_of
 from noc_web.catalog import maintenances, options, rows
 from noc_web.catalog.contents import Contents, Draft, Own
@@ -52,8 +52,11 @@ class Catalog:
         database: Database,
         changed: Callable[[], None] = lambda: None,
         keep_audit_days: int = KEEP_AUDIT_DAYS,
+        is_seen: Callable[[str], bool] = lambda site: False,
     ) -> None:
+        """`is_seen`: whether the prober of a site was heard, which nobody need have set up."""
         self._database = database
+        self._is_seen = is_seen
         self.changed = changed
         self._keep_audit_ms = keep_audit_days * DAY_MS
         self._audit_cut_at = 0
@@ -129,7 +132,7 @@ class Catalog:
         # Tried before anybody has to wait for it: most refusals need no lock.
         tried = Draft(self.contents())
         done = _put_listing(tried, listing, replace=replace)
-        tried.check_parents()
+        tried.check_parents(self._is_seen)
         detail = asdict(done)
 
         def put(draft: Draft) -> Imported:
@@ -144,18 +147,14 @@ class Catalog:
 
     def warnings_about(self, target: Target) -> list[str]:
         """What is accepted, and still worth a second look."""
-        found = []
-        if strange := sorted(sites_named(target) - self._contents.sites.keys()):
-            sentence = f"site_parents: there is no site {', '.join(strange[:5])}; nothing is judged from there."
-            found.append(sentence)
         twins = [
             one for one in self._contents.resolved.values() if one.address == target.address and one.id != target.id
         ]
         if not twins:
-            return found
+            return []
         names = ", ".join(f"{one.name} ({one.id})" for one in twins[:3])
         more = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
-        return [*found, f"address: {target.address} is also the address of {names}{more}."]
+        return [f"address: {target.address} is also the address of {names}{more}."]
 
     # -- groups
 
@@ -392,7 +391,7 @@ class Catalog:
             with self._database.begin() as connection:
                 draft = Draft(self._caught_up(connection))
                 answer = change(draft)
-                draft.check_parents()
+                draft.check_parents(self._is_seen)
                 changes = list(draft.changes())
                 revision = rows.write(connection, draft, changes)
                 name = named(answer) if named else subject
@@ -414,7 +413,7 @@ class Catalog:
     def _tried(self, change: Callable[[Draft], object]) -> Contents:
         draft = Draft(self.contents())
         change(draft)
-        draft.check_parents()
+        draft.check_parents(self._is_seen)
         return draft.finished(draft.before.revision)
 
     def _caught_up(self, connection: sqlite3.Connection) -> Contents:

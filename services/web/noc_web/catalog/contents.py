@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from noc_bus.messages import Maintenance, Site, Target
 from noc_rules.inheritance import is_below
-from noc_rules.parents import circle, option_naming, parents_of
+from noc_rules.parents import circle, option_naming, parents_of, sites_named
 from noc_web.catalog import options
 from noc_web.json import plain
 from noc_web.problem import FieldError, ProblemCode, ProblemError, invalid
@@ -80,11 +80,12 @@ class Draft:
         self.targets, self.groups, self.sites = other.targets, other.groups, other.sites
         self.resolved, self.resolved_total = other.resolved, other.resolved_total
 
-    def check_parents(self) -> None:
-        """That every path has an end and leads over targets. Raises ProblemError 422."""
+    def check_parents(self, is_seen: Callable[[str], bool]) -> None:
+        """That every path begins at a site that there is, leads over targets, and has an end. Raises ProblemError 422."""
         touched = [name for name, own in self.targets.items() if self.before.targets.get(name) is not own]
         for name in touched:
             target = self.resolved[name]
+            self._check_sites(target, is_seen)
             for parent in parents_of(target):
                 if parent not in self.targets:
                     option = option_naming(parent, target)
@@ -98,6 +99,16 @@ class Draft:
             seen = f" (from {' and '.join(found.sites[:_MOST_NAMED])})" if found.sites else ""
             sentence = f"{option}: circular dependency: {' → '.join(names)}{seen}; remove one of these parents."
             raise invalid([FieldError(option, sentence, ProblemCode.CIRCULAR_PARENTS)])
+
+    def _check_sites(self, target: Target, is_seen: Callable[[str], bool]) -> None:
+        """Those that its paths begin at. One that was named before may have been deleted since. Raises ProblemError 422."""
+        before = self.before.resolved.get(target.id)
+        new = sites_named(target) - (sites_named(before) if before else set())
+        for site in sorted(new - self.sites.keys()):
+            if not is_seen(site):
+                known = ", ".join(sorted(self.sites)[:_MOST_NAMED]) or "sites that are set up; there are none yet"
+                sentence = f"site_parents: {site!r} of {target.id} is no site; use {known}."
+                raise invalid([FieldError("site_parents", sentence, ProblemCode.DOES_NOT_FIT)])
 
     def changes(self) -> Iterator[tuple[str, str, Any]]:
         """Kind, name and new value of what differs; None: it is gone."""

@@ -155,6 +155,10 @@ class Picture:
             found.append((PROBERS, {"site": site}))
         return found
 
+    def is_seen(self, site: str) -> bool:
+        """Whether its prober was heard, which nobody need have set up. From any thread."""
+        return self._probers.get(site) is not None
+
     def has_target(self, name: str) -> bool:
         return name in self._targets
 
