@@ -115,7 +115,9 @@ class Supervisor:
         try:
             while not stopping.done():
                 tasks = {stopping, *keepers.values(), *([] if beginning.done() else [beginning])}
-                done, _ = await asyncio.wait(tasks, timeout=_LOOK_EVERY_S * 2, return_when=asyncio.FIRST_COMPLETED)
+                # Keepers are added until everything has begun.
+                look_s = None if beginning.done() else _LOOK_EVERY_S * 2
+                done, _ = await asyncio.wait(tasks, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in done - {stopping}:
                     task.result()
         finally:

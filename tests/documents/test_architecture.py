@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +49,13 @@ def test_the_import_graph_is_what_the_page_says(folder: str) -> None:
     own = Path(folder).name
     used = {name.partition(".")[0] for file in modules(folder) for name in imports_of(file)}
     assert {name for name in used if name.startswith("noc_")} - {own} == FOLDERS[folder]
+
+
+def test_what_starts_the_services_and_the_commands_load_no_web_server() -> None:
+    """`noc up` would keep it in memory for as long as it runs, and each command would wait for it."""
+    loads = "import sys, noc_launcher.up, noc_web.cli; print(*{'flask', 'jinja2', 'gevent'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-P", "-c", loads], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

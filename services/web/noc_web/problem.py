@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from flask import Response
+
+if TYPE_CHECKING:
+    # Settings and commands refuse too, and have no use for a web server.
+    from flask import Response
 
 
 class ProblemCode(StrEnum):
@@ -90,6 +93,8 @@ class ProblemError(Exception):
         self.code = code or (errors[0].code if errors else _BY_STATUS.get(status, ProblemCode.FAILED))
 
     def response(self) -> Response:
+        from flask import Response
+
         document = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
