@@ -99,10 +99,12 @@ def test_where_the_file_would_be_too_large_the_oldest_raw_cycles_go_before_their
     assert store.trouble() is None
     store.close()
     assert path.stat().st_size <= most
-    # Too little even for what always stays.
-    store = SqliteStore(path, max_bytes=100_000)
+    # Too little even for what always stays: what was younger than a day all the time, and whole hours.
+    store, begun = SqliteStore(path, max_bytes=100_000), Time.now()
     settle(store)
-    assert min(one.at for points in drawn(store).values() for one in points) >= Time.now() - DAY_MS - HOUR_MS
+    left = {one.at for points in drawn(store).values() for one in points}
+    assert all(at >= begun - DAY_MS - HOUR_MS for at in left)
+    assert {one.at for one in cycles if one.at >= Time.now() - DAY_MS} <= left
     assert str(store.trouble()).startswith(f"{path} takes 0.000")
     store.close()
 
