@@ -344,7 +344,11 @@ def _ask(
 
 
 def _get(service: Service, path: str, cookie: str) -> int:
-    return _ask(service, "GET", path, headers={"Cookie": cookie})[0]
+    """The status; 0 where there was no answer in time, which is no reason not to tell how the others fared."""
+    try:
+        return _ask(service, "GET", path, headers={"Cookie": cookie})[0]
+    except TimeoutError:
+        return 0
 
 
 def _log_in(service: Service, name: str) -> _Cookie:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from noc_frame import log
 from noc_frame.exit_codes import EXIT_RESTART, EXIT_SETTINGS
+from noc_frame.heap import share_heap
 from noc_frame.settings import ALL_NAMES, Setting, SettingError, set_over, table, unknown_names
 
 
@@ -69,6 +70,7 @@ def main(
     except SettingError as error:
         print(f"noc-{name}: {error}", file=sys.stderr)
         return EXIT_SETTINGS
+    share_heap()
     log.configure(config.log)
     logger = log.get(f"noc.{name}")
     for sentence in unknown_names(os.environ, ALL_NAMES):
