@@ -1,7 +1,7 @@
 """Where the SQLite store keeps cycles: blocks of an hour, and the tail that is not in them yet.
 
-Each commit is a run of the tail, numbered without gaps. A small one goes into a slot, which is one page
-that is there already: a commit then writes little more than what it brings. Once some slots are full,
+Each commit is a run of the tail, or a large one a run for each hour, numbered without gaps. A small one goes into a
+slot, which is one page that is there already: a commit then writes little more than what it brings. Once some slots are full,
 housekeeping settles them: it makes one run of them, and notes the newest cycle of each series. Of an
 hour that is over it makes blocks.
 
@@ -110,21 +110,36 @@ class Slot:
 
 
 def commit(connection: sqlite3.Connection, rows: Sequence[Row], last_run: int) -> int:
-    """Append sorted cycles as a run of their own; its number. `last_run` is the last one known of, or 0."""
+    """Append sorted cycles as a run of their own; its number. `last_run` is the last one known of, or 0.
+
+    What is too large for a slot becomes a run for each of its hours: one of hundreds of hours, as an import brings
+    it, would be looked through and written again for each of them.
+    """
     settled = _settled(connection)
-    run = max(settled, last_run) + 1
+    run = _free(connection, max(settled, last_run) + 1)
+    if len(rows) <= _IN_A_COMMIT:
+        _, low_at, high_at, cycles, data = packed_portion(rows)
+        if len(data) <= _SLOT_BYTES - _SLOT.size and run - settled <= _SLOTS:
+            held = _SLOT.pack(run, low_at, high_at, cycles) + data
+            connection.execute(
+                "INSERT INTO slot VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+                (run % _SLOTS, held.ljust(_SLOT_BYTES, b"\0")),
+            )
+            return run
+    hours: dict[int, list[Row]] = {}
+    for row in rows:
+        hours.setdefault(row[AT] // HOUR_MS, []).append(row)
+    run -= 1
+    for _, of_hour in sorted(hours.items()):
+        run = _free(connection, run + 1)
+        append(connection, run, packed_portions(of_hour, _IN_A_COMMIT))
+    return run
+
+
+def _free(connection: sqlite3.Connection, run: int) -> int:
+    """The first number from this one on that no run has."""
     while _is_there(connection, run):
         run += 1
-    packed = list(packed_portions(rows, _IN_A_COMMIT))
-    _, low_at, high_at, cycles, data = packed[0]
-    if len(packed) == 1 and len(data) <= _SLOT_BYTES - _SLOT.size and run - settled <= _SLOTS:
-        held = _SLOT.pack(run, low_at, high_at, cycles) + data
-        connection.execute(
-            "INSERT INTO slot VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
-            (run % _SLOTS, held.ljust(_SLOT_BYTES, b"\0")),
-        )
-    else:
-        append(connection, run, packed)
     return run
 
 

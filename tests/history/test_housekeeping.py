@@ -257,3 +257,19 @@ def test_without_a_setting_a_new_file_keeps_14_days_and_one_from_before_its_30(t
             pass
         assert bool(store.series("kept", Time(0), FOREVER, 9)) is is_kept
         store.close()
+
+
+def test_a_large_batch_of_many_hours_is_kept_by_its_hours(tmp_path: Path) -> None:
+    """As an import brings it: packing looks at each hour once, not at all of them for each."""
+    path = tmp_path / "history.sqlite"
+    cycles = [cycle(n * 60, seq=n) for n in range(50 * 60)]
+    store = SqliteStore(path)
+    store.write(Batch(results=cycles))
+    with closing(sqlite3.connect(path)) as db:
+        spans = db.execute("SELECT low_at, high_at FROM tail ORDER BY id").fetchall()
+    assert len(spans) == len({one.at // HOUR_MS for one in cycles})
+    assert all(low // HOUR_MS == high // HOUR_MS for low, high in spans)
+    assert [one.seq for one in store.raw_cycles("router", Time(0), FOREVER)] == list(range(len(cycles)))
+    assert pack(path) == 0
+    assert [one.seq for one in store.raw_cycles("router", Time(0), FOREVER)] == list(range(len(cycles)))
+    store.close()
