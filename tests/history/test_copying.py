@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from noc_bus.messages import State, Target
 from noc_bus.time import DAY_MS, HOUR_MS, Time
@@ -16,7 +17,7 @@ from noc_recorder.cli import main
 from noc_recorder.copying import Progress, copy
 from tests.history.conftest import open_store
 from tests.history.files import TARGETS, charts, days_ago, drawn, pack, some_cycles, write
-from tests.history.records import incident, state, trace
+from tests.history.records import cycle, incident, state, trace
 
 
 @pytest.fixture
@@ -78,6 +79,27 @@ def test_all_of_a_history_is_copied_and_back_and_again_without_harm(
     source.close()
 
 
+@pytest.mark.parametrize("url", ["sqlite", "influxdb2"], indirect=True)
+def test_what_came_late_for_hours_of_which_only_sums_are_left_is_counted_as_the_source_will(
+    source: SqliteStore, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is beside the sums of its hour, and not all of that: in five minutes without a sum it is new, in others not."""
+    (oldest, *_) = charts(source, Time(0), Time.now(), DAY_MS)[0]["router"].sites["here"]
+    first = replace(cycle(0), at=Time(oldest.at + 12 * HOUR_MS + 1000))
+    late = [replace(first, at=Time(first.at + minutes * 60_000), seq=minutes) for minutes in (0, 5, 6, 10, 15)]
+    source.write(Batch(results=late))
+    assert main(["copy", "--data", str(source.path.parent), "--to", url], environment={}) == 0
+    said = capsys.readouterr().err
+    assert f"from {oldest.at} on there are only sums; cycles are kept from " in said
+    assert "3 cycles came late for hours of which only sums are left, and are summed up with these\n" in said
+    assert "2 cycles came late for hours of which only sums are left, and are left out" in said
+    pack(source.path, Time(oldest.at + DAY_MS))
+    other = open_store(url)
+    assert_same_history(source, other)
+    other.close()
+    source.close()
+
+
 class Failing(SqliteStore):
     """Gone after some sums were written."""
 
@@ -107,7 +129,7 @@ def test_a_copy_that_was_cut_off_goes_on_where_it_was(source: SqliteStore, tmp_p
     destination, again = SqliteStore(place), Progress(noted)
     again.open("there")
     shares: list[float] = []
-    left = copy(source, destination, again, shares.append)
+    left = copy(source, destination, again, shares.append).cycles
     everything = sum(len(points) for points in drawn(source).values())
     assert 0 < left < everything
     assert shares == sorted(shares)

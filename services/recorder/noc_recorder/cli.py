@@ -6,12 +6,12 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from noc_bus.messages import ProbeResult
-from noc_bus.time import DAY_MS, Time
+from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame import progress
 from noc_frame.exit_codes import EXIT_SETTINGS
 from noc_frame.settings import DATA, SettingError
@@ -19,7 +19,7 @@ from noc_history.inspection import Part, check, parts
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Store, StoreError, Sum, days_ago
 from noc_history.stores import HISTORY_URL, HistoryUrl, in_folder
-from noc_recorder.copying import Progress, batched, copy
+from noc_recorder.copying import Copied, Progress, batched, copy
 from noc_recorder.exchange import FORMATS, BadLine, NeedsPackage, read, writing
 from noc_rules.share import pct
 
@@ -276,15 +276,33 @@ def _copy(arguments: argparse.Namespace, folder: Callable[[], Path] | None, envi
     noted = Progress(data / COPY_FILE)
     try:
         noted.open(f"{source_url.described} to {url.described}")
-        cycles = copy(source, destination, noted, functools.partial(progress.show, "copied"))
+        done = copy(source, destination, noted, functools.partial(progress.show, "copied"))
     except OSError as error:
         return _refuse(f"{error.filename} cannot be written: {error.strerror}")
     finally:
         progress.show("copied", 1)
         source.close()
         destination.close()
-    print(f"{cycles:,} cycles, their sums, states and incidents are in {url.described}", file=sys.stderr)
+    print(f"{done.cycles:,} cycles, their sums, states and incidents are in {url.described}", file=sys.stderr)
+    for sentence in _of_sums_only(done):
+        print(sentence, file=sys.stderr)
     return 0
+
+
+def _of_sums_only(done: Copied) -> Iterator[str]:
+    """What somebody should know who looks for these cycles."""
+    if done.sums_from is not None and (
+        done.cycles_from is None or done.sums_from < done.cycles_from // HOUR_MS * HOUR_MS
+    ):
+        until = "" if done.cycles_from is None else f"; cycles are kept from {done.cycles_from} on"
+        yield f"from {done.sums_from} on there are only sums{until}"
+    if done.late:
+        yield f"{done.late:,} cycles came late for hours of which only sums are left, and are summed up with these"
+    if done.left_out:
+        yield (
+            f"{done.left_out:,} cycles came late for hours of which only sums are left, and are left out: "
+            "nobody can tell any more whether these count them"
+        )
 
 
 def _place(store: Store, url: HistoryUrl) -> str:

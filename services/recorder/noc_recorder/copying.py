@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from noc_bus.messages import ProbeResult, SiteState, State
-from noc_bus.time import DAY_MS, Time
-from noc_history.store import Batch, Rejected, SiteRecords, Store, StoreError
-from noc_history.sums import HOURS, MINUTES, WIDTH_MS
+from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.packing import row_of
+from noc_history.rollups import FIVE_MINUTES_MS, Rollup, merged, roll_up
+from noc_history.store import Batch, Rejected, SiteRecords, Store, StoreError, Sum
 
 _IN_A_BATCH: Final = 20_000
 _MAINTAIN_S: Final = 0.5
-# A day may have hours of which the cycles are gone.
-_SUMMED_AGAIN_MS: Final = (WIDTH_MS[MINUTES], WIDTH_MS[HOURS])
 _T = TypeVar("_T")
 
 
@@ -62,36 +63,50 @@ def _entry(line: str) -> tuple[str, int] | None:
     return (target, until) if isinstance(target, str) and isinstance(until, int) else None
 
 
-def copy(source: Store, destination: Store, progress: Progress, show: Callable[[float], None]) -> int:
-    """How many raw cycles were written; `show` is told the share that is done. Raises StoreError, OSError.
+@dataclass
+class Copied:
+    """What one copy came to, in raw cycles.
+
+    `late`: came for hours of which only sums are left, and are summed up too; `left_out`: the same, but there nobody
+    can tell what is in the sums. `cycles_from` and `sums_from`: the oldest that it saw.
+    """
+
+    cycles: int = 0
+    late: int = 0
+    left_out: int = 0
+    cycles_from: Time | None = None
+    sums_from: Time | None = None
+
+
+def copy(source: Store, destination: Store, progress: Progress, show: Callable[[float], None]) -> Copied:
+    """`show` is told the share that is done. Raises StoreError, OSError.
 
     Marks are not copied: every site sends what it still has again, and what is there already is there once.
     """
     destination.prepare()
-    targets, cycles = source.targets(), 0
+    targets, done = source.targets(), Copied()
     _put(destination, Batch(incidents=source.incidents(Time(0), end_of_time())))
     for number, target in enumerate(targets):
         begun, until = Time.now(), progress.copied_until(target)
-        cycles += _copy_target(source, destination, target, Time(0) if until is None else Time(until - DAY_MS))
+        start = Time(0) if until is None else Time((until - DAY_MS) // DAY_MS * DAY_MS)
+        _copy_target(source, destination, target, start, done)
         progress.note(target, begun)
         show(0.95 * (number + 1) / len(targets))
     _sum_up(destination, show)
     progress.close()
-    return cycles
+    return done
 
 
-def _copy_target(source: Store, destination: Store, target: str, start: Time) -> int:
-    cycles = 0
-    summed: set[tuple[str, int, int]] = set()
-    for results in _written_behind(destination, batched(source.raw_cycles(target, start, end_of_time()))):
-        cycles += len(results)
-        summed |= {(one.site, width, one.at // width) for width in _SUMMED_AGAIN_MS for one in results}
-    sums = source.sums(target, start, end_of_time())
-    # Of the others the destination has the cycles, and sums them up itself.
-    for some in batched(
-        one for one in sums if (one.site, one.width_ms, one.rollup.start // one.width_ms) not in summed
-    ):
+def _copy_target(source: Store, destination: Store, target: str, start: Time, done: Copied) -> None:
+    hours = _Hours(source, target, start)
+    for results in _written_behind(destination, batched(hours.whole_cycles())):
+        done.cycles += len(results)
+    for some in batched(hours.sums_of_others()):
         destination.write_sums(some)
+    done.late += hours.late
+    done.left_out += hours.left_out
+    done.cycles_from = _older(done.cycles_from, hours.cycles_from)
+    done.sums_from = _older(done.sums_from, hours.sums_from)
     definitions = source.definitions([target]).get(target, ())
     _put(destination, Batch(definitions=definitions))
     for traces in batched(source.traces([target], Time(0), end_of_time()).get(target, ())):
@@ -101,7 +116,88 @@ def _copy_target(source: Store, destination: Store, target: str, start: Time) ->
             _put(destination, Batch(states=states))
         for silences in batched(records.silences):
             _put(destination, Batch(silences=silences))
-    return cycles
+
+
+def _older(one: Time | None, other: Time | None) -> Time | None:
+    return min((at for at in (one, other) if at is not None), default=None)
+
+
+class _Hours:
+    """Cycles and sums of one target: of each hour of a site either the cycles, or what they were summed up to.
+
+    What comes late for an hour whose cycles are gone is for a while beside its sums, and is far from all of it: by
+    that alone a store would sum up the hour anew. Such cycles are added to the sums, as the store itself will do.
+    """
+
+    def __init__(self, source: Store, target: str, start: Time) -> None:
+        self._source, self._target, self._start = source, target, start
+        # Cycles by site, width and start.
+        self._summed: dict[tuple[str, int, int], int] = {}
+        self._copied: set[tuple[str, int]] = set()
+        self._late: dict[tuple[str, int], list[ProbeResult]] = {}
+        self.late = self.left_out = 0
+        self.cycles_from: Time | None = None
+        self.sums_from: Time | None = None
+        for one in self._sums():
+            if one.width_ms <= HOUR_MS:
+                self._summed[one.site, one.width_ms, one.rollup.start] = one.rollup.cycles
+
+    def whole_cycles(self) -> Iterator[ProbeResult]:
+        """Those of the hours of which the source has all that it has summed up."""
+        cycles = self._source.raw_cycles(self._target, self._start, end_of_time())
+        for place, some in itertools.groupby(cycles, lambda one: (one.site, one.at // HOUR_MS)):
+            of_hour = list(some)
+            if not self._is_whole(of_hour):
+                self._late[place] = of_hour
+                continue
+            self._copied.add(place)
+            self.cycles_from = _older(self.cycles_from, of_hour[0].at)
+            yield from of_hour
+
+    def _is_whole(self, of_hour: Sequence[ProbeResult]) -> bool:
+        site, start = of_hour[0].site, of_hour[0].at // HOUR_MS * HOUR_MS
+        found = Counter(one.at // FIVE_MINUTES_MS * FIVE_MINUTES_MS for one in of_hour)
+        fives = range(start, start + HOUR_MS, FIVE_MINUTES_MS)
+        return len(of_hour) >= self._summed.get((site, HOUR_MS, start), 0) and all(
+            found[five] >= self._summed.get((site, FIVE_MINUTES_MS, five), 0) for five in fives
+        )
+
+    def sums_of_others(self) -> Iterator[Sum]:
+        """The sums of all other hours, and of days; of hours whose cycles are copied the destination makes its own."""
+        added: dict[str, list[Rollup]] | None = None
+        # Those over five minutes come first.
+        for one in itertools.chain(self._sums(), (None,)):
+            if added is None and (one is None or one.width_ms != FIVE_MINUTES_MS):
+                added = self._added()
+                yield from (Sum(self._target, site, FIVE_MINUTES_MS, new) for site in added for new in added[site])
+            if one is None:
+                break
+            start, end = one.rollup.start, one.rollup.start + one.width_ms
+            self.sums_from = _older(self.sums_from, Time(start))
+            if one.width_ms <= HOUR_MS and (one.site, start // HOUR_MS) in self._copied:
+                continue
+            if added is None:
+                yield one
+            else:
+                more = [new for new in added.get(one.site, ()) if start <= new.start < end]
+                yield one._replace(rollup=merged(0, start, [one.rollup, *more]))
+
+    def _added(self) -> dict[str, list[Rollup]]:
+        """By site, late cycles summed up over those five minutes of which the source has no sum but could have."""
+        found: dict[str, list[Rollup]] = {}
+        for (site, hour), late in sorted(self._late.items()):
+            fives = range(hour * HOUR_MS, (hour + 1) * HOUR_MS, FIVE_MINUTES_MS)
+            known = {five for five in fives if (site, FIVE_MINUTES_MS, five) in self._summed}
+            sums = roll_up([row_of(0, one) for one in late], FIVE_MINUTES_MS) if known else []
+            new = [one for one in sums if one.start not in known]
+            count = sum(one.cycles for one in new)
+            self.late += count
+            self.left_out += len(late) - count
+            found.setdefault(site, []).extend(new)
+        return found
+
+    def _sums(self) -> Iterator[Sum]:
+        return self._source.sums(self._target, self._start, end_of_time())
 
 
 def _written_behind(destination: Store, batches: Iterable[list[ProbeResult]]) -> Iterator[list[ProbeResult]]:
