@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { bytes, counted, duration, local, ms, percent, share, uptime } = await load("format.js");
+const { bytes, counted, duration, local, ms, percent, points, share, uptime } = await load("format.js");
 const { between, named, PRESETS } = await load("period.js");
 const { runs } = await load("strip.js");
 
@@ -68,4 +68,9 @@ test("no outage is too short for the strip, and the worst state of a column wins
   const interval = (/** @type {number} */ from, /** @type {number} */ to, /** @type {string} */ state) => ({ start: at(from), end: at(to), seconds: to - from, state, reason: "" });
   const found = runs([interval(0, 5000, "UP"), interval(5000, 5001, "DOWN"), interval(5001, 10_000, "UP")], start, start + 10_000_000, 100);
   assert.deepEqual(found.map((/** @type {any} */ one) => [one.first, one.last, one.state]), [[0, 49, "UP"], [50, 50, "DOWN"], [51, 99, "UP"]]);
+});
+
+test("a change is never a signed nothing", () => {
+  const shown = [0, 1e-14, 3e-6, -3e-6, 0.001, -12.34567, null].map((value) => points(value));
+  assert.deepEqual(shown, ["±0.000", "±0.000", "< +0.001", "> −0.001", "+0.001", "−12.346", ""]);
 });

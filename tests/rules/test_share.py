@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from noc_rules.share import pct, shown_pct
+from noc_rules.share import pct, shown_change, shown_pct
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,18 @@ def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, expec
 )
 def test_a_percentage_is_cut_and_never_rounded_up(value: float, shown: str) -> None:
     assert shown_pct(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("points", "shown"),
+    [
+        pytest.param(0.0, "±0.000", id="none"),
+        pytest.param(1e-14, "±0.000", id="only in floating point"),
+        pytest.param(3e-6, "< +0.001", id="a second more in a year is something"),
+        pytest.param(-3e-6, "> -0.001", id="a second less too"),
+        pytest.param(0.001, "+0.001", id="a thousandth"),
+        pytest.param(-12.34567, "-12.346", id="much"),
+    ],
+)
+def test_a_change_is_never_shown_as_a_signed_nothing(points: float, shown: str) -> None:
+    assert shown_change(points) == shown

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_contex
 from jinja2.nodes import EvalContext
 
 from noc_rules.periods import Every, local
-from noc_rules.share import shown_pct
+from noc_rules.share import shown_change, shown_pct
 from noc_rules.uptime import PROFILES, duration, unbroken
 from noc_web.report import Line, Report
 
@@ -97,10 +97,7 @@ def _pct(value: float | None) -> str:
 
 def _change(line: Line) -> str:
     """In percentage points."""
-    value = line.change_pct
-    if value is None:
-        return ""
-    return f"{'+' if value > 0 else '-' if value < 0 else '±'}{abs(value):.3f}"
+    return "" if line.change_pct is None else shown_change(line.change_pct)
 
 
 def _left(line: Line) -> str:

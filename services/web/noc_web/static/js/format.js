@@ -81,6 +81,15 @@ function cut(value, digits) {
   return Number(text) > value ? (Number(text) - step).toFixed(digits) : text;
 }
 
+/** A difference of two percentages, in percentage points: ±0 is only none at all. @param {number|null} value */
+export function points(value) {
+  if (value === null) return "";
+  // What two sums of seconds differ by in floating point is no change.
+  if (Math.abs(value) < 1e-9) return "±0.000";
+  if (Math.abs(value) < 0.001) return value > 0 ? "< +0.001" : "> −0.001";
+  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}`;
+}
+
 /** Loss and coverage, where half a percent is a lot. Only nothing is 0, and only all is 100.
  * @param {number|null|undefined} value */
 export function percent(value) {

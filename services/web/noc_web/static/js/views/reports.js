@@ -2,7 +2,7 @@
 // The uptime report: any period, any group, by target, group, tag or site, the worst first. It prints as it is shown.
 
 import { address, api } from "../api.js";
-import { duration, exact, full, ms, ownZone, percent, uptime } from "../format.js";
+import { duration, exact, full, ms, ownZone, percent, points, uptime } from "../format.js";
 import { useLoaded, useTargets } from "../hooks.js";
 import { DAY_MS, named, PRESETS } from "../period.js";
 import { setQuery } from "../router.js";
@@ -186,6 +186,8 @@ function Pages({ answer, parts, worst, kind }) {
       Counted as downtime: ${downtime(answer.profile)}. Counted as uptime: ${answering(answer.profile).join(", ")}. Other states count neither way; “–”:
       there is nothing to count. Coverage is how much of the period was measured. Change: percentage points against the period before, of the same length.
       MTTR: how long an outage lasts on average; MTBF: how long it is up for each outage.
+      Loss is the share of echo requests without a reply, as they were sent: a target that is DOWN is asked more often, so an outage weighs more in it than
+      its time. Uptime and downtime are by time.
     </p>
   `;
 }
@@ -203,7 +205,7 @@ const answering = (profile) => {
 function Cover({ answer }) {
   const { total } = answer;
   const figures = [
-    ["Uptime", uptime(total.uptime_pct), change(total.change_pct)],
+    ["Uptime", uptime(total.uptime_pct), points(total.change_pct)],
     ["Downtime", spell(total.downtime_s), ""],
     ["Outages", String(total.outages), total.longest_s ? `longest ${duration(total.longest_s)}` : ""],
     ["MTTR", spell(total.mttr_s), ""],
@@ -275,9 +277,6 @@ function Table({ rows, by, kind, total = null, testid }) {
   `;
 }
 
-/** @param {number|null} value percentage points */
-const change = (value) => (value === null ? "" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`);
-
 /** @param {number|null} seconds */
 const spell = (seconds) => (seconds ? duration(seconds) : "–");
 
@@ -290,7 +289,7 @@ const states = (row) => spent(row.seconds).map((state) => `${word(state)} ${dura
 /** @param {{row: any, hasGoal: boolean}} given */
 const Figures = ({ row, hasGoal }) => html`
   <td data-label="Uptime" title=${states(row)} class=${`is-number uptime-cell ${isPoor(row) ? "is-poor" : ""}`}>${uptime(row.uptime_pct)}</td>
-  <td data-label="Change" class="is-number">${change(row.change_pct) || "–"}</td>
+  <td data-label="Change" class="is-number">${points(row.change_pct) || "–"}</td>
   <td data-label="Coverage" class="is-number" title=${`${row.coverage_pct} %`}>${percent(row.coverage_pct)}</td>
   <td data-label="Outages" class="is-number">${row.outages}</td>
   <td data-label="Downtime" class="is-number" title=${`${Math.round(row.downtime_s)} s`}>${spell(row.downtime_s)}</td>
