@@ -924,6 +924,7 @@ def test_one_switch_has_only_critical_targets_mailed_and_the_incident_says_why_n
     assert rig.words == ["DOWN", "UP"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", [{"online": False}, {"isolated": True}, {"overloaded": True}], ids=str)
 def test_a_prober_that_is_unplugged_isolated_or_overloaded_is_one_mail_about_its_site_and_none_about_its_targets(
     waiting: Rig, how: dict[str, bool]
@@ -981,6 +982,7 @@ def story(folder: Path, again: Callable[[Rig], None]) -> list[object]:
     return told
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(3))
 def test_messages_that_come_twice_and_out_of_order_change_neither_an_incident_nor_a_mail(
     tmp_path: Path, seed: int
@@ -1069,6 +1071,7 @@ def test_everybody_who_is_told_of_a_member_is_told_of_the_incident_and_of_its_en
     assert ({mail["To"] for mail in rig.mails[3:]}, len(rig.mails)) == (owners, 6)
 
 
+@pytest.mark.thorough
 def test_a_mass_of_changes_is_worked_through_in_slices_between_which_others_are_looked_after(rig: Rig) -> None:
     names = [f"t{number}" for number in range(1500)]
     for name in names:

@@ -28,6 +28,7 @@ def sink() -> Iterator[WebhookSink]:
         yield sink
 
 
+@pytest.mark.thorough
 def test_an_outage_and_its_end_reach_every_channel_of_a_contact(rig: Rig, sink: WebhookSink) -> None:
     """Its webhook, another one and Apprise's, each once, and each a recipient of its own."""
     ways = [
@@ -56,6 +57,7 @@ def test_an_outage_and_its_end_reach_every_channel_of_a_contact(rig: Rig, sink: 
     assert {one.state for one in rig.asks(rig.ended[0].id).mails} == {"sent", "queued"}
 
 
+@pytest.mark.thorough
 def test_a_channel_reaches_neither_files_nor_what_no_receiver_has_and_a_silent_one_is_left(sink: WebhookSink) -> None:
     for url, words in {
         "json://169.254.169.254/latest": "json:// did not take it: 169.254.169.254 is not an address of a receiver",
@@ -119,6 +121,7 @@ def test_where_apprise_is_not_installed_a_sentence_says_so(rig: Rig, monkeypatch
         rig.channels.try_one("apprise:desk/gone")
 
 
+@pytest.mark.thorough
 def test_the_schemes_are_apprise_s_own_without_those_of_the_machine_itself() -> None:
     found = apprised.schemes()
     assert {"json", "slack", "tgram", "mailto", "rsyslog"} <= set(found)

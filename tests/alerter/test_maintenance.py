@@ -146,6 +146,7 @@ def test_a_mail_of_an_incident_says_which_of_its_targets_are_in_maintenance(work
     assert mail["Subject"].startswith("[DOWN] B and 1 more")
 
 
+@pytest.mark.thorough
 def test_what_waits_for_the_mail_server_when_a_window_starts_is_mailed_after_it_as_things_are_then(
     works: Works,
 ) -> None:
@@ -200,6 +201,7 @@ class Watched(Works):
         return super()._deliver(recipient, content)
 
 
+@pytest.mark.thorough
 def test_routes_escalate_and_remind_of_nothing_that_is_muted_and_change_no_other_mail(
     tmp_path: Path, is_long: bool
 ) -> None:

@@ -447,6 +447,7 @@ def test_the_cap_says_what_it_holds_back_in_a_mail_in_the_banner_and_in_the_figu
     assert mail.endswith(OPS)
 
 
+@pytest.mark.thorough
 def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_something_new(
     ledger: Ledger, outbox: Outbox
 ) -> None:
@@ -487,6 +488,7 @@ def test_the_mail_about_what_is_held_back_names_it_and_comes_again_only_with_som
     assert passes(Time(now + 1_001_000)) == []
 
 
+@pytest.mark.thorough
 def test_a_mail_server_that_was_away_for_six_hours_gets_one_mail_for_each_recipient_that_tells_all_in_order(
     ledger: Ledger, outbox: Outbox, is_long: bool
 ) -> None:

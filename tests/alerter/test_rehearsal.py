@@ -380,6 +380,7 @@ def test_a_past_has_the_incidents_notices_and_seconds_that_the_alerter_gave_it(
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.thorough
 def test_so_has_any_past(tmp_path: Path, is_long: bool) -> None:
     for seed in range(60 if is_long else 1):
         past = anything(seed)

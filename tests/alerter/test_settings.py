@@ -237,6 +237,7 @@ def test_what_was_sent_to_whom_is_told_in_pages_the_latest_first(rig: Rig) -> No
 BOSS = Contact(id="boss", name="Boss", mails=["boss@noc.test"])
 
 
+@pytest.mark.thorough
 def test_who_is_told_only_later_is_told_when_nobody_acknowledged_and_reminded_until_somebody_does(rig: Rig) -> None:
     steps = [TO_NIGHTS, NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=10, remind_min=5)]
     put(rig, contacts=[NIGHTS, BOSS], routes=steps)
@@ -289,6 +290,7 @@ def test_in_quiet_hours_only_what_is_critical_is_told_and_the_rest_at_their_end(
     assert "Router" in rig.subjects[1]
 
 
+@pytest.mark.thorough
 def test_a_database_that_takes_nothing_for_a_while_loses_no_escalation_and_no_change_of_settings(rig: Rig) -> None:
     put(rig, contacts=[NIGHTS], routes=[TO_NIGHTS])
     rig.sees(State.DOWN, *ALL)
@@ -323,6 +325,7 @@ def test_the_timeline_names_of_reminded_people_only_those_who_were(rig: Rig) -> 
     assert sorted(one.to for one in asked.mails if one.about == "reminded") == sorted(told)
 
 
+@pytest.mark.thorough
 def test_the_clock_of_an_escalation_stands_still_while_it_is_muted(rig: Rig) -> None:
     put(rig, contacts=[BOSS], routes=[NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=10)])
     rig.sees(State.DOWN, *ALL)

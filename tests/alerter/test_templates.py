@@ -176,6 +176,7 @@ def test_what_comes_with_noc_passes_its_own_check_and_is_where_people_start_from
     assert (found.level, found.text) == ("ok", f"{folder} replaces {', '.join(names())}")
 
 
+@pytest.mark.thorough
 def test_a_sample_is_printed_by_the_templates_of_the_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(folder, resolved_txt="{{ over }}: {{ name }}")
     environment = {"NOC_MAIL_TEMPLATES": str(folder), "NOC_MAIL_ZONE": "Europe/Paris"}

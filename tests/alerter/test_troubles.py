@@ -65,6 +65,7 @@ def test_a_wrong_clock_is_an_incident_about_whose_it_is(rig: Rig, wrong: list[st
     assert (rig.words, rig.open) == (["CLOCK WRONG", "RECOVERED"], [])
 
 
+@pytest.mark.thorough
 def test_what_expires_is_mailed_thirty_days_ahead_seven_and_one_and_its_end_once(rig: Rig) -> None:
     for stage in ("expires-in-30-days", "expires-in-7-days", "expires-in-1-day"):
         rig.web_says = {"trouble": f"the certificate for sites {stage}", "code": stage}
@@ -77,6 +78,7 @@ def test_what_expires_is_mailed_thirty_days_ahead_seven_and_one_and_its_end_once
     assert [one.severity for one in rig.ended] == ["minor", "minor", "major"]
 
 
+@pytest.mark.thorough
 def test_mails_that_nobody_takes_are_told_by_webhook_and_shown(rig: Rig) -> None:
     with WebhookSink() as sink:
         desk = Contact(id="desk", name="Service desk", webhook_url=sink.url, webhook_secret=SECRET)
@@ -96,6 +98,7 @@ def test_mails_that_nobody_takes_are_told_by_webhook_and_shown(rig: Rig) -> None
         assert rig.words == ["DOWN"], "by mail nobody is told that mails were not taken"
 
 
+@pytest.mark.thorough
 def test_a_mail_that_waits_for_the_end_of_a_window_is_refused_by_nobody(rig: Rig) -> None:
     """The mail server came back in the window, and takes it after that."""
     rig.server_trouble = NotDelivered("no greeting", can_retry=True, is_for_all=True)
@@ -113,6 +116,7 @@ def test_a_mail_that_waits_for_the_end_of_a_window_is_refused_by_nobody(rig: Rig
     assert ([one.kind for one in rig.open], rig.mails) == (["target-down"], [])
 
 
+@pytest.mark.thorough
 def test_a_webhook_that_nobody_answers_is_told_by_mail(rig: Rig) -> None:
     with WebhookSink() as sink:
         sink.mode = "fail"

@@ -164,6 +164,7 @@ def test_an_outage_and_its_end_are_posted_with_all_their_facts(hooked: Rig, sink
     assert [one.to for one in hooked.asks(hooked.ended[0].id).mails] == ["webhook:desk"] * 2
 
 
+@pytest.mark.thorough
 def test_a_receiver_that_is_away_gets_it_later_under_the_same_id_and_is_named_meanwhile(
     hooked: Rig, sink: WebhookSink
 ) -> None:

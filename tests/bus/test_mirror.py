@@ -96,6 +96,7 @@ def work(*parts: Any) -> Callable[[], None]:
     return over.set
 
 
+@pytest.mark.thorough
 def test_ten_thousand_targets_with_a_stall_in_the_middle_all_arrive_and_none_is_reported_gone(world: World) -> None:
     writer = Writer(world.client("web"))
     reader = world.client("reader")

@@ -59,6 +59,7 @@ def assert_same_history(one: Store, other: Store) -> None:
         assert list(other.raw_cycles(target, start, end)) == list(one.raw_cycles(target, start, end))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("url", ["sqlite", "influxd", "influxdb2"], indirect=True)
 def test_all_of_a_history_is_copied_and_back_and_again_without_harm(
     source: SqliteStore, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,6 +115,7 @@ class Failing(SqliteStore):
         super().write_sums(sums)
 
 
+@pytest.mark.thorough
 def test_a_copy_that_was_cut_off_goes_on_where_it_was(source: SqliteStore, tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     place, noted = tmp_path / "to" / "history.sqlite", tmp_path / "noted"

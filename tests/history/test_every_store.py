@@ -38,12 +38,13 @@ from noc_rules.timeline import InForce, noted
 from tests.history.conftest import open_store
 from tests.history.files import TARGETS, charts, days_ago, drawn, some_cycles, write
 from tests.history.records import T0, at, cycle, incident, state, trace
+from tests.parts.examples import up_to
 from tests.parts.site import T0 as BEGINS
 from tests.parts.site import Path as Between
 from tests.parts.site import outages
 
 _each_example_has_names_of_its_own = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 _numbers = count()
 
@@ -559,6 +560,7 @@ def mark(seq: int, *, epoch: int = 1, site: str = "here", seconds: float = 0) ->
     return Mark(site=site, epoch=epoch, seq=seq, at=at(seconds))
 
 
+@pytest.mark.thorough
 @_each_example_has_names_of_its_own
 @given(
     cycles=st.dictionaries(
@@ -658,6 +660,7 @@ def test_an_estimate_of_the_cycles_that_are_kept_is_that_of_those_that_were_made
     assert estimated(kept, recorded, InForce(target), wanted, Time(end)) == expected
 
 
+@pytest.mark.thorough
 def test_a_chart_is_the_same_from_raw_cycles_and_from_their_sums(url: str, store: Store) -> None:
     cycles, start = days_ago(some_cycles(random.Random(11), 30, every_s=600), 6)
     end = Time(start + 2 * DAY_MS)
@@ -678,6 +681,7 @@ def test_a_chart_is_the_same_from_raw_cycles_and_from_their_sums(url: str, store
     assert sum(one.cycles for one in coarse) == len(cycles) // 6
 
 
+@pytest.mark.thorough
 def test_what_comes_late_or_again_is_summed_up_as_if_it_had_been_in_time(
     url: str, store: Store, tmp_path: Path
 ) -> None:

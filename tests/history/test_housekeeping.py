@@ -57,6 +57,7 @@ def test_in_whatever_order_cycles_come_and_however_often_each_is_stored_once(tmp
     store.close()
 
 
+@pytest.mark.thorough
 def test_a_power_cut_between_any_two_steps_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     """After each step the files are copied as a killed process leaves them, and opened; then the work goes on there."""
     rng, path = random.Random(4), tmp_path / "history.sqlite"
@@ -174,6 +175,7 @@ def test_many_commits_that_nothing_settles_are_all_kept(tmp_path: Path) -> None:
     other.close()
 
 
+@pytest.mark.thorough
 def test_the_rows_of_an_older_version_are_packed_step_by_step_and_show_the_same(tmp_path: Path) -> None:
     path, rng = tmp_path / "history.sqlite", random.Random(5)
     cycles = some_cycles(rng, 30, every_s=600)
@@ -214,6 +216,7 @@ def write_rows(path: Path, cycles: Sequence[ProbeResult]) -> None:
     store.close()
 
 
+@pytest.mark.thorough
 def test_each_tier_is_kept_as_long_as_it_is_set_to_be(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     cycles, start = days_ago(some_cycles(random.Random(13), 9 * 24, every_s=3000), 9)

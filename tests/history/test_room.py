@@ -49,6 +49,7 @@ def test_a_disk_is_tight_from_four_fifths_on(free: int, is_tight: bool) -> None:
     assert room(0, [], 100, free).is_tight is is_tight
 
 
+@pytest.mark.thorough
 def test_what_a_history_adds_in_a_day_is_what_it_added_lately(tmp_path: Path) -> None:
     """Four days of which two are packed: what a second file of the same days takes is what the first says it will."""
     path = tmp_path / "history.sqlite"

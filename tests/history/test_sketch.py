@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noc_history.sketch import ERROR, Sketch
+from tests.parts.examples import up_to
 
 PERCENTS = (0, 5, 25, 50, 75, 95, 99, 100)
 rtts_us = st.lists(st.integers(0, 600_000_000) | st.integers(0, 5000), max_size=200)
@@ -61,7 +62,7 @@ def test_every_percentile_is_within_one_per_cent(rtts: list[int]) -> None:
         assert sketch.percentiles_us(PERCENTS) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=up_to(50))
 @given(st.lists(rtts_us, max_size=6))
 def test_merging_encoded_ones_is_the_sketch_of_everything(slices: list[list[int]]) -> None:
     merged = Sketch.merged_encoded([Sketch.of(one).encode() for one in slices])
@@ -75,7 +76,7 @@ def test_counts_of_any_width_are_added(counts: tuple[int, ...]) -> None:
     assert merged == Sketch.of(rtt for one in slices for rtt in one)
 
 
-@settings(max_examples=50)
+@settings(max_examples=up_to(50))
 @given(st.lists(rtts_us, max_size=6), st.randoms(use_true_random=False))
 def test_merging_is_the_sketch_of_everything_in_whatever_order_and_grouping(
     slices: list[list[int]], rng: random.Random

@@ -135,6 +135,7 @@ def test_a_file_is_its_owner_s_alone_and_so_are_the_files_beside_it(tmp_path: Pa
     store.close()
 
 
+@pytest.mark.thorough
 def test_a_reader_sees_each_batch_whole_while_another_writes(tmp_path: Path) -> None:
     writer, reader = SqliteStore(tmp_path / "history.sqlite"), SqliteStore(tmp_path / "history.sqlite")
     done = threading.Event()

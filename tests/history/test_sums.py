@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+import pytest
 from msgspec.structs import replace
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
@@ -34,6 +35,7 @@ def sums_in(path: Path) -> dict[str, int]:
         }
 
 
+@pytest.mark.thorough
 def test_a_power_cut_while_sums_are_packed_changes_no_chart(tmp_path: Path) -> None:
     """Nine days, and what comes late for three of them after they were packed."""
     path, rng = tmp_path / "history.sqlite", random.Random(21)

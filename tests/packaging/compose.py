@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-import yaml
-
 from tests.packaging.repository import ROOT
+from tests.parts import yamlfile
 
 TEXT: Final = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SECRETS: Final = "/run/secrets/"
@@ -28,7 +27,7 @@ def variables() -> dict[str, set[str]]:
 
 
 def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    whole: dict[str, Any] = _filled(yaml.safe_load(TEXT), environment or {})
+    whole: dict[str, Any] = _filled(yamlfile.parse(TEXT), environment or {})
     return whole
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from noc_bus.join import JOIN, Join
 from noc_prober import unit
@@ -18,6 +17,7 @@ from noc_prober.config import SETTINGS
 from noc_web.cli import start_lines
 from tests.packaging import compose
 from tests.packaging.repository import ROOT
+from tests.parts import yamlfile
 
 TOKEN = Join(urls=("wss://noc.example:8883",), site="paris", secret="s").token()
 MOST_EXPOSED = 2.0
@@ -25,7 +25,7 @@ MOST_EXPOSED = 2.0
 
 
 def site_file() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.site.yml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = yamlfile.read(ROOT / "compose.site.yml")
     return found
 
 

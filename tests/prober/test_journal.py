@@ -134,6 +134,7 @@ while True:
 """
 
 
+@pytest.mark.thorough
 def test_what_was_told_survives_kill_9_and_nothing_is_numbered_twice(tmp_path: Path) -> None:
     path = tmp_path / "prober.sqlite"
     root = str(Path(__file__).parents[2])
@@ -248,6 +249,7 @@ def test_a_journal_too_large_drops_its_oldest_and_is_smaller_then(tmp_path: Path
             assert journal.drop_old(NOW, kept_bytes=3_000_000) == 0
 
 
+@pytest.mark.thorough
 def test_the_bound_holds_however_fast_records_come(tmp_path: Path) -> None:
     with journal_in(tmp_path) as (journal, _):
         lost = 0

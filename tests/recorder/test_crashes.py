@@ -168,6 +168,7 @@ def test_killed_at_any_moment_everything_is_there_once(folder: Path, is_long: bo
     assert_each_once(folder, begin, last_seq, begin)
 
 
+@pytest.mark.thorough
 def test_on_a_disk_that_is_full_it_waits_and_loses_nothing(small_disk: Path) -> None:
     begin, last_seq = begins_at(), 4000
     process = start(small_disk, begin, last_seq, FOREVER_DAYS)

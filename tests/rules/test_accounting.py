@@ -267,6 +267,7 @@ def _line(found: Case, watched: Watched, site: str) -> list[State | None]:
     return line
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1800)
 def test_random_pasts_are_added_up_as_a_slow_reference_does_by_the_second(is_long: bool) -> None:
     """Overlapping windows, sites, policies, parents, pauses, silences, calendars, days on which clocks are changed."""

@@ -24,6 +24,7 @@ from noc_rules.judge import Agenda, VerdictChange, Views, in_the_way, judge
 from noc_rules.maintenance import Covers
 from noc_rules.muting import Quiet
 from noc_rules.verdict import NO_ADDRESS, Standing
+from tests.parts.examples import up_to
 
 LOUD = Quiet(Covers(()), lambda name: None, lambda name: (), lambda name, since: True)
 """Nothing is muted."""
@@ -268,7 +269,7 @@ def test_a_router_and_its_children_are_one_mail_in_any_order(order: str, group: 
     assert plant.open == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=up_to(30), deadline=None)
 @given(st.permutations(["a", "b", "c", "d", "e", "f"]), st.lists(st.integers(0, 2), min_size=6, max_size=6))
 def test_a_chain_of_parents_is_exactly_one_mail_in_any_order(order: list[str], pauses_s: list[int]) -> None:
     """a is behind nothing, b behind a, c behind b, and d, e, f side by side behind c."""
@@ -299,7 +300,7 @@ def trees(draw: st.DrawFn) -> dict[str, list[str]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @example({f"t{number}": [f"t{number - 1}"] if number else [] for number in range(8)}, random.Random(2), False)
 @given(trees(), st.randoms(use_true_random=False), st.booleans())
 def test_whatever_lies_behind_whatever_is_one_mail_in_any_order_and_says_which_one_it_lies_behind(
@@ -1085,7 +1086,7 @@ def test_what_is_not_kept_is_not_in_force() -> None:
     assert {number: (set(case.open), case.due_s) for number, case in plant.board.cases.items()} == before
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=up_to(30), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -15,6 +15,7 @@ from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_rules.calendar import WEEKDAYS, Span, union
 from noc_rules.maintenance import Covers, Past, Running, Schedule, following, is_over, running, spans
 from noc_rules.timeline import InForce
+from tests.parts.examples import up_to
 
 LONG_AGO = Time.parse("2026-01-01T00:00:00Z")
 MINUTE_MS = 60_000
@@ -272,7 +273,7 @@ CLOCK_CHANGES = (
 
 
 @given(repeating(), st.sampled_from(CLOCK_CHANGES), st.integers(-DAY_MS, DAY_MS), st.integers(1, 40 * HOUR_MS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 def test_windows_are_what_the_wall_clock_shows(one: Maintenance, day: str, ahead_ms: int, lasts_ms: int) -> None:
     start = Time.parse(f"{day}T00:00:00Z") + ahead_ms
     end = start + lasts_ms

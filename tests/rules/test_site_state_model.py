@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from noc_bus.messages import State, Target
 from noc_rules.site_state import Outcome, Reason, judge, unseen
+from tests.parts.examples import up_to
 
 UP, DOWN, UNKNOWN = State.UP, State.DOWN, State.UNKNOWN
 
@@ -53,7 +54,7 @@ CHECKS = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=up_to(300))
 @given(
     st.lists(st.tuples(st.sampled_from("ani"), st.integers(1, 6)), max_size=14),
     st.integers(1, 4),

@@ -392,6 +392,7 @@ def test_changes_of_two_processes_build_on_each_other(tmp_path: Path) -> None:
         assert here.contents() == there.contents()
 
 
+@pytest.mark.thorough
 def test_whoever_is_far_behind_or_ahead_reads_everything_again(tmp_path: Path) -> None:
     with closing(Database(tmp_path)) as one, closing(Database(tmp_path)) as other:
         here, there = Catalog(one), Catalog(other)

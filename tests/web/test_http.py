@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from noc_web.api import ROUTES
 from noc_web.api.route import ROOT
 from noc_web.problem import ProblemCode
+from tests.parts.examples import up_to
 from tests.web.conftest import PASSWORD, Browser, Service, field
 
 STATIC: Final = "js/main.js"
@@ -225,7 +226,7 @@ def test_a_hostile_body_is_refused_as_a_problem_and_changes_nothing(shared_servi
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["address", "id", "name", "sites", "note", "x"]), inner, max_size=4)))  # fmt: skip
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_json_at_all_makes_the_service_fail(shared_service: Service, body: Any) -> None:
     answer = shared_service.by("operator").ask(
         "POST", f"{ROOT}/targets", data=json.dumps(body), headers={"Content-Type": "application/json"}
@@ -245,6 +246,7 @@ def test_a_body_of_more_than_a_megabyte_is_refused_before_it_is_read(shared_serv
     assert answer.status_code == 413
 
 
+@pytest.mark.thorough
 def test_a_file_of_targets_may_be_larger_but_not_boundless(shared_service: Service) -> None:
     admin = shared_service.by("admin")
     answer = admin.ask("POST", f"{ROOT}/targets/import", data=b"address\n" + b"!\n" * 20_000 + b"\n" * 300_000)

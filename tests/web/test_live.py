@@ -34,6 +34,7 @@ from noc_web.live.picture import Picture
 from noc_web.live.revision import RING, Revisions
 from noc_web.live.rows import versions_behind
 from tests.parts.browser_store import applied
+from tests.parts.examples import up_to
 from tests.web.facts import incident, presence, result, state, verdict
 from tests.web.page import check_tiles, shown
 
@@ -426,7 +427,7 @@ PLAYS: dict[str, Callable[..., object]] = {
 
 
 @given(st.lists(EVENTS, max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 def test_whatever_happens_a_page_fed_by_deltas_is_the_snapshot_and_its_tiles_are_its_rows(
     events: list[tuple[Any, ...]],
 ) -> None:

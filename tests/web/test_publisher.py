@@ -462,6 +462,7 @@ def test_a_site_that_nobody_set_up_is_told_as_soon_as_it_speaks_and_keeps_it_ove
     assert ("noc/v1/assignments/alone/a", b"") not in later.hub.sent
 
 
+@pytest.mark.thorough
 def test_a_mass_of_targets_goes_out_spread_in_time_and_is_summed_up_when_it_is_all_out(service: Service) -> None:
     for site in ("paris", "rome"):
         service.by("operator").api("PUT", f"sites/{site}", {})

@@ -251,6 +251,7 @@ def test_one_that_takes_long_says_how_far_it_is_and_too_many_are_refused(recorde
     rehearsals.close()
 
 
+@pytest.mark.thorough
 def test_of_very_many_those_are_played_that_have_to_do_with_the_change(recorded: Service) -> None:
     rehearsals = Rehearsals(recorded.store, dict)
     targets = {f"t{number}": _target(number) for number in range(3000)}

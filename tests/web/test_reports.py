@@ -24,6 +24,7 @@ from noc_web.catalog import options
 from noc_web.problem import ProblemError
 from noc_web.report import Reports, Wanted
 from noc_web.uptime import timelines
+from tests.parts.examples import up_to
 from tests.web.conftest import Service
 from tests.web.facts import incident, result, state
 
@@ -462,8 +463,9 @@ MOMENTS = st.lists(
 )
 
 
+@pytest.mark.thorough
 @given(MOMENTS, st.sampled_from(["any", "all", "majority"]), st.floats(-30, 90))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_recorded_the_parts_add_up_to_the_period(
     tmp_path_factory: pytest.TempPathFactory, moments: list[tuple[float, State, str]], policy: str, heard: float
 ) -> None:

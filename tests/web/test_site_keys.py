@@ -338,6 +338,7 @@ def test_a_certificate_of_somebody_s_own_and_a_token_in_use_are_told_of(
     assert service.keeper.expiring[0].startswith("the API token grafana expires within a day: create another one")
 
 
+@pytest.mark.thorough
 def test_a_certificate_that_is_about_to_expire_is_renewed_while_noc_runs(listening: Service) -> None:
     folder = Path(listening.broker_accounts.arrangement().folder)
     revision, certificate = folder / names.REVISION, folder / "listener.pem"

@@ -22,9 +22,12 @@ def rendered() -> dict[str, str]:
     import yaml  # only developers render; a service must not need it
 
     document = asyncapi.document(golden(REPOSITORY / "bus/golden"), version("noc-bus"))
+    # Where it is installed, libyaml writes the same ten times faster.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     header = "# Rendered from noc_bus by `python -m noc_bus.render`; do not edit.\n"
     return {
-        "bus/rendered/asyncapi.yaml": header + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120),
+        "bus/rendered/asyncapi.yaml": header
+        + yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120),
         "mosquitto.conf": mosquitto.render(),
         "bus/rendered/nats-permissions.json": json.dumps(nats.table(), indent=2) + "\n",
         "services/web/noc_web/static/js/messages.d.ts": browser.render(),
