@@ -42,7 +42,8 @@ USUAL_WAIT_S: Final = 15.0
 """Where nobody has set NOC_GROUP_WAIT_S."""
 _CONFIRMED_MS: Final = round(CONFIRMED_S * 1000)
 _STEP_MS: Final = 1000
-_TELL_EVERY: Final = 500
+# Some milliseconds of work: who is told may give way to others.
+_TELL_EVERY: Final = 50
 _SEES: Final = Standing(ProberPresence(site="any", online=True), is_current=True)
 _ANSWERS: Final = (State.UP, State.DEGRADED)
 _BACK: Final = (VerdictState.UP, VerdictState.DEGRADED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -232,3 +233,26 @@ def test_what_goes_wrong_with_the_past_keeps_the_recorder_from_nothing(
     assert thread.is_alive()
     stop.set()
     thread.join()
+
+
+def test_while_something_is_written_the_past_is_judged_slowly_and_comes_to_the_same(kept: Kept) -> None:
+    """At every target it gives way for as long as the write takes, and at most for a moment."""
+    began: list[float] = []
+
+    def defined(name: str) -> Target | None:
+        if not began:
+            kept.late.note([])
+        began.append(time.monotonic())
+        return kept.targets[name]
+
+    kept.die()
+    kept.late = Late(kept.bus, kept.folder, kept.store, defined, clock=lambda: kept.clock_s)
+    kept.bus.start()
+    kept.comes_late(outage(kept))
+    kept.comes_late(outage(kept, "b", 50))
+    kept.passes(QUIET_S)
+    first_s, second_s = began
+    assert second_s - first_s > 0.045
+    kept.late.stored()
+    kept.passes(0)
+    assert [incident.targets for one in kept.said for incident in one.incidents] == [["a"], ["b"]]

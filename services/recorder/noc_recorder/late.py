@@ -37,6 +37,8 @@ AT_THE_LATEST_S: Final = 600.0
 _LOOK_EVERY_S: Final = 1.0
 _SAY_AGAIN_S: Final = 10.0
 _RETRY_S: Final = 60.0
+# Who always writes does not keep the past from being judged for ever.
+_GIVES_WAY_S: Final = 0.05
 # What was DOWN before is known as DOWN.
 _LEAD_MS: Final = 600_000
 _MAX_INCIDENTS: Final = 100
@@ -101,7 +103,8 @@ class Late:
         self._lock = threading.Lock()
         # What an earlier start noted is judged after the same time.
         self._first_s = self._last_s = clock()
-        self._is_storing = False
+        self._is_at_rest = threading.Event()
+        self._is_at_rest.set()
         self._said_s: float | None = None
         self._stop = threading.Event()
         self._log = log.get("noc.recorder")
@@ -114,8 +117,7 @@ class Late:
     def note(self, states: Iterable[SiteState]) -> None:
         """These came late and are about to be stored; nothing is judged before `stored`."""
         rows = [(one.target, one.site, one.since) for one in states]
-        with self._lock:
-            self._is_storing = True
+        self._is_at_rest.clear()
         if not rows:
             return
         try:
@@ -131,8 +133,7 @@ class Late:
             self._first_s = self._last_s if is_first else self._first_s
 
     def stored(self) -> None:
-        with self._lock:
-            self._is_storing = False
+        self._is_at_rest.set()
 
     # -- of its own
 
@@ -166,9 +167,9 @@ class Late:
         self._database.close()
 
     def _is_due(self) -> bool:
+        if not self._is_at_rest.is_set():
+            return False
         with self._lock:
-            if self._is_storing:
-                return False
             now_s, first_s, last_s = self._clock(), self._first_s, self._last_s
         is_quiet = now_s - last_s >= self._quiet_s or now_s - first_s >= AT_THE_LATEST_S
         return is_quiet and bool(self._database.read("read", "SELECT 1 FROM late LIMIT 1"))
@@ -214,6 +215,7 @@ class Late:
         targets: dict[str, Target] = {}
         sayings: dict[str, dict[str, list[Said]]] = {}
         for name, by_site in records.items():
+            self._go_on()
             known = definitions.get(name, ())
             target = as_it_was(self._target(name), known, moments.get(name, first))
             if target is not None:
@@ -223,9 +225,11 @@ class Late:
         played = play(settings, sayings, start, now, maintenances=self._versions(), told=self._go_on)
         return found(played, late, now)
 
-    def _go_on(self, done: int, of: int) -> None:
+    def _go_on(self, done: int = 0, of: int = 0) -> None:
+        """Called now and then while the past is judged: what is written at present goes first."""
         if self._stop.is_set():
             raise _Stopped
+        self._is_at_rest.wait(_GIVES_WAY_S)
 
     # -- maintenance, as it was
 
