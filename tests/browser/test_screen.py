@@ -27,7 +27,7 @@ DIALOGS = {
     "add a target": ("/", '[data-testid="add-target"]'),
     "import targets": ("/", '[data-testid="import-targets"]'),
     "change a target": ("/targets/server", '[data-testid="edit-target"]'),
-    "delete a target": ("/targets/server", '[data-testid="delete-target"]'),
+    "delete a target, and its history": ("/targets/server", '[data-testid="delete-target"]', '[name="history"]'),
     "rehearse a target": ("/targets/server", '[data-testid="edit-target"]', '[data-testid="rehearse"]:enabled'),
     "add a contact": ("/notifications", '[aria-label="Contacts"] .primary', ".channels > button"),
     "options of a group": ("/groups", '[data-testid="add-group"]'),
@@ -127,6 +127,8 @@ def _ask_again_and_refuse(page: Page, axe: str, noc: Noc, netlab: Netlab) -> dic
         loaded(page, f"/settings?part={part}")
         page.wait(lambda button=button: page.find(f'[aria-label="{button}"]'), name)[0].click()
         page.wait(lambda: page.find('dialog[open] [data-testid="confirm"]'), name)
+        for history in page.find('dialog[open] [name="history"]'):
+            history.click()
         bad[name] = findings(page, axe)
     loaded(page, "/")
     page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
