@@ -20,6 +20,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from noc_bus.time import HOUR_MS, Time
+from noc_frame import crash
 from noc_history.influx_lines import TYPES, double_quoted
 from noc_history.store import StoreError
 
@@ -65,6 +66,7 @@ class InfluxServer:
 
     def write(self, lines: Sequence[str]) -> None:
         """All of them are stored, by the server's own answer; or some are not: raises LinesRefused."""
+        crash.point("write:before")
         with self._explained("write"):
             try:
                 self._writer.write(bucket=self._bucket, record="\n".join(lines))
@@ -72,6 +74,7 @@ class InfluxServer:
                 if error.status not in _REFUSED:
                     raise
                 raise LinesRefused(_reason_of(error)) from error
+        crash.point("write:after")
 
     def write_whole(self, lines: Sequence[str]) -> None:
         """As `write`, of what no server has a reason to refuse, however much it is."""

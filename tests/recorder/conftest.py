@@ -16,6 +16,7 @@ from noc_bus.messages import Mark
 from noc_bus.time import Time
 from noc_history.sqlite import SqliteStore
 from noc_history.store import Batch, Rejected, StoreError, Upkeep, Written
+from noc_history.store import Store as AnyStore
 from noc_recorder.definitions import Definitions
 from noc_recorder.forgotten import Deletions
 from noc_recorder.intake import MAX_RECORDS, Intake
@@ -78,19 +79,22 @@ class Rig:
         keep_days: int = 36_500,
         max_records: int = MAX_RECORDS,
         quiet_s: float = QUIET_S,
+        elsewhere: AnyStore | None = None,
     ) -> None:
+        """`elsewhere`: where it stores instead of in `store`."""
         self.hub = hub
         self.store = Store(folder / "history.sqlite")
+        self.kept_in: AnyStore = elsewhere or self.store
         self.intake = Intake(max_records)
         self.rejected = RejectedFile(folder)
         self.bus = FakeBus(hub)
         self.definitions = Definitions(self.bus)
         self.deletions = Deletions(self.bus, folder)
-        self.late = Late(self.bus, folder, self.store, self.definitions.now, quiet_s=quiet_s)
+        self.late = Late(self.bus, folder, self.kept_in, self.definitions.now, quiet_s=quiet_s)
         self.writer = Writer(
-            self.store, self.intake, self.rejected, self.definitions, self.deletions, self.late, write_every_s=0.02
+            self.kept_in, self.intake, self.rejected, self.definitions, self.deletions, self.late, write_every_s=0.02
         )
-        self.maintenance = Maintenance(self.store, keep_days, every_s=0.02)
+        self.maintenance = Maintenance(self.kept_in, keep_days, every_s=0.02)
         self.recorder = Recorder(self.bus, self.writer, self.maintenance, self.intake, self.rejected)
         self.died_of: StoreError | None = None
         self.published: list[Mark] = []

@@ -1,5 +1,6 @@
 """A recorder's writer and upkeep, fed by a site that sends much of it twice; run by itself, so that it can die.
 
+NOC_HISTORY_URL says where it stores: by itself, in the folder.
 `python -m tests.recorder.crashing FOLDER START LAST_SEQ KEEP_DAYS` ends once the mark is there and nothing is left to
 be packed. What it sends is always the same: see `record`.
 `python -m tests.recorder.crashing FOLDER START FILE` does so for each line of FILE, `LAST_SEQ KEEP_DAYS STEP`: it forks
@@ -19,6 +20,7 @@ from typing import Final
 from noc_bus.fake import Hub
 from noc_bus.messages import ProbeResult, SiteState, State
 from noc_bus.time import DAY_MS, HOUR_MS, Time
+from tests.history.conftest import open_store
 from tests.recorder.conftest import Rig
 
 TARGETS: Final = ("router", "switch", "server", "printer")
@@ -58,8 +60,7 @@ def record(start: int, seq: int) -> ProbeResult | SiteState:
 
 def main(folder: Path, start: int, last_seq: int, keep_days: int) -> None:
     rng = random.Random(last_seq)
-    rig = Rig(folder, Hub(), keep_days=keep_days)
-    rig.start()
+    rig = _start(folder, keep_days)
     while (mark := _marked(rig)) < last_seq:
         records = [record(start, seq) for seq in range(mark + 1, min(mark + 1 + _SLICE, last_seq + 1))]
         # Three in ten come twice, some of them after their mark, and nothing comes in its order.
@@ -69,18 +70,28 @@ def main(folder: Path, start: int, last_seq: int, keep_days: int) -> None:
         rig.intake.put_oldest("here", 1, 0)
         rig.intake.put(*records)
         _wait_for_more(rig, mark)
-    rig.stop()
-    rig.store.close()
+    _end(rig)
     # A new start packs at once; who runs packs every ten minutes.
-    rig = Rig(folder, Hub(), keep_days=keep_days)
-    rig.start()
+    rig = _start(folder, keep_days)
     # Whoever looks twice sees a whole round of upkeep end.
-    for _ in range(2):
-        seen = rig.store.maintained
-        while rig.store.maintained < seen + 2 or rig.maintenance.backlog_rows:
+    for _ in range(4):
+        seen = rig.maintenance.worked_s
+        while rig.maintenance.worked_s == seen or rig.maintenance.backlog_rows:
             time.sleep(0.01)
+    _end(rig)
+
+
+def _start(folder: Path, keep_days: int) -> Rig:
+    url = os.environ.get("NOC_HISTORY_URL")
+    rig = Rig(folder, Hub(), keep_days=keep_days, elsewhere=open_store(url) if url else None)
+    rig.start()
+    return rig
+
+
+def _end(rig: Rig) -> None:
     rig.stop()
     rig.store.close()
+    rig.kept_in.close()
 
 
 def die_at_each(folder: Path, start: int, plan: list[str]) -> int:

@@ -19,6 +19,8 @@ from noc_bus.messages import ProbeResult, SiteState
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_history.inspection import check
 from noc_history.sqlite import SqliteStore
+from noc_history.store import Store
+from tests.history.conftest import engine, open_store, url  # noqa: F401  # fixtures, and what opens their store
 from tests.parts.figures import Figures
 from tests.parts.waiting import wait_until
 from tests.recorder.crashing import BAD_EVERY, EVERY_MS, TARGETS, begins_at, record
@@ -65,12 +67,12 @@ def errors_of(folder: Path) -> str:
     return (folder.parent / "errors.txt").read_text(errors="replace")
 
 
-def assert_each_once(folder: Path, begin: Time, last_seq: int, raw_from: Time) -> None:
-    """Raw cycles from `raw_from` on, and sums of all."""
+def assert_each_once(folder: Path, begin: Time, last_seq: int, raw_from: Time, store: Store | None = None) -> None:
+    """Raw cycles from `raw_from` on, and sums of all. `store`: instead of the file in the folder."""
     sent = [record(begin, seq) for seq in range(last_seq + 1)]
     good = [one for one in sent if one.seq % BAD_EVERY != BAD_EVERY - 1]
     results = [one for one in good if isinstance(one, ProbeResult)]
-    store = SqliteStore(folder / "history.sqlite")
+    store = store or SqliteStore(folder / "history.sqlite")
     end = Time(max(one.at for one in results) + HOUR_MS)
     counted = {target: one.cycles for target, one in store.totals(None, begin, end).items()}
     assert counted == Counter(one.target for one in results)
@@ -83,7 +85,8 @@ def assert_each_once(folder: Path, begin: Time, last_seq: int, raw_from: Time) -
         wanted = [(one.since, str(one.state)) for one in good if isinstance(one, SiteState) and one.target == target]
         assert [(one.since, one.state) for one in states] == wanted
     assert store.marks()["here"].seq == last_seq
-    assert store.inspected(lambda file: check(file, lambda share: None)) == []
+    if isinstance(store, SqliteStore):
+        assert store.inspected(lambda file: check(file, lambda share: None)) == []
     store.close()
     lines = (folder / "rejected.jsonl").read_text().splitlines()
     assert {json.loads(line)["record"]["seq"] for line in lines} == set(range(BAD_EVERY - 1, last_seq + 1, BAD_EVERY))
@@ -136,6 +139,33 @@ def test_killed_twenty_times_at_each_durable_step_everything_is_there_once(folde
     plan.append(f"{last_seq} {FOREVER_DAYS} ")
     plan += [f"{last_seq} 3 delete:before"] * 17 + [f"{last_seq} {days} delete:after" for days in (3, 2, 1)]
     plan.append(f"{last_seq} 1 ")
+    follow(plan, folder, begin)
+    # It fails where anything is lost, doubled, or set aside without need.
+    assert_each_once(folder, begin, last_seq, Time((Time.now() - DAY_MS) // HOUR_MS * HOUR_MS + HOUR_MS))
+    figure.at_least("kills", len(plan) - 2, 120)
+
+
+@pytest.mark.long_only
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("url", ["influxd", "influxdb2"], indirect=True)
+def test_killed_twenty_times_at_what_it_sends_to_influxdb_everything_is_there_once(
+    url: str,  # noqa: F811  # the fixture
+    folder: Path,
+    figure: Figures,
+) -> None:
+    """As above. A batch is sent in four messages, its marks in the last; sums are sent beside it."""
+    steps = [f"write:{side}:{number}" for number in range(1, 11) for side in ("before", "after")]
+    lives = [*20 * ["reject:after"], *steps]
+    last_seq = (len(lives) + 4) * A_LIFE
+    begin = Time((Time.now() - last_seq * EVERY_MS) // HOUR_MS * HOUR_MS - 4 * HOUR_MS)
+    plan = [f"{number * A_LIFE} {FOREVER_DAYS} {step}" for number, step in enumerate(lives, 4)]
+    follow([*plan, f"{last_seq} {FOREVER_DAYS} "], folder, begin, NOC_HISTORY_URL=url)
+    assert_each_once(folder, begin, last_seq, begin, open_store(url))
+    figure.at_least("kills", len(lives), 40)
+
+
+def follow(plan: list[str], folder: Path, begin: Time, **environment: str) -> None:
+    """Lives and deaths, as `tests.recorder.crashing` reads them."""
     (folder.parent / "plan").write_text("\n".join(plan))
     with (folder.parent / "errors.txt").open("wb") as errors:
         command = [
@@ -146,11 +176,8 @@ def test_killed_twenty_times_at_each_durable_step_everything_is_there_once(folde
             str(int(begin)),
             str(folder.parent / "plan"),
         ]
-        done = subprocess.run(command, stderr=errors, check=False)
+        done = subprocess.run(command, stderr=errors, env={**os.environ, **environment}, check=False)
     assert done.returncode == 0, errors_of(folder)
-    # It fails where anything is lost, doubled, or set aside without need.
-    assert_each_once(folder, begin, last_seq, Time((Time.now() - DAY_MS) // HOUR_MS * HOUR_MS + HOUR_MS))
-    figure.at_least("kills", len(plan) - 2, 120)
 
 
 ORDER: Final = {name: place for place, name in enumerate(("reject", "write", "settle", "pack", "sum up", "delete"))}
