@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from noc_bus import read_ahead, topic_variables
@@ -304,14 +303,7 @@ class Session:
     def _new_client(self) -> mqtt.Client:
         # A node that was left may answer all the same, and a cluster ends what another node has by that name.
         self._client_id = f"{self._name}-{self.instance}" + (f"-{self._left}" if self._left else "")
-        client = read_ahead.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=mqtt.MQTTv311,
-            transport="tcp" if self.broker.path is None else "websockets",
-            # A client that reconnects sends again what it had queued; the owners of the messages do that better.
-            reconnect_on_failure=False,
-        )
+        client = read_ahead.Client(self._take, self._client_id, "tcp" if self.broker.path is None else "websockets")
         client.suppress_exceptions = True
         client.max_inflight_messages_set(200)
         if self.broker.user:
@@ -340,10 +332,12 @@ class Session:
     # -- paho's network thread: enqueue and nothing else
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-        channel = self._dispatcher.channel_of(message.topic)
+        self._take(message.topic, bytes(message.payload), message.retain)
+
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        channel = self._dispatcher.channel_of(topic)
         if channel is not None:
-            arrived = Arrived(message.topic, bytes(message.payload), message.retain)
-            self._inbox.put(arrived, channel.name, is_kept=channel.retained)
+            self._inbox.put(Arrived(topic, payload, retained), channel.name, is_kept=channel.retained)
 
     def _on_connect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, code: ReasonCode, properties: Any

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from noc_bus.read_ahead import Socket
+from noc_bus.read_ahead import Client, Message, Socket
 
 
 @pytest.fixture
@@ -60,3 +60,81 @@ def test_nothing_there_and_the_end_are_what_they_are_of_a_socket(ends: tuple[soc
     assert ours.recv(100) == b"last"
     assert ours.recv(100) == b""
     assert ours.recv(1) == b""
+
+
+def packet(head: int, body: bytes) -> bytes:
+    length, left = b"", len(body)
+    while True:
+        left, low = divmod(left, 128)
+        length += bytes([low | (0x80 if left else 0)])
+        if not left:
+            return bytes([head]) + length + body
+
+
+def publish(topic: bytes, payload: bytes, head: int = 0x30) -> bytes:
+    return packet(head, len(topic).to_bytes(2) + (topic if head & 6 == 0 else topic + b"\0\7") + payload)
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_taken"),
+    [
+        (publish(b"a/b", b"payload"), True),
+        (publish(b"a/b", b""), True),
+        (publish(b"a/b", b"payload", 0x31), True),
+        (publish("a/ö".encode(), b"\xff" * 127), True),
+        (publish(b"a/b", b"x" * 20_000), True),
+        (publish(b"a/b", b"payload", 0x32), False),
+        (publish(b"\xff", b"payload"), False),
+        (publish(b"", b"payload"), False),
+        (packet(0x30, b"\0\7a/b"), False),
+        (packet(0x30, b"\0"), False),
+        (packet(0x30, b""), False),
+        (packet(0xD0, b""), False),
+        (b"\x30\x80", False),
+        (b"\x30\xff\xff\xff\xff\x01", False),
+        (publish(b"a/b", b"payload")[:-1], False),
+    ],
+    ids=[
+        "plain", "empty payload", "retained", "not ASCII", "large", "QoS 1", "topic no UTF-8", "no topic",
+        "topic longer than all", "half a length", "nothing in it", "an answer to a ping", "half a length of it",
+        "a length of five bytes", "not all here",
+    ],
+)  # fmt: skip
+def test_what_is_here_as_a_whole_is_taken_and_all_else_left(
+    ends: tuple[socket.socket, Socket], sent: bytes, is_taken: bool
+) -> None:
+    far, ours = ends
+    far.sendall(sent)
+    # Read, and put back.
+    ours.recv(1)
+    ours._place -= 1
+    assert (ours.next_message() is not None) == is_taken
+    assert ours.pending() == (0 if is_taken else len(sent))
+
+
+def test_taken_past_paho_or_not_the_messages_are_the_same() -> None:
+    """In runs as they come off a line: cut anywhere, of all kinds, with some at QoS 1 between."""
+    rng = random.Random(8)
+    wanted: list[Message] = []
+    stream = b""
+    for number in range(3000):
+        topic, payload = f"noc/{rng.choice(['a', 'bö'])}/{number}", rng.randbytes(rng.choice([0, 1, 120, 130, 2000]))
+        head = rng.choice([0x30, 0x30, 0x31, 0x32])
+        wanted.append((topic, payload, head == 0x31))
+        stream += publish(topic.encode(), payload, head)
+    far, near = socket.socketpair()
+    got: list[Message] = []
+    client = Client(lambda *message: got.append(message), "us", "tcp")
+    client.on_message = lambda _, __, one: got.append((one.topic, bytes(one.payload), one.retain))
+    near.setblocking(False)
+    client._sock = Socket(near)
+    with far, near:
+        while stream:
+            size = rng.randrange(1, 30_000)
+            some, stream = stream[:size], stream[size:]
+            far.sendall(some)
+            while client.loop_read() == 0 and len(got) < len(wanted) and client._sock and client._sock.is_ahead:
+                pass
+        for _ in range(50):
+            client.loop_read()
+    assert got == wanted
