@@ -71,7 +71,7 @@ class Publisher:
         self._targets: dict[str, Target] = {}
         self._sites: dict[str, Site] = {}
         revs = RevCounter()
-        self._published_targets: Published[str, Target] = Published(bus, TARGETS, revs, clock=clock, is_spread=True)
+        self._published_targets: Published[str, Target] = Published(bus, TARGETS, revs, clock=clock)
         self._assignments = Assignments(bus, revs, clock=clock)
         self._published_sites: Published[str, Site] = Published(bus, SITES, revs, clock=clock)
         self._acknowledgements: Published[str, Acknowledgement] = Published(bus, ACKNOWLEDGEMENTS, revs, clock=clock)
