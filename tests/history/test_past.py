@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.channels import TARGETS
+from noc_bus.channels import LATE_OUTAGES, TARGETS
 from noc_bus.fake import FakeBus, Hub
-from noc_bus.messages import ProbeResult, SiteState, State, Target
+from noc_bus.messages import Incident, LateOutages, ProbeResult, SiteState, State, Target
 from noc_bus.time import Time
 from noc_history.store import Store
 from noc_recorder.definitions import Definitions
@@ -20,6 +20,7 @@ from noc_recorder.intake import Intake
 from noc_recorder.late import Late
 from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
+from noc_rules.late import is_late_outage
 from noc_web.uptime import Timeline, timelines
 from tests.history.records import at, cycle, state
 from tests.parts.waiting import wait_until
@@ -48,8 +49,10 @@ class Recording:
         self.intake, self._stop = Intake(), threading.Event()
         self._definitions = Definitions(bus)
         rejected, deletions = RejectedFile(self._folder), Deletions(bus, self._folder)
-        late = Late(bus, self._folder, self.store, self._definitions.now)
-        self.writer = Writer(self.store, self.intake, rejected, self._definitions, deletions, late, write_every_s=0.02)
+        self._late = Late(bus, self._folder, self.store, self._definitions.now, quiet_s=0)
+        self.writer = Writer(
+            self.store, self.intake, rejected, self._definitions, deletions, self._late, write_every_s=0.02
+        )
         self._thread = threading.Thread(target=self.writer.run, args=[self._stop, lambda marks: None], daemon=True)
         self._thread.start()
         bus.start()
@@ -62,13 +65,24 @@ class Recording:
     def hear(self, *records: ProbeResult | SiteState) -> None:
         """Records as a site numbers them, one after the other; all are stored when this returns."""
         for record in records:
-            self.intake.put(replace(record, seq=self._seq))
+            record = replace(record, seq=self._seq)
+            is_late = isinstance(record, SiteState) and is_late_outage(record, Time.now())
+            self.intake.put(record, late=[record] if is_late else [])  # type: ignore[list-item]  # a state
             self._seq += 1
         wait_until(self._is_stored, 20, "everything stored", seen=lambda: (self._seq, self.writer.trouble))
 
     def _is_stored(self) -> bool:
         mark = self.store.marks().get("here")
         return mark is not None and mark.seq == self._seq - 1
+
+    def found_late(self, now_s: float) -> list[Incident]:
+        """What it tells the alerter then of outages in what came late, once it has looked."""
+
+        def said() -> list[LateOutages]:
+            self._late.tick(at(now_s))
+            return self._hub.messages(LATE_OUTAGES)
+
+        return [incident for one in wait_until(said, 20, "what came late") for incident in one.incidents]
 
     def past(self, start_s: float, end_s: float) -> Timeline:
         ((_, timeline),) = timelines(self.store, [TARGET], at(start_s), at(end_s))
@@ -116,6 +130,13 @@ def test_time_for_which_a_site_was_only_cut_off_is_known_once_its_journal_came(r
     recording.hear(state(0, State.UP), *cycles(0, 100))
     recording.hear(*cycles(200, 250), *cycles(100, 200), state(120, State.DOWN), state(150, State.UP))
     assert recording.drawn(0, 240) == [("UP", 120), ("DOWN", 30), ("UP", 90)]
+
+
+def test_an_outage_in_what_came_late_is_an_incident_for_the_alerter(recording: Recording) -> None:
+    recording.hear(state(0, State.UP), *cycles(0, 100))
+    recording.hear(*cycles(200, 250), *cycles(100, 200), state(120, State.DOWN), state(150, State.UP))
+    (found,) = recording.found_late(1000)
+    assert (found.targets, found.opened_at, found.resolved_at) == (["router"], at(120), at(150))
 
 
 def test_time_before_a_target_existed_or_was_first_asked(recording: Recording) -> None:

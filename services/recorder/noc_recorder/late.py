@@ -115,7 +115,7 @@ class Late:
     # -- of the thread that writes
 
     def note(self, states: Iterable[SiteState]) -> None:
-        """These came late and are about to be stored; nothing is judged before `stored`."""
+        """A batch is about to be stored, and these in it came late; nothing more is judged before `stored`."""
         rows = [(one.target, one.site, one.since) for one in states]
         self._is_at_rest.clear()
         if not rows:

@@ -175,8 +175,7 @@ class Writer:
         if not batch:
             return True
         marks: list[Mark] = []
-        if arrived.late:
-            self._late.note(one for one in batch.states if (one.site, one.epoch, one.seq) in arrived.late)
+        self._late.note(one for one in batch.states if (one.site, one.epoch, one.seq) in arrived.late)
         if not self._insist(lambda: marks.extend(self._write(batch)), stop):
             return False
         self._late.stored()
