@@ -396,13 +396,18 @@ class Housekeeping:
         for run in runs:
             if run in self._runs:
                 found = self._portions(run)
-                rows = [row for _, data in found for row in unpack(data)]
-                later = [row for row in rows if row[AT] >= end]
+                later: list[Row] = []
+                cycles = 0
+                # One after the other: a run may be a whole hour of everything.
+                for _, data in found:
+                    rows = unpack(data)
+                    cycles += len(rows)
+                    later += [row for row in rows if row[AT] >= end]
                 packed = list(packed_portions(later, IN_A_PORTION))
                 self._replace_tail([key for key, _ in found], run, packed)
                 self._note_run(run, packed)
                 if end <= self._before:
-                    self.done.deleted += len(rows) - len(later)
+                    self.done.deleted += cycles - len(later)
                 yield
 
     # -- days that are over are summed up by hours
