@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.alerter import outage
 from tests.parts.brokers import Nats
 from tests.parts.figures import Figures
@@ -13,6 +15,7 @@ SHORT, LONG = 500, 10_000
 MAILS = 5
 
 
+@pytest.mark.timeout(900)
 def test_a_mass_of_targets_down_at_once_is_kept_and_told_without_a_pause(
     nats: Nats, tmp_path: Path, is_long: bool, figure: Figures
 ) -> None:
