@@ -328,12 +328,15 @@ class SqliteStore:
         pages, free, size = self._pages()
         return (pages - free) * size > self._max_bytes * _FULL_SHARE
 
-    def shrink(self) -> int:
-        """Give everything free back to the disk; how many bytes. Raises StoreError."""
+    def shrink(self, show: Callable[[float], None] = lambda share: None) -> int:
+        """Give everything free back to the disk; how many bytes. `show` is told the share that is done. Raises StoreError."""
         freed = 0
         with _as_store_error():
+            ((free,), (size_of_page,)) = (self._read(f"PRAGMA {name}")[0] for name in ("freelist_count", "page_size"))
             while size := self._give_back_some(keep=0):
                 freed += size
+                # Beside a recorder more may become free meanwhile.
+                show(min(1.0, freed / max(freed, free * size_of_page)))
             with self._file.explained("shrink"):
                 self._file.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return freed

@@ -82,7 +82,9 @@ def test_where_the_file_would_be_too_large_the_oldest_raw_cycles_go_before_their
     store = SqliteStore(path)
     write(store, cycles, 2000)
     settle(store)
-    store.shrink()
+    shares: list[float] = []
+    store.shrink(shares.append)
+    assert (shares[-1:], shares) == ([1.0], sorted(shares))
     days = store.daily(None, start, end)
     raw = sum(part.size for part in store.inspected(parts) if "raw" in part.name)
     store.close()
