@@ -6,9 +6,8 @@ import struct
 import zlib
 from typing import Any, Final
 
-from engineio import packet  # type: ignore[import-untyped]  # no types
-
 from noc_web.json import encode
+from noc_web.live.engine import packet
 
 _TEXT: Final = 0x81
 _COMPRESSED: Final = 0x40
