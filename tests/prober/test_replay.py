@@ -134,10 +134,10 @@ class Broker:
         self.sizes: list[int] = []
         self.marked = -1
 
-    def run(self, from_s: float, seconds: float) -> None:
+    def run(self, from_s: float, seconds: float, most: int = 99_000) -> None:
         for tenth in range(int(from_s * 10), int((from_s + seconds) * 10)):
             now_s = tenth / 10
-            self.flow.tick(now_s, next_seq=100_000)
+            self.flow.tick(now_s, next_seq=max(100_000, most))
             while (first := self.flow.next_first_seq(0)) is not None:
                 size = self.flow.batch_bytes
                 self.sizes.append(size)
@@ -146,7 +146,7 @@ class Broker:
                 if size <= self.limit_bytes and first == self.marked + 1:
                     self.marked = last
                     self.flow.marked(last, now_s)
-                if self.marked >= 99_000:
+                if self.marked >= most:
                     return
 
 
@@ -157,6 +157,29 @@ def test_batches_shrink_until_the_broker_takes_them_and_stay_so_for_a_time() -> 
     assert broker.marked >= 99_000
     assert broker.sizes.count(BATCH_BYTES) <= 3, "what did not pass is not tried again and again"
     assert broker.sizes[-1] <= 100_000
+
+
+def test_a_recorder_that_is_away_again_and_again_leaves_batches_as_large_as_they_were() -> None:
+    """Each time a node of a cluster dies: what is not marked then is no sign of a size that does not pass."""
+    broker = Broker(limit_bytes=BATCH_BYTES)
+    for outage in range(8):
+        broker.flow = broker.flow if outage else FlowControl(0.0, next_seq=10_000_000)
+        broker.limit_bytes = BATCH_BYTES
+        broker.run(outage * 45, 35, most=(outage + 1) * 50_000)
+        assert broker.sizes[-1] == BATCH_BYTES
+        broker.limit_bytes = 0
+        broker.run(outage * 45 + 35, 10, most=10_000_000)
+
+
+def test_a_size_that_passed_and_passes_no_more_is_not_tried_again_and_again() -> None:
+    broker = Broker(limit_bytes=BATCH_BYTES)
+    broker.run(0, 10, most=50_000)
+    assert broker.sizes[-1] == BATCH_BYTES
+    broker.sizes.clear()
+    broker.limit_bytes = 100_000
+    broker.run(10, 120)
+    assert broker.marked >= 99_000
+    assert broker.sizes.count(BATCH_BYTES) <= 3 + 8, "with those that were on their way"
 
 
 def test_where_not_even_a_single_record_passes_it_says_so() -> None:

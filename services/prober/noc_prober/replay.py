@@ -29,7 +29,9 @@ class FlowControl:
         self._mark_seq = -1
         self._due_seq = next_seq - 1
         self._recent: deque[tuple[float, int]] = deque(maxlen=1000)
-        self._sent: deque[int] = deque()
+        # The last record of each batch on its way, and how large that batch might be.
+        self._sent: deque[tuple[int, int]] = deque()
+        self._passed_bytes = 0
         self._window = 1
         self._wait_s = _FIRST_WAIT_S
         self._moved_s = now_s
@@ -48,8 +50,8 @@ class FlowControl:
         if seq <= self._mark_seq:
             return
         self._mark_seq = seq
-        while self._sent and self._sent[0] <= seq:
-            self._sent.popleft()
+        while self._sent and self._sent[0][0] <= seq:
+            self._passed_bytes = max(self._passed_bytes, self._sent.popleft()[1])
             self._window = min(self._window * 2, _WINDOW_BATCHES)
             self._grow(now_s)
         self._wait_s = _FIRST_WAIT_S
@@ -82,7 +84,7 @@ class FlowControl:
 
     def next_first_seq(self, oldest_seq: int) -> int | None:
         """Where the next batch begins, None where there is nothing to send now."""
-        first = max(self._sent[-1] if self._sent else -1, self._mark_seq, oldest_seq - 1) + 1
+        first = max(self._sent[-1][0] if self._sent else -1, self._mark_seq, oldest_seq - 1) + 1
         if first > self._due_seq or len(self._sent) >= self._window:
             return None
         return first
@@ -90,7 +92,7 @@ class FlowControl:
     def sent(self, last_seq: int, now_s: float) -> None:
         if not self._sent:
             self._moved_s = now_s
-        self._sent.append(last_seq)
+        self._sent.append((last_seq, self.batch_bytes))
 
     def _grow(self, now_s: float) -> None:
         self._has_moved = True
@@ -98,9 +100,13 @@ class FlowControl:
         self.batch_bytes = min(max(self.batch_bytes, _SMALL_BATCH_BYTES) * 2, ceiling_bytes)
 
     def _shrink(self, now_s: float) -> None:
+        has_passed = self.batch_bytes <= self._passed_bytes
         smaller = self.batch_bytes // 2
         self.batch_bytes = smaller if smaller >= _SMALL_BATCH_BYTES else MIN_BATCH_BYTES
-        if self._has_moved:
+        if has_passed:
+            # It may be that nobody is there to mark it; a size that passes no more is known by its next try.
+            self._passed_bytes = 0
+        elif self._has_moved:
             # The mark moved with smaller ones: it is the size that does not pass.
             self._ceiling_bytes, self._ceiling_until_s = self.batch_bytes, now_s + _CEILING_S
         self._has_moved = False
