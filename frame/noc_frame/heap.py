@@ -15,7 +15,7 @@ def share_heap() -> None:
 
     glibc gives threads heaps of their own, so that they need not wait for each other; ours do so anyway, for the
     interpreter's lock. What one thread allocates and another frees, as every message from the broker, would leave
-    holes in each heap: the web service took 30 to 50 MB more with ten thousand targets at three sites.
+    holes in each heap.
     """
     if "MALLOC_ARENA_MAX" in os.environ:
         return
