@@ -116,8 +116,9 @@ def commit(connection: sqlite3.Connection, rows: Sequence[Row], last_run: int) -
     it, would be looked through and written again for each of them.
     """
     settled = _settled(connection)
-    run = _free(connection, max(settled, last_run) + 1)
+    last_run = max(settled, last_run)
     if len(rows) <= _IN_A_COMMIT:
+        run = _next_free(connection, last_run)
         _, low_at, high_at, cycles, data = packed_portion(rows)
         if len(data) <= _SLOT_BYTES - _SLOT.size and run - settled <= _SLOTS:
             held = _SLOT.pack(run, low_at, high_at, cycles) + data
@@ -129,15 +130,15 @@ def commit(connection: sqlite3.Connection, rows: Sequence[Row], last_run: int) -
     hours: dict[int, list[Row]] = {}
     for row in rows:
         hours.setdefault(row[AT] // HOUR_MS, []).append(row)
-    run -= 1
     for _, of_hour in sorted(hours.items()):
-        run = _free(connection, run + 1)
-        append(connection, run, packed_portions(of_hour, _IN_A_COMMIT))
-    return run
+        last_run = _next_free(connection, last_run)
+        append(connection, last_run, packed_portions(of_hour, _IN_A_COMMIT))
+    return last_run
 
 
-def _free(connection: sqlite3.Connection, run: int) -> int:
-    """The first number from this one on that no run has."""
+def _next_free(connection: sqlite3.Connection, run: int) -> int:
+    """The first number after this one that no run has."""
+    run += 1
     while _is_there(connection, run):
         run += 1
     return run

@@ -314,13 +314,19 @@ class SqliteStore:
         ((cut,),) = self._read("SELECT cut FROM keep")
         if not self._is_idle or not self._is_full():
             return Time(cut)
-        ((first,),) = self._read("SELECT MIN(id) >> 32 FROM block")
-        if first is None or (first + 1) * HOUR_MS > Time.now() - _NEVER_CUT_MS:
+        end = self._oldest_hour_to_cut()
+        if end is None:
             return Time(cut)
         # Kept, because what comes late for such an hour must be known as such.
         with self._file.transaction("delete") as connection:
-            connection.execute("UPDATE keep SET cut = ?", ((first + 1) * HOUR_MS,))
-        return Time((first + 1) * HOUR_MS)
+            connection.execute("UPDATE keep SET cut = ?", (end,))
+        return end
+
+    def _oldest_hour_to_cut(self) -> Time | None:
+        """When it ends; None: there is none."""
+        ((first,),) = self._read("SELECT MIN(id) >> 32 FROM block")
+        end = None if first is None else Time((first + 1) * HOUR_MS)
+        return end if end is not None and end <= Time.now() - _NEVER_CUT_MS else None
 
     def _is_full(self) -> bool:
         if self._max_bytes is None:
@@ -332,11 +338,11 @@ class SqliteStore:
         """Give everything free back to the disk; how many bytes. `show` is told the share that is done. Raises StoreError."""
         freed = 0
         with _as_store_error():
-            ((free,), (size_of_page,)) = (self._read(f"PRAGMA {name}")[0] for name in ("freelist_count", "page_size"))
+            _, free, page_bytes = self._pages()
             while size := self._give_back_some(keep=0):
                 freed += size
                 # Beside a recorder more may become free meanwhile.
-                show(min(1.0, freed / max(freed, free * size_of_page)))
+                show(freed / max(freed, free * page_bytes))
             with self._file.explained("shrink"):
                 self._file.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return freed
@@ -361,10 +367,7 @@ class SqliteStore:
         if self._max_bytes is None:
             return None
         pages, _, size = self._pages()
-        if pages * size <= self._max_bytes:
-            return None
-        ((first,),) = self._read("SELECT MIN(id) >> 32 FROM block")
-        if first is not None and (first + 1) * HOUR_MS <= Time.now() - _NEVER_CUT_MS:
+        if pages * size <= self._max_bytes or self._oldest_hour_to_cut() is not None:
             return None
         return (
             f"{self.path} takes {pages * size / 1e9:.3g} GB with raw cycles of the last day alone, and max_gb in "
