@@ -164,23 +164,15 @@ class _Hours:
 
     def sums_of_others(self) -> Iterator[Sum]:
         """The sums of all other hours, and of days; of hours whose cycles are copied the destination makes its own."""
-        added: dict[str, list[Rollup]] | None = None
-        # Those over five minutes come first.
-        for one in itertools.chain(self._sums(), (None,)):
-            if added is None and (one is None or one.width_ms != FIVE_MINUTES_MS):
-                added = self._added()
-                yield from (Sum(self._target, site, FIVE_MINUTES_MS, new) for site in added for new in added[site])
-            if one is None:
-                break
+        added = self._added()
+        yield from (Sum(self._target, site, FIVE_MINUTES_MS, new) for site in added for new in added[site])
+        for one in self._sums():
             start, end = one.rollup.start, one.rollup.start + one.width_ms
             self.sums_from = _older(self.sums_from, Time(start))
             if one.width_ms <= HOUR_MS and (one.site, start // HOUR_MS) in self._copied:
                 continue
-            if added is None:
-                yield one
-            else:
-                more = [new for new in added.get(one.site, ()) if start <= new.start < end]
-                yield one._replace(rollup=merged(0, start, [one.rollup, *more]))
+            more = [new for new in added.get(one.site, ()) if start <= new.start < end]
+            yield one._replace(rollup=merged(0, start, [one.rollup, *more]))
 
     def _added(self) -> dict[str, list[Rollup]]:
         """By site, late cycles summed up over those five minutes of which the source has no sum but could have."""
