@@ -587,22 +587,24 @@ def test_the_mail_of_an_end_says_what_all_sites_see_a_moment_after_the_first_saw
     assert ended.incident.resolved_at == T0 + (began_s - 1000 + over_s) * 1000
 
 
-def test_where_nothing_is_gathered_no_site_is_waited_for() -> None:
-    plant = Plant(wait_s=0, sites=SITES)
-    plant.have("one", policy="all")
+def reached_again_by_north(after_s: int, wait_s: float = WAIT_S, **options: Any) -> Plant:
+    """DOWN from everywhere for so long; then it is seen by the first of three sites, of which all are to call it DOWN."""
+    plant = Plant(wait_s=wait_s, sites=SITES)
+    plant.have("one", policy="all", **options)
     plant.see(State.DOWN, "one")
-    plant.passes(5)
+    plant.passes(after_s)
     plant.see(State.UP, "one", sites=["north"])
+    return plant
+
+
+def test_where_nothing_is_gathered_no_site_is_waited_for() -> None:
+    plant = reached_again_by_north(5, wait_s=0)
     plant.tick()
     assert [(one.state, one.why) for one in plant.ended] == [(V.PARTIAL, Why.TARGET_RECOVERED)]
 
 
 def test_the_other_sites_are_waited_for_no_longer_than_fifteen_seconds_however_long_outages_are_gathered() -> None:
-    plant = Plant(wait_s=300, sites=SITES)
-    plant.have("one", policy="all")
-    plant.see(State.DOWN, "one")
-    plant.passes(400)
-    plant.see(State.UP, "one", sites=["north"])
+    plant = reached_again_by_north(400, wait_s=300)
     plant.tick()
     plant.passes(14)
     assert plant.told(Notice.RESOLVED) == []
@@ -612,11 +614,7 @@ def test_the_other_sites_are_waited_for_no_longer_than_fifteen_seconds_however_l
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_what_is_down_again_before_all_sites_saw_it_was_not_over(is_told: bool) -> None:
-    plant = Plant(sites=SITES)
-    plant.have("one", policy="all", flap_after=None)
-    plant.see(State.DOWN, "one")
-    plant.passes(20 if is_told else 10)
-    plant.see(State.UP, "one", sites=["north"])
+    plant = reached_again_by_north(20 if is_told else 10, flap_after=None)
     plant.passes(10)
     # Nobody is mailed that it is DOWN while it comes back.
     assert [one.notice for one in plant.mails] == [Notice.OPENED] * is_told
@@ -629,11 +627,7 @@ def test_what_is_down_again_before_all_sites_saw_it_was_not_over(is_told: bool) 
 
 
 def test_what_comes_back_before_anybody_was_told_is_one_mail_that_says_how_it_is() -> None:
-    plant = Plant(sites=SITES)
-    plant.have("one", policy="all")
-    plant.see(State.DOWN, "one")
-    plant.passes(10)
-    plant.see(State.UP, "one", sites=["north"])
+    plant = reached_again_by_north(10)
     plant.passes(10)
     plant.see(State.UP, "one")
     plant.passes(60)
