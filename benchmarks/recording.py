@@ -27,6 +27,7 @@ from typing import Final
 from benchmarks.sites import INTERVAL_MS, begins_at
 from noc_bus.time import HOUR_MS, Time
 from noc_history.stores import in_folder, parse
+from tests.parts import proc
 from tests.parts.brokers import Broker, Mosquitto, Nats
 from tests.parts.processes import Processes
 
@@ -36,7 +37,6 @@ CYCLES: Final = 300_000
 QUICK_CYCLES: Final = 90_000
 PASSWORDS: Final = {name: f"{name}-secret" for name in ("web", "recorder", "alerter", *SITES)}
 BROKERS: Final[dict[str, type[Broker]]] = {"nats": Nats, "mosquitto": Mosquitto}
-_CLOCK_TICKS_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ def recorded(
         assert sites.stdout is not None
         assert sites.stdin is not None
         assert sites.stdout.readline() == "ready\n", processes.log("recorder")
-        cpu_s, wall_s = cpu_of(pid), time.perf_counter()
+        cpu_s, wall_s = proc.cpu_s(pid), time.perf_counter()
         sites.stdin.write("go\n")
         sites.stdin.flush()
         if watch is not None:
             while sites.poll() is None:
                 watch(pid)
         said = json.loads(sites.stdout.readline())
-        cpu_s, wall_s = cpu_of(pid) - cpu_s, time.perf_counter() - wall_s
+        cpu_s, wall_s = proc.cpu_s(pid) - cpu_s, time.perf_counter() - wall_s
         processes.stop("recorder", 60)
     while store.maintain(Time(0), 10.0).backlog_rows:
         pass
@@ -101,12 +101,6 @@ def _sites(urls: str, cycles: int, begin: int) -> Iterator[subprocess.Popen[str]
     finally:
         process.kill()
         process.communicate()
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds, of all its threads, and of the kernel for them."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS_S
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.recording import PASSWORDS, recorded
 from tests.history.conftest import engine, url  # noqa: F401  # fixtures
+from tests.parts import proc
 from tests.parts.brokers import Nats
 from tests.parts.figures import Figures
 
@@ -27,7 +28,7 @@ def test_a_second_hour_of_load_takes_no_more_memory_than_the_first(url: str, tmp
     seen_mb: list[float] = []
 
     def watch(pid: int) -> None:
-        seen_mb.append(resident_mb(pid))
+        seen_mb.append(proc.rss_mb(pid))
         time.sleep(1)
 
     with Nats(tmp_path / "broker", PASSWORDS) as broker:
@@ -47,8 +48,3 @@ def test_a_second_hour_of_load_takes_no_more_memory_than_the_first(url: str, tmp
             "lost": (2 * AN_HOUR - found.stored, 0),
         }
     )
-
-
-def resident_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))

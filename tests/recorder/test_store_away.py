@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import resource
+import os
 import sqlite3
 import threading
 import time
@@ -27,6 +27,7 @@ from noc_recorder.rejected import RejectedFile
 from noc_recorder.writer import Writer
 from tests.history.conftest import engine, open_store  # noqa: F401  # a fixture
 from tests.history.influx_engine import InfluxEngine
+from tests.parts import proc
 from tests.parts.figures import Figures
 from tests.parts.waiting import wait_until
 
@@ -133,7 +134,7 @@ def test_a_store_that_is_away_under_load_gets_everything_once_by_itself(
     wait_until(lambda: marked() > A_SECOND, 30, "a first mark")
     away.goes()
     wait_until(lambda: writer.trouble, 30, "that it says so")
-    before, memory = marked(), resident_mb()
+    before, memory_mb = marked(), proc.rss_mb(os.getpid())
     time.sleep(away_s)
     assert marked() == before
     away.comes()
@@ -155,11 +156,7 @@ def test_a_store_that_is_away_under_load_gets_everything_once_by_itself(
             "doubled": (len(found) - len(set(found)), 0),
             "heal_s": (heal_s, 45),
             "caught_up_s": (caught_up_s, 300),
-            "more_memory_mb": (resident_mb() - memory, 100),
+            # This process holds what could not be stored.
+            "more_memory_mb": (proc.rss_mb(os.getpid()) - memory_mb, 100),
         }
     )
-
-
-def resident_mb() -> float:
-    """Of this process, which holds what could not be stored."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6

@@ -14,6 +14,7 @@ from noc_bus.codec import encode
 from noc_bus.messages import ProbeResult, ProberPresence, SiteState, State
 from noc_bus.time import Time
 from noc_netlab.lab import Netlab
+from tests.parts import proc
 from tests.parts.figures import Figures
 from tests.parts.smtp import SmtpSink
 from tests.parts.waiting import holds_for, wait_until
@@ -95,11 +96,15 @@ def test_tens_of_thousands_of_ids_that_are_no_targets_cost_nobody_memory(
     noc.wait_states({"host": "UP"}, 30)
     # The second time shows what is kept: after the first, buffers and caches have their size.
     for round_ in range(2):
-        before = {service: _rss_mb(noc, service) for service in CENTRAL}
+        before = {service: proc.rss_mb(noc.processes.pid(service)) for service in CENTRAL}
         _publish_strangers(noc, strangers, round_)
         holds_for(lambda: noc.states() == {"host": "UP"}, 5, "the real target is UP")
     for service in CENTRAL:
-        figure.at_most(f"{service}_growth_mb", round(_rss_mb(noc, service) - before[service], 1), GROWTH_MB[strangers])
+        figure.at_most(
+            f"{service}_growth_mb",
+            round(proc.rss_mb(noc.processes.pid(service)) - before[service], 1),
+            GROWTH_MB[strangers],
+        )
 
 
 def _publish_strangers(noc: Noc, count: int, round_: int) -> None:
@@ -128,8 +133,3 @@ def _publish_strangers(noc: Noc, count: int, round_: int) -> None:
     last.wait_for_publish(30)
     client.disconnect()
     client.loop_stop()
-
-
-def _rss_mb(noc: Noc, service: str) -> float:
-    status = Path(f"/proc/{noc.processes.pid(service)}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024

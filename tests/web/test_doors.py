@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import socket
 import sqlite3
 import sys
@@ -29,6 +28,7 @@ from noc_bus.time import Time
 from noc_web.logs import LINES_A_MINUTE, Allowance
 from noc_web.pools import Pool
 from noc_web.problem import ProblemError
+from tests.parts import proc
 from tests.parts.brokers import Mosquitto
 from tests.parts.ports import free_port, listens
 from tests.parts.processes import Processes
@@ -64,8 +64,7 @@ class Web:
 
     @property
     def rss_mb(self) -> float:
-        pid = self.processes.pid("web")
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+        return proc.rss_mb(self.processes.pid("web"))
 
 
 @pytest.fixture(scope="module")
