@@ -245,6 +245,11 @@ class Board:
         self.returning: dict[str, Returning] = {}
         """By target. After a restart the others are waited for once more."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether time alone may change something."""
+        return bool(self.cases or self.flapping or self.returning)
+
     def get(self, about: About) -> Case | None:
         found = self.by_about.get(about)
         return self.cases[found] if found is not None else None
@@ -306,6 +311,11 @@ class Draft:
         for target, flap in self._board.flaps.items():
             if target not in self.flaps and flapping.is_past(flap, now_s):
                 self.flaps[target] = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether anything is to be otherwise."""
+        return bool(self._cases or self.flaps or self._returning)
 
     @property
     def touched(self) -> list[Case]:

@@ -261,10 +261,12 @@ def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, no
 
 def _judged(draft: Draft, change: VerdictChange, verdict: Verdict, world: World, now: Time, now_s: float) -> None:
     found = draft.find(of_target(change.target))
-    text = f"{verdict.state}: {verdict.reason}"[:500]
+    if found is None and verdict.state is VerdictState.UP:
+        return
     if found is not None and found.incident.kind == IncidentKind.TARGET_UNRESOLVABLE:
         if verdict.state not in LOOKED_AT:
             return
+        text = f"{verdict.state}: {verdict.reason}"[:500]
         _leave(draft, found, change, Why.NAME_RESOLVED, now, now_s, text)
         found = None
     if found is not None and found.incident.kind in LESSER.values():

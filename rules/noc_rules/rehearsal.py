@@ -15,6 +15,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -46,6 +47,8 @@ _STEP_MS: Final = 1000
 _TELL_EVERY: Final = 50
 _SEES: Final = Standing(ProberPresence(site="any", online=True), is_current=True)
 _ANSWERS: Final = (State.UP, State.DEGRADED)
+# Looked up some ten thousand times.
+_STATES: Final = {VerdictState(one): one for one in State} | {VerdictState.PAUSED: State.UNKNOWN}
 _BACK: Final = (VerdictState.UP, VerdictState.DEGRADED)
 
 
@@ -305,12 +308,12 @@ class _Player:
                 for site, each in by_site.items()
                 for one in each
             ),
-            key=lambda one: one[:3],
+            key=itemgetter(0, 1, 2),
         )
         self._said = 0
         self._versions = sorted(
             ((since, name, one) for name, versions in maintenances.items() for since, one in versions),
-            key=lambda one: one[:2],
+            key=itemgetter(0, 1),
         )
         self._versioned = 0
         self._schedule = Schedule()
@@ -337,7 +340,7 @@ class _Player:
         self._recipients = Recipients(lambda: settings)
         self._notices = Notices(self._recipients, self._outbox, self._targets.get)
         self._is_timed = any(one.after_min or one.remind_min for one in settings.book.routes)
-        self._forgets: list[float] = []
+        self._forgets: list[tuple[float, str]] = []
         self._outcomes: dict[str, tuple[Incident, Case, dict[Why, None]]] = {}
         self._ms: dict[str, Counter[VerdictState]] = defaultdict(Counter)
         self._now_s: float | None = None
@@ -347,20 +350,25 @@ class _Player:
         now_s = now / 1000
         # In the seconds that were left out.
         self._outbox.send(now - _STEP_MS)
+        self._forget_flaps(now_s - _STEP_MS / 1000)
         self._take_in(now)
         self._age(now, now_s)
         self._now_s = now_s
         draft = Draft(self._board)
         changes = self._judge(now, now_s)
         grouping.of_verdicts(draft, changes, self._world, now, now_s)
+        if not (draft.decides or self._board.waits or self._unresolvable):
+            return self._next(now, now_s)
         for change, since_s in self._unresolvable.values():
             grouping.of_unresolvable(draft, change, now_s - since_s, self._world, now, now_s)
         grouping.of_returning(draft, self._world, now, now_s)
         grouping.of_flapping(draft, now, now_s)
         quiet = self._quiet(now)
-        muting.of_cases(draft, quiet, now, now_s)
+        if quiet.covers or self._has_muted:
+            muting.of_cases(draft, quiet, now, now_s)
         grouping.tell_what_is_due(draft, now_s, quiet, now)
-        self._keep(draft, now)
+        if draft.decides:
+            self._keep(draft, now)
         self._outbox.send(now)
         return int(now) + _STEP_MS if self._is_muting(quiet) else self._next(now, now_s)
 
@@ -391,9 +399,8 @@ class _Player:
 
     def _say(self, name: str, site: str, view: Interval, now: Time) -> None:
         before = self._states[name].get(site)
-        is_paused = view.state is VerdictState.PAUSED
-        state = State.UNKNOWN if is_paused else State(view.state)
-        (self._pauses[name].add if is_paused else self._pauses[name].discard)(site)
+        state = _STATES[view.state]
+        (self._pauses[name].add if view.state is VerdictState.PAUSED else self._pauses[name].discard)(site)
         self._seen[site] += (state in _ANSWERS) - (before is not None and before.state in _ANSWERS)
         self._states[name][site] = SiteState(
             site=site, target=name, epoch=0, seq=0, state=state, since=view.start, reason=view.reason, code=view.code,
@@ -458,6 +465,14 @@ class _Player:
                 self._unresolvable[name] = (change, known[1] if known else now_s)
         return changes
 
+    def _forget_flaps(self, now_s: float) -> None:
+        """Those of which nothing mattered any more by then. Nothing comes of it before the next verdict."""
+        while self._forgets and self._forgets[0][0] < now_s:
+            _, name = heapq.heappop(self._forgets)
+            flap = self._board.flaps.get(name)
+            if flap is not None and flapping.is_past(flap, now_s):
+                self._board.put_flap(name, None)
+
     def _age(self, now: Time, now_s: float) -> None:
         if not self._is_timed or self._now_s is None:
             return
@@ -479,9 +494,9 @@ class _Player:
             self._outbox.settle(case.id, is_over=case.is_over, is_muted=case.incident.muted is not None)
             case.kept()
         draft.settle()
-        for flap in draft.flaps.values():
+        for name, flap in draft.flaps.items():
             if flap is not None:
-                heapq.heappush(self._forgets, flapping.past_s(flap) + _STEP_MS / 1000)
+                heapq.heappush(self._forgets, (flapping.past_s(flap), name))
 
     def _write(self, case: Case, tellings: Iterable[Telling], now: Time) -> None:
         is_unmuted = any(entry.why is Why.UNMUTED for entry in case.entries)
@@ -523,10 +538,6 @@ class _Player:
                 yield from (_ms(now_s + left) for left in self._waits(case))
 
     def _of_targets(self, now_s: float) -> Iterator[int]:
-        while self._forgets and self._forgets[0] <= now_s:
-            heapq.heappop(self._forgets)
-        if self._forgets:
-            yield _ms(self._forgets[0])
         for returning in self._board.returning.values():
             yield _ms(returning.since_s + self._world.returns_s)
         for name in self._board.flapping:

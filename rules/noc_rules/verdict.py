@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from noc_bus.messages import ProberPresence, SiteState, State, Target, VerdictState
 from noc_bus.time import Time
@@ -62,8 +62,7 @@ class Standing:
         )
 
 
-@dataclass(frozen=True)
-class Vote:
+class Vote(NamedTuple):
     """What a site says of a target; UNKNOWN is an abstention. `reason` and `code` say why."""
 
     state: State
@@ -71,8 +70,7 @@ class Vote:
     code: str | None = None
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """A verdict and what led to it: `sites` as they counted."""
 
     state: VerdictState
