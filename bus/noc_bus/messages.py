@@ -793,6 +793,7 @@ class LateOutages(Message, kw_only=True, frozen=True):
     """Incidents that only data that came late showed, each of them over.
 
     A part is sent again until the alerter answers that it has it, which takes each once; then comes the next.
+    An incident with more members than it has room for is in several parts, each time with others of them.
     """
 
     finding: Annotated[Slug, Meta(description="names what was found at one moment; the answers carry it")]

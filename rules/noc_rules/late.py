@@ -7,7 +7,7 @@ that came late belongs to it; whether it was known all the same is for whoever k
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from noc_bus.messages import Incident, Member, SiteState, State, Target
 from noc_bus.time import Time
 from noc_rules.correlate import Why
+from noc_rules.incident import MAX_MEMBERS_TOLD, ordered
 from noc_rules.rehearsal import Played
 from noc_rules.telling import Book
 from noc_rules.timeline import DefinitionLike
@@ -45,7 +46,10 @@ class LateState(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Incidents that are over. `quiet`: the ids of those of which nobody would have been told."""
+    """Incidents that are over, with all their members as people want them, however many these are.
+
+    `quiet`: the ids of those of which nobody would have been told.
+    """
 
     incidents: tuple[Incident, ...]
     quiet: frozenset[str]
@@ -88,7 +92,7 @@ def found(played: Played, late: Iterable[LateState], now: Time) -> Found:
                 # A site saw it for a moment, and then nothing any more: it was the site.
                 continue
             quiet.add(incident.id)
-        incidents.append(replace(incident, found_at=now))
+        incidents.append(replace(with_members(incident, outcome.members.values()), found_at=now))
     return Found(tuple(incidents), frozenset(quiet))
 
 
@@ -111,6 +115,26 @@ def without(incident: Incident, targets: Iterable[str]) -> Incident | None:
         opened_at=min(one.joined_at for one in members),
         resolved_at=max([one.left_at for one in members if one.left_at is not None], default=incident.resolved_at),
     )
+
+
+def with_members(incident: Incident, members: Iterable[Member]) -> Incident:
+    """The incident of these, as people want them, of which a message has room for some."""
+    known = list(members)
+    roots = {one.behind for one in known if one.behind}
+    known.sort(key=lambda one: ordered(one, roots))
+    return replace(incident, members=known, targets=[one.target for one in known], total_members=len(known))
+
+
+def in_parts(incident: Incident) -> Iterator[Incident]:
+    """The same incident again and again, each time with as many of its members as a message has room for."""
+    for first in range(0, max(1, len(incident.members)), MAX_MEMBERS_TOLD):
+        members = incident.members[first : first + MAX_MEMBERS_TOLD]
+        yield replace(incident, members=members, targets=[one.target for one in members])
+
+
+def is_part(incident: Incident) -> bool:
+    """Whether more of its members come apart from these."""
+    return incident.total_members > len(incident.members)
 
 
 def _begins_by(one: Member, other: Member) -> bool:

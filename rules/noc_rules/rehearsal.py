@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from noc_bus.messages import Incident, ProberPresence, SiteState, State, Target, Verdict, VerdictState
+from noc_bus.messages import Incident, Member, ProberPresence, SiteState, State, Target, Verdict, VerdictState
 from noc_bus.time import Time
 from noc_rules import flapping, grouping, muting
 from noc_rules.cases import Board, Case, Draft, Notice
@@ -80,7 +80,7 @@ class Outcome:
     """An incident as it was last, all that ever took part, and why things happened to it, each reason once."""
 
     incident: Incident
-    members: frozenset[str]
+    members: Mapping[str, Member]
     reasons: tuple[Why, ...]
 
     @property
@@ -376,7 +376,7 @@ class _Player:
         for name, verdict in self._verdicts.items():
             self._ms[name][verdict.state] += max(0, self._end - verdict.since)
         outcomes = [
-            Outcome(incident, frozenset(case.members), tuple(reasons))
+            Outcome(incident, case.members, tuple(reasons))
             for incident, case, reasons in self._outcomes.values()
             if incident.merged_into is None
         ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from noc_alerter.ledger import Ledger
 from noc_alerter.schema import LADDER
 from noc_bus.channels import EVENTS, INCIDENTS, LATE_OUTAGE_ANSWERS, LATE_OUTAGES, REPLAYS, SERVICES
 from noc_bus.codec import encode
+from noc_bus.fake import FakeBus
 from noc_bus.messages import (
     Contact,
     Incident,
@@ -29,11 +32,15 @@ from noc_bus.messages import (
 from noc_bus.time import Time
 from noc_frame.sqlite import Ladder, open_file
 from noc_history.sqlite import SqliteStore
+from noc_history.store import Batch, Store
+from noc_recorder.late import Late
 from noc_rules.incident import IncidentKind, incident_id
+from noc_rules.late import in_parts, with_members
 from tests.alerter.conftest import OPS, T0, Rig, part
 from tests.alerter.test_settings import put
 from tests.alerter.test_webhook import SECRET, is_signed
 from tests.alerter.world import World
+from tests.history.conftest import engine, open_store, url  # noqa: F401  # fixtures, and what opens their store
 from tests.parts.brokers import Mosquitto
 from tests.parts.processes import Processes
 from tests.parts.smtp import SmtpSink
@@ -221,6 +228,130 @@ def test_of_two_alerters_only_the_one_that_speaks_takes_it(rig: Rig) -> None:
     assert (rig.hub.messages(LATE_OUTAGE_ANSWERS), rig.mails) == ([], [])
     finds(rig, over(rig, "switch"))
     assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
+
+
+def in_chunks(one: Incident) -> list[LateOutages]:
+    """An incident of very many, as the recorder hands it over."""
+    parts = list(in_parts(one))
+    return [
+        LateOutages(finding="late-1", part=number, parts=len(parts), at=one.found_at or T0, sites=["west"], incidents=[each])
+        for number, each in enumerate(parts, start=1)
+    ]  # fmt: skip
+
+
+def known_of(rig: Rig, incident: str) -> tuple[Incident, list[str]]:
+    """As it was published last, and all its members, page by page."""
+    last = next(one for one in reversed(rig.ended) if one.id == incident)
+    pages = [rig.asks(incident, offset=first, limit=200).members for first in range(0, 1000, 200)]
+    return last, [one.target for page in pages for one in page]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 0, 1, 0, 1, 2, 1, 2), (1, 0, 2, 0)], ids=str)
+def test_one_outage_of_very_many_comes_in_parts_and_is_one_in_whatever_order(rig: Rig, order: tuple[int, ...]) -> None:
+    """Who belongs to a target of the last part is told as well, and nobody twice."""
+    names = [f"t{number:03}" for number in range(500)]
+    rig.target("t499", contacts=["boss@noc.test"])
+    rig.target("t000")
+    one = over(rig, *names)
+    one = replace(one, members=[replace(each, critical=each.target == "t450") for each in one.members])
+    messages = in_chunks(with_members(one, one.members))
+    assert [len(message.incidents[0].members) for message in messages] == [200, 200, 100]
+    for place in order:
+        rig.others.publish(LATE_OUTAGES, messages[place])
+        rig.passes(1)
+        if place == 1:
+            rig.restart()
+    rig.passes(3)
+    last, members = known_of(rig, one.id)
+    assert (last.total_members, len(last.members), last.severity) == (500, 200, "critical")
+    assert (last.opened_at, last.resolved_at) == (one.opened_at, one.resolved_at)
+    assert (members[0], sorted(members)) == ("t450", names)
+    assert sorted(str(mail["To"]) for mail in rig.mails) == ["boss@noc.test", OPS]
+    assert set(rig.subjects) == {"[NOC] 1 outage found in data that came late (west)"}
+    assert all("DOWN T450 and 499 more (west), for 10 min" in part(mail, "plain") for mail in rig.mails)
+    codes = [entry.code for entry in rig.asks(one.id).timeline]
+    assert codes == ["target-went-down", "member-joined", "target-recovered", "found-late", "found-late"]
+    assert len(rig.told("incident-found")) == 1
+
+
+def test_of_very_many_those_that_were_in_an_incident_are_not_counted_whatever_part_they_come_in(rig: Rig) -> None:
+    names = [f"t{number:03}" for number in range(450)]
+    for name in ("t001", "t300"):
+        finds(rig, over(rig, name, id=f"before-{name}"))
+    messages = in_chunks(over(rig, *names))
+    for message in [*messages, *messages]:
+        rig.others.publish(LATE_OUTAGES, message)
+        rig.passes(3)
+    last, members = known_of(rig, messages[0].incidents[0].id)
+    assert sorted(members) == [one for one in names if one not in ("t001", "t300")]
+    assert last.total_members == 448
+
+
+class Recorder:
+    """What looks for outages in late data, on one bus with an alerter; it may be killed and started again."""
+
+    def __init__(self, rig: Rig, folder: Path, store: Store, targets: Mapping[str, Target]) -> None:
+        self._rig, self._folder, self._store, self._targets = rig, folder, store, targets
+        self.begin()
+
+    def begin(self) -> None:
+        self._bus = FakeBus(self._rig.hub, "recorder")
+        self.late = Late(self._bus, self._folder, self._store, self._targets.get, clock=self._rig.clock)
+        self._bus.start()
+
+    def die(self) -> None:
+        self._bus.stop()
+        self.late.close()
+
+    def takes(self, states: list[SiteState]) -> None:
+        self.late.note([one for one in states if one.state is State.DOWN])
+        self._store.write(Batch(states=states))
+        self.late.stored()
+
+    def goes_on(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self._rig.passes(1)
+            self.late.tick(self._rig.now)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("url", ["sqlite", "influxd"], indirect=True)
+def test_all_of_a_thousand_targets_that_failed_together_are_kept_over_a_restart_of_both(
+    rig: Rig,
+    url: str,  # noqa: F811  # the fixture
+    tmp_path: Path,
+) -> None:
+    names = [f"t{number:03}" for number in range(1000)]
+    targets = {name: Target(id=name, name=name.title(), address="192.0.2.1", group="core") for name in names}
+    targets["t950"] = replace(targets["t950"], critical=True)
+    store = open_store(url)
+    recorder = Recorder(rig, tmp_path, store, targets)
+    seen = ((State.UP, 90), (State.DOWN, 60), (State.UP, 30))
+    recorder.takes([
+        SiteState(
+            site="west", target=name, epoch=1, seq=place, state=state, since=Time(rig.now - minutes * 60_000),
+            reason=f"it is {state}", at=Time(rig.now - minutes * 60_000),
+        )
+        for name in names
+        for place, (state, minutes) in enumerate(seen)
+    ])  # fmt: skip
+    recorder.goes_on(65)
+    taken = len(rig.hub.messages(LATE_OUTAGE_ANSWERS))
+    assert 0 < taken < 5, "in the middle"
+    recorder.die()
+    rig.restart()
+    recorder.begin()
+    recorder.goes_on(30)
+    said = rig.hub.messages(LATE_OUTAGES)
+    assert {one.part for one in said} == {1, 2, 3, 4, 5}
+    assert {len(incident.members) for one in said for incident in one.incidents} == {200}
+    last, members = known_of(rig, said[0].incidents[0].id)
+    assert (last.kind, last.total_members, len(last.members)) == (IncidentKind.MASS_OUTAGE, 1000, 200)
+    assert (members[0], sorted(members)) == ("t950", names)
+    assert rig.subjects == ["[NOC] 1 outage found in data that came late (west)"]
+    assert "and 999 more (west), for 30 min" in part(rig.mails[0], "plain")
+    recorder.die()
+    store.close()
 
 
 @pytest.mark.long_only

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -23,8 +23,8 @@ from noc_bus.time import HOUR_MS, Time
 from noc_frame import log
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
-from noc_rules.incident import Severity, family
-from noc_rules.late import SAME_MS, overlap, without
+from noc_rules.incident import MAX_MEMBERS_TOLD, Severity, family, severity
+from noc_rules.late import SAME_MS, is_part, overlap, with_members, without
 from noc_rules.notices import Notices, Recipients
 from noc_rules.telling import quiet_until
 
@@ -35,6 +35,14 @@ _ALL_PARTS_MS: Final = HOUR_MS
 _MAX_ALIKE: Final = 5
 _PLACES: Final = {str(one): place for place, one in enumerate(Severity)}
 _Known = Mapping[str, Sequence[tuple[str, str, Member]]]
+
+
+class _Told(NamedTuple):
+    """An incident of which somebody is told. `is_new`: it was not counted for them with an earlier part."""
+
+    incident: Incident
+    because: str
+    is_new: bool
 
 
 class LateOutagesTaker:
@@ -73,36 +81,60 @@ class LateOutagesTaker:
     def _keep(self, message: LateOutages, now: Time) -> bool:
         known = self._known(message.incidents)
         entries, earlier, again = [], [], []
-        told: dict[str, list[tuple[Incident, str]]] = defaultdict(list)
+        told: dict[str, list[_Told]] = defaultdict(list)
         for one in message.incidents:
-            if (kept := self._ledger.incident(one.id)) is not None:
+            kept = self._ledger.incident(one.id)
+            if kept is not None and (kept.found_at is None or not is_part(one)):
                 again.append(kept)
                 continue
             if not one.members or one.resolved_at is None:
                 # What goes on is seen live, and what is about no target is nothing that late data shows.
                 continue
-            found, lines = _new(one, known)
+            before = self._ledger.all_members(one.id) if kept is not None else []
+            found, lines = _new(one, known, {member.target for member in before})
             earlier += lines
             if found is None:
+                again += [] if kept is None else [kept]
                 continue
-            case = _case(found)
-            is_quiet = one.id in message.quiet
-            if is_quiet:
-                case.note(Why.NOT_MAILED, "nobody would have been told of it in time")
-            tellings = [] if is_quiet else self._notices.of(case, Notice.RESOLVED)
-            recipients = {to: because for telling in tellings for to, because in telling.recipients.items()}
-            case.note(Why.FOUND_LATE, _found_text(message, recipients))
-            entries.append(Entry(case, case.incident, past=_past(found)))
-            for to, because in recipients.items():
-                told[to].append((case.incident, because))
+            entry, recipients = self._found(message, found, kept, before)
+            entries.append(entry)
+            for to, each in recipients.items():
+                told[to].append(each)
         self._ledger.keep_found(entries, earlier, self._summaries(message, told, now), now)
         for entry in entries:
-            self._log.warning(f"found {entry.case.id} in data that came late: {entry.incident.cause}")
-            self._bus.publish(EVENTS, incident_event("incident-found", entry.incident, now, entry.incident.cause))
+            if entry.past:
+                self._log.warning(f"found {entry.case.id} in data that came late: {entry.incident.cause}")
+                self._bus.publish(EVENTS, incident_event("incident-found", entry.incident, now, entry.incident.cause))
         for incident in [*again, *(entry.incident for entry in entries)]:
             # For those who listen now: nothing that is over is retained.
             self._bus.publish_once(INCIDENTS, incident)
         return bool(told) or message.part == message.parts
+
+    def _found(
+        self, message: LateOutages, found: Incident, kept: Incident | None, before: Sequence[Member]
+    ) -> tuple[Entry, dict[str, _Told]]:
+        """What is new of an incident of which `before` is kept already, and who is told of it."""
+        whole = _whole(found, [*before, *found.members]) if is_part(found) or before else found
+        case = _case(whole, [*before, *found.members])
+        case.joined = [one.target for one in found.members]
+        recipients = self._recipients_of(case, message)
+        known = self._recipients_of(_case(kept, before), message) if kept is not None else {}
+        added = recipients.keys() - known.keys()
+        if kept is not None:
+            case.entries = []
+        if kept is None or added:
+            case.note(Why.FOUND_LATE, _found_text(message, [one for one in recipients if one in added]))
+        past = _past(found) if kept is None else ()
+        told = {to: _Told(case.incident, because, to in added) for to, because in recipients.items()}
+        return Entry(case, case.incident, past=past), told
+
+    def _recipients_of(self, case: Case, message: LateOutages) -> dict[str, str]:
+        """Who is told of it, and why."""
+        if case.id in message.quiet:
+            case.note(Why.NOT_MAILED, "nobody would have been told of it in time")
+            return {}
+        tellings = self._notices.of(case, Notice.RESOLVED)
+        return {to: because for telling in tellings for to, because in telling.recipients.items()}
 
     def _known(self, incidents: Sequence[Incident]) -> _Known:
         """By target, which incidents it was part of. Raises DatabaseFault."""
@@ -112,9 +144,7 @@ class LateOutagesTaker:
             found[member.target].append((number, kind, member))
         return found
 
-    def _summaries(
-        self, message: LateOutages, told: Mapping[str, Sequence[tuple[Incident, str]]], now: Time
-    ) -> list[Letter]:
+    def _summaries(self, message: LateOutages, told: Mapping[str, Sequence[_Told]], now: Time) -> list[Letter]:
         """The one notice that each recipient gets of the finding, with what is new; it may go out with the last part."""
         before = {one.recipient: one for one in self._ledger.letters(message.finding, FOUND)}
         is_last = message.part == message.parts
@@ -136,21 +166,23 @@ class LateOutagesTaker:
             self._waiting.append(message)
 
 
-def _summary(
-    message: LateOutages, to: str, before: Letter | None, given: Sequence[tuple[Incident, str]], not_before: int
-) -> Letter:
+def _summary(message: LateOutages, to: str, before: Letter | None, given: Sequence[_Told], not_before: int) -> Letter:
     known = letter.decode_found(before.facts) if before else FoundLate(total=0, sites=message.sites, first=[])
-    first = sorted([*known.first, *(_shortened(incident) for incident, _ in given)], key=_by_importance)
-    facts = FoundLate(total=known.total + len(given), sites=known.sites, first=first[:MAX_DIGESTED])
-    because = before.because if before else given[0][1]
+    news = {one.incident.id: _shortened(one.incident) for one in given}
+    first = sorted([*(one for one in known.first if one.id not in news), *news.values()], key=_by_importance)
+    total = known.total + sum(one.is_new for one in given)
+    facts = FoundLate(total=total, sites=known.sites, first=first[:MAX_DIGESTED])
+    because = before.because if before else given[0].because
     return Letter(message.finding, FOUND, to, letter.encode(facts), because=because, not_before=not_before)
 
 
-def _new(incident: Incident, known: _Known) -> tuple[Incident | None, list[tuple[str, TimelineEntry]]]:
-    """What of it was no incident yet, and what is to be said of those that were."""
-    covered: list[str] = []
+def _new(
+    incident: Incident, known: _Known, kept: Collection[str]
+) -> tuple[Incident | None, list[tuple[str, TimelineEntry]]]:
+    """What of it was no incident yet, and what is to be said of those that were. `kept`: whom it has already."""
+    covered: list[str] = [one.target for one in incident.members if one.target in kept]
     earlier: list[tuple[str, TimelineEntry]] = []
-    for member in incident.members:
+    for member in [one for one in incident.members if one.target not in kept]:
         alike = [
             (number, other)
             for number, kind, other in known.get(member.target, ())
@@ -167,9 +199,23 @@ def _new(incident: Incident, known: _Known) -> tuple[Incident | None, list[tuple
     return (without(incident, covered) if covered else incident), earlier
 
 
-def _case(incident: Incident) -> Case:
-    case = case_of(incident, (), [(one, False) for one in incident.members], is_told=False, stem=letter.stem(incident))
-    case.joined, case.why, case.due_s = list(case.members), Why.FOUND_LATE, None
+def _whole(incident: Incident, members: Sequence[Member]) -> Incident:
+    """What is known of one that comes in parts: the same, in whatever order they came and however often."""
+    whole = with_members(incident, members)
+    whole = replace(
+        whole,
+        members=whole.members[:MAX_MEMBERS_TOLD],
+        targets=whole.targets[:MAX_MEMBERS_TOLD],
+        opened_at=min(one.joined_at for one in members),
+        resolved_at=max([one.left_at for one in members if one.left_at is not None], default=incident.resolved_at),
+    )
+    return replace(whole, severity=severity(whole))
+
+
+def _case(incident: Incident, members: Sequence[Member]) -> Case:
+    """`members`: all that are known."""
+    case = case_of(incident, (), [(one, False) for one in members], is_told=False, stem=letter.stem(incident))
+    case.why, case.due_s = Why.FOUND_LATE, None
     return case
 
 
@@ -183,7 +229,7 @@ def _past(incident: Incident) -> tuple[TimelineEntry, ...]:
     """What happened to it, as far as its members tell."""
     first, *others = incident.members
     lines = [TimelineEntry(at=incident.opened_at, code=Why.TARGET_WENT_DOWN, target=first.target, text=incident.cause)]
-    if len(others) <= _MAX_ALIKE:
+    if not is_part(incident) and len(others) <= _MAX_ALIKE:
         lines += [TimelineEntry(at=one.joined_at, code=Why.MEMBER_JOINED, target=one.target) for one in others]
         lines += [
             TimelineEntry(at=one.left_at, code=Why.TARGET_RECOVERED, target=one.target)
@@ -191,7 +237,7 @@ def _past(incident: Incident) -> tuple[TimelineEntry, ...]:
             if one.left_at is not None
         ]
     else:
-        text = f"{len(others):,} more targets joined"
+        text = f"{incident.total_members - 1:,} more targets joined"
         lines.append(TimelineEntry(at=incident.opened_at, code=Why.MEMBER_JOINED, text=text))
         if incident.resolved_at is not None:
             lines.append(TimelineEntry(at=incident.resolved_at, code=Why.TARGET_RECOVERED, text="it was over"))

@@ -150,6 +150,11 @@ class Ledger:
         )
         return [decode(message.encode(), Member) for (message,) in rows]
 
+    def all_members(self, incident: str) -> list[Member]:
+        """Whoever is or was part of it, as the ledger has them."""
+        rows = self.database.read("read", "SELECT message FROM member WHERE incident = ?", (incident,))
+        return [decode(message.encode(), Member) for (message,) in rows]
+
     def timeline(self, incident: str, limit: int) -> list[TimelineEntry]:
         """The latest of what happened to it, the oldest of that first."""
         rows = self.database.read(

@@ -25,7 +25,7 @@ from noc_bus.time import DAY_MS, Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault, Ladder, sql
 from noc_history.store import Store, StoreError
-from noc_rules.late import SOMEBODY, Found, LateState, as_it_was, found
+from noc_rules.late import SOMEBODY, Found, LateState, as_it_was, found, in_parts
 from noc_rules.maintenance import Versions
 from noc_rules.rehearsal import USUAL_WAIT_S, Said, Settings, play, sayings_of
 from noc_rules.timeline import InForce
@@ -280,9 +280,11 @@ def _parts(result: Found, now: Time, sites: Sequence[str]) -> list[LateOutages]:
     """As many messages as it takes, none of them large."""
     shared: list[list[Incident]] = []
     room = 0
-    for one in result.incidents:
+    for one in (part for incident in result.incidents for part in in_parts(incident)):
         size = len(encode(one))
-        if not shared or len(shared[-1]) == _MAX_INCIDENTS or size > room:
+        # One that goes on is in each message once.
+        is_again = bool(shared) and shared[-1][-1].id == one.id
+        if not shared or len(shared[-1]) == _MAX_INCIDENTS or size > room or is_again:
             shared.append([])
             room = _MAX_BYTES
         shared[-1].append(one)

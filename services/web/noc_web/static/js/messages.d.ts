@@ -225,7 +225,7 @@ export interface IncidentQuery {
   limit: number;
 }
 
-/** Incidents that only data that came late showed, each of them over. A part is sent again until the alerter answers that it has it, which takes each once; then comes the next. */
+/** Incidents that only data that came late showed, each of them over. A part is sent again until the alerter answers that it has it, which takes each once; then comes the next. An incident with more members than it has room for is in several parts, each time with others of them. */
 export interface LateOutages {
   /** names what was found at one moment; the answers carry it */
   finding: string;
