@@ -23,6 +23,10 @@ class Hub:
         self.retained: dict[str, bytes] = {}
         self.sent: list[tuple[str, bytes]] = []
         self.clients: list[FakeBus] = []
+        self.is_forgetful = False
+        """What is published reaches those who listen, and is not kept: a cluster that nobody leads does so."""
+        self.withheld: set[str] = set()
+        """Topics that are left out where somebody asks what is retained: a node answers with what it could load in time."""
         self._numbers = itertools.count()
 
     def next_number(self) -> int:
@@ -30,7 +34,9 @@ class Hub:
 
     def put(self, topic: str, payload: bytes, *, retain: bool) -> None:
         self.sent.append((topic, payload))
-        if retain and payload:
+        if self.is_forgetful:
+            pass
+        elif retain and payload:
             self.retained[topic] = payload
         elif retain:
             self.retained.pop(topic, None)
@@ -142,7 +148,7 @@ class FakeBus:
 
     def _send_retained(self, wanted: str) -> None:
         for topic, payload in list(self.hub.retained.items()):
-            if _matches(wanted, topic):
+            if _matches(wanted, topic) and topic not in self.hub.withheld:
                 self.receive(topic, payload, retained=True)
 
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, Generic, TypeVar, cast
 
 from noc_bus.bus import Bus, Handler
@@ -53,12 +54,15 @@ class Change(Generic[M]):
 
 
 class _Writer:
-    """What one writer says it has retained on the channel, and what of that has come."""
+    """What one writer says it has retained on the channel, and what we have of it.
+
+    `come` is what came since we connected or asked, `held` that and what we had before: an answer may be a part only,
+    and what we had may be right all the same.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.rev_sum = 0
-        self._past: deque[tuple[float, int, int]] = deque()
+        self.come = self.held = Summary(count=0, rev_sum=0)
+        self._past: deque[tuple[float, Summary, Summary]] = deque()
         self.has_presence = False
         self.summary: Summary | None = None
         self.is_matched = False
@@ -67,11 +71,11 @@ class _Writer:
         self.ask_at_s = 0.0
         self.asked = 0
 
-    def add(self, count: int, rev: int, now_s: float) -> None:
+    def change(self, now_s: float, *, come: tuple[int, int] = (0, 0), held: tuple[int, int] = (0, 0)) -> None:
+        """By how many, and by what sum of numbers."""
         self.forget_past(now_s)
-        self._past.append((now_s, self.count, self.rev_sum))
-        self.count += count
-        self.rev_sum = (self.rev_sum + rev) % REV_MODULUS
+        self._past.append((now_s, self.come, self.held))
+        self.come, self.held = _added(self.come, *come), _added(self.held, *held)
 
     def forget_past(self, now_s: float) -> None:
         """After a burst there is a moment of it for every message."""
@@ -79,19 +83,30 @@ class _Writer:
             self._past.popleft()
 
     def restart(self) -> None:
-        """Count anew: all of it comes again."""
-        self.count = self.rev_sum = 0
+        """Count anew what comes: all of it comes again."""
+        self.come = Summary(count=0, rev_sum=0)
         self._past.clear()
         self.is_matched = self.has_matched = False
 
-    def has_all(self, since_s: float | None = None) -> bool:
-        """Whether what has come is what it says: now, or at some moment after `since_s`."""
+    def has_all(self, since_s: float | None = None) -> _Part | None:
+        """What of ours is what it says: now, or at some moment after `since_s`."""
         if self.summary is None:
-            return False
-        wanted = (self.summary.count, self.summary.rev_sum)
-        if wanted == (self.count, self.rev_sum):
-            return True
-        return since_s is not None and any(wanted == past[1:] for past in self._past if past[0] >= since_s)
+            return None
+        moments = [(self.come, self.held)]
+        if since_s is not None:
+            moments += [(come, held) for at_s, come, held in self._past if at_s >= since_s]
+        if any(held == self.summary for _, held in moments):
+            return _Part.HELD
+        return _Part.COME if any(come == self.summary for come, _ in moments) else None
+
+
+class _Part(Enum):
+    COME = "come"
+    HELD = "held"
+
+
+def _added(to: Summary, count: int, rev: int) -> Summary:
+    return Summary(count=to.count + count, rev_sum=(to.rev_sum + rev) % REV_MODULUS)
 
 
 class Mirror(Generic[K, M]):
@@ -278,13 +293,13 @@ class Mirror(Generic[K, M]):
         if not self._unconfirmed or not self._is_quiet():
             return
         has_been_long = now_s - self._connected_s > _WITHOUT_PRESENCE_S
-        knows_somebody = any(writer.has_presence or writer.count > 0 for writer in self._writers.values())
+        knows_somebody = any(writer.has_presence or writer.come.count > 0 for writer in self._writers.values())
         for key in list(self._unconfirmed):
             writer = self._writer_of(key)
             if writer.summary is not None:
                 continue
             # Of a broker that has forgotten, nothing comes: then its silence says nothing.
-            is_told = writer.has_presence and writer.count > 0
+            is_told = writer.has_presence and writer.come.count > 0
             if is_told or (self._is_by_prober and has_been_long and knows_somebody and not writer.has_presence):
                 self._remove(key)
 
@@ -321,11 +336,10 @@ class Mirror(Generic[K, M]):
         writer, before = self._writer_of(key), self._items.get(key)
         if before is not None and writer.asked < _BELIEVED_WHEN_ASKED and _is_older(message, before):
             message = before
-        if before is not None and key not in self._unconfirmed:
-            writer.add(-1, -_rev(before), self._clock())
+        change = (0, _rev(message) - _rev(before)) if before is not None else (1, _rev(message))
+        writer.change(self._clock(), come=(1, _rev(message)) if key in self._unconfirmed else change, held=change)
         self._unconfirmed.discard(key)
         self._items[key] = message
-        writer.add(1, _rev(message), self._clock())
         if before != message:
             self._note(key, before)
 
@@ -333,10 +347,9 @@ class Mirror(Generic[K, M]):
         before = self._items.pop(key, None)
         if before is None:
             return
-        if key in self._unconfirmed:
-            self._unconfirmed.discard(key)
-        else:
-            self._writer_of(key).add(-1, -_rev(before), self._clock())
+        change = (-1, -_rev(before))
+        self._writer_of(key).change(self._clock(), come=(0, 0) if key in self._unconfirmed else change, held=change)
+        self._unconfirmed.discard(key)
         self._note(key, before)
 
     def _refuse(self, key: K) -> None:
@@ -412,12 +425,18 @@ class Mirror(Generic[K, M]):
                 writer.differs_since_s = self._clock()
 
     def _compare(self, writer: _Writer, since_s: float | None = None) -> None:
-        if writer.is_matched or not writer.has_all(since_s):
+        part = None if writer.is_matched else writer.has_all(since_s)
+        if part is None:
             return
         writer.is_matched = writer.has_matched = True
         writer.differs_since_s = None
         writer.asked = 0
-        for key in [key for key in self._unconfirmed if self._writer_of(key) is writer]:
+        unconfirmed = [key for key in self._unconfirmed if self._writer_of(key) is writer]
+        if part is _Part.HELD:
+            self._unconfirmed.difference_update(unconfirmed)
+            writer.come = writer.held
+            return
+        for key in unconfirmed:
             self._remove(key)
 
     # --

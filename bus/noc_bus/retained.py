@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,11 @@ R = TypeVar("R", bound=Retained)
 # What is retained comes in a burst after a connection; only after it is it known what is missing or too much.
 _QUIET_S: Final = 1.0
 _QUIET_AT_THE_LATEST_S: Final = 10.0
-_AUDIT_S: Final = 60.0
+# Who hears its own message back knows that others heard it, not that it is kept: a node of a cluster that dies takes that
+# with it, and one that nobody leads acknowledges all the same. After trouble the broker is asked what it has, so long after
+# the answer before as this.
+_ASK_AGAIN_S: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
+_ECHO_S: Final = 3.0
 _PER_S: Final = 2000
 # nats-server keeps for two minutes what it loaded for a new subscription, and what is published while it loads is not in
 # it: whoever subscribes then, or after that, gets the older message. What is published once it has loaded replaces it.
@@ -57,8 +62,9 @@ class Published(Generic[K, R]):
     """What this process keeps retained on one channel. From any thread; `tick` a few times a second.
 
     It hears its own topics: after a connection, and whenever somebody else has changed one, what is missing,
-    wrong or too much on the broker is put right, spread in time. Every change is published twice, the second time
-    after five seconds.
+    wrong or too much on the broker is put right, spread in time. Soon after a connection, and where what it said does
+    not come back, it asks again what the broker has, less and less often until that is right. Every change is published
+    twice, the second time after five seconds.
     """
 
     def __init__(
@@ -87,6 +93,8 @@ class Published(Generic[K, R]):
         self._unsent: set[K] = set()
         # What the broker has instead of ours: the message or its number, or `_MISSING`. All else is there as it should be.
         self._differing: dict[K, R | int | None] = {}
+        # Of that, what was handed over and has not come back, and when; the oldest first.
+        self._awaited: dict[K, float] = {}
         # What is to be put right, in the order of its turns.
         self._suspects: dict[K, None] = {}
         self._is_spread = is_spread
@@ -94,8 +102,14 @@ class Published(Generic[K, R]):
         # When to publish what once more, the next one first.
         self._again: dict[K, float] = {}
         self._connected_s: float | None = None
+        self._is_compared = False
+        # Since when it is on its way what the broker has, and what of ours has not come; None: nothing was asked.
+        self._asked_s: float | None = None
+        self._unheard: set[K] = set()
         self._heard_s = 0.0
-        self._audit_s: float | None = None
+        self._ask_at_s: float | None = None
+        self._answered_s = 0.0
+        self._asks = 0
         self._ticked_s = 0.0
         bus.when_connected(self._on_connected)
         bus.when_disconnected(self._on_disconnected)
@@ -148,7 +162,7 @@ class Published(Generic[K, R]):
     @property
     def is_settled(self) -> bool:
         """Whether the broker was handed all that is, or is to be, retained."""
-        return self._audit_s is not None and not self._suspects
+        return self._is_compared and not self._suspects
 
     def summary(self) -> Summary:
         """For this process's presence."""
@@ -166,14 +180,9 @@ class Published(Generic[K, R]):
             elapsed_s, self._ticked_s = min(1.0, now_s - self._ticked_s), now_s
             if self._connected_s is None:
                 return
-            if self._audit_s is None:
-                is_quiet = now_s - self._heard_s > _QUIET_S and now_s - self._connected_s > _QUIET_S
-                if not is_quiet and now_s - self._connected_s < _QUIET_AT_THE_LATEST_S:
-                    return
-                self._adopt()
-            if self._audit_s is None or now_s - self._audit_s > _AUDIT_S:
-                self._audit_s = now_s
-                self._suspects.update(dict.fromkeys(self._differing))
+            self._look(now_s)
+            if not self._is_compared:
+                return
             for _ in range(max(1, int(_AGAIN_PER_S * share * elapsed_s))):
                 key, due_s = next(iter(self._again.items()), (None, 0.0))
                 if key is None or now_s < due_s:
@@ -184,6 +193,44 @@ class Published(Generic[K, R]):
                 del self._suspects[key]
                 if key in self._differing:
                     self._hand_over(key)
+
+    def _look(self, now_s: float) -> None:
+        """Whether what the broker has is what it should have: ask for it where that is doubtful, take in the answer."""
+        if self._asked_s is not None:
+            has_come = now_s - max(self._heard_s, self._asked_s) > _QUIET_S
+            if has_come or now_s - self._asked_s >= _QUIET_AT_THE_LATEST_S:
+                self._take_answer(now_s)
+        elif self._ask_at_s is None:
+            if self._is_doubtful(now_s):
+                self._ask_in_a_while(now_s)
+        elif now_s >= self._ask_at_s:
+            self._ask_at_s, self._asked_s = None, now_s
+            self._unheard = set(self._now)
+            self._bus.resubscribe(self.channel, **self._variables)
+
+    def _take_answer(self, now_s: float) -> None:
+        if not self._is_compared:
+            self._adopt()
+        for key in self._unheard - self._awaited.keys():
+            self._compare(key, _MISSING)
+        self._unheard.clear()
+        wrong = [key for key in self._differing if now_s - self._awaited.get(key, -math.inf) > _ECHO_S]
+        self._suspects.update(dict.fromkeys(wrong))
+        is_first, self._is_compared = not self._is_compared, True
+        self._asked_s = None
+        if is_first or wrong:
+            self._ask_in_a_while(now_s)
+        self._answered_s = now_s
+
+    def _is_doubtful(self, now_s: float) -> bool:
+        """Whether something that differs is neither on its way nor waits for its turn."""
+        oldest_s = next(iter(self._awaited.values()), now_s)
+        return now_s - oldest_s > _ECHO_S or len(self._differing) > len(self._awaited) + len(self._suspects)
+
+    def _ask_in_a_while(self, now_s: float) -> None:
+        """The longer, the more often it was asked of late: a broker that is slow is not asked for everything all the time."""
+        self._asks = self._asks + 1 if now_s - self._answered_s < 2 * _ASK_AGAIN_S[-1] else 1
+        self._ask_at_s = now_s + _ASK_AGAIN_S[min(self._asks, len(_ASK_AGAIN_S)) - 1]
 
     def _send(self, key: K) -> None:
         """Hand it over, unless it has to wait for its turn; without a connection there is nothing to wait for."""
@@ -196,10 +243,16 @@ class Published(Generic[K, R]):
 
     def _hand_over(self, key: K) -> None:
         mine = self._now.get(key)
+        self._awaited.pop(key, None)
+        if key in self._differing:
+            # Before: it may be back before `publish` is.
+            self._awaited[key] = self._clock()
         if mine is None:
-            self._bus.clear(self.channel, **self._given(key))
-        elif self._bus.publish(self.channel, mine, **self._given(key)):
+            is_sent = self._bus.clear(self.channel, **self._given(key))
+        elif is_sent := self._bus.publish(self.channel, mine, **self._given(key)):
             self._unsent.discard(key)
+        if not is_sent:
+            self._awaited.pop(key, None)
 
     def _adopt(self) -> None:
         """What an earlier start retained stays as it is where we would say the same; then only numbers matter."""
@@ -220,6 +273,7 @@ class Published(Generic[K, R]):
         rev = on_broker.rev if isinstance(on_broker, Retained) else on_broker
         if rev == (mine.rev if mine else _MISSING):
             self._differing.pop(key, None)
+            self._awaited.pop(key, None)
         else:
             self._differing[key] = on_broker
 
@@ -227,26 +281,37 @@ class Published(Generic[K, R]):
 
     def _on_connected(self) -> None:
         with self._lock:
-            self._connected_s = self._clock()
-            self._audit_s = None
+            self._connected_s = self._asked_s = self._clock()
+            self._is_compared = False
+            self._asks, self._ask_at_s = 0, None
 
     def _on_disconnected(self) -> None:
         with self._lock:
-            self._connected_s = self._audit_s = None
+            self._connected_s = self._asked_s = None
+            self._is_compared = False
             self._differing = dict.fromkeys(self._now, _MISSING)
+            self._unheard.clear()
+            self._awaited.clear()
             self._suspects.clear()
 
     def _on_own(self, message: R | None, variables: dict[str, str]) -> None:
         key: K = key_of(self.channel, variables)
         with self._lock:
-            self._heard_s = self._clock()
             mine = self._now.get(key)
+            is_mine = (mine.rev if mine else None) == (message.rev if message else None)
+            if key not in self._awaited:
+                # What comes back of what is said all the time does not put off the end of what was asked.
+                self._heard_s = self._clock()
+            elif not is_mine:
+                # It was replaced since: what replaced it is on its way.
+                return
+            self._unheard.discard(key)
             if message is None:
                 self._compare(key, _MISSING)
             else:
                 self._revs.observe(message.rev)
-                self._compare(key, message if self._audit_s is None else message.rev)
-            if (mine.rev if mine else None) != (message.rev if message else None):
+                self._compare(key, message if not self._is_compared else message.rev)
+            if not is_mine:
                 self._suspects[key] = None
 
     def _set(self, key: K, message: R | None) -> None:

@@ -21,6 +21,8 @@ from noc_rules.verdict import Standing
 
 BLIND_AFTER_S: Final = 60.0
 """A shorter absence is only a restart."""
+BEHIND_AFTER_S: Final = 300.0
+"""Of a site that is there we may only not have heard all yet: its writer and we ask and say again for a minute or two."""
 UNRESOLVABLE_AFTER_S: Final = 600.0
 BROKER_LOST_AFTER_S: Final = 60.0
 
@@ -135,6 +137,8 @@ class SiteFacts:
     blind_since: Time | None
     """By our own clock; None: it can see."""
     blind_for_s: float = 0.0
+    """For how long its present cause, or another of the same kind, has kept it from voting: that we lack some of what
+    it says is one kind, all else the other."""
 
 
 def of_site_facts(facts: SiteFacts, found: Incident | None, now: Time) -> IncidentChange | None:
@@ -234,6 +238,12 @@ _BLIND_CAUSES: Final = {
     CauseCode.CATCHING_UP: "its prober is there, but its states on the broker are not those it says it has",
 }
 
+_LASTS_S: Final = {
+    # An overloaded prober has looked at itself for a minute already.
+    CauseCode.OVERLOADED: 0.0,
+    CauseCode.CATCHING_UP: BEHIND_AFTER_S,
+}
+
 
 def why_blind(standing: Standing) -> CauseCode | None:
     """Why a site casts no vote; None: it does."""
@@ -256,8 +266,7 @@ def _why_blind(facts: SiteFacts) -> CauseCode | None:
     if facts.blind_since is None:
         return None
     code = why_blind(facts.standing)
-    # An overloaded prober has looked at itself for a minute already.
-    return code if code is CauseCode.OVERLOADED or facts.blind_for_s >= BLIND_AFTER_S else None
+    return code if code is not None and facts.blind_for_s >= _LASTS_S.get(code, BLIND_AFTER_S) else None
 
 
 def _resolved(found: Incident, why: Why, at: Time, text: str) -> IncidentChange:

@@ -616,17 +616,32 @@ def test_a_site_that_never_catches_up_is_an_incident_and_casts_no_vote(rig: Rig)
     rig.passes(2)
     rig.others.publish(STATES, replace(rig.of("north").now["north", "router"], rev=2**50))
     rig.passes(20)
-    for _ in range(9):
-        rig.web()
-        rig.speaks(rig.presences["south"])
-        rig.speaks(rig.presences["west"])
-        rig.speaks(replace(rig.presences["north"], online=True))
-        rig.passes(10)
+    rig.prober("north")
+    rig.stays(280)
+    assert (list(rig.open), rig.mails) == ([], []), "perhaps only we have not heard it"
+    rig.stays(40)
     (incident,) = rig.open
     assert (incident.kind, incident.site, incident.code) == ("site-blind", "north", "catching-up")
     verdict = rig.verdict()
     assert verdict is not None
     assert verdict.sites["north"] is State.UNKNOWN
+
+
+def test_that_we_lack_some_of_what_a_site_says_is_no_time_in_which_it_was_away(rig: Rig) -> None:
+    rig.cut("north")
+    rig.passes(2)
+    rig.others.publish(STATES, replace(rig.of("north").now["north", "router"], rev=2**50))
+    rig.prober("north")
+    rig.stays(100)
+    rig.prober("north", online=False)
+    rig.stays(40)
+    assert (list(rig.open), rig.mails) == ([], []), "2 s and 40 s away"
+    rig.prober("north")
+    rig.stays(20)
+    rig.prober("north", online=False)
+    rig.stays(30)
+    (incident,) = rig.open
+    assert (incident.kind, incident.site, incident.code) == ("site-blind", "north", "offline")
 
 
 def test_a_site_that_runs_but_cannot_measure_casts_no_vote_and_is_an_incident_at_once(rig: Rig) -> None:

@@ -38,6 +38,14 @@ class World:
         """Somebody retains a message, or clears the topic."""
         raise NotImplementedError
 
+    def lose(self, channel: Channel[Any], **variables: str) -> None:
+        """The broker has it no more, and no client of ours is told."""
+        raise NotImplementedError
+
+    def cut(self, bus: Any) -> None:
+        """It loses its connection, and gets another one."""
+        raise NotImplementedError
+
     @staticmethod
     def start(bus: Any) -> Any:
         bus.start()
@@ -70,18 +78,35 @@ class FakeWorld(World):
         payload = encode(message) if message else b""
         self.hub.put(channel.address("noc/v1", **variables), payload, retain=True)
 
+    def lose(self, channel: Channel[Any], **variables: str) -> None:
+        del self.hub.retained[channel.address("noc/v1", **variables)]
+
+    def cut(self, bus: FakeBus) -> None:
+        bus.stop()
+        bus.start()
+
     def close(self) -> None:
         return
+
+
+class Deaf(Session):
+    """Does not hear that these topics are cleared."""
+
+    deaf_to: frozenset[str] = frozenset()
+
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        if payload or topic not in self.deaf_to:
+            super()._take(topic, payload, retained)
 
 
 class RealWorld(World):
     def __init__(self, process: BrokerProcess, wipe: Callable[[], None]) -> None:
         self.process = process
-        self.clients: list[Session] = []
+        self.clients: list[Deaf] = []
         self._wipe = wipe
 
-    def client(self, name: str = "client", will: Any = None) -> Session:
-        session = Session(Broker.parse(self.process.url()), name, will=will)
+    def client(self, name: str = "client", will: Any = None) -> Deaf:
+        session = Deaf(Broker.parse(self.process.url()), name, will=will)
         self.clients.append(session)
         return session
 
@@ -96,6 +121,18 @@ class RealWorld(World):
         payload = encode(message) if message else b""
         topic = channel.address("noc/v1", **variables)
         paho.mqtt.publish.single(topic, payload, 1, True, "127.0.0.1", self.process.port)
+
+    def lose(self, channel: Channel[Any], **variables: str) -> None:
+        topic = channel.address("noc/v1", **variables)
+        for one in self.clients:
+            one.deaf_to |= {topic}
+        self.put(channel, None, **variables)
+
+    def cut(self, bus: Deaf) -> None:
+        assert bus._client is not None
+        before = bus._client
+        before.disconnect()
+        wait_until(lambda: bus._client is not before and bus.connected, 20, "another connection")
 
     def close(self) -> None:
         for one in self.clients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -212,6 +213,35 @@ def test_what_somebody_else_clears_is_put_back(world: World) -> None:
     end()
 
 
+@pytest.mark.parametrize("reader", ["who comes later", "who was there"])
+def test_what_a_broker_lost_after_its_writer_came_back_is_said_again_within_seconds(world: World, reader: str) -> None:
+    """As with a node that took it from us, told us so, and died."""
+    writer = Writer(world.client("web"))
+    writer.targets.put(target("a"))
+    writer.targets.put(target("lost"))
+    listener = world.client("reader")
+    mirror: Mirror[str, Target] = Mirror(listener, TARGETS)
+    world.start(writer.bus)
+    end = work(writer.announcer, mirror)
+    world.until(lambda: writer.targets.is_settled, "a first look at the broker")
+    if reader == "who was there":
+        world.start(listener)
+        world.until(lambda: mirror.is_complete, "both targets")
+    world.cut(writer.bus)
+    world.until(lambda: writer.targets.is_settled, "a look at the broker after the new connection")
+    world.lose(TARGETS, target="lost")
+    if reader == "who was there":
+        world.cut(listener)
+    else:
+        world.start(listener)
+    world.until(lambda: set(mirror.items()) == {"a", "lost"} and mirror.is_complete, "both targets", 10)
+    late = world.client("late")
+    anew: Mirror[str, Target] = Mirror(late, TARGETS)
+    world.start(late)
+    world.until(lambda: set(anew.items()) == {"a", "lost"}, "both targets on the broker", 10)
+    end()
+
+
 def test_what_is_taken_over_of_an_earlier_start_is_summed_up_with_the_rest() -> None:
     hub, clock = Hub(), Clock()
     web, bus = FakeBus(hub, "web"), FakeBus(hub)
@@ -313,6 +343,120 @@ def test_a_change_is_published_again_five_seconds_later_unless_more_follow(rig: 
     assert heard == [("changed", "old")]
     rig.wait(60, published)
     assert heard == [("changed", "old"), ("changed-twice", "new")]
+
+
+def settled(rig: Rig, *targets: str) -> Published[str, Target]:
+    """What somebody retains, who connects now and has looked at the broker."""
+    published: Published[str, Target] = Published(rig.bus, TARGETS, RevCounter(), clock=rig.clock)
+    for name in targets:
+        published.put(target(name))
+    rig.start()
+    rig.wait(2.5, published)
+    assert published.is_settled
+    return published
+
+
+def asked_at(rig: Rig) -> list[float]:
+    """When somebody asked from now on, filled in as it happens."""
+    moments: list[float] = []
+    ask, began_s = rig.bus.resubscribe, rig.clock.now_s
+
+    def asking(*arguments: Any, **variables: Any) -> None:
+        moments.append(rig.clock.now_s - began_s)
+        ask(*arguments, **variables)
+
+    rig.bus.resubscribe = asking  # type: ignore[method-assign]
+    return moments
+
+
+def test_what_was_echoed_and_not_kept_is_said_again_until_it_is_kept(rig: Rig) -> None:
+    """The broker is asked less and less often, and no more once it has it."""
+    rig.hub.is_forgetful = True
+    published = settled(rig, "a", "b")
+    moments = asked_at(rig)
+    rig.wait(99, published)
+    assert rig.hub.now(TARGETS) == []
+    assert [round(after - before, -1) for before, after in itertools.pairwise(moments)] == [10, 20, 40]
+    rig.hub.is_forgetful = False
+    rig.wait(61, published)
+    assert {one.id for one in rig.hub.now(TARGETS)} == {"a", "b"}
+    moments.clear()
+    rig.wait(300, published)
+    assert len(moments) == 1, "whether it was kept this time"
+
+
+def test_what_does_not_come_back_makes_the_writer_ask_without_another_connection(rig: Rig) -> None:
+    published = settled(rig, "a", "b")
+    rig.wait(130, published)
+    moments = asked_at(rig)
+    rig.hub.clients.remove(rig.bus)
+    rig.hub.is_forgetful = True
+    published.put(target("a", note="new"), more_follow=True)
+    rig.hub.is_forgetful = False
+    rig.hub.clients.append(rig.bus)
+    rig.wait(60, published)
+    assert {(one.id, one.note) for one in rig.hub.now(TARGETS)} == {("a", "new"), ("b", "")}
+    assert moments[0] < 10
+    assert len(moments) <= 2
+
+
+def test_where_all_is_as_it_should_be_the_broker_is_asked_once_after_a_connection(rig: Rig) -> None:
+    published = settled(rig, "a", "b")
+    sent, moments = len(rig.hub.sent), asked_at(rig)
+    rig.wait(300, published)
+    assert len(moments) == 1
+    assert len(rig.hub.sent) == sent + 2, "both a second time, as every change"
+
+
+def test_what_is_said_all_the_time_does_not_put_off_the_first_look_at_the_broker(rig: Rig) -> None:
+    rig.other.start()
+    rig.other.publish(TARGETS, target("orphan", rev=1))
+    published: Published[str, Target] = Published(rig.bus, TARGETS, RevCounter(), clock=rig.clock)
+    rig.bus.start()
+    for number in range(8):
+        published.put(target("busy", note=str(number)), more_follow=True)
+        rig.wait(0.5, published)
+    assert {one.id for one in rig.hub.now(TARGETS)} == {"busy"}
+
+
+@pytest.mark.parametrize("is_asked_for", [False, True])
+def test_an_answer_in_part_takes_nothing_from_a_mirror_that_had_it_all(rig: Rig, is_asked_for: bool) -> None:
+    """nats-server leaves out what it could not load in five seconds, and its other nodes are then at their busiest."""
+    mirror = rig.mirror()
+    rig.start()
+    rig.other.publish(TARGETS, target("a", rev=1))
+    rig.other.publish(TARGETS, target("b", rev=2))
+    rig.announce(count=2, rev_sum=3)
+    rig.hub.withheld = {"noc/v1/targets/a", "noc/v1/targets/b"}
+    if is_asked_for:
+        rig.announce(count=2, rev_sum=4)
+        rig.wait(DIFFERS_S + 1, mirror)
+        rig.miss("noc/v1/targets/b", encode(target("b", rev=3)))
+        rig.other.publish(TARGETS, target("b", rev=3))
+    else:
+        rig.bus.stop()
+        rig.bus.start()
+    assert is_complete(mirror)
+    assert set(mirror.items()) == {"a", "b"}
+    rig.wait(60, mirror)
+    assert set(mirror.items()) == {"a", "b"}
+
+
+def test_what_was_removed_while_we_were_away_goes_once_an_answer_is_whole(rig: Rig) -> None:
+    mirror = rig.mirror()
+    rig.start()
+    for rev, name in enumerate("abc", 1):
+        rig.other.publish(TARGETS, target(name, rev=rev))
+    rig.announce(count=3, rev_sum=6)
+    rig.bus.stop()
+    rig.other.clear(TARGETS, target="b")
+    rig.announce(count=2, rev_sum=4)
+    rig.hub.withheld = {"noc/v1/targets/c"}
+    rig.bus.start()
+    assert (set(mirror.items()), is_complete(mirror)) == ({"a", "b", "c"}, False)
+    rig.hub.withheld = set()
+    rig.wait(DIFFERS_S + 1, mirror)
+    assert (set(mirror.items()), is_complete(mirror)) == ({"a", "c"}, True)
 
 
 def test_a_missed_message_is_asked_for_after_the_mirror_has_differed_for_five_seconds(rig: Rig) -> None:
@@ -494,6 +638,7 @@ def test_changes_that_were_taken_back_are_none(rig: Rig) -> None:
             st.tuples(st.just("clear"), st.sampled_from("abcd"), st.booleans()),
             st.tuples(st.just("announce"), st.just(""), st.booleans()),
             st.tuples(st.just("away"), st.just(""), st.booleans()),
+            st.tuples(st.just("withhold"), st.sampled_from("abcd"), st.booleans()),
         ),
         max_size=40,
     )
@@ -522,12 +667,15 @@ def test_whatever_is_missed_the_mirror_ends_at_what_is_retained(steps: list[tupl
             rig.other.clear(TARGETS, target=name)
         elif what == "announce":
             announce()
-        elif rig.bus.connected:
+        elif what == "withhold":
+            rig.hub.withheld.add(f"noc/v1/targets/{name}")
+        else:
             rig.bus.stop()
             rig.bus.start()
         if rig.bus.connected and rig.bus not in rig.hub.clients:
             rig.hub.clients.append(rig.bus)
         rig.wait(0.5, mirror)
+    rig.hub.withheld.clear()
     for _ in range(40):
         announce()
         rig.wait(PRESENCE_EVERY_S, mirror)
@@ -538,7 +686,19 @@ def test_whatever_is_missed_the_mirror_ends_at_what_is_retained(steps: list[tupl
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(("put", "remove", "other puts", "other clears", "away", "wiped", "a minute")),
+            st.sampled_from(
+                (
+                    "put",
+                    "remove",
+                    "other puts",
+                    "other clears",
+                    "away",
+                    "wiped",
+                    "a minute",
+                    "keeps nothing",
+                    "keeps all",
+                )
+            ),
             st.sampled_from("abc"),
             st.sampled_from(("", "note")),
         ),
@@ -560,6 +720,8 @@ def test_whatever_others_do_on_the_broker_it_ends_at_what_its_owner_has(steps: l
             rig.other.clear(TARGETS, target=name)
         elif what == "a minute":
             rig.wait(60, published)
+        elif what in ("keeps nothing", "keeps all"):
+            rig.hub.is_forgetful = what == "keeps nothing"
         elif rig.bus.connected:
             rig.bus.stop()
             if what == "wiped":
@@ -567,9 +729,10 @@ def test_whatever_others_do_on_the_broker_it_ends_at_what_its_owner_has(steps: l
         else:
             rig.bus.start()
         rig.wait(0.5, published)
-    if not rig.bus.connected:
-        rig.bus.start()
-    rig.wait(70, published)
+    rig.hub.is_forgetful = False
+    rig.bus.stop()
+    rig.bus.start()
+    rig.wait(130, published)
     assert {one.id: one for one in rig.hub.now(TARGETS)} == dict(published.now)
     rev_sum = sum(one.rev or 0 for one in published.now.values())
     assert published.summary() == Summary(count=len(published.now), rev_sum=rev_sum)

@@ -25,6 +25,7 @@ from noc_bus.messages import (
 from noc_bus.time import Time
 from noc_rules import correlate
 from noc_rules.correlate import (
+    BEHIND_AFTER_S,
     BLIND_AFTER_S,
     BROKER_LOST_AFTER_S,
     IncidentChange,
@@ -108,7 +109,14 @@ def facts(presence: ProberPresence | None, for_s: float | None, **fields: Any) -
             False, facts(replace(ONLINE, overloaded=True), 0.0), Why.SITE_WENT_BLIND, "overloaded", id="overloaded"
         ),
         pytest.param(
-            False, facts(ONLINE, LONG, is_current=False), Why.SITE_WENT_BLIND, "catching-up", id="never catches up"
+            False, facts(ONLINE, BEHIND_AFTER_S - 1, is_current=False), None, None, id="perhaps only we lack something"
+        ),
+        pytest.param(
+            False,
+            facts(ONLINE, BEHIND_AFTER_S, is_current=False),
+            Why.SITE_WENT_BLIND,
+            "catching-up",
+            id="never catches up",
         ),
         pytest.param(False, facts(None, LONG, is_expected=False), None, None, id="not expected"),
         pytest.param(False, facts(None, LONG, is_known=False), None, None, id="deleted"),

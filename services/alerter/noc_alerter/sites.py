@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from noc_bus.bus import Bus
@@ -14,10 +15,34 @@ from noc_bus.mirror import Mirror
 from noc_bus.presence import SILENT_AFTER_S
 from noc_bus.time import Time
 from noc_rules.correlate import SiteFacts, why_blind
+from noc_rules.incident import CauseCode
 from noc_rules.verdict import Standing, caught_up, heard
 
 # Who was not looked at for so long was not silent: we were not there.
 _PAUSE_S: Final = 5.0
+
+
+@dataclass
+class _Blind:
+    """Since when a site casts no vote. Time in which we lack some of what it says is none in which it did not say it."""
+
+    since: Time
+    at_s: float
+    is_behind: bool = False
+    behind_s: float = 0.0
+    away_s: float = 0.0
+
+    def pass_time(self, now_s: float, *, is_behind: bool) -> None:
+        """`is_behind`: it is there now, and what we have of it is not what it says."""
+        if self.is_behind:
+            self.behind_s += now_s - self.at_s
+        else:
+            self.away_s += now_s - self.at_s
+        self.at_s, self.is_behind = now_s, is_behind
+
+    @property
+    def for_s(self) -> float:
+        return self.behind_s if self.is_behind else self.away_s
 
 
 class Sites:
@@ -37,7 +62,7 @@ class Sites:
         self._clock = clock
         self._inbox: deque[tuple[str, ProberPresence | None] | None] = deque()
         self._heard_s: dict[str, float] = {}
-        self._blind: dict[str, tuple[Time, float]] = {}
+        self._blind: dict[str, _Blind] = {}
         self._to_confirm: set[str] = set()
         self._ticked_s = clock()
         bus.subscribe(PROBERS, self._on_presence)
@@ -76,18 +101,20 @@ class Sites:
         standing = self.standings.get(site, Standing())
         is_seen = standing.presence is not None
         is_open_question = not self._catalogue.is_complete
-        if why_blind(standing) is None:
+        code = why_blind(standing)
+        if code is None:
             self._blind.pop(site, None)
         else:
-            self._blind.setdefault(site, (now, self._clock()))
+            now_s = self._clock()
+            self._blind.setdefault(site, _Blind(now, now_s)).pass_time(now_s, is_behind=code is CauseCode.CATCHING_UP)
         blind = self._blind.get(site)
         return SiteFacts(
             site=site,
             standing=standing,
             is_known=configured is not None or is_seen or is_open_question,
             is_expected=_is_expected(configured) if configured else is_seen or is_open_question,
-            blind_since=blind[0] if blind else None,
-            blind_for_s=self._clock() - blind[1] if blind else 0.0,
+            blind_since=blind.since if blind else None,
+            blind_for_s=blind.for_s if blind else 0.0,
         )
 
     def forget_removed(self) -> None:
