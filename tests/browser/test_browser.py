@@ -83,6 +83,11 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
         page.wait(
             lambda: "Gathered for 90 s, today for " in page.the("rehearsal").text, "what a longer wait would have done"
         )
+        page.type("group_wait_s", "301\n")
+        page.wait(
+            lambda: "Gather what goes down together for: '301' is not accepted" in page.the("rehearsal").text,
+            "the sentence with the label of the field",
+        )
         page.the("rehearsal").find_element(By.CSS_SELECTOR, "footer button").click()
         page.click("save-target")
         page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { bytes, counted, duration, local, ms, percent, points, share, uptime } = await load("format.js");
+const { bytes, counted, duration, local, ms, percent, points, share, uptime, worded } = await load("format.js");
 const { between, named, PRESETS } = await load("period.js");
 const { runs } = await load("strip.js");
 
@@ -73,4 +73,10 @@ test("no outage is too short for the strip, and the worst state of a column wins
 test("a change is never a signed nothing", () => {
   const shown = [0, 1e-14, 3e-6, -3e-6, 0.001, -12.34567, null].map((value) => points(value));
   assert.deepEqual(shown, ["±0.000", "±0.000", "< +0.001", "> −0.001", "+0.001", "−12.346", ""]);
+});
+
+test("a refusal begins with the label that people read", () => {
+  assert.equal(worded("zone", "Time zone", "zone: 'x' is not accepted."), "Time zone: 'x' is not accepted.");
+  assert.equal(worded("contacts", "Tells", "contacts[2]: 'x' is no contact."), "Tells[2]: 'x' is no contact.");
+  assert.equal(worded("name", "Name", "names are short."), "names are short.");
 });

@@ -136,6 +136,10 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
         "rehearsals/notification-routes/nights",
         {"name": "Nights", "contacts": ["night"], "groups": ["core"]},
     ),
+    "POST /rehearsals/contacts/{contact}": (
+        "rehearsals/contacts/anna",
+        {"name": "Anna", "mails": ["anna@noc.test"], "quiet_hours": "Mon-Sun 22:00-06:00"},
+    ),
     "GET /rehearsals/{rehearsal}": ("rehearsals/{rehearsal}", None),
     "GET /contacts": ("contacts", None),
     "PUT /contacts/{contact}": ("contacts/anna", {"name": "Anna", "mails": ["anna@noc.test"], "zone": "Europe/Paris"}),

@@ -74,6 +74,7 @@ MAY: Final = {
     "POST /rehearsals/groups": OPERATOR,
     "POST /rehearsals/groups/{path}": OPERATOR,
     "POST /rehearsals/notification-routes/{route}": ADMIN,
+    "POST /rehearsals/contacts/{contact}": ADMIN,
     "GET /rehearsals/{rehearsal}": OPERATOR,
     "GET /contacts": VIEWER,
     "PUT /contacts/{contact}": ADMIN,

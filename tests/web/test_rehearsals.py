@@ -118,6 +118,28 @@ def test_what_a_route_would_have_done(recorded: Service) -> None:
     assert admin.get("notification-routes")["routes"] == []
 
 
+def test_what_a_contact_would_have_been_told(recorded: Service) -> None:
+    """Another address, and hours in which only what is critical is told: what was over by their end is told to nobody."""
+    admin = recorded.by("admin")
+    night = {"name": "Night", "mails": ["night@noc.test"]}
+    admin.api("PUT", "contacts/night", night)
+    admin.api("PUT", "notification-routes/core", {"name": "Core", "contacts": ["night"], "groups": ["core"]})
+    moved = rehearsed(admin, "contacts/night", night | {"mails": ["day@noc.test"]})
+    told = [
+        {(one["to"], one["name"], one["notices"]) for one in moved[side]["recipients"]} for side in ("before", "after")
+    ]
+    assert told == [
+        {("ops@noc.test", "", 4), ("night@noc.test", "Night", 2)},
+        {("ops@noc.test", "", 4), ("day@noc.test", "Night", 2)},
+    ]
+    start, end = (Time(at(minute)).datetime() for minute in (30, 150))
+    quiet = rehearsed(admin, "contacts/night", night | {"quiet_hours": f"Mon-Sun {start:%H:%M}-{end:%H:%M}"})
+    assert [one["withdrawn"] for one in quiet["after"]["recipients"] if one["name"] == "Night"] == [1]
+    assert admin.get("contacts")["contacts"][0]["quiet_hours"] == ""
+    problem = admin.api("POST", "rehearsals/contacts/night", night | {"zone": "Nowhere"}, status=422)
+    assert [one["field"] for one in problem["errors"]] == ["zone"]
+
+
 def test_nothing_of_it_is_stored(recorded: Service) -> None:
     operator, admin = recorded.by("operator"), recorded.by("admin")
     before = (operator.get("targets"), operator.get("groups"), len(admin.get("audit")["audit"]))

@@ -76,8 +76,8 @@ class Rehearsal:
     """The earliest that is known of what was played; None: nothing is."""
     settings: Settings
     """Those proposed, of the targets that were played."""
-    wait_s: float
-    """For how long what goes down together is gathered today."""
+    today: Settings
+    """Those of today, of the same targets."""
     changed: tuple[str, ...]
     """The targets whose options differ."""
     is_of_all: bool
@@ -156,7 +156,7 @@ class Rehearsals:
             end=end,
             recorded_from=Time(min(moments)) if moments else None,
             settings=after,
-            wait_s=before.wait_s,
+            today=before,
             changed=changed,
             is_of_all=len(names) == len(proposal.after.targets),
             before=first,

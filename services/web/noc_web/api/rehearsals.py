@@ -1,4 +1,4 @@
-"""Rehearsals: what other settings of a target, a group or a route would have done over the last days."""
+"""Rehearsals: what other settings of a target, a group, a route or a contact would have done over the last days."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from noc_rules.incident import severity
 from noc_rules.rehearsal import USUAL_WAIT_S, Outcome, Played, Settings
 from noc_rules.telling import addresses
 from noc_web.api import answers
-from noc_web.api.bodies import GroupOptions, RouteFields, TargetChanges
+from noc_web.api.bodies import ContactFields, GroupOptions, RouteFields, TargetChanges
 from noc_web.api.route import SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
 from noc_web.json import Row
@@ -59,6 +59,16 @@ def rehearse_route(
     proposed = book.route(ask["route"], ask.body, settings)
     others = [one for one in settings.routes if one.id != proposed.id]
     changed = with_fields(settings, routes=[*others, proposed])
+    return _started(ask, catalog.contents().resolved, catalog, notifications, sealed, rehearsals, changed)
+
+
+def rehearse_contact(
+    ask: Ask, catalog: Catalog, notifications: Notifications, sealed: Sealed, rehearsals: Rehearsals
+) -> object:
+    settings, alerter = notifications.read(), sealed.alerter()
+    proposed = book.contact(ask["contact"], ask.body, settings, alerter.apprise_schemes if alerter else ())
+    others = [one for one in settings.contacts if one.id != proposed.id]
+    changed = with_fields(settings, contacts=[*others, proposed])
     return _started(ask, catalog.contents().resolved, catalog, notifications, sealed, rehearsals, changed)
 
 
@@ -127,8 +137,8 @@ def _result(found: Rehearsal) -> Row:
         "estimable": found.estimable[:_MOST_CHANGED],
         "estimate": _estimate_row(found.estimate),
         "unasked": sites,
-        "before": _side(found.before, found, found.wait_s),
-        "after": _side(found.after, found, found.settings.wait_s),
+        "before": _side(found.before, found.today, found.changed),
+        "after": _side(found.after, found.settings, found.changed),
         "appear": _incidents(found.difference.appear, found.after),
         "vanish": _incidents(found.difference.vanish, found.before),
     }
@@ -149,14 +159,14 @@ def _estimate_row(one: Estimate | None) -> Row | None:
     }
 
 
-def _side(played: Played, found: Rehearsal, wait_s: float) -> Row:
-    pages = found.settings.book
+def _side(played: Played, settings: Settings, changed: Iterable[str]) -> Row:
+    pages = settings.book
     names = {to: one.name for one in pages.contacts.values() for to in addresses(one.id, pages)}
     sent = played.sent
     withdrawn = Counter(one.to for one in played.notices if one.is_withdrawn)
     told = {one.incident for one in played.notices if one.is_sent}
     return {
-        "group_wait_s": wait_s,
+        "group_wait_s": settings.wait_s,
         "incidents": len(played.outcomes),
         "severities": Counter(_severity(one) for one in played.outcomes),
         "untold": sum(one.id not in told for one in played.outcomes),
@@ -165,8 +175,8 @@ def _side(played: Played, found: Rehearsal, wait_s: float) -> Row:
             {"to": to, "name": names.get(to, ""), "notices": sent[to], "withdrawn": withdrawn[to]}
             for to in sorted({*sent, *withdrawn}, key=lambda one: (-sent[one], one))
         ],
-        "seconds": _seconds(played, found.settings.targets),
-        "changed_seconds": _seconds(played, found.changed),
+        "seconds": _seconds(played, settings.targets),
+        "changed_seconds": _seconds(played, changed),
     }
 
 
@@ -271,6 +281,17 @@ ROUTES = (
         "The same of a route of notifications, added or replaced.",
         rehearse_route,
         body=RouteFields,
+        answer=answers.Rehearsed,
+        query=(*_QUERY, _WAIT),
+        work="history",
+    ),
+    Route(
+        "POST",
+        "/rehearsals/contacts/{contact}",
+        "admin",
+        "The same of a contact, added or replaced.",
+        rehearse_contact,
+        body=ContactFields,
         answer=answers.Rehearsed,
         query=(*_QUERY, _WAIT),
         work="history",

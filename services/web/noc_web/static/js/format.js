@@ -110,6 +110,9 @@ export function uptime(value) {
 /** @param {number} value @param {number} total @param {number} [digits] */
 export const share = (value, total, digits = 1) => (total ? `${value && value !== total ? cut((100 * value) / total, digits) : value ? 100 : 0} %` : NONE);
 
+/** A refusal begins with the name that the API knows; people read the label of the field. @param {string} name @param {string} label @param {string} sentence */
+export const worded = (name, label, sentence) => (sentence.startsWith(`${name}:`) || sentence.startsWith(`${name}[`) ? `${label}${sentence.slice(name.length)}` : sentence);
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 

@@ -81,6 +81,9 @@ function sections(fields) {
 /** @param {readonly Section[]} all @returns {Field[]} */
 export const fieldsOf = (all) => all.flatMap((section) => section.fields);
 
+/** By the names that the API knows. @param {readonly Field[]} fields @returns {Record<string, string>} */
+export const labelsOf = (fields) => Object.fromEntries(fields.map((field) => [field.name, field.label]));
+
 /** What is typed in a field for a stored value; empty where it is inherited. @param {Field} field @param {any} value */
 export function typed(field, value) {
   if (field.kind === "words") return value ?? [];

@@ -2,6 +2,7 @@
 // One's own theme and password.
 
 import { api } from "../api.js";
+import { worded } from "../format.js";
 import { useAction } from "../hooks.js";
 import { me } from "../me.js";
 import { CHANGED, setTheme, theme, THEMES } from "../theme.js";
@@ -48,7 +49,7 @@ function Password() {
   const differs = again !== "" && next !== again;
   const field = (/** @type {string} */ label, /** @type {string} */ name, /** @type {string} */ value, /** @type {(text: string) => void} */ set, /** @type {string} */ complete) => html`
     <label class="field">${label}<input type="password" name=${name} value=${value} autocomplete=${complete} required onInput=${(/** @type {any} */ event) => (setDone(false), set(event.currentTarget.value))} /></label>
-    ${(error?.of?.(name) ?? []).map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
+    ${(error?.of?.(name) ?? []).map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${worded(name, label, sentence)}</small>`)}
   `;
   return html`
     <form class="narrow-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>

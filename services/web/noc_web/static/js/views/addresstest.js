@@ -46,7 +46,7 @@ export function AddressTest({ address, children }) {
         ${button("ping", "Ping")} ${button("trace", "Trace")}
         <small role="status">${asked && !found ? `asked ${asked.site}…` : found?.ping ? pinged(found) : ""}</small>
       </div>
-      <${Trouble} error=${error} />
+      <${Trouble} error=${error} labels=${{ address: "Address" }} />
       ${refusal ? html`<p class="error" role="alert">${refusal}</p>` : null}
       ${found?.ping?.errors.map((sentence) => html`<p class="help" key=${sentence}>${sentence}</p>`)}
       ${found?.address_trace ? html`<p class="help">${found.site} to ${found.address_trace.address}: ${found.address_trace.reached ? "reached" : "not reached"}</p><${Hops} trace=${found.address_trace} />` : null}

@@ -2,12 +2,13 @@
 // Small pieces that many views use: errors, dialogs, fields, keys.
 
 import { LOSS_CLASSES } from "../chartseries.js";
+import { worded } from "../format.js";
 import { setQuery } from "../router.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 
 /** What went wrong as a whole: the sentences that belong to a shown field are beside it.
- * @param {{error: any, fields?: readonly string[]}} given */
-export function Trouble({ error, fields = [] }) {
+ * @param {{error: any, fields?: readonly string[], labels?: Record<string, string>}} given `labels`: of other fields, by the names that the API knows */
+export function Trouble({ error, fields = [], labels = {} }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => {
     // After a refusal one goes on at the first field that is wrong; a sentence above a long form could be out of sight.
@@ -24,7 +25,7 @@ export function Trouble({ error, fields = [] }) {
       ${known ? "Not saved: see the fields marked below." : others.length ? null : error.message}
       ${others.length
         ? html`<ul>
-            ${others.map((/** @type {any} */ one) => html`<li>${one.detail}</li>`)}
+            ${others.map((/** @type {any} */ one) => html`<li>${labels[one.field] ? worded(one.field, labels[one.field], one.detail) : one.detail}</li>`)}
           </ul>`
         : null}
     </div>
@@ -68,13 +69,13 @@ export function Dialog({ title, onClose, wide = false, children, testid }) {
 }
 
 /** A form in a window of its own, with what went wrong above its fields.
- * @param {{title: string, action: {run: () => Promise<any>, busy: boolean, error: any}, fields: readonly string[], isComplete?: boolean, onClose: () => void, children?: any, acts?: any, testid?: string}} given
- *   `action`: what `useAction` gives, `fields`: those that are shown, `acts`: what else one can do than save */
-export const FormDialog = ({ title, action: { run, busy, error }, fields, isComplete = true, onClose, children, acts = null, testid }) => html`
+ * @param {{title: string, action: {run: () => Promise<any>, busy: boolean, error: any}, fields: readonly string[], labels?: Record<string, string>, isComplete?: boolean, onClose: () => void, children?: any, acts?: any, testid?: string}} given
+ *   `action`: what `useAction` gives, `fields`: those that are shown with what is wrong, `labels`: of the others, `acts`: what else one can do than save */
+export const FormDialog = ({ title, action: { run, busy, error }, fields, labels = {}, isComplete = true, onClose, children, acts = null, testid }) => html`
   <${Dialog} title=${title} onClose=${onClose} testid=${testid}>
     <form class="dialog-form" noValidate autocomplete="off" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
       <div class="dialog-body">
-        <${Trouble} error=${error} fields=${fields} />
+        <${Trouble} error=${error} fields=${fields} labels=${labels} />
         ${children}
       </div>
       <footer>${acts}<button type="button" class="quiet" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy || !isComplete}>Save</button></footer>
@@ -132,7 +133,7 @@ export function Field({ name, label, error, children }) {
     <div class=${`field ${wrong.length ? "is-wrong" : ""}`}>
       <label for=${id}>${label}</label>
       ${children({ id, name, "aria-invalid": wrong.length ? true : undefined, "aria-describedby": wrong.length ? `${id}-wrong` : undefined })}
-      ${wrong.length ? html`<div id=${`${id}-wrong`} role="alert">${wrong.map((sentence) => html`<small class="wrong">${sentence}</small>`)}</div>` : null}
+      ${wrong.length ? html`<div id=${`${id}-wrong`} role="alert">${wrong.map((sentence) => html`<small class="wrong">${worded(name, label, sentence)}</small>`)}</div>` : null}
     </div>
   `;
 }

@@ -6,7 +6,7 @@ import { useDeclared } from "../declared.js";
 import { counted } from "../format.js";
 import { useAction, useEditing, useLoaded, useStore } from "../hooks.js";
 import { may } from "../me.js";
-import { allTyped, fieldsOf, inWords, levels, own } from "../options.js";
+import { allTyped, fieldsOf, inWords, labelsOf, levels, own } from "../options.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
 import { Dialog, Removal, Trouble } from "./bits.js";
 import { OptionFields } from "./optionfields.js";
@@ -95,7 +95,7 @@ function GroupForm({ group, groups, onClose, onSaved }) {
     <${Dialog} title=${group.isNew ? "Options of a group" : `Options of ${group.path || "all targets"}`} onClose=${onClose} wide>
       <form class="dialog-form" noValidate data-testid="group-form" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), run())}>
         <div class="dialog-body options-body">
-          <${Trouble} error=${refusal ?? error} fields=${fields.map((field) => field.name)} />
+          <${Trouble} error=${refusal ?? error} fields=${fields.map((field) => field.name)} labels=${{ path: "Path" }} />
           ${group.isNew
             ? html`<label class="field">Path<input name="path" value=${path} onInput=${(/** @type {any} */ event) => setPath(event.currentTarget.value)} placeholder="core/routers" required /></label>`
             : null}
@@ -121,6 +121,6 @@ function GroupForm({ group, groups, onClose, onSaved }) {
         </footer>
       </form>
     <//>
-    ${isRehearsed ? html`<${Rehearsal} path=${place(path.trim()).slice(1)} body=${own(fields, typedIn ?? {})} title=${`What these options of ${path.trim() || "all targets"} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
+    ${isRehearsed ? html`<${Rehearsal} path=${place(path.trim()).slice(1)} body=${own(fields, typedIn ?? {})} title=${`What these options of ${path.trim() || "all targets"} would have done`} labels=${labelsOf(fields)} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }

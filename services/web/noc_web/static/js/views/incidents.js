@@ -209,7 +209,7 @@ function Acknowledge({ incidents, onClose, onDone }) {
             Comment
             <textarea rows="3" maxlength="500" name="comment" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)} placeholder="What you do about it; others see it"></textarea>
           </label>
-          <${Trouble} error=${error} />
+          <${Trouble} error=${error} labels=${{ comment: "Comment" }} />
         </div>
         <footer>
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>

@@ -68,7 +68,7 @@ function Question({ of }) {
         <select aria-label="Severity" value=${severity} onChange=${set(setSeverity)}><option value="">as severe as it is</option>${SEVERITIES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>
         <button class="primary">Ask</button>
       </form>
-      <${Trouble} error=${error} />
+      <${Trouble} error=${error} labels=${{ target: "Target", at: "Moment", severity: "Severity" }} />
       <div role="status">${asked && answer ? html`<${Answer} answer=${answer} />` : html`<p class="help">Without a moment: now, ${HERE}.</p>`}</div>
     </section>
   `;
@@ -149,6 +149,24 @@ const LISTS = /** @type {const} */ ([
   ["severities", "Severities", "any"],
   ["kinds", "Kinds of incidents", "any"],
 ]);
+/** @type {Record<string, string>} */
+const ROUTE_LABELS = {
+  name: "Name",
+  ...Object.fromEntries(LISTS.map(([name, label]) => [name, label])),
+  hours: "Hours",
+  zone: "Time zone of the hours",
+  after_min: "Only after so many minutes open and unacknowledged",
+  remind_min: "Again every so many minutes",
+};
+/** @type {Record<string, string>} */
+const CONTACT_LABELS = {
+  name: "Name",
+  mails: "Mail addresses",
+  webhook_url: "Webhook",
+  webhook_secret: "Secret that signs it",
+  quiet_hours: "Quiet hours, when only critical incidents are told",
+  zone: "Time zone",
+};
 
 /** @param {{route: any, routes: any[], contacts: any[], onClose: () => void, onSaved: () => void}} given `routes`: those there are */
 function RouteForm({ route, routes, contacts, onClose, onSaved }) {
@@ -176,19 +194,19 @@ function RouteForm({ route, routes, contacts, onClose, onSaved }) {
     kinds: ["target-down", "target-partial", "target-degraded", "mass-outage", "target-unresolvable", "site-blind", "duplicate", "broker-lost", "service-trouble", "service-away", "notices-refused", "clock-wrong", "expiring"],
   };
   return html`
-    <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${["name", "hours", "zone", "after_min", "remind_min", ...LISTS.map(([name]) => name)]} isComplete=${isComplete} onClose=${onClose} testid="route-form" acts=${html`<button type="button" disabled=${!isComplete} onClick=${() => setIsRehearsed(true)} title="Who would have been told over the last 30 days?" data-testid="rehearse">Rehearse</button>`}>
-      <${Text} name="name" label="Name" typed=${typed} put=${put} error=${action.error} />
+    <${FormDialog} title=${route.isNew ? "Add a route" : `Route ${route.name}`} action=${action} fields=${Object.keys(ROUTE_LABELS)} isComplete=${isComplete} onClose=${onClose} testid="route-form" acts=${html`<button type="button" disabled=${!isComplete} onClick=${() => setIsRehearsed(true)} title="Who would have been told over the last 30 days?" data-testid="rehearse">Rehearse</button>`}>
+      <${Text} name="name" label=${ROUTE_LABELS.name} typed=${typed} put=${put} error=${action.error} />
       ${LISTS.map(
         ([name, label, hint]) => html`<${Field} key=${name} name=${name} label=${label} error=${action.error}>
           ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed[name]} onChange=${(/** @type {string[]} */ values) => put(name, values)} placeholder=${hint} suggestions=${suggestions[name] ?? []} />`}
         <//>`,
       )}
-      <${Text} name="hours" label="Hours" hint="always, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
-      <${Text} name="zone" label="Time zone of the hours" typed=${typed} put=${put} error=${action.error} />
-      <${Text} name="after_min" label="Only after so many minutes open and unacknowledged" hint="0: at once" typed=${typed} put=${put} error=${action.error} />
-      <${Text} name="remind_min" label="Again every so many minutes" hint="0: never" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="hours" label=${ROUTE_LABELS.hours} hint="always, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="zone" label=${ROUTE_LABELS.zone} typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="after_min" label=${ROUTE_LABELS.after_min} hint="0: at once" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="remind_min" label=${ROUTE_LABELS.remind_min} hint="0: never" typed=${typed} put=${put} error=${action.error} />
     <//>
-    ${isRehearsed ? html`<${Rehearsal} path=${`notification-routes/${idOf(idsOf(routes))}`} body=${body} title=${`What the route ${typed.name.trim()} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
+    ${isRehearsed ? html`<${Rehearsal} path=${`notification-routes/${idOf(idsOf(routes))}`} body=${body} title=${`What the route ${typed.name.trim()} would have done`} labels=${ROUTE_LABELS} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }
 
@@ -238,7 +256,7 @@ function Contacts({ loaded, means }) {
             </tbody>
           </table></div>`
         : error ? null : html`<p class="empty">${answer ? "No contact yet." : "Loading…"}</p>`}
-      ${editing.editing ? html`<${ContactForm} contact=${editing.editing} onClose=${editing.close} onSaved=${editing.saved} />` : null}
+      ${editing.editing ? html`<${ContactForm} contact=${editing.editing} contacts=${answer?.contacts ?? []} onClose=${editing.close} onSaved=${editing.saved} />` : null}
       ${tested
         ? html`<${Dialog} title=${`Test ${tested.name}`} onClose=${() => test(null)}><div class="dialog-body"><${TestMails} contact=${tested.id} /></div><//>`
         : null}
@@ -247,16 +265,20 @@ function Contacts({ loaded, means }) {
   `;
 }
 
-/** @param {{contact: any, onClose: () => void, onSaved: () => void}} given */
-function ContactForm({ contact, onClose, onSaved }) {
+/** @param {{contact: any, contacts: any[], onClose: () => void, onSaved: () => void}} given `contacts`: those there are */
+function ContactForm({ contact, contacts, onClose, onSaved }) {
   const [typed, setTyped] = useState({ webhook_secret: "", ...contact });
   const [secrets, setSecrets] = useState(/** @type {[string, string][]} */ ([]));
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setTyped((/** @type {any} */ before) => ({ ...before, [name]: value }));
+  const [isRehearsed, setIsRehearsed] = useState(false);
+  const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
+  const channels = typed.channels.map((/** @type {any} */ one) => ({ id: one.id || null, kind: one.kind, name: one.name, url: one.url?.trim() || null }));
+  const body = { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null, channels };
+  const isComplete = Boolean(name.trim());
+  const idOf = (/** @type {readonly string[]} */ taken) => (contact.isNew ? freeId(name, "contact", taken) : contact.id);
   const action = useAction(async () => {
-    const { name, mails, zone, quiet_hours, webhook_url, webhook_secret } = typed;
-    const channels = typed.channels.map((/** @type {any} */ one) => ({ id: one.id || null, kind: one.kind, name: one.name, url: one.url?.trim() || null }));
-    const id = contact.isNew ? freeId(name, "contact", idsOf((await api.get("/contacts")).contacts)) : contact.id;
-    const saved = await api.put(`/contacts/${id}`, { name, mails, zone, quiet_hours, webhook_url, webhook_secret: webhook_secret || null, channels });
+    const id = idOf(contact.isNew ? idsOf((await api.get("/contacts")).contacts) : []);
+    const saved = await api.put(`/contacts/${id}`, body);
     const made = Object.entries({ ...(saved.webhook_secret && !webhook_secret ? { webhook: saved.webhook_secret } : {}), ...saved.channel_secrets });
     if (made.length) setSecrets(made);
     else onSaved();
@@ -272,19 +294,20 @@ function ContactForm({ contact, onClose, onSaved }) {
     `;
   }
   return html`
-    <${FormDialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} action=${action} fields=${["name", "mails", "zone", "quiet_hours", "webhook_url", "webhook_secret"]} isComplete=${Boolean(typed.name.trim())} onClose=${onClose} testid="contact-form">
-      <${Text} name="name" label="Name" typed=${typed} put=${put} error=${action.error} />
-      <${Field} name="mails" label="Mail addresses" error=${action.error}>
+    <${FormDialog} title=${contact.isNew ? "Add a contact" : `Contact ${contact.name}`} action=${action} fields=${Object.keys(CONTACT_LABELS)} labels=${{ channels: "More channels" }} isComplete=${isComplete} onClose=${onClose} testid="contact-form" acts=${html`<button type="button" disabled=${!isComplete} onClick=${() => setIsRehearsed(true)} title="Who would have been told over the last 30 days?" data-testid="rehearse">Rehearse</button>`}>
+      <${Text} name="name" label=${CONTACT_LABELS.name} typed=${typed} put=${put} error=${action.error} />
+      <${Field} name="mails" label=${CONTACT_LABELS.mails} error=${action.error}>
         ${(/** @type {any} */ given) => html`<${Chips} ...${given} values=${typed.mails} onChange=${(/** @type {string[]} */ values) => put("mails", values)} />`}
       <//>
-      <${Text} name="webhook_url" label="Webhook" hint="https://hooks.example.org/noc; blank: none" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="webhook_url" label=${CONTACT_LABELS.webhook_url} hint="https://hooks.example.org/noc; blank: none" typed=${typed} put=${put} error=${action.error} />
       ${typed.webhook_url
-        ? html`<${Text} name="webhook_secret" label="Secret that signs it" hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${action.error} />`
+        ? html`<${Text} name="webhook_secret" label=${CONTACT_LABELS.webhook_secret} hint=${contact.webhook_host ? "leave blank to keep" : "leave blank to have one made"} typed=${typed} put=${put} error=${action.error} />`
         : null}
       <${Channels} values=${typed.channels} onChange=${(/** @type {any[]} */ values) => put("channels", values)} />
-      <${Text} name="quiet_hours" label="Quiet hours, when only critical incidents are told" hint="none, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
-      <${Text} name="zone" label="Time zone" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="quiet_hours" label=${CONTACT_LABELS.quiet_hours} hint="none, or Mon-Sun 22:00-06:00" typed=${typed} put=${put} error=${action.error} />
+      <${Text} name="zone" label=${CONTACT_LABELS.zone} typed=${typed} put=${put} error=${action.error} />
     <//>
+    ${isRehearsed ? html`<${Rehearsal} path=${`contacts/${idOf(idsOf(contacts))}`} body=${body} title=${`What the contact ${typed.name.trim()} would have been told`} labels=${{ ...CONTACT_LABELS, channels: "More channels" }} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }
 

@@ -1,6 +1,7 @@
 // @ts-check
 // The fields of a target's or a group's options; an empty one shows what is inherited.
 
+import { worded } from "../format.js";
 import { inForce, inWords, whole } from "../options.js";
 import { html } from "../ui.js";
 import { Chips } from "./bits.js";
@@ -20,7 +21,7 @@ export const OptionFields = ({ sections, typedIn, onChange, above, error, sites,
         <fieldset key=${section.title}>
           <legend>${section.title}</legend>
           ${section.fields.map((field) => {
-            const wrong = error?.of ? error.of(field.name).map((/** @type {string} */ sentence) => worded(field, sentence)) : [];
+            const wrong = error?.of ? error.of(field.name).map((/** @type {string} */ sentence) => worded(field.name, field.label, sentence)) : [];
             const id = `option-${field.name}`;
             const from = inForce(field, above);
             const inherited = inWords(field, whole(field, from));
@@ -49,9 +50,6 @@ export const OptionFields = ({ sections, typedIn, onChange, above, error, sites,
         </fieldset>
       `,
     );
-
-/** A refusal begins with the name that the API knows; people read the one above the field. @param {Field} field @param {string} sentence */
-const worded = (field, sentence) => (sentence.startsWith(`${field.name}: `) ? `${field.label}${sentence.slice(field.name.length)}` : sentence);
 
 /** @param {{id: string, field: Field, value: any, onChange: (text: any) => void, inherited: string, sites: readonly string[], suggestions: Suggestions, fixed: boolean, wrong: boolean}} given */
 function Input({ id, field, value, onChange, inherited, sites, suggestions, fixed, wrong }) {

@@ -12,8 +12,10 @@ const AROUND_MS = 600_000;
 /** @type {Record<string, string>} */
 const KINDS = { "target-down": "DOWN", "mass-outage": "many DOWN", "target-partial": "PARTIAL", "target-degraded": "DEGRADED", "target-unresolvable": "no address" };
 
-/** @param {{path: string, body: any, title: string, onClose: () => void}} given `path`, of the API, below rehearsals */
-export function Rehearsal({ path, body, title, onClose }) {
+const GATHERED = "Gather what goes down together for";
+
+/** @param {{path: string, body: any, title: string, labels: Record<string, string>, onClose: () => void}} given `path`, of the API, below rehearsals; `labels`: of the form's fields */
+export function Rehearsal({ path, body, title, labels, onClose }) {
   const [days, setDays] = useState(30);
   const [estimate, setEstimate] = useState("");
   const [wait, setWait] = useState("");
@@ -25,10 +27,10 @@ export function Rehearsal({ path, body, title, onClose }) {
           ${DAYS.map((one) => html`<button type="button" aria-pressed=${one === days} onClick=${() => setDays(one)}>${counted(one, "day")}</button>`)}
         </div>
         <label class="estimable">
-          <span>Gather what goes down together for</span>
+          <span>${GATHERED}</span>
           <input name="group_wait_s" type="number" min="0" max="300" inputmode="numeric" placeholder="as today" value=${wait} onChange=${(/** @type {any} */ event) => setWait(event.target.value.trim())} /> s
         </label>
-        <${Trouble} error=${error} />
+        <${Trouble} error=${error} labels=${{ ...labels, group_wait_s: GATHERED }} />
         ${answer
           ? html`<${Result} answer=${answer} ofOne=${path.startsWith("targets/")} chosen=${estimate} onChoose=${setEstimate} />`
           : error

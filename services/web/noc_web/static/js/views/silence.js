@@ -2,7 +2,7 @@
 // The form of a maintenance window, and the button that opens it for what it stands beside.
 
 import { api } from "../api.js";
-import { ownZone } from "../format.js";
+import { ownZone, worded } from "../format.js";
 import { blank, body, DAY_NAMES, KINDS, LENGTHS, thing, typedOf, WEEKDAYS, WEEKS } from "../maintenance.js";
 import { useAction, useStore, useTargets } from "../hooks.js";
 import { may } from "../me.js";
@@ -87,7 +87,7 @@ function Several({ name, legend, all, chosen, error, onChange }) {
     <fieldset class=${`field several ${wrong.length ? "is-wrong" : ""}`}>
       <legend>${legend}</legend>
       <div class="choices">${all.map(([value, words]) => html`<label class="check" key=${value}><input type="checkbox" name=${name} checked=${chosen.includes(value)} onChange=${() => turn(value)} />${words}</label>`)}</div>
-      ${wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
+      ${wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${worded(name, legend, sentence)}</small>`)}
     </fieldset>
   `;
 }
@@ -126,7 +126,7 @@ function CoversField({ covers, choices, error, onChange }) {
         `,
       )}
       <button type="button" class="quiet" onClick=${() => onChange([...covers, { kind: "target", name: "" }])}>Add another</button>
-      ${wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${sentence}</small>`)}
+      ${wrong.map((/** @type {string} */ sentence) => html`<small class="wrong" role="alert">${worded("covers", "What", sentence)}</small>`)}
       ${suggestions}
     </fieldset>
   `;

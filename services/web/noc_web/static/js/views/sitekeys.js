@@ -31,7 +31,7 @@ export function SiteKeys() {
             <button disabled=${busy || !name.trim()}>Add a site with a key</button>
           </form>`
         : null}
-      <${Trouble} error=${refusal ?? error} />
+      <${Trouble} error=${refusal ?? error} labels=${{ site: "Name of the site" }} />
       ${answer?.certificate ? html`<${Certificate} of=${answer.certificate} />` : null}
       ${made ? html`<${Line} key=${made.join} made=${made} />` : null}
       ${keys.length

@@ -4,7 +4,7 @@
 import { api } from "../api.js";
 import { useDeclared } from "../declared.js";
 import { useAction, useLoaded, useStore, useTargets } from "../hooks.js";
-import { allTyped, changed, fieldsOf, levels, own } from "../options.js";
+import { allTyped, changed, fieldsOf, labelsOf, levels, own } from "../options.js";
 import { completions } from "../parents.js";
 import { tags } from "../tablerows.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
@@ -82,7 +82,7 @@ export function TargetForm({ id, onClose, onSaved }) {
         </footer>
       </form>
     <//>
-    ${id && isRehearsed ? html`<${Rehearsal} path=${`targets/${encodeURIComponent(id)}`} body=${changes()} title=${`What these settings of ${id} would have done`} onClose=${() => setIsRehearsed(false)} />` : null}
+    ${id && isRehearsed ? html`<${Rehearsal} path=${`targets/${encodeURIComponent(id)}`} body=${changes()} title=${`What these settings of ${id} would have done`} labels=${labelsOf(fields)} onClose=${() => setIsRehearsed(false)} />` : null}
   `;
 }
 

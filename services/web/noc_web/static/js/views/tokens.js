@@ -8,6 +8,8 @@ import { html, useState } from "../ui.js";
 import { Removal, Trouble } from "./bits.js";
 import { ROLES } from "./users.js";
 
+/** @type {Record<string, string>} */
+const LABELS = { name: "Name of the token", role: "Role", days: "How long it counts", areas: "What it may reach" };
 const DAYS = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["365", "a year"], ["", "until deleted"]];
 
 export function Tokens() {
@@ -28,13 +30,13 @@ export function Tokens() {
   return html`
     <p class="help">A program sends its token as <code>Authorization: Bearer …</code> and may do what the token's role may, within the first words of the API's paths that it is bound to, until it expires.</p>
     <form class="tools" onSubmit=${(/** @type {any} */ event) => (event.preventDefault(), creation.run())}>
-      <input name="token-name" aria-label="Name of the token" placeholder="what it is for" value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} />
-      <select aria-label="Role" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
-      <select aria-label="How long it counts" value=${days} onChange=${(/** @type {any} */ event) => setDays(event.currentTarget.value)}>${DAYS.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
-      <input name="token-areas" aria-label="What it may reach" placeholder="areas (blank: all)" title="first words of the API's paths, such as reports or metrics" value=${areas} onInput=${(/** @type {any} */ event) => setAreas(event.currentTarget.value)} />
+      <input name="token-name" aria-label=${LABELS.name} placeholder="what it is for" value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} />
+      <select aria-label=${LABELS.role} value=${role} onChange=${(/** @type {any} */ event) => setRole(event.currentTarget.value)}>${ROLES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
+      <select aria-label=${LABELS.days} value=${days} onChange=${(/** @type {any} */ event) => setDays(event.currentTarget.value)}>${DAYS.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
+      <input name="token-areas" aria-label=${LABELS.areas} placeholder="areas (blank: all)" title="first words of the API's paths, such as reports or metrics" value=${areas} onInput=${(/** @type {any} */ event) => setAreas(event.currentTarget.value)} />
       <button class="primary" disabled=${creation.busy || !name.trim()}>Create a token</button>
     </form>
-    <${Trouble} error=${creation.error ?? error} />
+    <${Trouble} error=${creation.error ?? error} labels=${LABELS} />
     ${made
       ? html`<div class="once" role="status"><p>The token <strong>${made.name}</strong>. Copy it now: it is not shown again.</p><code data-testid="new-token">${made.token}</code></div>`
       : null}
