@@ -23,7 +23,7 @@ export function Sites() {
       ? html`<div class="scroll">
           <table class="list as-cards of-sites">
             <thead>
-              <tr><th>Site</th><th>Prober</th><th>Since</th><th>Address</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th>Version</th><th><span class="unseen">Actions</span></th></tr>
+              <tr><th>Site</th><th>Prober</th><th>Since</th><th>Address</th><th class="is-number">Coverage</th><th class="is-number">Clock</th><th class="is-number">Targets</th><th class="is-number">Echoes/s</th><th class="is-number">Late</th><th class="is-number">Dropped</th><th class="is-number">Journal</th><th>Anchors</th><th><span class="unseen">Actions</span></th></tr>
             </thead>
             <tbody>
               ${sites.map((site) => {
@@ -31,7 +31,7 @@ export function Sites() {
                 return html`
                   <tr key=${site.id}>
                     <td class="what"><strong>${site.label}</strong><br /><small>${[site.label === site.id ? "" : site.id, site.location, site.configured ? "" : "announced itself, not set up"].filter(Boolean).join(", ")}</small>${site.hosts.length > 1 ? html`<br /><small class="is-lossy">runs twice: stop one of them</small>` : null}</td>
-                    <td class=${`state-${state}`}><span class="state">${text}</span></td>
+                    <td class=${`state-${state}`}><span class="state">${text}</span>${version(site)}</td>
                     <td data-label="Since">${site.online || !site.seen_at ? html`<time title=${exact(site.since)}>${moment(site.since)}</time>` : html`<span>last seen <time title=${exact(site.seen_at)}>${moment(site.seen_at)}</time></span>`}</td>
                     <td data-label="Address">${[...site.hosts, site.address].filter(Boolean).join(", ") || "–"}</td>
                     <td data-label="Coverage" class="is-number">${percent(site.coverage_pct)}</td>
@@ -42,7 +42,6 @@ export function Sites() {
                     <td data-label="Dropped" class="is-number">${site.drops}</td>
                     <td data-label="Journal" class="is-number">${site.journal_depth}</td>
                     <td data-label="Anchors">${site.anchors.join(", ") || "–"}</td>
-                    <td data-label="Version">${site.version || "–"}${lag(site) ? html` <small>${lag(site)}</small>` : null}</td>
                     <td class="acts">
                       ${may("operator")
                         ? html`<${SilenceButton} name=${`Silence ${site.id}`} choices=${[{ kind: "site", name: site.id }]} /><button aria-label=${`Edit ${site.id}`} onClick=${() => editing.edit(site)}>Edit</button>${site.configured ? html`<button class="danger" aria-label=${`Delete ${site.id}`} onClick=${() => (setHistoryToo(false), editing.askToRemove(site))}>Delete</button>` : null}`
@@ -62,6 +61,13 @@ export function Sites() {
       <${HistoryToo} isChosen=${isHistoryToo} onChange=${setHistoryToo} />
     <//>
   `;
+}
+
+/** Of its prober; one that is more than one version apart may not work. @param {import("../store.js").SiteRow} site */
+function version(site) {
+  if (!site.version) return null;
+  const isFar = Math.abs(site.versions_behind ?? 0) > 1;
+  return html`<small class="version">${site.version}${lag(site) ? html`, <span class=${isFar ? "is-lossy" : undefined}>${lag(site)}</span>` : null}</small>`;
 }
 
 const FIELDS = ["id", "label", "location", "anchors", "expected"];
