@@ -626,6 +626,9 @@ class Acknowledgement(Retained, kw_only=True, frozen=True):
     at: Time
     comment: Text = ""
     withdrawn: Annotated[bool, Meta(description="true: it is taken back, and nobody has the incident")] = False
+    until: Annotated[
+        Time | None, Meta(description="from when on nobody has it any more; null: not before it is over")
+    ] = None
 
 
 Minute = Annotated[

@@ -45,6 +45,7 @@ class Why(StrEnum):
     SERVICE_HAS_TROUBLE = "service-has-trouble"
 
     ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGEMENT_EXPIRED = "acknowledgement-expired"
     MUTED = "muted"
     MUTE_ENDED = "mute-ended"
     UNMUTED = "unmuted"
@@ -210,15 +211,19 @@ def of_broker(
 
 
 def of_acknowledgement(
-    incident: Incident, about: tuple[About, ...], acknowledgement: Acknowledgement | None
+    incident: Incident, about: tuple[About, ...], acknowledgement: Acknowledgement | None, now: Time
 ) -> IncidentChange | None:
-    """Taking one back is said, too: only that one is missing on the broker leaves the incident as it is."""
-    if acknowledgement is None:
+    """Taking one back is said, too: that one is missing on the broker only leaves the incident as it is."""
+    known = acknowledgement or incident.acknowledged
+    if known is None:
         return None
-    in_force = None if acknowledgement.withdrawn else acknowledgement
+    is_expired = known.until is not None and now >= known.until
+    in_force = None if known.withdrawn or is_expired else known
     if _said(in_force) == _said(incident.acknowledged):
         return None
-    return IncidentChange(Why.ACKNOWLEDGED, replace(incident, acknowledged=in_force), about)
+    why = Why.ACKNOWLEDGEMENT_EXPIRED if is_expired and not known.withdrawn else Why.ACKNOWLEDGED
+    text = f"{known.by} had it until now" if why is Why.ACKNOWLEDGEMENT_EXPIRED else ""
+    return IncidentChange(why, replace(incident, acknowledged=in_force), about, text)
 
 
 def of_unknown(incident: Incident, about: tuple[About, ...], now: Time) -> IncidentChange:
@@ -278,4 +283,6 @@ def _ended(incident: Incident, at: Time) -> Incident:
 
 
 def _said(acknowledgement: Acknowledgement | None) -> tuple[object, ...] | None:
-    return (acknowledgement.by, acknowledgement.at, acknowledgement.comment) if acknowledgement else None
+    if acknowledgement is None:
+        return None
+    return acknowledgement.by, acknowledgement.at, acknowledgement.comment, acknowledgement.until

@@ -15,9 +15,11 @@ from noc_alerter.notify.smtp import NotDelivered
 from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, PROBERS, SERVICES, STATES, TRACES, VERDICTS
 from noc_bus.messages import (
     Acknowledgement,
+    Contact,
     GoodPath,
     Hop,
     Incident,
+    NotificationRoute,
     ServicePresence,
     SiteState,
     State,
@@ -28,6 +30,7 @@ from noc_bus.messages import (
 from noc_bus.presence import presence
 from noc_bus.time import Time
 from tests.alerter.conftest import OPS, T0, Rig, part
+from tests.alerter.test_settings import put
 
 ALL = ("north", "south", "west")
 
@@ -349,6 +352,26 @@ def test_an_acknowledgement_is_kept_with_the_incident_over_a_restart(rig: Rig) -
     assert len(rig.told("incident-acknowledged")) == 1
     come_up(rig)
     assert [one.acknowledged for one in rig.ended] == [taken_on]
+
+
+def test_an_acknowledgement_expires_while_it_is_open_and_the_next_step_is_told(rig: Rig) -> None:
+    boss = Contact(id="boss", name="Boss", mails=["boss@noc.test"])
+    put(rig, contacts=[boss], routes=[NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=5)])
+    go_down(rig)
+    (incident,) = rig.open
+    taken_on = Acknowledgement(incident=incident.id, by="ada", at=rig.now, until=Time(rig.now + 1_200_000))
+    rig.others.publish(ACKNOWLEDGEMENTS, taken_on)
+    rig.stays(1100)
+    assert [one.acknowledged for one in rig.open] == [taken_on]
+    rig.restart()
+    rig.stays(200)
+    assert [one.acknowledged for one in rig.open] == [None]
+    assert "boss@noc.test" not in [mail["To"] for mail in rig.mails], "nobody had it only from then on"
+    rig.stays(300)
+    assert "boss@noc.test" in [mail["To"] for mail in rig.mails]
+    lines = [one for one in rig.asks(incident.id).timeline if one.code == "acknowledgement-expired"]
+    assert [one.text for one in lines] == ["ada had it until now"]
+    come_up(rig)
 
 
 def test_a_restart_in_an_open_incident_mails_nobody_twice_and_goes_on_with_it(rig: Rig) -> None:

@@ -182,22 +182,39 @@ def test_a_broker_that_stays_away_is_one_incident(lost_for_s: float | None, is_o
 
 def test_an_acknowledgement_is_taken_once_whatever_its_number() -> None:
     given = Acknowledgement(incident="i", by="ada", at=T0, comment="mine", rev=5)
-    step = of_acknowledgement(incident(), (), given)
+    step = of_acknowledgement(incident(), (), given, LATER)
     assert step is not None
     assert (step.why, step.is_mailed) == (Why.ACKNOWLEDGED, False)
-    assert of_acknowledgement(step.incident, (), replace(given, rev=9)) is None
-    assert of_acknowledgement(step.incident, (), None) is None
-    assert of_acknowledgement(step.incident, (), replace(given, comment="yours")) is not None
+    assert of_acknowledgement(step.incident, (), replace(given, rev=9), LATER) is None
+    assert of_acknowledgement(step.incident, (), None, LATER) is None
+    assert of_acknowledgement(step.incident, (), replace(given, comment="yours"), LATER) is not None
 
 
 def test_an_acknowledgement_that_is_taken_back_is_in_force_no_more() -> None:
     given = Acknowledgement(incident=incident().id, by="ada", at=T0)
-    taken = of_acknowledgement(incident(), (), given)
+    taken = of_acknowledgement(incident(), (), given, LATER)
     assert taken is not None
-    back = of_acknowledgement(taken.incident, (), replace(given, by="bob", withdrawn=True))
+    back = of_acknowledgement(taken.incident, (), replace(given, by="bob", withdrawn=True), LATER)
     assert back is not None
     assert back.incident.acknowledged is None
-    assert of_acknowledgement(back.incident, (), replace(given, by="bob", withdrawn=True)) is None
+    assert of_acknowledgement(back.incident, (), replace(given, by="bob", withdrawn=True), LATER) is None
+
+
+@pytest.mark.parametrize("is_still_said", [True, False])
+def test_an_acknowledgement_with_an_end_is_in_force_until_then_and_said_to_have_expired_once(
+    is_still_said: bool,
+) -> None:
+    until = Time(LATER + 1000)
+    given = Acknowledgement(incident=incident().id, by="ada", at=T0, until=until)
+    taken = of_acknowledgement(incident(), (), given, LATER)
+    assert taken is not None
+    assert taken.incident.acknowledged == given
+    said = given if is_still_said else None
+    assert of_acknowledgement(taken.incident, (), said, Time(until - 1)) is None
+    expired = of_acknowledgement(taken.incident, (), said, until)
+    assert expired is not None
+    assert (expired.why, expired.incident.acknowledged) == (Why.ACKNOWLEDGEMENT_EXPIRED, None)
+    assert of_acknowledgement(expired.incident, (), said, Time(until + 1)) is None
 
 
 @pytest.mark.parametrize(

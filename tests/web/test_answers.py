@@ -386,7 +386,7 @@ LIMITED: Final = {
     ("TokenRequest", "role"): {"enum"},
     ("MyChanges", "theme"): {"enum"},
     ("PasswordChange", "new"): {"minLength", "maxLength"},
-    ("Comment", "comment"): {"maxLength"},
+    ("Acknowledging", "comment"): {"maxLength"},
     ("NewTarget", "address"): {"anyOf", "minLength", "maxLength"},
     ("NewTarget", "name"): {"pattern", "minLength", "maxLength"},
     ("NewTarget", "group"): {"pattern", "maxLength"},

@@ -180,6 +180,18 @@ def test_an_acknowledgement_is_retained_while_the_incident_is_open_and_cleared_w
     assert service.hub.now(ACKNOWLEDGEMENTS) == []
 
 
+def test_an_acknowledgement_may_be_for_some_time(service: Service) -> None:
+    service.others.publish(INCIDENTS, incident("i-1"))
+    operator = service.by("operator")
+    operator.api("POST", "incidents/i-1/acknowledge", {"comment": "on it", "minutes": 30}, status=204)
+    (told,) = service.hub.now(ACKNOWLEDGEMENTS)
+    assert (told.comment, told.until) == ("on it", Time(told.at + 1_800_000))
+    operator.api("POST", "incidents/i-1/acknowledge", {"minutes": 0}, status=422)
+    operator.api("POST", "incidents/i-1/acknowledge", {"comment": "for good"}, status=204)
+    (told,) = service.hub.now(ACKNOWLEDGEMENTS)
+    assert (told.comment, told.until) == ("for good", None)
+
+
 def test_who_takes_an_acknowledgement_back_says_so_on_the_bus(service: Service) -> None:
     service.others.publish(INCIDENTS, incident("i-1"))
     service.by("operator").api("POST", "incidents/i-1/acknowledge", {"comment": "on it"}, status=204)

@@ -265,7 +265,7 @@ class Alerter:
             grouping.of_returning(draft, self._world(), now, now_s)
             grouping.of_flapping(draft, now, now_s)
             muting.of_cases(draft, quiet, now, now_s)
-        self._take_acknowledgements(draft, now_s)
+        self._take_acknowledgements(draft, now, now_s)
         grouping.tell_what_is_due(draft, now_s, quiet, now)
         self._keep(draft, now)
         for change in changes:
@@ -387,11 +387,12 @@ class Alerter:
             if case.about and all(one.kind == "other" for one in case.about)
         ]
 
-    def _take_acknowledgements(self, draft: Draft, now_s: float) -> None:
-        """Also what came before the incident was known here."""
-        for number, acknowledgement in self._acknowledgements.items().items():
-            case = draft.case(number)
-            step = correlate.of_acknowledgement(case.incident, case.abouts, acknowledgement) if case else None
+    def _take_acknowledgements(self, draft: Draft, now: Time, now_s: float) -> None:
+        """Also what came before the incident was known here, and what has expired, whether or not it is still said."""
+        said = self._acknowledgements.items()
+        for case in list(draft):
+            known = said.get(case.id, case.incident.acknowledged)
+            step = correlate.of_acknowledgement(case.incident, case.abouts, known, now) if known else None
             if step:
                 draft.take(step, now_s)
 

@@ -165,11 +165,18 @@ class Publisher:
         for one in wanted.values():
             self._published_forgotten.put(one)
 
-    def acknowledge(self, incident: str, who: str, comment: str = "", *, withdrawn: bool = False) -> None:
-        """`withdrawn`: `who` takes it back. Raises ProblemError 503 where the broker cannot be told."""
+    def acknowledge(
+        self, incident: str, who: str, comment: str = "", minutes: int | None = None, *, withdrawn: bool = False
+    ) -> None:
+        """`minutes`: for how long; None: until it is over. `withdrawn`: `who` takes it back.
+
+        Raises ProblemError 503 where the broker cannot be told.
+        """
         self._check_connected()
+        now = Time.now()
+        until = Time(now + minutes * 60_000) if minutes is not None else None
         self._acknowledgements.put(
-            Acknowledgement(incident=incident, by=who, at=Time.now(), comment=comment, withdrawn=withdrawn)
+            Acknowledgement(incident=incident, by=who, at=now, comment=comment, withdrawn=withdrawn, until=until)
         )
 
     def forget_site(self, site: str) -> None:

@@ -132,8 +132,12 @@ class AddressRequest(Body):
     address: Address
 
 
-class Comment(Body):
+class Acknowledging(Body):
     comment: _Comment = ""
+    minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_MINUTES)] | None,
+        Meta(description="for how long; null: until the incident is over"),
+    ] = None
 
 
 class MyChanges(Body):

@@ -14,7 +14,7 @@ from noc_history.store import Store
 from noc_rules.incident import MAX_MEMBERS_TOLD
 from noc_rules.routes import Evidence, broken_off, evidence
 from noc_web.api import answers
-from noc_web.api.bodies import Comment
+from noc_web.api.bodies import Acknowledging
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
@@ -113,9 +113,10 @@ def _unknown(ask: Ask) -> ProblemError:
 
 def acknowledge(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisions) -> object:
     name = _open(ask, revisions).id
-    comment = ask.read(Comment).comment if ask.raw else ""
-    publisher.acknowledge(name, ask.actor.name, comment)
-    catalog.note(ask.actor.signature, "acknowledge incident", name, {"comment": comment})
+    given = ask.read(Acknowledging) if ask.raw else Acknowledging()
+    publisher.acknowledge(name, ask.actor.name, given.comment, given.minutes)
+    detail = {"comment": given.comment, "minutes": given.minutes}
+    catalog.note(ask.actor.signature, "acknowledge incident", name, detail)
     return None
 
 
@@ -199,7 +200,7 @@ ROUTES = (
         "operator",
         "Acknowledge an open incident.",
         acknowledge,
-        body=Comment,
+        body=Acknowledging,
         status=204,
     ),
     Route(

@@ -11,6 +11,8 @@ export interface Acknowledgement {
   comment: string;
   /** true: it is taken back, and nobody has the incident */
   withdrawn: boolean;
+  /** from when on nobody has it any more; null: not before it is over */
+  until: string | null;
 }
 
 /** What echo requests to an address that need be no target gave so far. */

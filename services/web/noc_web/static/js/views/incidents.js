@@ -4,6 +4,7 @@
 import { api } from "../api.js";
 import { counted, duration, moment, exact } from "../format.js";
 import { useAction, useLoaded, useNow, useStore, useTargets } from "../hooks.js";
+import { LENGTHS } from "../maintenance.js";
 import { called, isWaiting, matching, SHOWN, subject } from "../incidentrows.js";
 import { may, me } from "../me.js";
 import { DAY_MS } from "../period.js";
@@ -176,6 +177,7 @@ function Acknowledged({ incident, onChanged }) {
   });
   return html`
     <span title=${exact(acknowledged.at)}>${acknowledged.by}, ${moment(acknowledged.at)}</span>
+    ${acknowledged.until && !incident.resolved_at ? html` until <time title=${exact(acknowledged.until)}>${moment(acknowledged.until)}</time>` : null}
     ${acknowledged.comment ? html`<q>${acknowledged.comment}</q>` : null}
     ${!incident.resolved_at && may("operator")
       ? html` <button class="quiet" data-testid="unacknowledge" disabled=${busy} aria-label=${`Undo the acknowledgement of ${subject(incident, rows)}`} onClick=${run}>Undo</button>`
@@ -188,10 +190,11 @@ function Acknowledged({ incident, onChanged }) {
 function Acknowledge({ incidents, onClose, onDone }) {
   const rows = useStore((state) => state.rows);
   const [comment, setComment] = useState("");
+  const [minutes, setMinutes] = useState("");
   const { run, busy, error } = useAction(async () => {
     for (const one of incidents) {
       try {
-        await api.post(`/incidents/${encodeURIComponent(one.id)}/acknowledge`, { comment: comment.trim() });
+        await api.post(`/incidents/${encodeURIComponent(one.id)}/acknowledge`, { comment: comment.trim(), minutes: minutes ? Number(minutes) : null });
       } catch (refused) {
         // Of several, one may be over by now.
         if (incidents.length === 1 || /** @type {any} */ (refused).status !== 404) throw refused;
@@ -209,7 +212,14 @@ function Acknowledge({ incidents, onClose, onDone }) {
             Comment
             <textarea rows="3" maxlength="500" name="comment" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)} placeholder="What you do about it; others see it"></textarea>
           </label>
-          <${Trouble} error=${error} labels=${{ comment: "Comment" }} />
+          <label class="field">
+            For
+            <select name="minutes" value=${minutes} onChange=${(/** @type {any} */ event) => setMinutes(event.currentTarget.value)}>
+              <option value="">as long as it is open</option>
+              ${LENGTHS.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
+            </select>
+          </label>
+          <${Trouble} error=${error} labels=${{ comment: "Comment", minutes: "For" }} />
         </div>
         <footer>
           <button type="button" class="quiet" onClick=${onClose}>Cancel</button>
