@@ -15,8 +15,10 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from noc_bus.time import HOUR_MS
@@ -81,6 +83,7 @@ SELECT {table}.id, data FROM one JOIN {table} ON {table}.id =
 _OVERLAPPING: Final = f"{PORTIONS}WHERE high_at >= :start AND low_at < :end ORDER BY {{table}}.id\n"
 _TAIL: Final = _OVERLAPPING.replace("{table}", "tail")
 _BLOCKS: Final = _OVERLAPPING.replace("{table}", "block")
+_TAIL_CYCLES: Final = _TAIL.replace("data FROM one", "cycles FROM one")
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -96,6 +99,8 @@ UNION ALL
 SELECT id, at FROM series CROSS JOIN old_cycle ON old_cycle.series = series.id AND at > :now
 """
 _LAST_RUN: Final = (1 << 31) - 1
+_MANY: Final = 20_000
+_BEGUN: Final = itemgetter(AT)
 
 
 @dataclass(frozen=True)
@@ -204,7 +209,9 @@ def cycles_of(
     found = _in_portions(connection, _BLOCKS, series, {"start": start, "end": end} | of_hours)
     known = loose_cycles_of(connection, series, start, end) if loose is None else loose
     for one in series:
-        found[one] += [row for row in known[one] if start <= row[AT] < end]
+        # They are in order: to look through all of them for each hour would take minutes where there are many.
+        first, last = (bisect_left(known[one], at, key=_BEGUN) for at in (start, end))
+        found[one] += known[one][first:last]
     return {one: without_repeats(rows) for one, rows in found.items()}
 
 
@@ -234,6 +241,18 @@ def loose_cycles_of(
         if slot.low_at < end and slot.high_at >= start:
             _sort_in(found, unpack(slot.data, series), start, end)
     return {one: without_repeats(rows) for one, rows in found.items()}
+
+
+def are_many_loose(connection: sqlite3.Connection, series: Collection[int], start: int, end: int) -> bool:
+    """Whether `loose_cycles_of` would read more than are to be in memory at once."""
+    if has_rows(connection):
+        return True
+    window = {"start": start, "end": end, "first": 0, "last": _LAST_RUN}
+    there: dict[int, int] = {}
+    for one in series:
+        there.update(connection.execute(_TAIL_CYCLES, window | {"series": one}).fetchall())
+    in_slots = sum(slot.cycles for slot in slots(connection) if slot.low_at < end and slot.high_at >= start)
+    return in_slots + sum(there.values()) > _MANY
 
 
 def _in_portions(

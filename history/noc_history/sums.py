@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
-from noc_history.cycles import PORTIONS, SHIFT, cycles_of, loose_cycles_of
+from noc_history.cycles import PORTIONS, SHIFT, are_many_loose, cycles_of, loose_cycles_of
 from noc_history.packing import Row
 from noc_history.rollups import (
     BY_START,
@@ -173,8 +173,22 @@ def rollups_of(
 ) -> dict[int, list[Rollup]]:
     """By series, the same cycles summed up by buckets of this width, in order; start and end are multiples of it.
 
-    From raw cycles where they are kept and the width asks for them; of what is in no block yet, in any case.
+    From raw cycles where they are kept and the width asks for them; of what is in no block yet, in any case. Of those
+    never more than a few days are in memory at once, or those of one bucket.
     """
+    found: dict[int, list[Rollup]] = {one: [] for one in series}
+    step_ms = end - start
+    if step_ms > DAY_MS and (width_ms < FIVE_MINUTES_MS or are_many_loose(connection, series, start, end)):
+        step_ms = -(-DAY_MS // width_ms) * width_ms
+    for first in range(start, end, step_ms):
+        for one, some in _rollups_of(connection, series, first, min(first + step_ms, end), width_ms).items():
+            found[one] += some
+    return found
+
+
+def _rollups_of(
+    connection: sqlite3.Connection, series: Collection[int], start: int, end: int, width_ms: int
+) -> dict[int, list[Rollup]]:
     loose = loose_cycles_of(connection, series, start, end)
     loose_hours = {one: {row[1] // HOUR_MS for row in rows} for one, rows in loose.items()}
     if width_ms < FIVE_MINUTES_MS:

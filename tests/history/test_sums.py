@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import tracemalloc
 from contextlib import closing
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -168,4 +169,25 @@ def test_the_day_so_far_is_one_sum_for_whoever_asks_about_many(tmp_path: Path) -
         db.execute("DELETE FROM recent_hours")
     assert {name: one.cycles for name, one in store.totals(None, Time(midnight), Time.now()).items()} == wanted
     assert {name: one[0].cycles for name, one in store.daily(None, Time(midnight), Time.now()).items()} == wanted
+    store.close()
+
+
+@pytest.mark.thorough
+def test_many_cycles_that_are_in_no_block_yet_are_summed_up_a_few_days_at_a_time(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "history.sqlite")
+    cycles, start = days_ago(
+        [cycle(60 * one, [1 + one % 89 / 7, 40.0][: one % 3], site=f"site-{one % 2}") for one in range(24_000)], 20
+    )
+    write(store, cycles, 2000)
+    days = [Time(start + number * DAY_MS) for number in range(18)]
+    tracemalloc.start()
+    found = store.chart(["router"], None, days[0], days[-1], 17 * 24)["router"]
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 4_000_000
+    by_day = [store.chart(["router"], None, first, last, 24)["router"] for first, last in pairwise(days)]
+    assert found.width_ms == HOUR_MS
+    assert found.merged == [bucket for day in by_day for bucket in day.merged]
+    assert found.sites == {site: [bucket for day in by_day for bucket in day.sites[site]] for site in found.sites}
+    assert sum(bucket.cycles for bucket in found.merged) == len(cycles)
     store.close()
