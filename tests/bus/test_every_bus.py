@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from noc_bus.channels import INCIDENTS, PROBERS, RESULTS, STATES, TARGETS
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, PROBERS, RESULTS, STATES, TARGETS
 from noc_bus.codec import encode
 from noc_bus.dispatcher import Dispatcher
 from noc_bus.messages import Incident, ProbeResult, ProberPresence, SiteState, State, Target
 from noc_bus.time import Time
+from noc_web.publisher import Publisher
 from tests.bus.conftest import World
 
 TARGET = Target(id="a", name="A", address="192.0.2.1")
@@ -127,6 +129,45 @@ def test_a_closing_message_is_heard_and_not_retained(world: World) -> None:
     other.publish(PROBERS, ProberPresence(site="paris", online=True))
     other.resubscribe(INCIDENTS)
     assert not late
+
+
+def test_an_incident_that_was_acknowledged_leaves_nothing_retained_five_seconds_after_it_was_resolved(
+    world: World,
+) -> None:
+    alerter, web = world.client("alerter"), world.client("web")
+    passed_s = 0.0
+    publisher = Publisher(web, clock=lambda: time.monotonic() + passed_s)
+    told: list[Any] = []
+    alerter.subscribe(ACKNOWLEDGEMENTS, lambda message, variables: told.append(message and message.by))
+    known: list[Any] = []
+    web.subscribe(INCIDENTS, lambda message, variables: known.append(message))
+    world.start(alerter)
+    world.start(web)
+
+    def has_last_told(what: str | None) -> bool:
+        publisher.tick()
+        for published in publisher.published:
+            published.tick()
+        return bool(told) and told[-1] == what
+
+    incident = Incident(id="i", kind="target-down", targets=["a"], opened_at=NOW, cause="down")
+    alerter.publish(INCIDENTS, incident)
+    world.until(lambda: known == [incident], "the incident")
+    publisher.acknowledge("i", "ada")
+    world.until(lambda: has_last_told("ada"), "the acknowledgement")
+    alerter.publish_once(INCIDENTS, replace(incident, resolved_at=NOW))
+    alerter.clear(INCIDENTS, incident="i")
+    world.until(lambda: has_last_told(None), "its topic cleared", 5)
+    # When it would have been said once more.
+    passed_s += 10
+    assert has_last_told(None)
+    late: list[Any] = []
+    newcomer = world.client("newcomer")
+    newcomer.subscribe(ACKNOWLEDGEMENTS, lambda message, variables: late.append(message))
+    newcomer.subscribe(TARGETS, lambda message, variables: late.append(message))
+    world.put(TARGETS, TARGET, target="a")
+    world.start(newcomer)
+    world.until(lambda: late == [TARGET], "what is retained besides")
 
 
 def test_a_muted_bus_speaks_on_one_channel_only(world: World) -> None:
