@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import noc_web
-from noc_web.static_files import StaticFiles
+from noc_web.static_files import Folder, StaticFiles
 from tests.web.conftest import Service
 
 FOLDER = Path(noc_web.__file__).parent / "static"
@@ -67,11 +67,11 @@ def _nothing(*_: object) -> list[bytes]:
 def test_any_change_of_the_folder_changes_the_path_of_all(tmp_path: Path, change: str) -> None:
     (tmp_path / "one.js").write_text("1")
     (tmp_path / "two.css").write_text("2")
-    before = StaticFiles(tmp_path, {}, _nothing).url("two.css")
+    before = StaticFiles(Folder(tmp_path), {}, _nothing).url("two.css")
     if change == "content":
         (tmp_path / "one.js").write_text("3")
     elif change == "name":
         (tmp_path / "one.js").rename(tmp_path / "other.js")
     else:
         (tmp_path / "three.js").write_text("")
-    assert StaticFiles(tmp_path, {}, _nothing).url("two.css") != before
+    assert StaticFiles(Folder(tmp_path), {}, _nothing).url("two.css") != before

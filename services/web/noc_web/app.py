@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sqlite3
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ from noc_web.publisher import Publisher
 from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
 from noc_web.reportmails import ReportMails
-from noc_web.static_files import StaticFiles
+from noc_web.static_files import Folder, StaticFiles
 
 _POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -182,7 +183,7 @@ def add_routes(
     app.register_blueprint(health.blueprint(bus, guard, picture, revisions))
     for extension in extensions:
         app.register_blueprint(extension.blueprint(guard))
-    static = StaticFiles(Path(app.root_path) / "static", _headers(config), app.wsgi_app)
+    static = StaticFiles(_static_folder(), _headers(config), app.wsgi_app)
     app.wsgi_app = static  # type: ignore[method-assign]  # Flask's own way of putting something before it
 
     def theme() -> str:
@@ -212,6 +213,12 @@ def add_routes(
     app.register_error_handler(DatabaseFault, _refuse_without_database)
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(Exception, _fail)
+
+
+@functools.cache
+def _static_folder() -> Folder:
+    """Read once by a process, whatever applications it makes."""
+    return Folder(Path(__file__).parent / "static")
 
 
 def _headers(config: Config) -> dict[str, str]:

@@ -39,19 +39,27 @@ class _File:
         return gzipped if len(gzipped) < len(self.plain) else None
 
 
+class Folder:
+    """All files of a folder as they were when it was read."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".d.ts"))
+        self.files = {str(path.relative_to(folder)): _read(path) for path in paths}
+        whole = hashlib.sha256()
+        for name, file in self.files.items():
+            whole.update(f"{name} {len(file.plain)}\n".encode() + file.plain)
+        self.hash = whole.hexdigest()[:_HASH_LENGTH]
+
+
 class StaticFiles:
     """A WSGI application before another: files are answered from memory, without a thread or the application."""
 
-    def __init__(self, folder: Path, headers: dict[str, str], behind: App) -> None:
+    def __init__(self, folder: Folder, headers: dict[str, str], behind: App) -> None:
         """`headers` go with every file."""
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".d.ts"))
-        self._files = {str(path.relative_to(folder)): _read(path) for path in paths}
+        self._files = folder.files
+        self.hash = folder.hash
         self._headers = headers
         self._behind = behind
-        whole = hashlib.sha256()
-        for name, file in self._files.items():
-            whole.update(f"{name} {len(file.plain)}\n".encode() + file.plain)
-        self.hash = whole.hexdigest()[:_HASH_LENGTH]
 
     def url(self, name: str) -> str:
         """The path of a file for pages. Raises KeyError where there is none."""

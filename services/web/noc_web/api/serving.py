@@ -55,8 +55,13 @@ def _endpoint(route: Route) -> str:
 
 def _bound(handler: Callable[..., object], given: Mapping[str, object]) -> Callable[[Ask], object]:
     """Raises KeyError, at the start and not at a request, for a name that nobody gives."""
-    _, *names = inspect.signature(handler).parameters
-    return functools.partial(handler, **{name: given[name] for name in names})
+    return functools.partial(handler, **{name: given[name] for name in _wanted(handler)})
+
+
+@functools.cache
+def _wanted(handler: Callable[..., object]) -> tuple[str, ...]:
+    """The names of a handler's parameters but for the first one."""
+    return tuple(inspect.signature(handler).parameters)[1:]
 
 
 def _view(guard: Guard, route: Route, handler: Callable[[Ask], object]) -> Callable[..., Response]:
