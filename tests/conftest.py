@@ -72,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Scheduling | None:
+    return workers.Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["room"] = str(node.config.stash[_ROOM])
 
@@ -139,6 +144,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     refuse_skip(report)
+    # Names that nobody reads, and a third of what a worker sends.
+    report.keywords = {}
     if report.failed:
         for name, value in getattr(item, "funcargs", {}).items():
             if isinstance(logs := getattr(value, "logs", None), dict):

@@ -6,10 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # no types
 
 from tests.parts import figures
 from tests.parts.figures import Figures
-from tests.parts.workers import room
+from tests.parts.workers import Scheduling, room
 
 
 class Guest:
@@ -46,6 +47,21 @@ def test_others_share_the_room_and_who_is_alone_waits_for_them_and_keeps_newcome
     alone.leave()
     assert newcomer.is_in.wait(10)
     newcomer.leave()
+
+
+@pytest.mark.parametrize(
+    ("units", "pending"),
+    [
+        pytest.param([], 0, id="nothing given"),
+        pytest.param([[True], [True, True]], 0, id="all done"),
+        pytest.param([[True], [True, False, False], [False]], 3, id="in the midst of one, and one to come"),
+        pytest.param([[False], [False, False]], 3, id="not begun"),
+    ],
+)
+def test_what_a_process_has_to_do_still_is_counted_from_the_end(units: list[list[bool]], pending: int) -> None:
+    work = {f"unit {name}": {f"test {test}": done for test, done in enumerate(unit)} for name, unit in enumerate(units)}
+    scheduling = Scheduling.__new__(Scheduling)
+    assert scheduling._pending_of(work) == LoadGroupScheduling._pending_of(scheduling, work) == pending
 
 
 def test_a_figure_is_told_whether_it_was_held_or_not() -> None:

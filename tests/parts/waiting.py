@@ -7,6 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 _PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.2
+# The longer it takes, the less a moment matters: to ask a browser or a service fifty times a second keeps it from what
+# is waited for.
+_PAUSE_SHARE = 0.05
 
 
 def wait_until(
@@ -19,14 +23,15 @@ def wait_until(
 ) -> Any:
     """What `condition` gave when it was first true. Fails with `what` and with what `seen` gives at the end.
 
-    `pause_s`: how long to wait between two looks; longer where looking is work for what is looked at.
+    `pause_s`: how long to wait between two looks at least; longer where looking is work for what is looked at.
     """
     started_s = time.monotonic()
     while not (value := condition()):
-        if time.monotonic() - started_s > deadline_s:
+        passed_s = time.monotonic() - started_s
+        if passed_s > deadline_s:
             instead = f"; instead: {seen()}" if seen else ""
             raise AssertionError(f"waited {deadline_s:g} s in vain for: {what}{instead}")
-        time.sleep(pause_s)
+        time.sleep(max(pause_s, min(passed_s * _PAUSE_SHARE, _LONGEST_PAUSE_S)))
     return value
 
 

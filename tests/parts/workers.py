@@ -10,12 +10,27 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # no types
 
 _SHARED: Final = {"chromium": "browser", "workshop": "images", "engine": "influxdb"}
 """Fixtures of a whole session that take long to make: who uses one runs in the process that has made it."""
 
 _FIRST: Final = ("style", "scenarios", "packaging", "browser", "launcher")
 """Folders whose tests take longest: begun last, one of them would be waited for at the end."""
+
+
+class Scheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
+    """As `--dist=loadgroup`, which looks through all that a process has done whenever one of thousands of tests is over."""
+
+    def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+        pending = 0
+        # A process does what it is given in this order.
+        for unit in reversed(workload.values()):
+            left = list(unit.values()).count(False)
+            if not left:
+                break
+            pending += left
+        return pending
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
