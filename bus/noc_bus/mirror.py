@@ -266,7 +266,7 @@ class Mirror(Generic[K, M]):
             differing = [writer for writer in self._writers.values() if self._is_to_ask(writer, now_s)]
             for writer in differing:
                 writer.asked += 1
-                writer.ask_at_s = now_s + min(_ASK_AGAIN_S[1], _ASK_AGAIN_S[0] * 2**writer.asked)
+                writer.ask_at_s = now_s + min(_ASK_AGAIN_S[1], _ASK_AGAIN_S[0] * 2 ** (writer.asked - 1))
             asks_for_new = self._ask_for_new and now_s - self._asked_for_new_s > _ASK_FOR_NEW_S
             if asks_for_new:
                 self._ask_for_new, self._asked_for_new_s = False, now_s
