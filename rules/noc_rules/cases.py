@@ -158,7 +158,8 @@ class Case:
             if muted is None:
                 return None
             known.append(muted)
-        return max(known, key=lasts, default=None)
+        # Of those that end together the first, whatever order its members are in.
+        return max(known, key=lambda one: (lasts(one), -one.since, one.maintenance), default=None)
 
     @property
     def abouts(self) -> tuple[About, ...]:
@@ -244,11 +245,6 @@ class Board:
         self.flapping: dict[str, None] = {}
         self.returning: dict[str, Returning] = {}
         """By target. After a restart the others are waited for once more."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether time alone may change something."""
-        return bool(self.cases or self.flapping or self.returning)
 
     def get(self, about: About) -> Case | None:
         found = self.by_about.get(about)

@@ -357,13 +357,13 @@ class _Player:
         draft = Draft(self._board)
         changes = self._judge(now, now_s)
         grouping.of_verdicts(draft, changes, self._world, now, now_s)
-        if not (draft.decides or self._board.waits or self._unresolvable):
+        quiet = self._quiet(now)
+        if not (draft.decides or quiet.covers or self._has_muted or self._is_due(now_s)):
             return self._next(now, now_s)
         for change, since_s in self._unresolvable.values():
             grouping.of_unresolvable(draft, change, now_s - since_s, self._world, now, now_s)
         grouping.of_returning(draft, self._world, now, now_s)
         grouping.of_flapping(draft, now, now_s)
-        quiet = self._quiet(now)
         if quiet.covers or self._has_muted:
             muting.of_cases(draft, quiet, now, now_s)
         grouping.tell_what_is_due(draft, now_s, quiet, now)
@@ -496,7 +496,8 @@ class _Player:
         draft.settle()
         for name, flap in draft.flaps.items():
             if flap is not None:
-                heapq.heappush(self._forgets, (flapping.past_s(flap), name))
+                # What is past as soon as it is noted still counts in this second.
+                heapq.heappush(self._forgets, (max(flapping.past_s(flap), now / 1000), name))
 
     def _write(self, case: Case, tellings: Iterable[Telling], now: Time) -> None:
         is_unmuted = any(entry.why is Why.UNMUTED for entry in case.entries)
@@ -511,6 +512,12 @@ class _Player:
         reasons |= dict.fromkeys(entry.why for entry in case.entries)
         case.entries = []
         self._outcomes[case.id] = (case.incident, case, reasons)
+
+    def _is_due(self, now_s: float) -> bool:
+        """Whether time alone may change something now."""
+        if self._unresolvable or self._board.returning or self._board.flapping:
+            return True
+        return any(case.due_s is not None and case.due_s <= now_s for case in self._board.cases.values())
 
     # -- when there is something to do again
 

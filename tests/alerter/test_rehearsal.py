@@ -382,7 +382,8 @@ def test_a_past_has_the_incidents_notices_and_seconds_that_the_alerter_gave_it(
 @pytest.mark.timeout(3600)
 @pytest.mark.thorough
 def test_so_has_any_past(tmp_path: Path, is_long: bool) -> None:
-    for seed in range(60 if is_long else 1):
+    # In the last one what is noted of a target's changes is past at once.
+    for seed in (*range(60 if is_long else 1), 388):
         past = anything(seed)
         expected, found = live(past, _folder(tmp_path, seed)), rehearsed(past)
         assert found.notices == expected.notices, seed
