@@ -200,6 +200,10 @@ INCIDENT_ANSWERS: Final = Channel(
     "incident-answers", "incident-answers/{request}", m.IncidentAnswer, ("alerter",), ("web",), False, 1,
     "What is kept of an incident.",
 )  # fmt: skip
+INCIDENT_NOTES: Final = Channel(
+    "incident-notes", "incident-notes/{request}", m.IncidentNote, ("web",), ("alerter",), False, 1,
+    "A comment on an incident, or its post-mortem, to be kept; answered below `incident-answers`.",
+)  # fmt: skip
 SENT_QUERIES: Final = Channel(
     "sent-queries", "sent-queries/{request}", m.SentQuery, ("web",), ("alerter",), False, 1,
     "A request for what was sent to whom.",
@@ -227,5 +231,5 @@ SERVICES: Final = Channel(
 CHANNELS: Final[tuple[Channel[m.Message], ...]] = (
     TARGETS, ASSIGNMENTS, ASSIGNMENT_SUMMARIES, SITES, PROBERS, RESULTS, REPLAYS, MARKS, STATES, VERDICTS, INCIDENTS,
     ACKNOWLEDGEMENTS, MAINTENANCES, FORGOTTEN, EVENTS, COMMANDS, REPLIES, MAIL_TESTS, MAIL_TEST_RESULTS, REPORT_MAILS, REPORT_MAIL_ANSWERS, LATE_OUTAGES, LATE_OUTAGE_ANSWERS, INCIDENT_QUERIES,
-    INCIDENT_ANSWERS, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
+    INCIDENT_ANSWERS, INCIDENT_NOTES, SENT_QUERIES, SENT_ANSWERS, SEALED, TRACES, SERVICES,
 )  # type: ignore[assignment]  # fmt: skip  # Channel is invariant; the table is only read

@@ -14,6 +14,8 @@ from msgspec import Meta, Struct, json
 
 from noc_bus.time import Time
 
+LONGEST_COMMENT = 500
+LONGEST_POST_MORTEM = 10_000
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 # `(?!\n)$` and not `$`: Python lets `$` match before a trailing newline.
 SLUG_PATTERN = rf"^{SLUG}(?!\n)$"
@@ -57,6 +59,7 @@ SiteAlternatives = Annotated[
     ),
 ]
 Text = Annotated[str, Meta(max_length=500)]
+Person = Annotated[str, Meta(min_length=1, max_length=120)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 RttMs = Annotated[float, Meta(ge=0, le=600_000)]
@@ -622,7 +625,7 @@ class Acknowledgement(Retained, kw_only=True, frozen=True):
     """A person has taken an incident on."""
 
     incident: Slug
-    by: Annotated[str, Meta(min_length=1, max_length=120)]
+    by: Person
     at: Time
     comment: Text = ""
     withdrawn: Annotated[bool, Meta(description="true: it is taken back, and nobody has the incident")] = False
@@ -790,6 +793,12 @@ class Incident(Retained, kw_only=True, frozen=True):
         Time | None,
         Meta(description="when data that came late showed it, after it was over; null: it was noticed while it lasted"),
     ] = None
+    noted_at: Annotated[
+        Time | None,
+        Meta(
+            description="when somebody last commented on it or wrote its post-mortem, while it was open; null: nobody has"
+        ),
+    ] = None
 
 
 class LateOutages(Message, kw_only=True, frozen=True):
@@ -836,7 +845,8 @@ class Event(Message, kw_only=True, frozen=True):
         Kind,
         Meta(
             description="target-went-down, target-came-up, target-changed, incident-opened, incident-resolved, "
-            "incident-acknowledged or incident-found (in data that came late, after it was over); new kinds may come"
+            "incident-acknowledged, incident-noted (somebody commented on it or wrote its post-mortem) "
+            "or incident-found (in data that came late, after it was over); new kinds may come"
         ),
     ]
     at: Time
@@ -1021,7 +1031,43 @@ class TimelineEntry(Message, kw_only=True, frozen=True):
     at: Time
     code: Annotated[Code, Meta(description="why; new ones may come")]
     target: Annotated[Slug | None, Meta(description="the member it happened to; null: to all of it, or to many")] = None
+    by: Annotated[Person | None, Meta(description="who did it; null: it is no person's")] = None
     text: Text = ""
+
+
+class PostMortem(Message, kw_only=True, frozen=True):
+    """What people have learnt from an incident."""
+
+    by: Annotated[Person, Meta(description="who wrote it, or changed it last")]
+    at: Annotated[Time, Meta(description="when it was written, or changed last")]
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_POST_MORTEM)]
+
+
+class IncidentNote(Message, kw_only=True, frozen=True):
+    """Keep what a person writes of an incident, open or over. Answered once it is kept; the same one twice is kept once."""
+
+    request: Annotated[Slug, Meta(description="chosen by the sender; the answer carries it")]
+    incident: Slug
+    at: Time
+    by: Person
+    kind: Annotated[
+        Literal["comment", "post-mortem"],
+        Meta(description="a comment is added to its timeline; the post-mortem, of which it has one, is replaced"),
+    ]
+    text: Annotated[
+        str,
+        Meta(
+            max_length=LONGEST_POST_MORTEM,
+            description="of a comment 500 characters at most; an empty post-mortem removes it",
+        ),
+    ]
+    replaces: Annotated[
+        Time | None,
+        Meta(
+            description="the `at` of the post-mortem that it is to replace, null: there is none; where there is another "
+            "it is not kept, and the answer has that one"
+        ),
+    ] = None
 
 
 class SentMail(Message, kw_only=True, frozen=True):
@@ -1047,13 +1093,20 @@ class SentMail(Message, kw_only=True, frozen=True):
 
 
 class IncidentAnswer(Message, kw_only=True, frozen=True):
-    """What is kept of an incident: a page of its members, what happened to it, and who was mailed."""
+    """What is kept of an incident: a page of its members, what happened to it, and who was mailed.
+
+    The answer to a note has the incident and its post-mortem only.
+    """
 
     request: Slug
     at: Time
     incident: Annotated[Incident | None, Meta(description="null: none of this id is kept")] = None
     members: Annotated[list[Member], Meta(max_length=200, description="critical ones first")] = []
-    timeline: Annotated[list[TimelineEntry], Meta(max_length=200, description="the latest, oldest first")] = []
+    timeline: Annotated[
+        list[TimelineEntry],
+        Meta(max_length=200, description="the latest, comments before all else, told oldest first"),
+    ] = []
+    post_mortem: Annotated[PostMortem | None, Meta(description="null: nobody has written it")] = None
     mails: Annotated[list[SentMail], Meta(max_length=200, description="the latest, oldest first")] = []
 
 

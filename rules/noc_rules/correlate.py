@@ -46,6 +46,9 @@ class Why(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     ACKNOWLEDGEMENT_EXPIRED = "acknowledgement-expired"
+    COMMENTED = "commented"
+    POST_MORTEM_WRITTEN = "post-mortem-written"
+    POST_MORTEM_REMOVED = "post-mortem-removed"
     MUTED = "muted"
     MUTE_ENDED = "mute-ended"
     UNMUTED = "unmuted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import UTC
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from noc_alerter.alerter import Alerter
 from noc_alerter.config import Config
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
+from noc_alerter.notes import Notes
 from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.letter import letters, stem
 from noc_alerter.notify.outbox import Outbox
@@ -30,6 +32,7 @@ from noc_alerter.settings import Settings
 from noc_bus.channels import (
     EVENTS,
     INCIDENT_ANSWERS,
+    INCIDENT_NOTES,
     INCIDENT_QUERIES,
     INCIDENTS,
     MAINTENANCES,
@@ -45,6 +48,7 @@ from noc_bus.messages import (
     Event,
     Incident,
     IncidentAnswer,
+    IncidentNote,
     IncidentQuery,
     Maintenance,
     ProberPresence,
@@ -78,6 +82,7 @@ class Rig:
         self.hub = Hub()
         self.others = FakeBus(self.hub, "others")
         self.others.start()
+        self._numbers = itertools.count()
         self.now = T0
         self.clock_s = 1000.0
         self.mail_to: tuple[str, ...] = (OPS,)
@@ -126,6 +131,7 @@ class Rig:
         )
         Trials(self.bus, self.try_one, lambda: self.settings.means, lambda: self.alerter.is_silenced)
         self.queries = Queries(self.bus, self.ledger, lambda: self.alerter.is_silenced)
+        self.notes = Notes(self.bus, self.ledger, self.alerter.note, lambda: self.alerter.is_silenced)
         self.report_mails = ReportMails(self.bus, self.outbox, post.wake, lambda: self.alerter.is_silenced)
         self.bus.start()
         self.passes(1.5)
@@ -168,6 +174,7 @@ class Rig:
             for states in self.states.values():
                 states.tick()
             self.alerter.tick(self.now)
+            self.notes.tick(self.now)
             self.queries.tick()
             while self.sender.send_one(self.now):
                 pass
@@ -306,6 +313,16 @@ class Rig:
         self.others.publish(INCIDENT_QUERIES, IncidentQuery(request="q", incident=incident, at=self.now, **fields))
         self.queries.tick()
         return self.hub.messages(INCIDENT_ANSWERS)[-1]
+
+    def writes(self, incident: str, text: str, **fields: Any) -> IncidentAnswer:
+        """Somebody comments, or writes the post-mortem; what the alerter answers."""
+        given: dict[str, Any] = {"request": f"n-{next(self._numbers)}", "by": "ada", "kind": "comment", "at": self.now}
+        note = IncidentNote(**given | fields, incident=incident, text=text)
+        self.others.publish(INCIDENT_NOTES, note)
+        self.notes.tick(self.now)
+        answer = self.hub.messages(INCIDENT_ANSWERS)[-1]
+        assert answer.request == note.request
+        return answer
 
     def presence(self) -> ServicePresence:
         self.alerter.announce()

@@ -619,6 +619,41 @@ def test_incidents_are_found_and_acknowledged_also_several_at_once_and_that_can_
     noc.wait_states({"router": "UP", "server": "UP"}, 60)
 
 
+def test_people_comment_on_an_incident_and_write_what_they_learnt_from_it_once_it_is_over(
+    page: Page, watched: tuple[Noc, Netlab], axe: str
+) -> None:
+    noc, netlab = watched
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+    with netlab.silence("10.99.0.1"):
+        loaded(page, "/incidents?group=core")
+        (number,) = page.wait(lambda: _shown(page), "the incident", 60)
+        loaded(page, f"/incidents/{number}")
+        page.wait(lambda: page.find('[data-testid="comment"]'), "the form")[0].send_keys("the power is gone")
+        # What another writes meanwhile appears by itself.
+        assert noc.ask("POST", f"incidents/{number}/comments", {"comment": "I bring a cable"})[0] == 204
+        page.wait(lambda: "I bring a cable" in page.the("timeline").text, "what another wrote")
+        page.click("add-comment")
+        page.wait(lambda: "the power is gone" in page.the("timeline").text, "the comment")
+        assert page.the("comment").get_attribute("value") == ""
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+    wait_until(lambda: noc.get(f"incidents/{number}")["incident"]["resolved_at"], 30, "that it is over")
+    loaded(page, f"/incidents/{number}")
+    page.wait(lambda: page.find('[data-testid="edit-post-mortem"]'), "the note")[0].click()
+    page.the("post-mortem-text").send_keys("One plug.\nTwo are better.")
+    assert noc.ask("PUT", f"incidents/{number}/post-mortem", {"text": "A cable."})[0] == 204
+    page.forgiven = ["409"]
+    page.click("save-post-mortem")
+    page.wait(lambda: "A cable." in page.text(), "what another wrote, before it is replaced")
+    assert at_both_widths(page, axe) == []
+    page.click("mine")
+    page.click("save-post-mortem")
+    page.wait(
+        lambda: [one.text for one in page.find('[data-testid="post-mortem"]')] == ["One plug.\nTwo are better."],
+        "the note",
+    )
+    assert "the power is gone" in page.the("timeline").text
+
+
 def _shown(page: Page) -> list[str]:
     """The incidents in the table."""
     return [str(row.get_attribute("data-incident")) for row in page.find('[data-testid="incidents"] [data-incident]')]

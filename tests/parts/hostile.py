@@ -72,6 +72,8 @@ PATHS: Final = (
     "/api/v1/sites/paris/ping",
     "/api/v1/targets/import",
     "/api/v1/incidents/x/acknowledge",
+    "/api/v1/incidents/x/comments",
+    "/api/v1/incidents/x/post-mortem",
 )
 BODIES: Final = (
     b"",

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import noc_web
 from noc_bus.channels import (
     INCIDENT_ANSWERS,
+    INCIDENT_NOTES,
     INCIDENT_QUERIES,
     INCIDENTS,
     MAIL_TEST_RESULTS,
@@ -35,11 +36,13 @@ from noc_bus.messages import (
     Acknowledgement,
     Hop,
     IncidentAnswer,
+    IncidentNote,
     IncidentQuery,
     MailTest,
     MailTestAnswer,
     MailTestResult,
     Member,
+    PostMortem,
     SentAnswer,
     SentMail,
     SentQuery,
@@ -106,6 +109,8 @@ CALLS: Final[dict[str, tuple[str, Any]]] = {
     "GET /incidents/{incident}/paths": ("incidents/i-1/paths", None),
     "POST /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", {"comment": "x"}),
     "DELETE /incidents/{incident}/acknowledge": ("incidents/i-1/acknowledge", None),
+    "POST /incidents/{incident}/comments": ("incidents/i-1/comments", {"comment": "x"}),
+    "PUT /incidents/{incident}/post-mortem": ("incidents/i-1/post-mortem", {"text": "x"}),
     "GET /maintenances": ("maintenances", None),
     "POST /maintenances": (
         "maintenances",
@@ -188,6 +193,49 @@ IDS: Final[dict[str, str]] = {}
 """Of what gets its id from the service."""
 
 
+def answer_as_alerter(service: Service, now: Time) -> None:
+    """It keeps whatever is asked for, and whatever it is given."""
+    say = service.others.publish
+
+    def tell(asked: IncidentQuery | None, variables: dict[str, str]) -> None:
+        mail = SentMail(to="ops@noc.test", about="opened", state="sent", queued_at=now, sent_at=now)
+        entry = TimelineEntry(at=now, code="commented", by="anna", text="x")
+        member = Member(target="a", name="A", joined_at=now)
+        one = incident(asked.incident if asked else "", "a")
+        answer = IncidentAnswer(
+            request=variables["request"],
+            at=now,
+            incident=one,
+            members=[member],
+            timeline=[entry],
+            post_mortem=PostMortem(by="anna", at=now, text="x"),
+            mails=[mail],
+        )
+        say(INCIDENT_ANSWERS, answer)
+
+    def keep(note: IncidentNote | None, variables: dict[str, str]) -> None:
+        assert note is not None
+        kept = PostMortem(by=note.by, at=note.at, text=note.text)
+        one = incident(note.incident, "a")
+        say(INCIDENT_ANSWERS, IncidentAnswer(request=note.request, at=now, incident=one, post_mortem=kept))
+
+    def tell_sent(asked: SentQuery | None, variables: dict[str, str]) -> None:
+        mail = SentMail(
+            to="ops@noc.test",
+            about="opened",
+            because="route x",
+            incident="i-1",
+            state="given-up",
+            queued_at=now,
+            error="x",
+        )
+        say(SENT_ANSWERS, SentAnswer(request=variables["request"], at=now, mails=[mail], total=1))
+
+    service.others.subscribe(INCIDENT_QUERIES, tell)
+    service.others.subscribe(INCIDENT_NOTES, keep)
+    service.others.subscribe(SENT_QUERIES, tell_sent)
+
+
 @pytest.fixture(scope="module")
 def furnished(shared_service: Service) -> Service:
     """A service with something of everything."""
@@ -237,30 +285,7 @@ def furnished(shared_service: Service) -> Service:
         say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails, done=False))
         say(MAIL_TEST_RESULTS, MailTestResult(request=variables["request"], at=now, mails=mails[:2], done=True))
 
-    def tell(asked: IncidentQuery | None, variables: dict[str, str]) -> None:
-        mail = SentMail(to="ops@noc.test", about="opened", state="sent", queued_at=now, sent_at=now)
-        entry = TimelineEntry(at=now, code="target-went-down", target="a", text="x")
-        member = Member(target="a", name="A", joined_at=now)
-        one = incident(asked.incident if asked else "", "a")
-        answer = IncidentAnswer(
-            request=variables["request"], at=now, incident=one, members=[member], timeline=[entry], mails=[mail]
-        )
-        say(INCIDENT_ANSWERS, answer)
-
-    def tell_sent(asked: SentQuery | None, variables: dict[str, str]) -> None:
-        mail = SentMail(
-            to="ops@noc.test",
-            about="opened",
-            because="route x",
-            incident="i-1",
-            state="given-up",
-            queued_at=now,
-            error="x",
-        )
-        say(SENT_ANSWERS, SentAnswer(request=variables["request"], at=now, mails=[mail], total=1))
-
-    service.others.subscribe(INCIDENT_QUERIES, tell)
-    service.others.subscribe(SENT_QUERIES, tell_sent)
+    answer_as_alerter(service, now)
     service.others.subscribe(MAIL_TESTS, try_mail)
     say(MAIL_TEST_RESULTS, MailTestResult(request="m-1", at=now, mails=mails))
     past = now - 600_000

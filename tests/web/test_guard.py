@@ -61,6 +61,8 @@ MAY: Final = {
     "GET /incidents/{incident}/paths": VIEWER,
     "POST /incidents/{incident}/acknowledge": OPERATOR,
     "DELETE /incidents/{incident}/acknowledge": OPERATOR,
+    "POST /incidents/{incident}/comments": OPERATOR,
+    "PUT /incidents/{incident}/post-mortem": OPERATOR,
     "GET /maintenances": VIEWER,
     "POST /maintenances": OPERATOR,
     "GET /maintenances/windows": VIEWER,

@@ -15,6 +15,7 @@ from noc_alerter.alerter import Alerter
 from noc_alerter.config import SETTINGS, Config
 from noc_alerter.lease import RENEWED_EVERY_S, Lease
 from noc_alerter.ledger import Ledger
+from noc_alerter.notes import Notes
 from noc_alerter.notify import apprised
 from noc_alerter.notify.channels import Channels
 from noc_alerter.notify.heartbeat import Heartbeat
@@ -71,6 +72,7 @@ def run(config: Config, stop: threading.Event) -> None:
     alerter = Alerter(session, ledger, post, settings, str(config.broker), config.group_wait_s)
     Trials(session, channels.try_one, lambda: settings.means, lambda: alerter.is_silenced)
     queries = Queries(session, ledger, lambda: alerter.is_silenced)
+    notes = Notes(session, ledger, alerter.note, lambda: alerter.is_silenced)
     report_mails = ReportMails(session, sender.outbox, post.wake, lambda: alerter.is_silenced)
     heartbeat = Heartbeat(lambda: settings.means, lambda: alerter.is_well)
     alerter.heartbeat = heartbeat
@@ -90,6 +92,7 @@ def run(config: Config, stop: threading.Event) -> None:
             if not all(thread.is_alive() for thread in senders) and not stop.is_set():
                 raise RuntimeError("a thread that tells people has ended by itself")
         alerter.tick(Time.now())
+        notes.tick(Time.now())
         queries.tick()
         report_mails.tick()
     alerter.say_goodbye()

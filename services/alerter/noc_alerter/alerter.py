@@ -33,6 +33,7 @@ from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENTS, MAINTENANCES, SERVICES
 from noc_bus.messages import (
     Acknowledgement,
     Incident,
+    IncidentNote,
     Maintenance,
     ServicePresence,
     Site,
@@ -415,6 +416,10 @@ class Alerter:
             state=after.state,
             before=before.state,
         )
+
+    def note(self, note: IncidentNote, now: Time) -> Incident | None:
+        """Keep what a person wrote; None: there is no such incident. Raises DatabaseFault."""
+        return self._incidents.note(note, now)
 
     # -- to the bus
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
 from noc_alerter.paths import Paths
 from noc_bus.bus import Bus
 from noc_bus.channels import EVENTS, INCIDENTS
-from noc_bus.messages import Event, Incident, Target
+from noc_bus.messages import Event, Incident, IncidentNote, Target
 from noc_bus.retained import Published
 from noc_bus.time import Time
 from noc_frame import log
@@ -130,6 +132,22 @@ class Incidents:
         """For a recorder that was away. Raises DatabaseFault."""
         for incident in self._ledger.resolved_since(since):
             self._bus.publish_once(INCIDENTS, incident)
+
+    def note(self, note: IncidentNote, now: Time) -> Incident | None:
+        """Keep what somebody wrote of an incident, open or over; None: there is none of that id. Raises DatabaseFault."""
+        case = self.get(note.incident)
+        if case is None:
+            incident = self._ledger.incident(note.incident)
+        else:
+            incident = structs.replace(case.incident, noted_at=now)
+        if incident is not None and self._ledger.note(note, incident, now):
+            if case is not None:
+                # Whoever looks at it sees that there is more to ask for.
+                case.incident = incident
+                self._published.put(incident)
+            what = "commented on" if note.kind == "comment" else "changed the post-mortem of"
+            self._tell("incident-noted", incident, now, f"{note.by} {what} {incident.id}")
+        return incident
 
     def event(self, kind: str, now: Time, text: str, **fields: str | None) -> None:
         self._bus.publish(EVENTS, Event(kind=kind, at=now, text=text[:500], **fields))  # type: ignore[arg-type]  # its own fields

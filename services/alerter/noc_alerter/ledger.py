@@ -12,7 +12,7 @@ from msgspec import json
 
 from noc_alerter.schema import LADDER
 from noc_bus.codec import decode, encode
-from noc_bus.messages import Incident, Member, SentMail, TimelineEntry
+from noc_bus.messages import LONGEST_COMMENT, Incident, IncidentNote, Member, PostMortem, SentMail, TimelineEntry
 from noc_bus.time import Time
 from noc_frame import log
 from noc_frame.sqlite import Database, DatabaseFault
@@ -156,15 +156,41 @@ class Ledger:
         return [decode(message.encode(), Member) for (message,) in rows]
 
     def timeline(self, incident: str, limit: int) -> list[TimelineEntry]:
-        """The latest of what happened to it, the oldest of that first."""
+        """The latest of what happened to it, the oldest of that first. However much else did, comments stay."""
         rows = self.database.read(
             "read",
-            "SELECT at, code, target, text FROM timeline WHERE incident = ? ORDER BY id DESC LIMIT ?",
-            (incident, limit),
+            "SELECT at, code, target, author, text FROM (SELECT * FROM timeline WHERE incident = ? "
+            "ORDER BY code = ? DESC, id DESC LIMIT ?) ORDER BY id",
+            (incident, Why.COMMENTED, limit),
         )
         return [
-            TimelineEntry(at=Time(at), code=code, target=target, text=text) for at, code, target, text in rows[::-1]
+            TimelineEntry(at=Time(at), code=code, target=target, by=author, text=text)
+            for at, code, target, author, text in rows
         ]
+
+    def post_mortem(self, incident: str) -> PostMortem | None:
+        """None: nobody has written it."""
+        rows = self.database.read("read", "SELECT author, at, text FROM post_mortem WHERE incident = ?", (incident,))
+        return PostMortem(by=rows[0][0], at=Time(rows[0][1]), text=rows[0][2]) if rows else None
+
+    def note(self, note: IncidentNote, incident: Incident, now: Time) -> bool:
+        """Keep what somebody wrote of an incident, and its message with it. Whether anything is new.
+
+        Nothing is where it was kept already, or is to replace a post-mortem that is another by now.
+        """
+        with self.database.transaction("write notes to") as connection:
+            why = Why.COMMENTED if note.kind == "comment" else _write_post_mortem(connection, note)
+            if why is None:
+                return False
+            text = note.text[:LONGEST_COMMENT] if why is Why.COMMENTED else ""
+            added = connection.execute(
+                "INSERT INTO timeline (incident, at, code, author, text, request) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (request) WHERE request IS NOT NULL DO NOTHING",
+                (incident.id, now, why, note.by, text, note.request),
+            )
+            if added.rowcount:
+                connection.execute("UPDATE incident SET message = ? WHERE id = ?", (encode(incident), incident.id))
+            return bool(added.rowcount)
 
     def mails(self, incident: str, limit: int) -> list[SentMail]:
         """The latest mails about it, the oldest of these first."""
@@ -347,6 +373,21 @@ def _tells_what_waited(connection: sqlite3.Connection, case: Case, one: Letter) 
         (one.facts, one.incident, one.recipient),
     )
     return bool(changed.rowcount)
+
+
+def _write_post_mortem(connection: sqlite3.Connection, note: IncidentNote) -> Why | None:
+    """What was done; None: there is another than the one that it was to replace."""
+    found = connection.execute("SELECT at FROM post_mortem WHERE incident = ?", (note.incident,)).fetchone()
+    if (found[0] if found else None) != note.replaces:
+        return None
+    connection.execute("DELETE FROM post_mortem WHERE incident = ?", (note.incident,))
+    if not note.text:
+        return Why.POST_MORTEM_REMOVED if found else None
+    connection.execute(
+        "INSERT INTO post_mortem (incident, author, at, text) VALUES (?, ?, ?, ?)",
+        (note.incident, note.by, note.at, note.text),
+    )
+    return Why.POST_MORTEM_WRITTEN
 
 
 def _queued(one: Letter, now: Time) -> tuple[object, ...]:

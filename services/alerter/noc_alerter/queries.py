@@ -63,6 +63,7 @@ class Queries:
             incident=incident,
             members=members,
             timeline=self._ledger.timeline(asked.incident, MAX_MEMBERS_TOLD),
+            post_mortem=self._ledger.post_mortem(asked.incident),
             mails=self._ledger.mails(asked.incident, MAX_MEMBERS_TOLD),
         )
 

@@ -156,6 +156,20 @@ CREATE TABLE mail_domain (
 # Of late data it is asked which incidents its targets were part of, over or not.
 _MEMBERS_BY_TARGET: Final = "CREATE INDEX member_target ON member (target);"
 
+# What people write of an incident. A comment is a line of its timeline with who wrote it, kept once however often it
+# comes; the post-mortem is one note.
+_NOTES: Final = """
+ALTER TABLE timeline ADD COLUMN author TEXT;
+ALTER TABLE timeline ADD COLUMN request TEXT;
+CREATE UNIQUE INDEX timeline_request ON timeline (request) WHERE request IS NOT NULL;
+CREATE TABLE post_mortem (
+    incident TEXT PRIMARY KEY,
+    author TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
 LADDER: Final = Ladder(
     steps=[
         sql(_FIRST),
@@ -167,6 +181,7 @@ LADDER: Final = Ladder(
         sql(_LEASE),
         sql(_MAIL_DOMAIN_AND_MUTED),
         sql(_MEMBERS_BY_TARGET),
+        sql(_NOTES),
     ],
     unversioned_tables=frozenset({"incident", "outbox"}),
 )

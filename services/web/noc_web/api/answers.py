@@ -12,6 +12,7 @@ from noc_bus.messages import (
     Maintenance,
     Member,
     NotificationRoute,
+    PostMortem,
     SentMail,
     Target,
     TimelineEntry,
@@ -327,6 +328,7 @@ _COMPLETE = Meta(description="false: the alerter has not answered; this is what 
 class KeptIncident(TypedDict):
     incident: Incident
     timeline: list[TimelineEntry]
+    post_mortem: Annotated[PostMortem | None, Meta(description="null: nobody has written it")]
     mails: list[SentMail]
     complete: Annotated[bool, _COMPLETE]
 

@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
 
 from noc_bus.messages import (
     GROUP_PATTERN,
+    LONGEST_COMMENT,
+    LONGEST_POST_MORTEM,
     MAIL_PATTERN,
     SLUG,
     Address,
@@ -21,6 +23,7 @@ from noc_bus.messages import (
     Target,
     fields_of,
 )
+from noc_bus.time import Time
 from noc_rules.inheritance import OPTIONS
 from noc_rules.periods import Every
 from noc_rules.uptime import PROFILES
@@ -106,7 +109,7 @@ SavedTarget: Final = defstruct(
 )
 
 _SlugOrNone = Annotated[str, Meta(extra_json_schema={"pattern": f"^({SLUG})?$"})]
-_Comment = Annotated[str, Meta(max_length=500)]
+_Comment = Annotated[str, Meta(max_length=LONGEST_COMMENT)]
 # What is wrong with these is said by those who use them, in sentences; the types document them.
 _Name = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
 _Path = Annotated[str, Meta(extra_json_schema={"maxLength": 250, "pattern": GROUP_PATTERN})]
@@ -137,6 +140,18 @@ class Acknowledging(Body):
     minutes: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_MINUTES)] | None,
         Meta(description="for how long; null: until the incident is over"),
+    ] = None
+
+
+class Commenting(Body):
+    comment: Annotated[_Comment, Meta(min_length=1)]
+
+
+class PostMortemChange(Body):
+    text: Annotated[str, Meta(max_length=LONGEST_POST_MORTEM)]
+    replaces: Annotated[
+        Time | None,
+        Meta(description="the `at` of the note that was read and changed; null: there was none"),
     ] = None
 
 

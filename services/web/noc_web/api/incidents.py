@@ -1,4 +1,4 @@
-"""Incidents, open and over, and acknowledging one."""
+"""Incidents, open and over, acknowledging one, and what people write of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noc_history.store import Store
 from noc_rules.incident import MAX_MEMBERS_TOLD
 from noc_rules.routes import Evidence, broken_off, evidence
 from noc_web.api import answers
-from noc_web.api.bodies import Acknowledging
+from noc_web.api.bodies import Acknowledging, Commenting, PostMortemChange
 from noc_web.api.history import LONGEST_MS
 from noc_web.api.route import PERIOD, SLUG, Ask, Query, Route
 from noc_web.catalog.catalog import Catalog
@@ -22,7 +22,7 @@ from noc_web.json import Row
 from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.picture import Picture, check_alerter
 from noc_web.live.revision import Revisions
-from noc_web.problem import ProblemError
+from noc_web.problem import FieldError, ProblemError, invalid
 from noc_web.publisher import Publisher
 
 _MOST_MEMBERS: Final = 1_000_000
@@ -51,9 +51,16 @@ def get_incident(ask: Ask, revisions: Revisions, picture: Picture, incident_quer
     found = _asked(ask, picture, incident_queries)
     if found is None:
         # Without the alerter there is what the bus says of an open one.
-        return {"incident": _on_bus(ask, revisions, picture), "timeline": [], "mails": [], "complete": False}
+        incident = _on_bus(ask, revisions, picture)
+        return {"incident": incident, "timeline": [], "post_mortem": None, "mails": [], "complete": False}
     assert found.incident is not None
-    return {"incident": found.incident, "timeline": found.timeline, "mails": found.mails, "complete": True}
+    return {
+        "incident": found.incident,
+        "timeline": found.timeline,
+        "post_mortem": found.post_mortem,
+        "mails": found.mails,
+        "complete": True,
+    }
 
 
 def list_members(ask: Ask, revisions: Revisions, picture: Picture, incident_queries: IncidentQueries) -> object:
@@ -98,13 +105,18 @@ def _asked(
     ask: Ask, picture: Picture, incident_queries: IncidentQueries, offset: int = 0, limit: int = 0
 ) -> IncidentAnswer | None:
     """What the alerter keeps of it; None: it does not answer. Raises ProblemError 404."""
-    if not re.fullmatch(SLUG_FORM, ask["incident"]):
-        raise _unknown(ask)
+    _check_name(ask)
     # Nobody is to wait for one that is known to be away.
     found = incident_queries.ask(ask["incident"], offset, limit) if picture.services().get("alerter") else None
     if found is not None and found.incident is None:
         raise _unknown(ask)
     return found
+
+
+def _check_name(ask: Ask) -> None:
+    """Raises ProblemError 404 for what no incident can be called."""
+    if not re.fullmatch(SLUG_FORM, ask["incident"]):
+        raise _unknown(ask)
 
 
 def _unknown(ask: Ask) -> ProblemError:
@@ -125,6 +137,46 @@ def withdraw(ask: Ask, catalog: Catalog, publisher: Publisher, revisions: Revisi
     publisher.acknowledge(name, ask.actor.name, withdrawn=True)
     catalog.note(ask.actor.signature, "withdraw acknowledgement", name)
     return None
+
+
+def comment(ask: Ask, catalog: Catalog, picture: Picture, incident_queries: IncidentQueries) -> object:
+    given = ask.read(Commenting)
+    text = given.comment.strip()
+    if not text:
+        raise invalid([FieldError("comment", "Write something.")])
+    _check_keeper(ask, picture)
+    _kept(ask, incident_queries.comment(ask["incident"], ask.actor.name, text))
+    catalog.note(ask.actor.signature, "comment on incident", ask["incident"], {"comment": text})
+    return None
+
+
+def write_post_mortem(ask: Ask, catalog: Catalog, picture: Picture, incident_queries: IncidentQueries) -> object:
+    given = ask.read(PostMortemChange)
+    text = given.text.strip()
+    _check_keeper(ask, picture)
+    answer = incident_queries.write_post_mortem(ask["incident"], ask.actor.name, text, given.replaces)
+    found = _kept(ask, answer).post_mortem
+    if (found.by, found.text) != (ask.actor.name, text) if found else text:
+        whose = f"{found.by} has changed it at {found.at}" if found else "It has been removed"
+        raise ProblemError(409, f"{whose} since you read it; read it again and put in what you want.")
+    catalog.note(ask.actor.signature, "write post-mortem of incident", ask["incident"], {"text": text})
+    return None
+
+
+def _check_keeper(ask: Ask, picture: Picture) -> None:
+    """Raises ProblemError 404, 409."""
+    _check_name(ask)
+    check_alerter(picture, "keeps what is written of incidents")
+
+
+def _kept(ask: Ask, answer: IncidentAnswer | None) -> IncidentAnswer:
+    """Raises ProblemError 404, 503."""
+    if answer is None:
+        sentence = "The alerter has not answered in time; look at the incident whether it is kept before you try again."
+        raise ProblemError(503, sentence)
+    if answer.incident is None:
+        raise _unknown(ask)
+    return answer
 
 
 def _on_bus(ask: Ask, revisions: Revisions, picture: Picture) -> Incident:
@@ -210,5 +262,25 @@ ROUTES = (
         "Take the acknowledgement of an open incident back.",
         withdraw,
         status=204,
+    ),
+    Route(
+        "POST",
+        "/incidents/{incident}/comments",
+        "operator",
+        "Comment on an incident, open or over: a line of its timeline.",
+        comment,
+        body=Commenting,
+        status=204,
+        work="history",
+    ),
+    Route(
+        "PUT",
+        "/incidents/{incident}/post-mortem",
+        "operator",
+        "Write the post-mortem note of an incident, open or over, in place of the one that there is; an empty text removes it.",
+        write_post_mortem,
+        body=PostMortemChange,
+        status=204,
+        work="history",
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from noc_bus.codec import decode_other
 from noc_bus.messages import SLUG_PATTERN
 from noc_bus.time import Time
 from noc_web.auth.actor import Actor, Role
@@ -53,7 +54,7 @@ class Ask:
     def read(self, body: type[B]) -> B:
         """The body as its declaration says. Raises ProblemError 422."""
         try:
-            return msgspec.convert(decode(self.raw), body)
+            return msgspec.convert(decode(self.raw), body, dec_hook=decode_other)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             what, _, where = str(error).partition(" - at `$.")
             field = where.rstrip("`")

@@ -1,4 +1,4 @@
-"""What the alerter keeps, asked of it: all of an incident, and what was sent to whom."""
+"""What the alerter keeps, asked of it: all of an incident, and what was sent to whom; and what it is to keep of people."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from noc_bus.bus import Bus
-from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_QUERIES, SENT_ANSWERS, SENT_QUERIES, Channel
-from noc_bus.messages import IncidentAnswer, IncidentQuery, Message, SentAnswer, SentQuery
+from noc_bus.channels import (
+    INCIDENT_ANSWERS,
+    INCIDENT_NOTES,
+    INCIDENT_QUERIES,
+    SENT_ANSWERS,
+    SENT_QUERIES,
+    Channel,
+)
+from noc_bus.messages import IncidentAnswer, IncidentNote, IncidentQuery, Message, SentAnswer, SentQuery
 from noc_bus.time import Time
 
 ANSWER_WITHIN_S: Final = 3.0
@@ -34,6 +41,30 @@ class IncidentQueries:
         request = self._new("i")
         query = IncidentQuery(request=request, incident=incident, at=Time.now(), offset=offset, limit=limit)
         answer = self._asked(INCIDENT_QUERIES, query, request)
+        return answer if isinstance(answer, IncidentAnswer) else None
+
+    def comment(self, incident: str, by: str, text: str) -> IncidentAnswer | None:
+        """Its incident is None where there is none of that id. None as above: it may be kept all the same."""
+        return self._noted(
+            IncidentNote(request=self._new("n"), incident=incident, at=Time.now(), by=by, kind="comment", text=text)
+        )
+
+    def write_post_mortem(self, incident: str, by: str, text: str, replaces: Time | None) -> IncidentAnswer | None:
+        """`replaces`: when the one was written that it is to replace. What there is now is in the answer, this one or another."""
+        return self._noted(
+            IncidentNote(
+                request=self._new("n"),
+                incident=incident,
+                at=Time.now(),
+                by=by,
+                kind="post-mortem",
+                text=text,
+                replaces=replaces,
+            )
+        )
+
+    def _noted(self, note: IncidentNote) -> IncidentAnswer | None:
+        answer = self._asked(INCIDENT_NOTES, note, note.request)
         return answer if isinstance(answer, IncidentAnswer) else None
 
     def sent(self, offset: int, limit: int) -> SentAnswer | None:

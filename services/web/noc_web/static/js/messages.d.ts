@@ -118,7 +118,7 @@ export interface Covered {
 
 /** Something just happened. A hint to look: what counts is retained elsewhere. */
 export interface Event {
-  /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved, incident-acknowledged or incident-found (in data that came late, after it was over); new kinds may come */
+  /** target-went-down, target-came-up, target-changed, incident-opened, incident-resolved, incident-acknowledged, incident-noted (somebody commented on it or wrote its post-mortem) or incident-found (in data that came late, after it was over); new kinds may come */
   kind: string;
   at: string;
   target: string | null;
@@ -197,9 +197,11 @@ export interface Incident {
   muted: Muting | null;
   /** when data that came late showed it, after it was over; null: it was noticed while it lasted */
   found_at: string | null;
+  /** when somebody last commented on it or wrote its post-mortem, while it was open; null: nobody has */
+  noted_at: string | null;
 }
 
-/** What is kept of an incident: a page of its members, what happened to it, and who was mailed. */
+/** What is kept of an incident: a page of its members, what happened to it, and who was mailed. The answer to a note has the incident and its post-mortem only. */
 export interface IncidentAnswer {
   /** lower-case letters, digits and hyphens, at most 63 */
   request: string;
@@ -208,10 +210,28 @@ export interface IncidentAnswer {
   incident: Incident | null;
   /** critical ones first */
   members: Member[];
-  /** the latest, oldest first */
+  /** the latest, comments before all else, told oldest first */
   timeline: TimelineEntry[];
+  /** null: nobody has written it */
+  post_mortem: PostMortem | null;
   /** the latest, oldest first */
   mails: SentMail[];
+}
+
+/** Keep what a person writes of an incident, open or over. Answered once it is kept; the same one twice is kept once. */
+export interface IncidentNote {
+  /** chosen by the sender; the answer carries it */
+  request: string;
+  /** lower-case letters, digits and hyphens, at most 63 */
+  incident: string;
+  at: string;
+  by: string;
+  /** a comment is added to its timeline; the post-mortem, of which it has one, is replaced */
+  kind: "comment" | "post-mortem";
+  /** of a comment 500 characters at most; an empty post-mortem removes it */
+  text: string;
+  /** the `at` of the post-mortem that it is to replace, null: there is none; where there is another it is not kept, and the answer has that one */
+  replaces: string | null;
 }
 
 /** Tell all that is kept of an incident, open or over. */
@@ -364,6 +384,15 @@ export interface Muting {
   since: string;
   /** the end of the window; null: it has none, or is over */
   until: string | null;
+}
+
+/** What people have learnt from an incident. */
+export interface PostMortem {
+  /** who wrote it, or changed it last */
+  by: string;
+  /** when it was written, or changed last */
+  at: string;
+  text: string;
 }
 
 /** What one cycle of echo requests to one target from one site gave. */
@@ -741,6 +770,8 @@ export interface TimelineEntry {
   code: string;
   /** the member it happened to; null: to all of it, or to many */
   target: string | null;
+  /** who did it; null: it is no person's */
+  by: string | null;
   text: string;
 }
 

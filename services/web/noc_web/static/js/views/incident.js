@@ -7,6 +7,7 @@ import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
+import { CommentForm, PostMortem } from "./incidentnotes.js";
 import { IncidentPaths } from "./incidentpaths.js";
 import { foundLate, IncidentTable, muted } from "./incidents.js";
 import { SilenceButton } from "./silence.js";
@@ -40,9 +41,10 @@ export default function IncidentPage({ id, query }) {
     </section>
     ${members.answer?.total ? html`<${Members} key=${members.answer.total} path=${path} first=${members.answer} />` : null}
     <div class="columns">
-      <${Happened} entries=${kept.answer?.timeline ?? []} />
+      <${Happened} entries=${kept.answer?.timeline ?? []} path=${path} onSaid=${kept.again} />
       <${Mails} mails=${kept.answer?.mails ?? []} />
     </div>
+    ${kept.answer?.complete ? html`<${PostMortem} key=${id} path=${path} note=${kept.answer.post_mortem} onChanged=${kept.again} />` : null}
     <${IncidentPaths} key=${id} path=${path} />
   `;
 }
@@ -102,8 +104,8 @@ function how(one) {
   return one.behind ? `${one.state}, behind ${one.behind}` : (one.state ?? "–");
 }
 
-/** @param {{entries: import("../messages.d.ts").TimelineEntry[]}} given */
-function Happened({ entries }) {
+/** @param {{entries: import("../messages.d.ts").TimelineEntry[], path: string, onSaid: () => void}} given */
+function Happened({ entries, path, onSaid }) {
   return html`
     <section class="panel" aria-label="Timeline">
       <h2>What happened</h2>
@@ -113,12 +115,13 @@ function Happened({ entries }) {
               ${entries.map(
                 (one) => html`<tr>
                   <td><time title=${exact(one.at)}>${moment(one.at)}</time></td>
-                  <td>${one.code.replaceAll("-", " ")}${one.target ? html`: <a href=${`/targets/${encodeURIComponent(one.target)}`}>${one.target}</a>` : null}<br /><small>${one.text}</small></td>
+                  <td>${one.by ? html`<strong>${one.by}</strong> ` : null}${one.code.replaceAll("-", " ")}${one.target ? html`: <a href=${`/targets/${encodeURIComponent(one.target)}`}>${one.target}</a>` : null}${one.by ? html`<div class="written">${one.text}</div>` : html`<br /><small>${one.text}</small>`}</td>
                 </tr>`,
               )}
             </tbody>
           </table></div>`
         : html`<p class="empty">Nothing is kept of it.</p>`}
+      ${may("operator") ? html`<${CommentForm} path=${path} onSaid=${onSaid} />` : null}
     </section>
   `;
 }
