@@ -7,6 +7,8 @@ paho does for messages that have to be answered: those at QoS 0 that are here as
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -118,9 +120,25 @@ class Client(mqtt.Client):
             reconnect_on_failure=False,
         )
         self._take = take
+        self._opened: socket.socket | None = None
 
     def _create_socket(self) -> Socket:
-        return Socket(super()._create_socket())
+        try:
+            return Socket(super()._create_socket())
+        except BaseException:
+            # By itself paho leaves open what it was refused on.
+            if self._opened:
+                self._opened.close()
+            raise
+
+    def _create_socket_connection(self) -> socket.socket:
+        self._opened = super()._create_socket_connection()
+        return self._opened
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        assert self._ssl_context is not None
+        self._opened = wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
+        return wrapped
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         # At least one by paho, which notes when it heard of the broker.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
+from paho.mqtt.client import WebsocketConnectionError
 
 from noc_bus.read_ahead import Client, Message, Socket
 
@@ -138,3 +142,36 @@ def test_taken_past_paho_or_not_the_messages_are_the_same() -> None:
         for _ in range(50):
             client.loop_read()
     assert got == wanted
+
+
+@pytest.mark.parametrize(
+    ("transport", "is_tls"), [("tcp", True), ("websockets", False), ("websockets", True)], ids=["tls", "ws", "wss"]
+)
+def test_a_connection_that_does_not_come_about_is_closed_at_once(
+    transport: Literal["tcp", "websockets"], is_tls: bool
+) -> None:
+    """Over TLS the broker ends the handshake, over WebSocket it is no broker."""
+    client = Client(lambda *_: None, "one", transport)
+    if is_tls:
+        client.tls_set_context(ssl.create_default_context())
+    seen: list[bytes] = []
+
+    def refuse() -> None:
+        with server.accept()[0] as accepted:
+            accepted.settimeout(10)
+            seen.append(accepted.recv(4096))
+            if not is_tls:
+                accepted.sendall(b"HTTP/1.1 404 Not Found\r\n\r\n")
+            accepted.shutdown(socket.SHUT_WR)
+            # Nothing, at the end of what the client has to say.
+            while seen[-1]:
+                seen.append(accepted.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        broker = threading.Thread(target=refuse, daemon=True)
+        broker.start()
+        # What is left open is closed with the last word about it, which may be much later: here it is kept.
+        with pytest.raises((ssl.SSLError, WebsocketConnectionError)) as raised:
+            client.connect("127.0.0.1", server.getsockname()[1], 10)
+        broker.join(10)
+    assert seen[-1] == b"", raised.value
