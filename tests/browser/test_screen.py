@@ -654,6 +654,27 @@ def test_people_comment_on_an_incident_and_write_what_they_learnt_from_it_once_i
     assert "the power is gone" in page.the("timeline").text
 
 
+def test_the_overview_shows_what_changed_last_also_once_it_is_over(page: Page, watched: tuple[Noc, Netlab]) -> None:
+    noc, netlab = watched
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+    loaded(page, "/")
+    page.wait(lambda: page.find('[data-testid="recent-changes"], [data-testid="no-changes"]'), "the changes")
+    before = _changes(page)
+    with netlab.silence("10.99.0.1"):
+        page.wait(lambda: _changes(page)[:1] != before[:1] and _changes(page)[0].startswith("opened: router"), "it", 60)
+    page.wait(lambda: _changes(page)[0].startswith("ended: router"), "that it is over", 60)
+    assert _changes(page)[0].split("\n")[-1].startswith("over ")
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+    now = _changes(page)
+    loaded(page, "/")
+    page.wait(lambda: _changes(page) == now, "the same on a page that is opened later")
+
+
+def _changes(page: Page) -> list[str]:
+    found = page.find('[data-testid="recent-changes"] li')
+    return [f"{one.get_attribute('data-what')}: {one.text}" for one in found]
+
+
 def _shown(page: Page) -> list[str]:
     """The incidents in the table."""
     return [str(row.get_attribute("data-incident")) for row in page.find('[data-testid="incidents"] [data-incident]')]

@@ -23,7 +23,9 @@ DEADLINE_S = 10.0
 
 def shown(page: dict[str, Any]) -> dict[str, Any]:
     """A page's content, whatever the order of its rows."""
-    content = {name: page[name] for name in ("revision", "kpis", "all_well", "nobody_told", "trouble", "services")}
+    content = {
+        name: page[name] for name in ("revision", "kpis", "all_well", "nobody_told", "trouble", "services", "changes")
+    }
     for kind in ("targets", "sites", "incidents"):
         content[kind] = {row["id"]: row for row in page[kind]}
     return content

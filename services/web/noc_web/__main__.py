@@ -19,6 +19,7 @@ from noc_bus.session import Session
 from noc_bus.time import Time
 from noc_frame import log, process
 from noc_frame.sqlite import DatabaseFault
+from noc_history.store import Store, StoreError
 from noc_rules.expiry import Expiring, ExpiryCode, warning
 from noc_web import pools
 from noc_web.app import add_routes, new_app
@@ -38,10 +39,12 @@ from noc_web.extension import Extension
 from noc_web.live.incidentqueries import IncidentQueries
 from noc_web.live.mailtests import MailTests
 from noc_web.live.picture import Picture
+from noc_web.live.recent import Recent
 from noc_web.live.requests import Requests
 from noc_web.live.revision import Revisions
 from noc_web.live.socket import LiveSocket
 from noc_web.notifications.kept import Notifications, Sealed
+from noc_web.problem import ProblemError
 from noc_web.publisher import Publisher
 from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
@@ -51,6 +54,7 @@ from noc_web.server import STRANGERS_OF_ONE_ADDRESS, Server, listen, raise_descr
 _CHECK_S: Final = 0.5
 _FOLLOW_S: Final = 0.2
 _TICK_S: Final = 1.0
+_LOOK_S: Final = 5.0
 # Shorter than the patience of whoever stops this process.
 _DRAIN_S: Final = 8.0
 _SWITCH_S: Final = 0.001
@@ -164,6 +168,7 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
         gevent.spawn(live.look_after),
         gevent.spawn(keeper.run),
         gevent.spawn(announce, announcer),
+        gevent.spawn(look_back, picture.recent, store),
     ]
     try:
         while not stop.is_set():
@@ -195,6 +200,16 @@ def announce(announcer: presence.Announcer[ServicePresence]) -> None:
     while True:
         pools.PRESENCE.run(announcer.tick)
         gevent.sleep(_FOLLOW_S)
+
+
+def look_back(recent: Recent, store: Store) -> None:
+    """The greenlet that asks the history for what ended while nobody listened."""
+    while True:
+        if recent.is_due:
+            # What is away, or has too much to do, is asked again.
+            with contextlib.suppress(StoreError, ProblemError):
+                pools.HISTORY.run(recent.look_back, store)
+        gevent.sleep(_LOOK_S)
 
 
 class Keeper:

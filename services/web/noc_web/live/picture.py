@@ -35,6 +35,7 @@ from noc_rules.assignment import is_pinged_from
 from noc_rules.maintenance import Covers, Schedule
 from noc_rules.verdict import sites_of, vote
 from noc_web.live import rows
+from noc_web.live.recent import Recent
 from noc_web.live.rows import Counted, RunningMaintenance, SiteRow, TargetRow
 from noc_web.live.standings import Standings
 from noc_web.problem import ProblemCode, ProblemError
@@ -88,6 +89,7 @@ class Picture:
         self._traces: Mirror[tuple[str, str], Trace] = Mirror(bus, TRACES, wanted=self._names_target, clock=clock)
         self._verdicts: Mirror[str, Verdict] = Mirror(bus, VERDICTS, wanted=self.has_target, clock=clock)
         self._incidents: Mirror[str, Incident] = Mirror(bus, INCIDENTS, clock=clock)
+        self.recent = Recent(bus, clock)
         self._mirrors: tuple[Mirror[Any, Any], ...] = (
             self._probers, self._services, self._states, self._traces, self._verdicts, self._incidents,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from noc_bus.messages import Incident, VerdictState
 from noc_bus.time import Time
 from noc_web.live.frames import Event
 from noc_web.live.picture import Picture
-from noc_web.live.rows import Delta, RunningMaintenance, SiteRow, Snapshot, TargetRow
+from noc_web.live.rows import Delta, RecentChange, RunningMaintenance, SiteRow, Snapshot, TargetRow
 
 # Enough for a minute at the highest rate; whoever was away longer gets a new snapshot.
 RING: Final = 240
@@ -35,6 +35,8 @@ class Revisions:
         self._trouble: list[str] = []
         self._services: dict[str, bool] = {}
         self._maintenances: list[RunningMaintenance] = []
+        self._changes: list[RecentChange] | None = None
+        self._recent_version = -1
         self._all_well = False
         self._nobody_told = False
         self._ring: deque[tuple[int, Event]] = deque(maxlen=RING)
@@ -49,6 +51,7 @@ class Revisions:
             incidents, removed_incidents = self._look_at_incidents(changes.incidents)
             trouble, services = self._picture.trouble(), self._picture.services()
             maintenances = self._picture.maintenances()
+            recent = self._look_at_recent(is_changed=bool(changes.incidents))
             all_well, nobody_told = self._is_all_well(trouble), self._picture.nobody_told
             delta = Delta(
                 revision=self.revision + 1,
@@ -65,16 +68,17 @@ class Revisions:
                 trouble=trouble if trouble != self._trouble else None,
                 services=services if services != self._services else None,
                 maintenances=maintenances if maintenances != self._maintenances else None,
+                changes=recent if recent != self._changes else None,
             )
             changed = (
                 targets, removed, sites, removed_sites, incidents, removed_incidents, delta.trouble is not None,
-                delta.services is not None, delta.maintenances is not None, all_well != self._all_well,
+                delta.services is not None, delta.maintenances is not None, delta.changes is not None, all_well != self._all_well,
                 nobody_told != self._nobody_told,
             )  # fmt: skip
             if not any(changed):
                 return None
             self._trouble, self._services, self._maintenances = trouble, services, maintenances
-            self._all_well, self._nobody_told = all_well, nobody_told
+            self._all_well, self._nobody_told, self._changes = all_well, nobody_told, recent
             self.revision = delta.revision
             self._ring.append((delta.revision, Event("delta", delta)))
             return delta
@@ -124,6 +128,13 @@ class Revisions:
                 changed.append(incident)
         return changed, removed
 
+    def _look_at_recent(self, *, is_changed: bool) -> list[RecentChange] | None:
+        recent, version = self._picture.recent, self._picture.recent.version
+        if not is_changed and version == self._recent_version:
+            return self._changes
+        self._recent_version = version
+        return recent.changes(self._incidents.values())
+
     def _kpis(self) -> dict[str, int]:
         """The tiles, counted from the very rows that are shown: they cannot disagree with them or each other."""
         return {"total": len(self._rows), **{str(state).lower(): self._counts[state] for state in VerdictState}}
@@ -171,6 +182,7 @@ class Revisions:
                 trouble=self._trouble,
                 services=self._services,
                 maintenances=self._maintenances,
+                changes=self._changes,
             )
 
     def shared_snapshot(self, not_before: Time) -> tuple[int, Event]:

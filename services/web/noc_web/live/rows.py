@@ -9,6 +9,7 @@ import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -132,6 +133,30 @@ class RunningMaintenance(Shown, kw_only=True, frozen=True):
     until: Annotated[Time | None, Meta(description="null: nobody knows its end")]
 
 
+class Happened(StrEnum):
+    """To an incident; of one moment in this order."""
+
+    OPENED = "opened"
+    JOINED = "joined"
+    LEFT = "left"
+    ENDED = "ended"
+
+
+class RecentChange(Shown, kw_only=True, frozen=True):
+    """An incident opened or ended, or one target of it joined or left it a while after the others."""
+
+    at: Time
+    what: Happened
+    incident: str
+    kind: Annotated[str, Meta(description="of the incident")]
+    cause: Annotated[str, Meta(description="of the incident")]
+    target: Annotated[str | None, Meta(description="the first of them; null: it is about none")]
+    name: Annotated[str | None, Meta(description="of the target, as it was then, or the site; null: the NOC itself")]
+    total: Annotated[int, Meta(description="how many targets")]
+    state: Annotated[VerdictState | None, Meta(description="of the one that joined or left, in the incident")]
+    lasted_s: Annotated[float | None, Meta(description="how long it was; null: it began")]
+
+
 class Page(Shown, kw_only=True, frozen=True):
     """What snapshots and deltas have in common."""
 
@@ -157,6 +182,10 @@ class Snapshot(Page, kw_only=True, frozen=True):
     maintenances: Annotated[
         list[RunningMaintenance], Meta(description="those that run now, the first to end first")
     ] = []
+    changes: Annotated[
+        list[RecentChange] | None,
+        Meta(description="the last ones, newest first, also of what is over; null: the history has not said yet"),
+    ] = None
 
 
 class Delta(Page, kw_only=True, frozen=True):
@@ -171,6 +200,7 @@ class Delta(Page, kw_only=True, frozen=True):
     trouble: Annotated[list[str] | None, Meta(description="null: as before")]
     services: Annotated[dict[str, bool] | None, Meta(description="null: as before")]
     maintenances: Annotated[list[RunningMaintenance] | None, Meta(description="null: as before")] = None
+    changes: Annotated[list[RecentChange] | None, Meta(description="null: as before")] = None
 
 
 class Tick(Shown, kw_only=True, frozen=True):

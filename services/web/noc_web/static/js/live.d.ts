@@ -23,6 +23,32 @@ export interface Delta {
   services: Record<string, boolean> | null;
   /** null: as before */
   maintenances: RunningMaintenance[] | null;
+  /** null: as before */
+  changes: RecentChange[] | null;
+}
+
+/** To an incident; of one moment in this order. */
+export type Happened = "ended" | "joined" | "left" | "opened";
+
+/** An incident opened or ended, or one target of it joined or left it a while after the others. */
+export interface RecentChange {
+  at: string;
+  what: Happened;
+  incident: string;
+  /** of the incident */
+  kind: string;
+  /** of the incident */
+  cause: string;
+  /** the first of them; null: it is about none */
+  target: string | null;
+  /** of the target, as it was then, or the site; null: the NOC itself */
+  name: string | null;
+  /** how many targets */
+  total: number;
+  /** of the one that joined or left, in the incident */
+  state: VerdictState | null;
+  /** how long it was; null: it began */
+  lasted_s: number | null;
 }
 
 /** A maintenance of which a window runs now. */
@@ -111,6 +137,8 @@ export interface Snapshot {
   services: Record<string, boolean>;
   /** those that run now, the first to end first */
   maintenances: RunningMaintenance[];
+  /** the last ones, newest first, also of what is over; null: the history has not said yet */
+  changes: RecentChange[] | null;
 }
 
 export interface TargetRow {

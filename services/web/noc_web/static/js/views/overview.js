@@ -13,6 +13,7 @@ import { ImportDialog } from "./importtargets.js";
 import { Kpis } from "./kpis.js";
 import { RunningMaintenance } from "./maintenance.js";
 import { OpenIncidents } from "./openincidents.js";
+import { RecentChanges } from "./recentchanges.js";
 import { SitesHealth } from "./siteshealth.js";
 import { TargetForm } from "./targetform.js";
 import { TargetTable } from "./targettable.js";
@@ -33,6 +34,7 @@ export default function Overview({ query }) {
         <${RunningMaintenance} />
         <${SitesHealth} />
         <${OpenIncidents} />
+        <${RecentChanges} />
       </aside>
     </div>
   `;
