@@ -788,6 +788,14 @@ class Incident(Retained, kw_only=True, frozen=True):
     cause: Text
     code: Annotated[Code | None, Meta(description="of `cause`")] = None
     evidence: Annotated[list[Text], Meta(max_length=100)] = []
+    first_unanswered: Annotated[
+        dict[Slug, Time],
+        Meta(
+            max_length=100,
+            description="of the target of `cause`, by site that called it DOWN: when the first check began to which "
+            "nothing came back, by the site's clock; empty: an older alerter's, or of no target",
+        ),
+    ] = {}
     muted: Annotated[Muting | None, Meta(description="why nobody is mailed of any of it now; null: people are")] = None
     found_at: Annotated[
         Time | None,

@@ -482,7 +482,8 @@ def _down(
         if not case.is_told and any(child in case.open for child in world.children(change.target)):
             # What lies behind it failed first; the cause is this one.
             evidence = make.evidence(change.after, change.states)
-            case.incident = replace(case.incident, cause=change.after.reason, evidence=evidence)
+            first = make.first_unanswered(change.after, change.states)
+            case.incident = replace(case.incident, cause=change.after.reason, evidence=evidence, first_unanswered=first)
     if not case.is_told:
         _seen_from(case, down_from)
         # What a site has lost sight of is looked through once, when it turns out to be much.

@@ -189,6 +189,13 @@ def evidence(verdict: Verdict, states: Mapping[str, SiteState]) -> list[str]:
     return lines[:100]
 
 
+def first_unanswered(verdict: Verdict, states: Mapping[str, SiteState]) -> dict[str, Time]:
+    """By site that calls it DOWN: when the first check of that began. Of other states the first bad one is not known."""
+    seen = {site: states[site] for site in down_from(verdict) if site in states}
+    found = {site: state.since for site, state in seen.items() if state.state is State.DOWN}
+    return dict(list(found.items())[:100])
+
+
 def member_of(target: Target, verdict: Verdict, *, behind: str | None = None) -> Member:
     """It keeps the target's name, address and group as they are now, whatever becomes of them."""
     return Member(
@@ -216,6 +223,7 @@ def about_target(
         code=code,
         sites=down_from(verdict),
         evidence=evidence(verdict, states),
+        first_unanswered=first_unanswered(verdict, states),
     )
 
 

@@ -57,6 +57,7 @@ def test_down_by_majority_opens_one_incident_and_sends_one_mail(rig: Rig) -> Non
     (incident,) = rig.open
     assert (incident.kind, incident.targets) == ("target-down", ["router"])
     assert incident.evidence[0].startswith("north DOWN: 5 checks unanswered")
+    assert incident.first_unanswered == {"north": incident.opened_at, "south": incident.opened_at}
     assert rig.subjects == ["[DOWN] Router (north, south) since 12:00"]
     assert [event.target for event in rig.told("target-went-down")] == ["router"]
     assert len(rig.told("incident-opened")) == 1

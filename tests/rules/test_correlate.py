@@ -40,6 +40,7 @@ from noc_rules.incident import (
     About,
     abouts,
     evidence,
+    first_unanswered,
     incident_id,
     of_duplicate,
     of_site,
@@ -262,3 +263,26 @@ def test_evidence_says_what_each_site_saw_and_leaves_times_to_fields() -> None:
     )
     down = replace(verdict(V.DOWN), sites={"north": State.DOWN, "south": State.UNKNOWN})
     assert evidence(down, {"north": state}) == ["north DOWN: 5 checks unanswered", "south UNKNOWN"]
+
+
+def test_the_first_bad_check_is_told_of_sites_that_call_it_down_and_of_no_other() -> None:
+    def seen(site: str, state: State, at: int) -> SiteState:
+        return SiteState(
+            site=site, target="router", epoch=1, seq=1, state=state, since=Time(at), reason="as it is", at=T0
+        )
+
+    counted = {
+        "north": State.DOWN,
+        "south": State.DOWN,
+        "west": State.DEGRADED,
+        "east": State.DOWN,
+        "blind": State.UNKNOWN,
+    }
+    states = {
+        "north": seen("north", State.DOWN, T0 - 5000),
+        "south": seen("south", State.DOWN, T0 - 7000),
+        "west": seen("west", State.DEGRADED, T0 - 9000),
+        "blind": seen("blind", State.DOWN, T0 - 1000),
+    }
+    found = first_unanswered(replace(verdict(V.DOWN), sites=counted), states)
+    assert found == {"north": T0 - 5000, "south": T0 - 7000}, "not of one that is blind now, nor where it is not known"

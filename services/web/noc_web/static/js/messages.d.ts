@@ -193,6 +193,8 @@ export interface Incident {
   /** of `cause` */
   code: string | null;
   evidence: string[];
+  /** of the target of `cause`, by site that called it DOWN: when the first check began to which nothing came back, by the site's clock; empty: an older alerter's, or of no target */
+  first_unanswered: Record<string, string>;
   /** why nobody is mailed of any of it now; null: people are */
   muted: Muting | null;
   /** when data that came late showed it, after it was over; null: it was noticed while it lasted */

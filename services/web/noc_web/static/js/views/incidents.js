@@ -117,7 +117,7 @@ export function IncidentTable({ incidents, onChanged, brief = false, acknowledgi
                   ${one.evidence.length
                     ? html`<details>
                         <summary>${one.cause}</summary>
-                        <ul>${one.evidence.map((/** @type {string} */ line) => html`<li>${line}</li>`)}</ul>
+                        <ul>${one.evidence.map((/** @type {string} */ line) => html`<li>${line}</li>`)}${Object.entries(one.first_unanswered ?? {}).map(([site, at]) => html`<li>${site}: the first check that nothing answered began at <time title=${exact(at)}>${moment(at)}</time></li>`)}</ul>
                       </details>`
                     : one.cause}
                 </td>
