@@ -85,8 +85,20 @@ def test_a_new_connection_begins_again_at_the_mark() -> None:
     flow = FlowControl(0.0, next_seq=1000)
     flow.marked(99, 0.0)
     assert send_all(flow, 0.0) == [100]
-    flow.restart(1.0)
+    flow.restart(1.0, next_seq=1000)
     assert send_all(flow, 1.0) == [100]
+
+
+def test_what_was_sent_live_on_a_connection_that_is_lost_is_due_on_the_next_at_once() -> None:
+    flow = FlowControl(0.0, next_seq=0)
+    for tenth in range(20):
+        flow.tick(tenth / 10, next_seq=10)
+    assert send_all(flow, 2.0) == [], "on its way"
+    flow.restart(2.0, next_seq=12)
+    flow.tick(2.0, next_seq=15)
+    assert send_all(flow, 2.0, per_batch=12) == [0]
+    flow.marked(11, 2.1)
+    assert send_all(flow, 2.1) == [], "what is sent live on the new one is on its way"
 
 
 def test_records_dropped_for_want_of_room_are_not_waited_for() -> None:
@@ -198,7 +210,7 @@ def test_a_connection_that_ends_with_a_batch_on_its_way_makes_the_next_one_small
     """A nats-server ends the connection of who sends too much at once."""
     flow = FlowControl(0.0, next_seq=1000)
     send_all(flow, 0.0)
-    flow.restart(0.1)
+    flow.restart(0.1, next_seq=1000)
     assert flow.batch_bytes == BATCH_BYTES // 2
-    flow.restart(10.0)
+    flow.restart(10.0, next_seq=1000)
     assert flow.batch_bytes == BATCH_BYTES // 2, "nothing was on its way"

@@ -57,13 +57,14 @@ class FlowControl:
         self._wait_s = _FIRST_WAIT_S
         self._moved_s = now_s
 
-    def restart(self, now_s: float) -> None:
-        """After a new connection, or a new epoch: nothing is on its way any more."""
+    def restart(self, now_s: float, next_seq: int) -> None:
+        """After a new connection, or a new epoch: nothing is on its way any more, so that all there is is due."""
         # Some brokers end the connection of who sends too much at once.
         if self._sent and now_s - self._moved_s < self._wait_s:
             self._shrink(now_s)
         self._sent.clear()
         self._window, self._wait_s, self._moved_s = 1, _FIRST_WAIT_S, now_s
+        self._due_seq = max(self._due_seq, next_seq - 1)
 
     def forget_mark(self) -> None:
         """A new epoch: no mark reaches it yet."""

@@ -157,7 +157,7 @@ class Writer:
 
     def connected(self) -> None:
         """A new connection: what was on its way on the old one is lost."""
-        self._queue(lambda: self._flow.restart(time.monotonic()))
+        self._queue(lambda: self._flow.restart(time.monotonic(), self._journal.next_seq))
 
     def marked(self, mark: Mark) -> None:
         """The recorder's mark: taken before anything more is numbered, for it may begin a new epoch."""
@@ -301,7 +301,7 @@ class Writer:
                 f"prober has the name {self._site} too: give one of them another NOC_SITE)"
             )
             self._flow.forget_mark()
-            self._flow.restart(time.monotonic())
+            self._flow.restart(time.monotonic(), journal.next_seq)
             for state in list(self._states.now.values()):
                 self._states.put(replace(state, epoch=journal.epoch))
         elif mark.epoch == journal.epoch:
