@@ -654,6 +654,35 @@ def test_people_comment_on_an_incident_and_write_what_they_learnt_from_it_once_i
     assert "the power is gone" in page.the("timeline").text
 
 
+def test_the_chart_of_an_incident_has_its_first_targets_together_and_each_alone(
+    page: Page, watched: tuple[Noc, Netlab]
+) -> None:
+    noc, netlab = watched
+    with page.deleting("targets/spare"):
+        noc.add("spare", "10.99.0.7", interval_s=2, packets=3, timeout_ms=500, group="core", parents=["router"])
+        noc.wait_states({"router": "UP", "server": "UP", "spare": "UP"}, 60)
+        with netlab.silence("10.99.0.1", "10.99.0.7"):
+            loaded(page, "/incidents?group=core")
+            page.wait(
+                lambda: [one for one in noc.get("incidents?open=true")["incidents"] if one["total_members"] == 2],
+                "both",
+                60,
+            )
+            (number,) = page.wait(lambda: _shown(page), "the incident", 60)
+            loaded(page, f"/incidents/{number}")
+            page.wait(lambda: _lines(page) == ["router", "spare"], "a line of each")
+            page.driver.find_element(By.CSS_SELECTOR, '[data-testid="chart-member"] [value="spare"]').click()
+            page.wait(lambda: _lines(page) == ["here"], "the sites of one")
+            drawn = page.the("history-chart").get_attribute("data-points")
+            assert int(drawn or 0) > 0
+    noc.wait_states({"router": "UP", "server": "UP"}, 60)
+
+
+def _lines(page: Page) -> list[str]:
+    """What the chart has a line of."""
+    return sorted(one.text for one in page.find(".readout tbody th"))
+
+
 def test_the_overview_shows_what_changed_last_also_once_it_is_over(page: Page, watched: tuple[Noc, Netlab]) -> None:
     noc, netlab = watched
     noc.wait_states({"router": "UP", "server": "UP"}, 60)

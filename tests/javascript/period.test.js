@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { lasting, moved, panned, pinched, scaled } = await load("period.js");
+const { around, lasting, moved, panned, pinched, scaled } = await load("period.js");
 
 test("keys lead along and in and out of a period, and never past now", () => {
   const period = { from: 1000, to: 2000 };
@@ -36,4 +36,12 @@ test("an address may ask for the last stretch of any length", () => {
   assert.equal(lasting("5400s"), 5_400_000);
   assert.equal(lasting("1s"), 10_000);
   for (const bad of [null, "", "1h", "-5s", "1e9s"]) assert.equal(lasting(bad), null);
+});
+
+test("around something is half as long before and after, ten minutes at least and six hours at most, and never past now", () => {
+  const [minute, hour] = [60_000, 3_600_000];
+  assert.deepEqual(around(10 * hour, 12 * hour, 100 * hour), { from: 9 * hour, to: 13 * hour });
+  assert.deepEqual(around(10 * hour, 10 * hour + minute, 100 * hour), { from: 10 * hour - 10 * minute, to: 10 * hour + 11 * minute });
+  assert.deepEqual(around(100 * hour, 200 * hour, 900 * hour), { from: 94 * hour, to: 206 * hour });
+  assert.deepEqual(around(10 * hour, 12 * hour, 12 * hour), { from: 9 * hour, to: 12 * hour });
 });

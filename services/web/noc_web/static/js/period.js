@@ -107,6 +107,16 @@ export function fitting(sites, states, from, to) {
   return Math.max(from, Math.min(first - MARGIN * (to - first), to - SHORTEST_MS));
 }
 
+const LEAST_AROUND_MS = 10 * MINUTE_MS;
+const MOST_AROUND_MS = 6 * HOUR_MS;
+
+/** From some time before something began to some time after it ended, and never past now: as much of it as lies around it.
+ * @param {number} from @param {number} to @param {number} now @returns {Period} */
+export function around(from, to, now) {
+  const margin = Math.min(MOST_AROUND_MS, Math.max(LEAST_AROUND_MS, (to - from) / 2));
+  return { from: from - margin, to: Math.max(from, Math.min(to + margin, now)) };
+}
+
 /** A period typed as two local times; null where it is none. @param {string} from @param {string} to @returns {Period|null} */
 export function between(from, to) {
   const [start, end] = [new Date(from).getTime(), new Date(to).getTime()];

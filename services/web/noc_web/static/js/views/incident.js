@@ -7,6 +7,7 @@ import { useAction, useLoaded, useNow, useStore } from "../hooks.js";
 import { may } from "../me.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
+import { IncidentChart } from "./incidentchart.js";
 import { CommentForm, PostMortem } from "./incidentnotes.js";
 import { IncidentPaths } from "./incidentpaths.js";
 import { foundLate, IncidentTable, muted } from "./incidents.js";
@@ -40,6 +41,7 @@ export default function IncidentPage({ id, query }) {
       ${kept.answer && !kept.answer.complete ? html`<p class="help">The alerter does not answer: its timeline and mails are not shown.</p>` : null}
     </section>
     ${members.answer?.total ? html`<${Members} key=${members.answer.total} path=${path} first=${members.answer} />` : null}
+    ${members.answer?.total ? html`<${IncidentChart} key=${`chart ${id}`} incident=${incident} members=${members.answer.members} />` : null}
     <div class="columns">
       <${Happened} entries=${kept.answer?.timeline ?? []} path=${path} onSaid=${kept.again} />
       <${Mails} mails=${kept.answer?.mails ?? []} />

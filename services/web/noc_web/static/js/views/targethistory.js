@@ -152,7 +152,7 @@ export function History({ id, query, onDrawn }) {
 const pathOf = (id) => `/targets/${encodeURIComponent(id)}`;
 
 /** @param {string} id */
-const historyOf = (id) => `${pathOf(id)}/history`;
+export const historyOf = (id) => `${pathOf(id)}/history`;
 
 /** What is drawn besides, and how the axis is. @param {{query: URLSearchParams, isCompared: boolean}} given */
 const Choices = ({ query, isCompared }) => html`
@@ -220,11 +220,11 @@ function showCursor(panel, share) {
 }
 
 /** @param {{start: string, end: string}} one @returns {[number, number]} */
-const ends = ({ start, end }) => [Date.parse(start), Date.parse(end)];
+export const ends = ({ start, end }) => [Date.parse(start), Date.parse(end)];
 
 /** When each site looked at nothing. @param {Record<string, {state: string, start: string, end: string}[]>} sites
  * @returns {Record<string, [number, number][]>} */
-const blindTimes = (sites) => Object.fromEntries(Object.entries(sites).map(([site, intervals]) => [site, intervals.filter((one) => one.state === "UNKNOWN").map(ends)]));
+export const blindTimes = (sites) => Object.fromEntries(Object.entries(sites).map(([site, intervals]) => [site, intervals.filter((one) => one.state === "UNKNOWN").map(ends)]));
 
 /** Rows as if they had been so much later. @param {Record<string, any[]>} sites @param {number} ms */
 const later = (sites, ms) => Object.fromEntries(Object.entries(sites).map(([site, rows]) => [site, rows.map(([at, ...rest]) => [at + ms, ...rest])]));
