@@ -17,6 +17,9 @@ const SERIES = 5;
 
 /** @typedef {import("./chartlanes.js").Marks} Marks */
 
+/** How wide labels of so many characters are; one size for those that are usual, so that the plot stays where it is. @param {number} characters */
+const axisRem = (characters) => (characters <= 7 ? 4 : 1 + 0.48 * characters);
+
 /** `sites`, `marks` and `span` are looked at anew whenever the data is set. `onZoom` is told what was selected, `onMove` where the chart was moved to.
  * @param {HTMLElement} element
  * @param {{sites: () => [string, Point[]][], places: Record<string, number>, span: {from: number, to: number}, now: () => number, width: number, height: number,
@@ -40,7 +43,8 @@ export function draw(element, { sites: latest, places, span, now, width, height,
       scales: { x: { time: true, range: () => [span.from / 1000, span.to / 1000] }, y: { distr: kind === "log" ? 3 : 1, range: (/** @type {any} */ _, /** @type {number|null} */ low, /** @type {number|null} */ high) => rangeOf(low, high, kind) } },
       axes: [
         { ...axis, values: times, space: rem * 6, size: rem * 2.6 },
-        { ...axis, size: rem * 4, values: (/** @type {any} */ _, /** @type {(number|null)[]} */ all) => all.map((one) => (one === null ? "" : `${Number(one.toPrecision(6))} ms`)) },
+        // As wide as its longest label: of one that is cut, the first digits are missing.
+        { ...axis, size: (/** @type {any} */ _, /** @type {string[]|null} */ all) => rem * axisRem(Math.max(0, ...(all ?? []).map((one) => one.length))), values: (/** @type {any} */ _, /** @type {(number|null)[]} */ all) => all.map((one) => (one === null ? "" : `${Number(one.toPrecision(6))} ms`)) },
       ],
       cursor: {
         drag: { x: true, y: false, setScale: false, dist: 6 },
