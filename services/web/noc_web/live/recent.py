@@ -36,6 +36,8 @@ class Recent:
         self._clock = clock
         self._lock = threading.Lock()
         self._ended: dict[str, tuple[Time, list[RecentChange]]] = {}
+        # Of many that are open few are others than a moment ago.
+        self._open: dict[str, tuple[Incident, list[RecentChange]]] = {}
         self._looks_at_s = [clock()]
         self._has_looked = False
         self.version = 0
@@ -83,14 +85,21 @@ class Recent:
         """The last of these that are open, and of those that have ended, newest first; None: that is not known yet."""
         with self._lock:
             told = [changes for _, changes in self._ended.values()]
-            told += [changes_of(one) for one in incidents if one.id not in self._ended]
+            before, self._open = self._open, {}
+            for one in incidents:
+                known = before.get(one.id)
+                self._open[one.id] = known if known and known[0] is one else (one, changes_of(one))
+            told += [changes for name, (_, changes) in self._open.items() if name not in self._ended]
             has_looked = self._has_looked
         found = heapq.nlargest(MOST, (change for changes in told for change in changes), key=_order)
         return found if found or has_looked else None
 
 
+_RANKS: Final = {what: rank for rank, what in enumerate(Happened)}
+
+
 def _order(one: RecentChange) -> tuple[object, ...]:
-    return one.at, list(Happened).index(one.what), one.incident, one.target or ""
+    return one.at, _RANKS[one.what], one.incident, one.target or ""
 
 
 def changes_of(incident: Incident) -> list[RecentChange]:
