@@ -446,13 +446,16 @@ def reading(folder: Path, quick: bool) -> Iterator[Figure]:
     stop = threading.Event()
     writer = threading.Thread(target=_write_on, args=(store, live, stop))
     writer.start()
+    # Open as long as anything else here has the file open: SQLite's locks would go with it.
+    file = os.open(path, os.O_RDONLY)
     try:
         for name, hours in RANGES_H.items():
-            yield from _charts(path, year, name, hours, 20 if quick else 100)
+            yield from _charts(path, file, year, name, hours, 20 if quick else 100)
     finally:
         stop.set()
         writer.join()
         store.close()
+        os.close(file)
 
 
 def _write_on(store: SqliteStore, load: Load, stop: threading.Event) -> None:
@@ -461,7 +464,7 @@ def _write_on(store: SqliteStore, load: Load, stop: threading.Event) -> None:
         store.write(Batch(results=[replace(one, at=Time(one.at + 1)) for one in results], marks=load.marks()))
 
 
-def _charts(path: Path, year: Year, name: str, hours: int, times: int) -> Iterator[Figure]:
+def _charts(path: Path, file: int, year: Year, name: str, hours: int, times: int) -> Iterator[Figure]:
     rng = random.Random(SEED)
     warm: list[tuple[float, float]] = []
     cold: list[tuple[float, float]] = []
@@ -472,8 +475,7 @@ def _charts(path: Path, year: Year, name: str, hours: int, times: int) -> Iterat
         if number < 3:
             reader.close()
             reader = SqliteStore(path)
-            with path.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         wall_s, cpu_s = time.perf_counter(), time.thread_time()
         chart = reader.chart([target], None, Time(end - hours * HOUR_MS), end, 600)[target]
         took = (time.thread_time() - cpu_s, time.perf_counter() - wall_s)

@@ -83,7 +83,7 @@ SELECT {table}.id, data FROM one JOIN {table} ON {table}.id =
 _OVERLAPPING: Final = f"{PORTIONS}WHERE high_at >= :start AND low_at < :end ORDER BY {{table}}.id\n"
 _TAIL: Final = _OVERLAPPING.replace("{table}", "tail")
 _BLOCKS: Final = _OVERLAPPING.replace("{table}", "block")
-_TAIL_CYCLES: Final = _TAIL.replace("data FROM one", "cycles FROM one")
+_TAIL_EXTENTS: Final = _TAIL.replace("data FROM one", "low_at, high_at, cycles FROM one")
 ROWS: Final = """
 SELECT series, at, seq, sent, received, is_valid, rtts_us, invalid_code, error_codes
 FROM row_cycle WHERE series = :series AND at >= :start AND at < :end
@@ -243,16 +243,19 @@ def loose_cycles_of(
     return {one: without_repeats(rows) for one, rows in found.items()}
 
 
-def are_many_loose(connection: sqlite3.Connection, series: Collection[int], start: int, end: int) -> bool:
-    """Whether `loose_cycles_of` would read more than are to be in memory at once."""
+def many_loose(connection: sqlite3.Connection, series: Collection[int], start: int, end: int) -> tuple[int, int] | None:
+    """From when to when `loose_cycles_of` may read more than are to be in memory at once; None: it does not."""
     if has_rows(connection):
-        return True
+        return start, end
     window = {"start": start, "end": end, "first": 0, "last": _LAST_RUN}
-    there: dict[int, int] = {}
+    tails: dict[int, tuple[int, int, int]] = {}
     for one in series:
-        there.update(connection.execute(_TAIL_CYCLES, window | {"series": one}).fetchall())
-    in_slots = sum(slot.cycles for slot in slots(connection) if slot.low_at < end and slot.high_at >= start)
-    return in_slots + sum(there.values()) > _MANY
+        tails |= {number: some for number, *some in connection.execute(_TAIL_EXTENTS, window | {"series": one})}
+    there = (slot for slot in slots(connection) if slot.low_at < end and slot.high_at >= start)
+    found = [*tails.values(), *((slot.low_at, slot.high_at, slot.cycles) for slot in there)]
+    if sum(cycles for _, _, cycles in found) <= _MANY:
+        return None
+    return max(start, min(low for low, _, _ in found)), min(end, max(high for _, high, _ in found) + 1)
 
 
 def _in_portions(

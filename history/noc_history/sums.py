@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 from noc_bus.time import DAY_MS, HOUR_MS
-from noc_history.cycles import PORTIONS, SHIFT, are_many_loose, cycles_of, loose_cycles_of
+from noc_history.cycles import PORTIONS, SHIFT, cycles_of, loose_cycles_of, many_loose
 from noc_history.packing import Row
 from noc_history.rollups import (
     BY_START,
@@ -177,13 +177,21 @@ def rollups_of(
     never more than a few days are in memory at once, or those of one bucket.
     """
     found: dict[int, list[Rollup]] = {one: [] for one in series}
-    step_ms = end - start
-    if step_ms > DAY_MS and (width_ms < FIVE_MINUTES_MS or are_many_loose(connection, series, start, end)):
-        step_ms = -(-DAY_MS // width_ms) * width_ms
-    for first in range(start, end, step_ms):
-        for one, some in _rollups_of(connection, series, first, min(first + step_ms, end), width_ms).items():
+    many = (start, end) if width_ms < FIVE_MINUTES_MS else many_loose(connection, series, start, end)
+    for first, last in pairwise(_portioned(start, end, width_ms, many)):
+        for one, some in _rollups_of(connection, series, first, last, width_ms).items():
             found[one] += some
     return found
+
+
+def _portioned(start: int, end: int, width_ms: int, many: tuple[int, int] | None) -> list[int]:
+    """Where a period begins, is cut and ends: about each day from `many[0]` to `many[1]`."""
+    if many is None:
+        return [start, end]
+    step_ms = -(-DAY_MS // width_ms) * width_ms
+    first = start + (many[0] - start) // step_ms * step_ms
+    last = min(end, first + -(-(many[1] - first) // step_ms) * step_ms)
+    return sorted({start, *range(first, last, step_ms), last, end})
 
 
 def _rollups_of(

@@ -15,10 +15,11 @@ import pytest
 from msgspec.structs import replace
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
+from noc_history.chart import whole_buckets
 from noc_history.inspection import check
 from noc_history.rollups import pack_rollups, unpack_rollups
 from noc_history.sqlite import SqliteStore
-from noc_history.sums import TIERS
+from noc_history.sums import TIERS, rollups_of
 from tests.history.files import charts, days_ago, pack, some_cycles, write
 from tests.history.records import cycle
 
@@ -191,3 +192,29 @@ def test_many_cycles_that_are_in_no_block_yet_are_summed_up_a_few_days_at_a_time
     assert found.sites == {site: [bucket for day in by_day for bucket in day.sites[site]] for site in found.sites}
     assert sum(bucket.cycles for bucket in found.merged) == len(cycles)
     store.close()
+
+
+def test_of_a_long_time_only_the_days_with_many_such_cycles_are_summed_up_by_themselves(tmp_path: Path) -> None:
+    """The hour that is not over has them all the time, of all targets together: a chart of a year is none of each day."""
+    store = SqliteStore(tmp_path / "history.sqlite")
+    cycles, _ = days_ago([cycle(7200 * one) for one in range(300)], 30)
+    write(store, cycles, 300)
+    pack(store.path)
+    end = Time.now()
+    start = Time(end - 30 * DAY_MS)
+    asked = [questions(store, start, end)]
+    busy, _ = days_ago([cycle(one / 10, target=f"host-{one % 50}") for one in range(30_000)], 1)
+    write(store, busy, 500)
+    asked.append(questions(store, start, end))
+    assert asked[1] < 3 * asked[0], asked
+    store.close()
+
+
+def questions(store: SqliteStore, start: Time, end: Time) -> int:
+    """How many a chart asks of the file."""
+    found: list[str] = []
+    with store._file.reading("count") as connection:
+        connection.set_trace_callback(found.append)
+        rollups_of(connection, [1], *whole_buckets(start, end, HOUR_MS), HOUR_MS)
+        connection.set_trace_callback(None)
+    return len(found)
