@@ -269,6 +269,7 @@ def test_ten_minutes_of_faults_lose_nothing_and_say_nothing_wrong(
     figure: Figures,
 ) -> None:
     noc, broker, clock, dns = stage
+    began = Time.now()
     for name, address in (STEADY | FLAPPING).items():
         options = {"interval_s": INTERVAL_S, "packets": 1, "timeout_ms": TIMEOUT_MS, "down_after": DOWN_AFTER}
         noc.add(name, "steady-0.lab" if name == "steady-0" else address, **options)
@@ -307,14 +308,14 @@ def test_ten_minutes_of_faults_lose_nothing_and_say_nothing_wrong(
         wait_until(lambda: _is_stored(store, counted_to), 60, "all cycles stored", seen=store.last_cycles)
         # The newest come first, and what the site kept for a recorder that was away comes beside them.
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not _lost_and_dup(store, netlab, faults.gaps, counted_to)[0], 60, "the rest")
-        lost, dup = _lost_and_dup(store, netlab, faults.gaps, counted_to)
+            wait_until(lambda: not _lost_and_dup(store, netlab, faults.gaps, began, counted_to)[0], 60, "the rest")
+        lost, dup = _lost_and_dup(store, netlab, faults.gaps, began, counted_to)
         incidents = store.incidents(*_period())
     if lost or dup:
         here = next(site for site in noc.get("status")["sites"] if site["id"] == SITE)
         print({"lost": lost, "dup": dup, "at the site still": here["journal_depth"], "gaps": faults.gaps})
     for name in lost | dup:
-        asked = [round(one.at_ms / 1000, 1) for one in netlab.seen() if one.address == STEADY[name]]
+        asked = [round(one.at_ms / 1000, 1) for one in netlab.seen(STEADY[name], began)]
         print(name, {"lost": lost.get(name), "dup": dup.get(name), "asked": asked, "stored": noc.cycles(name)})
     if lost or dup:
         print(noc.processes.log(SITE))
@@ -339,10 +340,12 @@ def _is_stored(store: Store, to: Time) -> bool:
     return all(last[name, SITE] > to + INTERVAL_S * 1000 for name in STEADY)
 
 
-def _lost_and_dup(store: Store, netlab: Netlab, gaps: int, to: Time) -> tuple[dict[str, int], dict[str, int]]:
-    """By steady host, of its cycles until `to`; one of each may have been in flight at each of the prober's gaps."""
+def _lost_and_dup(
+    store: Store, netlab: Netlab, gaps: int, began: Time, to: Time
+) -> tuple[dict[str, int], dict[str, int]]:
+    """By steady host, of its cycles from `began`, for other tests ask the same hosts, until `to`; one of each may have been in flight at each of the prober's gaps."""
     requests: dict[str, list[float]] = {}
-    for one in netlab.seen():
+    for one in netlab.seen(since_ms=began):
         requests.setdefault(one.address, []).append(one.at_ms)
     start, end = _period()
     lost: dict[str, int] = {}
