@@ -392,8 +392,10 @@ class Alerter:
         """Also what came before the incident was known here, and what has expired, whether or not it is still said."""
         said = self._acknowledgements.items()
         for case in list(draft):
-            known = said.get(case.id, case.incident.acknowledged)
-            step = correlate.of_acknowledgement(case.incident, case.abouts, known, now) if known else None
+            acknowledgement = said.get(case.id)
+            if acknowledgement is None and case.incident.acknowledged is None:
+                continue
+            step = correlate.of_acknowledgement(case.incident, case.abouts, acknowledgement, now)
             if step:
                 draft.take(step, now_s)
 
