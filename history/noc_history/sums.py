@@ -177,7 +177,9 @@ def rollups_of(
     never more than a few days are in memory at once, or those of one bucket.
     """
     found: dict[int, list[Rollup]] = {one: [] for one in series}
-    many = (start, end) if width_ms < FIVE_MINUTES_MS else many_loose(connection, series, start, end)
+    many = None
+    if end - start > DAY_MS:
+        many = (start, end) if width_ms < FIVE_MINUTES_MS else many_loose(connection, series, start, end)
     for first, last in pairwise(_portioned(start, end, width_ms, many)):
         for one, some in _rollups_of(connection, series, first, last, width_ms).items():
             found[one] += some
