@@ -156,7 +156,8 @@ def write_post_mortem(ask: Ask, catalog: Catalog, picture: Picture, incident_que
     _check_keeper(ask, picture)
     answer = incident_queries.write_post_mortem(ask["incident"], ask.actor.name, text, given.replaces)
     found = _kept(ask, answer).post_mortem
-    if (found.by, found.text) != (ask.actor.name, text) if found else text:
+    is_kept = (found.by, found.text) == (ask.actor.name, text) if found else not text
+    if not is_kept:
         whose = f"{found.by} has changed it at {found.at}" if found else "It has been removed"
         raise ProblemError(409, f"{whose} since you read it; read it again and put in what you want.")
     catalog.note(ask.actor.signature, "write post-mortem of incident", ask["incident"], {"text": text})

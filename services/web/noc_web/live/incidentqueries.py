@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from noc_bus.bus import Bus
 from noc_bus.channels import (
@@ -45,26 +45,20 @@ class IncidentQueries:
 
     def comment(self, incident: str, by: str, text: str) -> IncidentAnswer | None:
         """Its incident is None where there is none of that id. None as above: it may be kept all the same."""
-        return self._noted(
-            IncidentNote(request=self._new("n"), incident=incident, at=Time.now(), by=by, kind="comment", text=text)
-        )
+        return self._noted(incident, by, "comment", text)
 
     def write_post_mortem(self, incident: str, by: str, text: str, replaces: Time | None) -> IncidentAnswer | None:
         """`replaces`: when the one was written that it is to replace. What there is now is in the answer, this one or another."""
-        return self._noted(
-            IncidentNote(
-                request=self._new("n"),
-                incident=incident,
-                at=Time.now(),
-                by=by,
-                kind="post-mortem",
-                text=text,
-                replaces=replaces,
-            )
-        )
+        return self._noted(incident, by, "post-mortem", text, replaces)
 
-    def _noted(self, note: IncidentNote) -> IncidentAnswer | None:
-        answer = self._asked(INCIDENT_NOTES, note, note.request)
+    def _noted(
+        self, incident: str, by: str, kind: Literal["comment", "post-mortem"], text: str, replaces: Time | None = None
+    ) -> IncidentAnswer | None:
+        request = self._new("n")
+        note = IncidentNote(
+            request=request, incident=incident, at=Time.now(), by=by, kind=kind, text=text, replaces=replaces
+        )
+        answer = self._asked(INCIDENT_NOTES, note, request)
         return answer if isinstance(answer, IncidentAnswer) else None
 
     def sent(self, offset: int, limit: int) -> SentAnswer | None:
