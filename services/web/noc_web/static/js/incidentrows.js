@@ -12,9 +12,13 @@ export const called = (incident, id, rows) => incident.members?.find((one) => on
 /** What an incident is about, in words. @param {Incident} incident @param {ReadonlyMap<string, any>} rows */
 export function subject(incident, rows) {
   const total = Math.max(incident.total_members ?? 0, incident.targets.length);
-  if (total === 0) return incident.site ? `site ${incident.site}` : "NOC itself";
-  const first = called(incident, /** @type {string} */ (incident.targets[0]), rows);
-  return total === 1 ? first : `${first} and ${total - 1} more`;
+  return about(total ? called(incident, /** @type {string} */ (incident.targets[0]), rows) : null, total, incident.site);
+}
+
+/** `first`: what the first of its targets is called, null where it is about none. @param {string|null} first @param {number} total @param {string|null} site */
+export function about(first, total, site) {
+  if (first === null) return site ? `site ${site}` : "NOC itself";
+  return total > 1 ? `${first} and ${total - 1} more` : first;
 }
 
 /** Whether somebody may say that they have it. @param {Incident} one */

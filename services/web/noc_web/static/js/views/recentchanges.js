@@ -3,6 +3,7 @@
 
 import { duration, exact, moment } from "../format.js";
 import { useStore } from "../hooks.js";
+import { about } from "../incidentrows.js";
 import { word } from "../states.js";
 import { html } from "../ui.js";
 import { Shape } from "./state.js";
@@ -29,20 +30,15 @@ export function RecentChanges() {
 /** @param {{change: Change}} given */
 function Line({ change }) {
   const state = change.state ?? STATES[change.kind];
+  const subject = change.target ? about(change.name, change.total, null) : about(null, 0, change.name);
   const isOver = change.what === "ended" || change.what === "left";
   return html`
     <li class=${isOver ? "is-over" : `state-${state ?? "DOWN"}`} data-what=${change.what}>
-      <a href=${`/incidents/${encodeURIComponent(change.incident)}`}>${subject(change)}</a>
+      <a href=${`/incidents/${encodeURIComponent(change.incident)}`}>${subject}</a>
       <time class="since" dateTime=${change.at} title=${exact(change.at)}>${moment(change.at)}</time>
       <small>${isOver ? html`<span class="status is-over">over</span> ${lasted(change, state)}` : state ? html`<span class="state"><${Shape} state=${state} />${word(state)}</span>: ${change.cause}` : change.cause}</small>
     </li>
   `;
-}
-
-/** @param {Change} change */
-function subject({ name, target, total }) {
-  if (!target) return name ? `site ${name}` : "NOC itself";
-  return total > 1 ? `${name} and ${total - 1} more` : name;
 }
 
 /** @param {Change} change @param {string|undefined} state */
