@@ -590,8 +590,7 @@ def test_incidents_are_found_and_acknowledged_also_several_at_once_and_that_can_
     page: Page, watched: tuple[Noc, Netlab]
 ) -> None:
     noc, netlab = watched
-    with page.deleting("targets/spare"):
-        noc.add("spare", "10.99.0.7", interval_s=2, packets=3, timeout_ms=500, group="office")
+    with _own(page, noc, "spare", "10.99.0.7", "office"):
         noc.wait_states({"router": "UP", "server": "UP", "spare": "UP"}, 60)
         with netlab.silence("10.99.0.1", "10.99.0.7"):
             loaded(page, "/incidents")
