@@ -753,6 +753,14 @@ class Member(Message, kw_only=True, frozen=True):
     muted: Annotated[Muting | None, Meta(description="why nobody is mailed of it; null: people are")] = None
 
 
+class Comment(Message, kw_only=True, frozen=True):
+    """What a person said of an incident."""
+
+    by: Person
+    at: Time
+    text: Text
+
+
 class Incident(Retained, kw_only=True, frozen=True):
     """Something is wrong, from the moment it was decided until it was over."""
 
@@ -804,9 +812,17 @@ class Incident(Retained, kw_only=True, frozen=True):
     noted_at: Annotated[
         Time | None,
         Meta(
-            description="when somebody last commented on it or wrote its post-mortem, while it was open; null: nobody has"
+            description="when somebody last commented on it or wrote its post-mortem; null: nobody has. Of one that is "
+            "over, its message comes again"
         ),
     ] = None
+    comments: Annotated[
+        list[Comment],
+        Meta(
+            max_length=10,
+            description="the latest of what people said of it, the oldest of that first; its timeline has all",
+        ),
+    ] = []
 
 
 class LateOutages(Message, kw_only=True, frozen=True):

@@ -8,12 +8,26 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from noc_bus.messages import Incident, Member, SiteState, State, Target, Verdict, VerdictState
+from msgspec.structs import replace
+
+from noc_bus.messages import (
+    LONGEST_COMMENT,
+    Comment,
+    Incident,
+    IncidentNote,
+    Member,
+    SiteState,
+    State,
+    Target,
+    Verdict,
+    VerdictState,
+)
 from noc_bus.time import Time
 from noc_rules.expiry import ExpiryCode
 from noc_rules.verdict import NO_ADDRESS
 
 MAX_MEMBERS_TOLD: Final = 200
+MAX_COMMENTS_TOLD: Final = 10
 _SLUG_CHARS: Final = 63
 
 
@@ -164,6 +178,14 @@ def severity(incident: Incident) -> Severity:
         or (bool(still) and all(one.flapping for one in still))
     )
     return Severity.MINOR if is_lesser else Severity.MAJOR
+
+
+def noted(incident: Incident, note: IncidentNote, at: Time) -> Incident:
+    """With what somebody wrote of it: its message has the latest comments, and says when there is more to ask for."""
+    if note.kind != "comment":
+        return replace(incident, noted_at=at)
+    comments = [*incident.comments, Comment(by=note.by, at=at, text=note.text[:LONGEST_COMMENT])]
+    return replace(incident, noted_at=at, comments=comments[-MAX_COMMENTS_TOLD:])
 
 
 def incident_id(subject: str, at: Time) -> str:

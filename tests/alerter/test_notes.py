@@ -9,11 +9,11 @@ import pytest
 from noc_alerter.ledger import Ledger
 from noc_alerter.notes import Notes
 from noc_alerter.schema import LADDER
-from noc_bus.channels import INCIDENT_ANSWERS, INCIDENT_NOTES, INCIDENTS
-from noc_bus.messages import IncidentNote, PostMortem, State, TimelineEntry
+from noc_bus.channels import ACKNOWLEDGEMENTS, INCIDENT_ANSWERS, INCIDENT_NOTES, INCIDENTS
+from noc_bus.messages import Acknowledgement, IncidentNote, PostMortem, State, TimelineEntry
 from noc_bus.time import Time
 from noc_frame.sqlite import Database, DatabaseFault, Ladder
-from tests.alerter.conftest import T0, Rig, entry
+from tests.alerter.conftest import T0, Rig, entry, part
 from tests.alerter.test_alerter import go_down
 from tests.web.facts import incident as made
 
@@ -39,6 +39,31 @@ def test_a_comment_is_a_line_of_the_timeline_while_it_is_open_and_after_over_a_r
     assert comments(rig, incident.id) == [("ada", "the power is gone"), ("bob", "it was the cleaner")]
     assert [one.by for one in rig.asks(incident.id).timeline if one.code != "commented"].count(None) > 1
     assert rig.hub.now(INCIDENTS) == [], "one that is over is not retained again"
+    again = rig.ended[-1]
+    assert (again.id, again.noted_at) == (incident.id, rig.now), "whoever shows it, and the history, hear of it"
+    assert [(one.by, one.text) for one in again.comments] == [
+        ("ada", "the power is gone"),
+        ("bob", "it was the cleaner"),
+    ]
+
+
+def test_its_message_has_the_latest_comments_and_so_have_the_mail_and_the_post_of_its_end(rig: Rig) -> None:
+    go_down(rig)
+    (incident,) = rig.open
+    for number in range(12):
+        rig.writes(incident.id, f"step {number}\n<b>done</b>")
+    taken = Acknowledgement(incident=incident.id, by="carla", at=rig.now, comment="I have it")
+    rig.others.publish(ACKNOWLEDGEMENTS, taken)
+    rig.passes(5)
+    assert len(rig.mails) == 1, "nobody is mailed of a comment alone"
+    rig.sees(State.UP, "north", "south", "west")
+    rig.passes(60)
+    assert [one.text for one in rig.ended[-1].comments] == [f"step {number}\n<b>done</b>" for number in range(2, 12)]
+    lines = part(rig.mails[-1], "plain").splitlines()
+    said = [line.partition("UTC: ")[2] for line in lines[lines.index("What people said:") + 1 :] if line[:4] == "  - "]
+    assert said[:10] == [f"step {number} <b>done</b>" for number in range(2, 12)]
+    assert said[10] == "I have it", "as it happened"
+    assert "step 11 &lt;b&gt;done&lt;/b&gt;" in part(rig.mails[-1], "html")
 
 
 def test_the_same_comment_that_comes_twice_is_kept_once(rig: Rig) -> None:

@@ -148,6 +148,8 @@ def test_the_document_has_every_letter_and_every_word_of_it_and_no_other() -> No
     given = {(word, name): type(value) for name in LETTERS for words in SAMPLES[name] for word, value in words.items()}
     assert {key: kinds[kind] for key, kind in written.items()} == given
     assert [one for one in names() if one.partition(".")[0] not in LETTERS] == [
+        "comments.html",
+        "comments.txt",
         "evidence.txt",
         "layout.html",
         "lines.html",

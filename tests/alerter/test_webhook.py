@@ -153,6 +153,7 @@ def hooked(rig: Rig, sink: WebhookSink) -> Rig:
 def test_an_outage_and_its_end_are_posted_with_all_their_facts(hooked: Rig, sink: WebhookSink) -> None:
     hooked.sees(State.DOWN, *ALL)
     hooked.passes(3)
+    hooked.writes(hooked.open[0].id, "the power is gone")
     hooked.sees(State.UP, *ALL)
     hooked.passes(3)
     bodies = [json.loads(one.body) for one in sink.posted]
@@ -160,6 +161,7 @@ def test_an_outage_and_its_end_are_posted_with_all_their_facts(hooked: Rig, sink
     first = bodies[0]["data"]
     assert (first["incident"]["id"], first["because"]) == (hooked.ended[0].id, "route r")
     assert first["link"] == f"https://noc.test/incidents/{hooked.ended[0].id}"
+    assert [one["text"] for one in bodies[1]["data"]["incident"]["comments"]] == ["the power is gone"]
     assert all(map(is_signed, sink.posted))
     assert [one.to for one in hooked.asks(hooked.ended[0].id).mails] == ["webhook:desk"] * 2
 

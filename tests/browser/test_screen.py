@@ -648,6 +648,8 @@ def test_people_comment_on_an_incident_and_write_what_they_learnt_from_it_once_i
         wait_until(lambda: noc.get(f"incidents/{number}")["incident"]["resolved_at"], 60, "that it is over")
         loaded(page, f"/incidents/{number}")
         page.wait(lambda: page.find('[data-testid="edit-post-mortem"]'), "the note")[0].click()
+        assert noc.ask("POST", f"incidents/{number}/comments", {"comment": f"it was me{'!' * 300}"})[0] == 204
+        page.wait(lambda: "it was me" in page.the("timeline").text, "what another wrote of one that is over")
         page.the("post-mortem-text").send_keys("One plug.\nTwo are better.")
         assert noc.ask("PUT", f"incidents/{number}/post-mortem", {"text": "A cable."})[0] == 204
         page.forgiven = ["409"]
@@ -661,6 +663,13 @@ def test_people_comment_on_an_incident_and_write_what_they_learnt_from_it_once_i
             "the note",
         )
         assert "the power is gone" in page.the("timeline").text
+        loaded(page, "/settings?part=audit")
+        (written,) = page.wait(
+            lambda: [one for one in page.find(".detail details") if "it was me" in one.text], "it in the audit"
+        )
+        assert written.text.count("!") < 200
+        written.find_element(By.TAG_NAME, "summary").click()
+        page.wait(lambda: written.text.count("!") == 300, "all of it")
 
 
 def test_the_chart_of_an_incident_has_its_first_targets_together_and_each_alone(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./static.js";
 
-const { bytes, counted, duration, local, ms, percent, points, share, uptime, worded } = await load("format.js");
+const { brief, bytes, counted, duration, local, ms, percent, points, share, uptime, worded } = await load("format.js");
 const { between, named, PRESETS } = await load("period.js");
 const { runs } = await load("strip.js");
 
@@ -80,3 +80,18 @@ test("a refusal begins with the label that people read", () => {
   assert.equal(worded("contacts", "Tells", "contacts[2]: 'x' is no contact."), "Tells[2]: 'x' is no contact.");
   assert.equal(worded("name", "Name", "names are short."), "names are short.");
 });
+
+for (const [why, names, shown] of /** @type {[string, string[], string[]][]} */ ([
+  ["what has room is as it is", ["paris", "ten-letter"], ["paris", "ten-letter"]],
+  ["in the middle, where that will do", ["core-switch-paris-1", "core-switch-paris-2"], ["core-…is-1", "core-…is-2"]],
+  ["names that end alike keep more of their beginning", ["access-paris-switch", "access-lyon-switch"], ["access-p…h", "access-l…h"]],
+  ["those that differ in the middle alone, there", ["frankfurt-paris-core-switch", "frankfurt-lyon-core-switch"], ["…paris-co…", "…lyon-cor…"]],
+  ["one that has room does not move the others' cut", ["core-switch-1", "core", "core-switch-2"], ["core-…ch-1", "core", "core-…ch-2"]],
+  ["one alone", ["frankfurt-main"], ["frank…main"]],
+])) {
+  test(`names are cut where they stay different: ${why}`, () => {
+    const found = brief(names, 10);
+    assert.deepEqual(names.map((name) => found[name]), shown);
+    assert.ok(shown.every((one) => one.length <= 10));
+  });
+}

@@ -13,7 +13,7 @@ const NONE = { show: "open", me: "anna", text: "", group: "", site: "", kind: ""
 const ROWS = new Map([["db", { name: "Database", group: "office" }]]);
 const ALL = [
   incident("router", of("r1")),
-  incident("old", { targets: ["db"], total_members: 1, resolved_at: "2026-01-01T00:00:00.000Z" }),
+  incident("old", { targets: ["db"], total_members: 1, resolved_at: "2026-01-01T00:00:00.000Z", comments: [{ by: "carla", text: "a mouse" }] }),
   incident("blind", { kind: "site-blind", site: "paris", acknowledged: { by: "anna", comment: "cable is cut" } }),
   incident("seen", { ...of("w1", { group: "core2" }), sites: ["lyon"], acknowledged: { by: "bert", comment: "" } }),
 ];
@@ -32,6 +32,7 @@ for (const [why, filter, expected] of /** @type {[string, object, string[]][]} *
   ["whom nobody has acknowledged", { unacknowledged: true }, ["router", "old"]],
   ["every word must be found somewhere", { text: "NAME 192.0.2.7 r1" }, ["router"]],
   ["in the comment too", { text: "cable" }, ["blind"]],
+  ["in what people said of it", { text: "carla mouse" }, ["old"]],
   ["a name of today counts", { text: "database" }, ["old"]],
   ["nothing matches", { text: "core nothing" }, []],
   ["all conditions at once", { group: "core2", site: "lyon", unacknowledged: true }, []],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from noc_bus.channels import INCIDENTS
 from noc_bus.messages import Incident, Member, VerdictState
@@ -102,6 +103,28 @@ def test_what_ends_stays_among_the_changes_and_is_sent_once_when_it_changes(serv
     service.advance()
     assert shown(service) == [("ended", "i-1"), ("opened", "i-1")]
     assert service.revisions.revision == before + 2, "what says nothing new is not sent"
+
+
+def test_who_looks_at_one_that_is_over_is_told_that_somebody_wrote_of_it(service: Service) -> None:
+    def noted() -> dict[str, Time] | None:
+        delta = service.revisions.advance(Time.now())
+        assert delta is None or service.revisions.snapshot(Time.now()).noted == service.picture.recent.noted
+        return delta.noted if delta else None
+
+    over = incident("i-1", opened_at=at(0), resolved_at=at(60))
+    service.others.publish_once(INCIDENTS, over)
+    assert noted() is None
+    service.others.publish_once(INCIDENTS, replace(over, noted_at=at(90)))
+    assert noted() == {"i-1": at(90)}
+    service.others.publish_once(INCIDENTS, replace(over, noted_at=at(90)))
+    assert noted() is None, "it is told once"
+    # What the history has may be older than what was heard.
+    service.store.write(Batch(incidents=[replace(over, noted_at=at(70))]))
+    service.picture.recent.look_back(service.store)
+    assert noted() is None
+    for number in range(MOST):
+        service.others.publish_once(INCIDENTS, replace(over, id=f"o-{number}", noted_at=at(100 + number)))
+    assert noted() == {f"o-{number}": at(100 + number) for number in range(MOST)}
 
 
 def test_what_has_ended_is_known_again_after_a_restart(new_service: Callable[..., Service]) -> None:

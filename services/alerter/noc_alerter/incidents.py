@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from msgspec import structs
-
 from noc_alerter.ledger import Entry, Ledger, Letter, case_of
 from noc_alerter.notify import letter
 from noc_alerter.paths import Paths
@@ -21,7 +19,7 @@ from noc_frame.sqlite import DatabaseFault
 from noc_rules import grouping
 from noc_rules.cases import Board, Case, Draft, Notice
 from noc_rules.correlate import OPENING, Why
-from noc_rules.incident import About, abouts, members_of, of_target
+from noc_rules.incident import About, abouts, members_of, noted, of_target
 from noc_rules.notices import Notices, Recipients, Telling, aged, ageing
 
 _KEEP_WAITS_EVERY_S: Final = 10.0
@@ -136,17 +134,20 @@ class Incidents:
     def note(self, note: IncidentNote, now: Time) -> Incident | None:
         """Keep what somebody wrote of an incident, open or over; None: there is none of that id. Raises DatabaseFault."""
         case = self.get(note.incident)
-        if case is None:
-            incident = self._ledger.incident(note.incident)
+        before = case.incident if case is not None else self._ledger.incident(note.incident)
+        if before is None:
+            return None
+        incident = noted(before, note, now)
+        if not self._ledger.note(note, incident, now):
+            return before
+        # Whoever looks at it sees that there is more to ask for.
+        if case is not None:
+            case.incident = incident
+            self._published.put(incident)
         else:
-            incident = structs.replace(case.incident, noted_at=now)
-        if incident is not None and self._ledger.note(note, incident, now):
-            if case is not None:
-                # Whoever looks at it sees that there is more to ask for.
-                case.incident = incident
-                self._published.put(incident)
-            what = "commented on" if note.kind == "comment" else "changed the post-mortem of"
-            self._tell("incident-noted", incident, now, f"{note.by} {what} {incident.id}")
+            self._published.remove(incident.id, closing=incident)
+        what = "commented on" if note.kind == "comment" else "changed the post-mortem of"
+        self._tell("incident-noted", incident, now, f"{note.by} {what} {incident.id}")
         return incident
 
     def event(self, kind: str, now: Time, text: str, **fields: str | None) -> None:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from noc_alerter.notify import words
 from noc_alerter.notify.letter import MAX_DIGESTED, Digest, Facts, FoundLate, HeldBack, Late, stem
 from noc_alerter.notify.words import Words
-from noc_bus.messages import Incident, Member, VerdictState
+from noc_bus.messages import Comment, Incident, Member, VerdictState
 from noc_bus.time import Time
 from noc_rules.correlate import Why
-from noc_rules.incident import IncidentKind, Severity
+from noc_rules.incident import MAX_COMMENTS_TOLD, IncidentKind, Severity
 
 _URL: Final = "https://noc.example.org"
 _AT: Final = Time.parse("2026-11-24T01:13:05Z")
@@ -65,6 +65,7 @@ def _down(members: int, evidence: list[str]) -> Incident:
         sites=["paris", "lyon"],
         evidence=evidence,
         severity=Severity.CRITICAL,
+        comments=[_comment(number) for number in range(MAX_COMMENTS_TOLD if members > 1 else 0)],
     )
 
 
@@ -78,6 +79,10 @@ def _site() -> Incident:
         cause="nothing was heard of the site rome for 90 s",
         severity=Severity.MAJOR,
     )
+
+
+def _comment(number: int) -> Comment:
+    return Comment(by="anna", at=Time(_AT + number * _MINUTE_MS), text="The power is gone; somebody is on the way.")
 
 
 def _member(number: int) -> Member:

@@ -92,10 +92,24 @@ def of_incident(facts: Facts, public_url: str, zone: tzinfo) -> Words:
         "evidence": [_short(one) for one in incident.evidence[:_MAX_EVIDENCE]],
         "unshown": max(0, len(incident.evidence) - _MAX_EVIDENCE),
         "outcome": facts.text,
+        "comments": [_said(*one, zone) for one in _comments(incident)],
         "incident": incident.id,
         "link": f"{public_url}/{_path(incident)}" if public_url else "",
         "acknowledge": f"{public_url}/incidents/{incident.id}?acknowledge" if public_url and ended is None else "",
     }
+
+
+def _comments(incident: Incident) -> list[tuple[Time, str, str]]:
+    """When who said what of it, as it happened; who took it on may have said something, too."""
+    said = [(one.at, one.by, one.text) for one in incident.comments]
+    taken = incident.acknowledged
+    said += [(taken.at, taken.by, taken.comment)] if taken and taken.comment else []
+    return sorted(said, key=lambda one: one[0])
+
+
+def _said(time: Time, by: str, text: str, zone: tzinfo) -> str:
+    line = " ".join(text.split())
+    return "".join(one for one in f"{by}, {at(time, zone)}: {line}" if one.isprintable())
 
 
 def subject(template: str, facts: Facts, told: Words, zone: tzinfo) -> str:

@@ -38,10 +38,11 @@ class Recent:
         self._ended: dict[str, tuple[Time, list[RecentChange]]] = {}
         # Of many that are open few are others than a moment ago.
         self._open: dict[str, tuple[Incident, list[RecentChange]]] = {}
+        self._noted: dict[str, Time] = {}
         self._looks_at_s = [clock()]
         self._has_looked = False
         self.version = 0
-        """Another number when `changes` may be others, though the open incidents are as before."""
+        """Another number when `changes` and `noted` may be others, though the open incidents are as before."""
         bus.subscribe(INCIDENTS, self._on_incident)
         bus.when_connected(self._on_connected)
 
@@ -59,11 +60,21 @@ class Recent:
             for one in incidents:
                 if one.resolved_at is not None:
                     self._ended[one.id] = one.resolved_at, changes_of(one)
+                if one.noted_at is not None:
+                    self._noted[one.id] = max(one.noted_at, self._noted.get(one.id, one.noted_at))
             for _, name in heapq.nsmallest(
                 len(self._ended) - MOST, ((at, name) for name, (at, _) in self._ended.items())
             ):
                 del self._ended[name]
+            for _, name in heapq.nsmallest(len(self._noted) - MOST, ((at, name) for name, at in self._noted.items())):
+                del self._noted[name]
             self.version += 1
+
+    @property
+    def noted(self) -> dict[str, Time]:
+        """By incident that is over: when somebody last wrote of it, so that who looks at it asks again."""
+        with self._lock:
+            return dict(self._noted)
 
     @property
     def is_due(self) -> bool:

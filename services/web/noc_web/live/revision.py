@@ -36,6 +36,7 @@ class Revisions:
         self._services: dict[str, bool] = {}
         self._maintenances: list[RunningMaintenance] = []
         self._changes: list[RecentChange] | None = None
+        self._noted: dict[str, Time] = {}
         self._recent_version = -1
         self._all_well = False
         self._nobody_told = False
@@ -52,6 +53,7 @@ class Revisions:
             trouble, services = self._picture.trouble(), self._picture.services()
             maintenances = self._picture.maintenances()
             recent = self._look_at_recent(is_changed=bool(changes.incidents))
+            noted = self._picture.recent.noted
             all_well, nobody_told = self._is_all_well(trouble), self._picture.nobody_told
             delta = Delta(
                 revision=self.revision + 1,
@@ -69,16 +71,17 @@ class Revisions:
                 services=services if services != self._services else None,
                 maintenances=maintenances if maintenances != self._maintenances else None,
                 changes=recent if recent != self._changes else None,
+                noted=noted if noted != self._noted else None,
             )
             changed = (
                 targets, removed, sites, removed_sites, incidents, removed_incidents, delta.trouble is not None,
-                delta.services is not None, delta.maintenances is not None, delta.changes is not None, all_well != self._all_well,
-                nobody_told != self._nobody_told,
+                delta.services is not None, delta.maintenances is not None, delta.changes is not None, delta.noted is not None,
+                all_well != self._all_well, nobody_told != self._nobody_told,
             )  # fmt: skip
             if not any(changed):
                 return None
             self._trouble, self._services, self._maintenances = trouble, services, maintenances
-            self._all_well, self._nobody_told, self._changes = all_well, nobody_told, recent
+            self._all_well, self._nobody_told, self._changes, self._noted = all_well, nobody_told, recent, noted
             self.revision = delta.revision
             self._ring.append((delta.revision, Event("delta", delta)))
             return delta
@@ -183,6 +186,7 @@ class Revisions:
                 services=self._services,
                 maintenances=self._maintenances,
                 changes=self._changes,
+                noted=self._noted,
             )
 
     def shared_snapshot(self, not_before: Time) -> tuple[int, Event]:

@@ -186,6 +186,10 @@ class Snapshot(Page, kw_only=True, frozen=True):
         list[RecentChange] | None,
         Meta(description="the last ones, newest first, also of what is over; null: the history has not said yet"),
     ] = None
+    noted: Annotated[
+        dict[str, Time],
+        Meta(description="by incident that is over, the latest of these: when somebody last wrote of it"),
+    ] = {}
 
 
 class Delta(Page, kw_only=True, frozen=True):
@@ -201,6 +205,7 @@ class Delta(Page, kw_only=True, frozen=True):
     services: Annotated[dict[str, bool] | None, Meta(description="null: as before")]
     maintenances: Annotated[list[RunningMaintenance] | None, Meta(description="null: as before")] = None
     changes: Annotated[list[RecentChange] | None, Meta(description="null: as before")] = None
+    noted: Annotated[dict[str, Time] | None, Meta(description="null: as before")] = None
 
 
 class Tick(Shown, kw_only=True, frozen=True):

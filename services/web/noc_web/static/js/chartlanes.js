@@ -3,7 +3,7 @@
 
 import vendored from "../vendor/uPlot-1.6.32.js";
 import { jitter, jitterTop, LOSS_CLASSES, lossClass, MEDIAN, spans } from "./chartseries.js";
-import { ms } from "./format.js";
+import { brief, ms } from "./format.js";
 import { colour, siteColour } from "./theme.js";
 
 /** @type {any} */
@@ -12,6 +12,8 @@ const uPlot = vendored;
 const LANE = 0.92;
 const LANE_GAP = 0.2;
 const JITTER_LANE = 2.4;
+/** The axis is no wider: so much of a name stands beside its lane. */
+const LABEL_CHARS = 10;
 /** How little of what is below shows where everything is lost. */
 const SOLID = 0.85;
 const SHADES = ["--loss-none", "--loss-unknown", ...LOSS_CLASSES.map((one) => one.colour)];
@@ -136,6 +138,7 @@ export function drawLoss(chart, sites, places, font, rem, marks) {
   ctx.save();
   small(ctx, font, ratio);
   const shades = Object.fromEntries(SHADES.map((name) => [name, colour(name)]));
+  const called = brief(sites.map(([site]) => site), LABEL_CHARS);
   sites.forEach(([site, points], place) => {
     const top = bbox.top - (JITTER_LANE + LANE_GAP) * rem * ratio - (sites.length - place) * (lane + gap) - 2 * ratio;
     ctx.fillStyle = colour("--lane");
@@ -189,7 +192,7 @@ export function drawLoss(chart, sites, places, font, rem, marks) {
     ctx.restore();
     ctx.fillStyle = siteColour(places[site]);
     ctx.textAlign = "right";
-    ctx.fillText(site.length > 10 ? `${site.slice(0, 9)}…` : site, bbox.left - 5 * ratio, top + lane / 2);
+    ctx.fillText(called[site], bbox.left - 5 * ratio, top + lane / 2);
   });
   ctx.restore();
 }

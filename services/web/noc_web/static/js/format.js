@@ -131,3 +131,26 @@ export function bytes(value) {
   const scaled = value / 1000 ** power;
   return `${power && scaled < 99.95 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`;
 }
+
+/** Names that have little room: longer ones are cut where it leaves most of them different, in the middle if that will do.
+ * @param {readonly string[]} names @param {number} chars of room for each @returns {Record<string, string>} by name */
+export function brief(names, chars) {
+  const long = [...new Set(names)].filter((name) => name.length > chars);
+  const middle = Math.ceil((chars - 1) / 2);
+  /** @type {((name: string) => string)[]} */
+  const cuts = Array.from({ length: chars }, (_, head) => head)
+    .sort((one, other) => Math.abs(one - middle) - Math.abs(other - middle))
+    .map((head) => (name) => `${name.slice(0, head)}…${name.slice(name.length - (chars - 1 - head))}`);
+  const start = alike(long);
+  cuts.push((name) => `…${name.slice(start, start + chars - 2)}…`);
+  const kept = cuts.map((cut) => new Set(long.map(cut)).size);
+  const best = cuts[kept.indexOf(Math.max(...kept))];
+  return Object.fromEntries(names.map((name) => [name, name.length > chars ? best(name) : name]));
+}
+
+/** With how many letters all of them begin. @param {readonly string[]} names */
+function alike(names) {
+  let count = 0;
+  while (names.length > 1 && names.every((name) => count < name.length && name[count] === names[0][count])) count += 1;
+  return count;
+}

@@ -46,7 +46,7 @@ const groupsOf = (one, rows) => (one.members.length ? one.members.map((member) =
 /** @param {Incident} one @param {readonly string[]} words @param {ReadonlyMap<string, any>} rows */
 function hasAll(one, words, rows) {
   const members = one.members.map(({ target, name, address, group }) => `${target} ${name} ${address} ${group}`);
-  const said = [one.id, one.kind, subject(one, rows), ...one.targets, ...members, one.site, ...one.sites, one.cause, one.acknowledged?.by, one.acknowledged?.comment];
+  const said = [one.id, one.kind, subject(one, rows), ...one.targets, ...members, one.site, ...one.sites, one.cause, one.acknowledged?.by, one.acknowledged?.comment, ...(one.comments ?? []).map(({ by, text }) => `${by} ${text}`)];
   const all = said.filter(Boolean).join("\n").toLowerCase();
   return words.every((word) => all.includes(word));
 }

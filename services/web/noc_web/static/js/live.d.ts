@@ -25,6 +25,8 @@ export interface Delta {
   maintenances: RunningMaintenance[] | null;
   /** null: as before */
   changes: RecentChange[] | null;
+  /** null: as before */
+  noted: Record<string, string> | null;
 }
 
 /** To an incident; of one moment in this order. */
@@ -139,6 +141,8 @@ export interface Snapshot {
   maintenances: RunningMaintenance[];
   /** the last ones, newest first, also of what is over; null: the history has not said yet */
   changes: RecentChange[] | null;
+  /** by incident that is over, the latest of these: when somebody last wrote of it */
+  noted: Record<string, string>;
 }
 
 export interface TargetRow {

@@ -108,6 +108,13 @@ export interface Command {
   at: string;
 }
 
+/** What a person said of an incident. */
+export interface Comment {
+  by: string;
+  at: string;
+  text: string;
+}
+
 /** What a maintenance window is about. */
 export interface Covered {
   /** a group with all groups below; a site: what only it sees, and its own silence; an incident: it is snoozed; everything: with no name */
@@ -199,8 +206,10 @@ export interface Incident {
   muted: Muting | null;
   /** when data that came late showed it, after it was over; null: it was noticed while it lasted */
   found_at: string | null;
-  /** when somebody last commented on it or wrote its post-mortem, while it was open; null: nobody has */
+  /** when somebody last commented on it or wrote its post-mortem; null: nobody has. Of one that is over, its message comes again */
   noted_at: string | null;
+  /** the latest of what people said of it, the oldest of that first; its timeline has all */
+  comments: Comment[];
 }
 
 /** What is kept of an incident: a page of its members, what happened to it, and who was mailed. The answer to a note has the incident and its post-mortem only. */

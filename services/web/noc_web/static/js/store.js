@@ -9,7 +9,7 @@
  * @typedef {{connection: Connection, heardAt: number|null, boot: string|null, revision: number, at: string|null, catalog: number,
  *   skewMs: number, kpis: Record<string, number>|null, allWell: boolean, nobodyTold: boolean, rows: ReadonlyMap<string, Row>, sites: readonly SiteRow[],
  *   incidents: readonly import("./messages.d.ts").Incident[], trouble: readonly string[],
- *   services: Record<string, boolean>, maintenances: readonly import("./live.d.ts").RunningMaintenance[], changes: readonly import("./live.d.ts").RecentChange[]|null, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
+ *   services: Record<string, boolean>, maintenances: readonly import("./live.d.ts").RunningMaintenance[], changes: readonly import("./live.d.ts").RecentChange[]|null, noted: Record<string, string>, refreshing: boolean, refreshedAt: string|null, refreshFailed: boolean, refusal: string, isUnreached: boolean}} State
  * @typedef {{kind: string, [name: string]: any}} Happening
  */
 
@@ -33,6 +33,7 @@ export const INITIAL = {
   services: {},
   maintenances: [],
   changes: null,
+  noted: {},
   refreshing: false,
   refreshedAt: null,
   refreshFailed: false,
@@ -96,6 +97,7 @@ function snapshot(state, said) {
     services: said.services ?? {},
     maintenances: said.maintenances ?? [],
     changes: said.changes ?? null,
+    noted: said.noted ?? {},
     refreshing: false,
     refreshFailed: false,
     refreshedAt: state.refreshing ? said.at : (state.refreshedAt ?? said.at),
@@ -123,6 +125,7 @@ function delta(state, said) {
   if (said.services) next.services = said.services;
   if (said.maintenances) next.maintenances = said.maintenances;
   if (said.changes) next.changes = said.changes;
+  if (said.noted) next.noted = said.noted;
   return next;
 }
 

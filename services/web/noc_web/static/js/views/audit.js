@@ -6,6 +6,9 @@ import { useLoaded } from "../hooks.js";
 import { html, useState } from "../ui.js";
 import { Trouble } from "./bits.js";
 
+/** Of a longer change so much is shown until it is opened. */
+const BRIEF = 160;
+
 export function Audit() {
   const { answer, error, again, busy } = useLoaded("/audit", { most: 500 });
   const [text, setText] = useState("");
@@ -30,7 +33,7 @@ export function Audit() {
                     <td>${one.origin || "–"}</td>
                     <td>${one.act}</td>
                     <td>${one.subject}</td>
-                    <td class="detail"><code>${change(one)}</code></td>
+                    <td class="detail"><${Change} text=${change(one)} /></td>
                   </tr>
                 `,
               )}
@@ -39,6 +42,12 @@ export function Audit() {
         </div>`
       : html`<p class="empty">${answer ? "Nothing found." : "Loading…"}</p>`}
   `;
+}
+
+/** @param {{text: string}} given */
+function Change({ text }) {
+  if (text.length <= BRIEF) return html`<code>${text}</code>`;
+  return html`<details><summary><code>${text.slice(0, BRIEF)}…</code></summary><code>${text.slice(BRIEF)}</code></details>`;
 }
 
 /** What became of what; the details where nothing is compared. @param {any} entry */

@@ -19,7 +19,9 @@ import { SilenceButton } from "./silence.js";
 export default function IncidentPage({ id, query }) {
   const path = `/incidents/${encodeURIComponent(id)}`;
   const live = useStore((state) => state.incidents.find((one) => one.id === id));
-  const kept = useLoaded(path, {}, live);
+  // One that is over is not among them: of it this is told.
+  const noted = useStore((state) => state.noted[id]);
+  const kept = useLoaded(path, {}, live, noted);
   const members = useLoaded(`${path}/members`, {}, live);
   const incident = live ?? kept.answer?.incident;
   if (kept.error && !incident) return html`<div class="empty"><h1>Incident ${id}</h1><${Trouble} error=${kept.error} /></div>`;

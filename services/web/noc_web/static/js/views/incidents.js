@@ -26,7 +26,8 @@ export default function Incidents({ query }) {
   const allWell = useStore((state) => state.allWell);
   const rows = useStore((state) => state.rows);
   const [atMs] = useState(Date.now());
-  const found = useLoaded(shown === "open" ? null : "/incidents", { from: Math.round(atMs - days * DAY_MS) }, open);
+  const noted = useStore((state) => state.noted);
+  const found = useLoaded(shown === "open" ? null : "/incidents", { from: Math.round(atMs - days * DAY_MS) }, open, noted);
   const loaded = shown === "open" ? open : (found.answer?.incidents ?? []);
   const all = matching(loaded, { ...NO_FILTER, show: shown, me: me.name }, rows);
   const asked = { text: query.get("q") ?? "", group: query.get("group") ?? "", site: query.get("site") ?? "", kind: query.get("kind") ?? "", unacknowledged: query.has("unacknowledged") };
