@@ -230,6 +230,21 @@ def test_no_state_and_no_loss_is_cut_in_the_table(page: Page) -> None:
         assert page.driver.execute_async_script(cut) == [8, []], width_px
 
 
+@pytest.mark.parametrize("height_px", [560, 857, 1200])
+@pytest.mark.parametrize("width_px", [1001, 1440, 2200, 3840])
+def test_the_table_and_its_count_lie_over_nothing_and_can_be_reached(page: Page, width_px: int, height_px: int) -> None:
+    page.wait(lambda: page.state_of("router"), "the table")
+    page.be_wide(width_px, height_px)
+    left_to_see = """
+        const of = (name) => document.querySelector(name).getBoundingClientRect();
+        document.querySelector(".count").scrollIntoView({ block: "end" });
+        const [count, foot] = [of(".count"), of(".foot")];
+        return [count.bottom - foot.top, foot.bottom - innerHeight, 100 - of(".grid").height];
+    """
+    over = page.driver.execute_script(left_to_see)
+    assert max(over) <= 1, over
+
+
 WATCHED_AND_DELAYED = """
     window.shifts = [];
     new PerformanceObserver((list) => {
