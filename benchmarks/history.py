@@ -462,6 +462,7 @@ def _write_on(store: SqliteStore, load: Load, stop: threading.Event) -> None:
     results = next(load.slices(0.5, 0.5))
     while not stop.wait(0.5):
         store.write(Batch(results=[replace(one, at=Time(one.at + 1)) for one in results], marks=load.marks()))
+        store.maintain(None, 0.25)
 
 
 def _charts(path: Path, file: int, year: Year, name: str, hours: int, times: int) -> Iterator[Figure]:

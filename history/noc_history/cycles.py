@@ -2,8 +2,8 @@
 
 Each commit is a run of the tail, or a large one a run for each hour, numbered without gaps. A small one goes into a
 slot, which is one page that is there already: a commit then writes little more than what it brings. Once some slots are full,
-housekeeping settles them: it makes one run of them, and notes the newest cycle of each series. Of an
-hour that is over it makes blocks.
+housekeeping settles them: it makes one run of them, and notes the newest cycle of each series. Many small
+runs it folds into one. Of an hour that is over it makes blocks.
 
 Blocks and runs are packed in portions of neighbouring series. A portion is found by its key: the number
 of its hour or run, and the first series in it. What is in several places at once, because it was sent

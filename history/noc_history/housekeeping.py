@@ -67,6 +67,10 @@ from noc_history.sums import (
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
 _SETTLE: Final = 64
+# So many runs of about one size are folded into one, for the same reason: the hour that is not over would have hundreds.
+_FOLD: Final = 16
+# Runs up to so many cycles are of one size; larger ones than the last stay as they are until their hour is packed.
+_SIZES: Final = (4096, 65_536)
 # In one transaction: what a write of the recorder may have to wait for.
 _BLOCKS_AT_ONCE: Final = 50
 _PORTIONS_AT_ONCE: Final = 500
@@ -107,11 +111,18 @@ class Done:
 
 @dataclass(frozen=True)
 class _Run:
-    """Of the tail: the times of its cycles, from the first to the last, and their number."""
+    """Of the tail: the times of its cycles, from the first to the last, their number, and that of its portions."""
 
     low_at: int
     high_at: int
     cycles: int
+    portions: int = 1
+
+    def size(self) -> tuple[int, int] | None:
+        """What it has in common with those it may be folded with; None: it is not worth writing it again."""
+        is_large = self.portions > 1 and self.cycles > IN_A_BLOCK * self.portions
+        size = next((size for size in _SIZES if self.cycles <= size), None)
+        return None if is_large or size is None else (self.low_at // HOUR_MS, size)
 
 
 class Changed(Exception):
@@ -179,6 +190,7 @@ class Housekeeping:
         self._learn_runs()
         yield
         yield from self._settle(_SETTLE)
+        yield from self._fold()
         if time.monotonic() >= self._pack_at_s:
             yield from self._pack_hours()
             yield from self._sum_up_today()
@@ -194,12 +206,8 @@ class Housekeeping:
         yield from self._delete_old()
 
     def _learn_runs(self) -> None:
-        for run, low_at, high_at, cycles in self._file.read(
-            "read",
-            "SELECT id >> 32, MIN(low_at), MAX(high_at), SUM(cycles) FROM tail WHERE id >= ? << 32 GROUP BY 1",
-            (self._known_to + 1,),
-        ):
-            self._runs[run] = _Run(low_at, high_at, cycles)
+        for run, *extent in self._file.read("read", _RUNS, (self._known_to + 1,)):
+            self._runs[run] = _Run(*extent)
             self._known_to = max(self._known_to, run)
         with self._file.reading("read") as connection:
             waiting = slots(connection)
@@ -252,6 +260,43 @@ class Housekeeping:
             self._note_run(full[0].run, packed)
         yield
 
+    def _fold(self) -> Iterator[None]:
+        """Make one run of many small ones.
+
+        Those of large commits stay as they are: they are written only once until their hour is packed.
+        """
+        ((settled,),) = self._file.read("read", "SELECT COALESCE(MAX(run), 0) FROM newest")
+        alike: dict[tuple[int, int], list[int]] = {}
+        for run, one in sorted(self._runs.items()):
+            # Whoever looks for the newest cycles reads all later ones.
+            if run <= settled and (size := one.size()):
+                alike.setdefault(size, []).append(run)
+        for runs in alike.values():
+            for start in range(0, len(runs) - _FOLD + 1, _FOLD):
+                yield from self._fold_some(runs[start : start + _FOLD])
+
+    def _fold_some(self, runs: Sequence[int]) -> Iterator[None]:
+        keys = {run: self._keys("tail", run) for run in runs}
+        packed: list[Packed] = []
+        repeated = 0
+        rest: list[Row] = []
+        for taken in _by_series(keys, self._of_tail):
+            yield
+            kept = without_repeats(taken)
+            repeated += len(taken) - len(kept)
+            rest += kept
+            if len(rest) >= IN_A_PORTION:
+                packed += packed_portions(rest, IN_A_PORTION)
+                rest = []
+        packed += packed_portions(rest, IN_A_PORTION)
+        yield
+        self._replace_tail([key for some in keys.values() for key in some], runs[0], packed)
+        for run in runs:
+            self._runs.pop(run, None)
+        self._note_run(runs[0], packed)
+        self.done.repeated += repeated
+        yield
+
     def _portions(self, run: int) -> list[tuple[int, bytes]]:
         rows = self._file.read(
             "read", "SELECT id, data FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id", (run, run + 1)
@@ -266,7 +311,7 @@ class Housekeeping:
     def _note_run(self, run: int, packed: Sequence[Packed]) -> None:
         if packed:
             _, lows, highs, cycles, _ = zip(*packed, strict=True)
-            self._runs[run] = _Run(min(lows), max(highs), sum(cycles))
+            self._runs[run] = _Run(min(lows), max(highs), sum(cycles), len(packed))
         else:
             self._runs.pop(run, None)
 
@@ -297,10 +342,13 @@ class Housekeeping:
         rows = self._file.read("read", _KEYS[table], (number, number + 1))
         return [key for (key,) in rows]
 
+    def _of_tail(self, key: int) -> list[Row]:
+        ((data,),) = self._file.read("read", _DATA["tail"], (key,))
+        return unpack(data)
+
     def _of_hour(self, key: int, hour: int) -> list[Row]:
-        ((data,),) = self._file.read("read", "SELECT data FROM tail WHERE id = ?", (key,))
         start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
-        return [row for row in unpack(data) if start <= row[AT] < end]
+        return [row for row in self._of_tail(key) if start <= row[AT] < end]
 
     def _file_away(self, hour: int, rows: Sequence[Row]) -> Iterator[None]:
         """Put cycles of some neighbouring series, sorted, into the blocks of their hour, and sum them up.
@@ -723,6 +771,9 @@ def _in_each(statement: str) -> dict[str, str]:
     return {table: statement.replace("{table}", table) for table in _TABLES}
 
 
+_RUNS: Final = """
+SELECT id >> 32, MIN(low_at), MAX(high_at), SUM(cycles), COUNT(*) FROM tail WHERE id >= ? << 32 GROUP BY 1
+"""
 _KEYS: Final = _in_each("SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
 _DATA: Final = _in_each("SELECT data FROM {table} WHERE id = ?")
 _OLD: Final = _in_each("SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?")

@@ -176,6 +176,51 @@ def test_many_commits_that_nothing_settles_are_all_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_the_many_commits_of_the_hour_that_is_not_over_become_few_runs(tmp_path: Path) -> None:
+    """Each of 400 targets' cycles is in a commit of its own; two packers get in each other's way, and a reader looks."""
+    path, start = tmp_path / "history.sqlite", Time.now() - 280_000
+    store, one, other = SqliteStore(path), SqliteStore(path), SqliteStore(path)
+    rng = random.Random(11)
+    large = [replace(cycle(0, seq=n, target=f"lone-{n}"), at=start) for n in range(4096)]
+    store.write(Batch(results=large))
+    before = tail(path)
+    sent: list[ProbeResult] = []
+    for second in range(280):
+        now = Time(start + 1000 * second)
+        rtts = [[rng.lognormvariate(2, 0.3) for _ in range(5)] for _ in range(400)]
+        some = [replace(cycle(0, rtts[n], seq=second, target=f"host-{n}"), at=now) for n in range(400)]
+        # Some are sent again.
+        store.write(Batch(results=[*some, *sent[-50:]]))
+        sent += some
+        (one if second % 2 else other).maintain(Time(0), 0.0)
+        if second % 40 == 0:
+            assert seqs(store, "host-7") == seqs(store, "host-399") == list(range(second + 1))
+    # Runs by hour of the clock, which may have changed meanwhile, and those that are not settled yet.
+    assert len({key >> 32 for key in tail(path)}) > 64
+    for packer in (one, other):
+        while packer.maintain(Time(0), 0.0).backlog_rows:
+            pass
+    left = tail(path)
+    assert len({key >> 32 for key in left}) <= 2 * 2 * 16 + 64
+    assert sum(key in left and left[key] == data for key, data in before.items()) == len(before)
+    for number in (0, 7, 200, 399):
+        assert seqs(store, f"host-{number}") == list(range(280))
+    assert {target for target, _ in store.last_cycles()} == {result.target for result in (*sent, *large)}
+    assert all(found == start + 279_000 for (target, _), found in store.last_cycles().items() if "host" in target)
+    for some_store in (store, one, other):
+        some_store.close()
+
+
+def tail(path: Path) -> dict[int, bytes]:
+    with closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT id, data FROM tail"))
+
+
+def seqs(store: Store, target: str) -> list[int]:
+    return [one.seq for one in store.raw_cycles(target, Time(0), FOREVER)]
+
+
+@pytest.mark.thorough
 def test_the_rows_of_an_older_version_are_packed_step_by_step_and_show_the_same(tmp_path: Path) -> None:
     path, rng = tmp_path / "history.sqlite", random.Random(5)
     cycles = some_cycles(rng, 30, every_s=600)
