@@ -383,6 +383,11 @@ class Draft:
         case = self.edit(found)
         case.incident = change.incident
         case.note(change.why, change.text)
+        if change.why is Why.ACKNOWLEDGEMENT_EXPIRED and case.is_told:
+            # Whoever thought that somebody has it is told that it is still so.
+            case.due_s = now_s
+        elif change.why is Why.ACKNOWLEDGED and case.incident.acknowledged is None:
+            unsettled(self, case, now_s)
         if change.resolves:
             was_muted = not case.is_told and change.incident.muted is not None
             if was_muted and change.is_mailed:
@@ -473,11 +478,7 @@ def unsettled(draft: Draft, case: Case, now_s: float) -> None:
     """Who takes part has changed: whether and when to mail about it."""
     if not case.is_told or case.is_over:
         return
-    gone = case.told - case.open
-    # What lies behind a parent is listed with it, and mailed with nothing of its own, unless it is critical.
-    # One that flaps has mails of its own: see `noc_rules.flapping`.
-    unsaid = [case.members[one] for one in case.open - case.told]
-    new = [one for one in unsaid if (one.critical or not one.behind) and not one.flapping and not one.muted]
+    gone, new = case.told - case.open, unsaid(case)
     if not gone and not new:
         case.due_s = case.unsettled_s = None
         return
@@ -491,6 +492,14 @@ def unsettled(draft: Draft, case: Case, now_s: float) -> None:
     case.due_s = max(earliest_s, min(now_s + SETTLES_S, case.unsettled_s + SETTLES_AT_THE_LATEST_S))
     if any(one.critical for one in new):
         case.due_s = now_s + CRITICAL_WAIT_S
+
+
+def unsaid(case: Case) -> list[Member]:
+    """Those that take part, and were not part of it when people were last mailed, as far as these are mailed of."""
+    found = [case.members[one] for one in case.open - case.told]
+    # What lies behind a parent is listed with it, and mailed with nothing of its own, unless it is critical.
+    # One that flaps has mails of its own: see `noc_rules.flapping`.
+    return [one for one in found if (one.critical or not one.behind) and not one.flapping and not one.muted]
 
 
 def lasts(one: Muting) -> int:

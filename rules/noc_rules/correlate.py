@@ -62,6 +62,7 @@ class Why(StrEnum):
     STOPPED_FLAPPING = "stopped-flapping"
     MAIL_HELD = "mail-held"
     NOT_MAILED = "not-mailed"
+    CHANGE_NOT_MAILED = "change-not-mailed"
     MAILED_OPENING = "mailed-opening"
     MAILED_CHANGE = "mailed-change"
     NOBODY_TOLD = "nobody-told"

@@ -27,6 +27,7 @@ from noc_rules.cases import (
     Draft,
     Key,
     Returning,
+    unsaid,
     unsettled,
 )
 from noc_rules.correlate import LOOKED_AT, REACHED, UNRESOLVABLE_AFTER_S, Why
@@ -228,6 +229,10 @@ def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> Non
             continue
         if edited.due_s is None or edited.due_s > now_s:
             continue
+        if case.is_told and (by := _who_has(edited)):
+            edited.due_s = edited.unsettled_s = None
+            edited.note(Why.CHANGE_NOT_MAILED, f"{by} has it, and gets no mail of each change")
+            continue
         if not case.is_told and (case.is_unseen or _is_coming_back(draft, case)):
             # What nobody can see any more may have been nothing, and what comes back is over in a moment: that is
             # found out first.
@@ -236,6 +241,12 @@ def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> Non
         is_first = not edited.is_told
         draft.told(edited, now_s)
         edited.note(Why.MAILED_OPENING if is_first else Why.MAILED_CHANGE)
+
+
+def _who_has(case: Case) -> str | None:
+    """Who has taken it on, and with it all that there is to tell: what is part of it only since then nobody has."""
+    taken = case.incident.acknowledged
+    return taken.by if taken is not None and not unsaid(case) else None
 
 
 def _of_verdict(draft: Draft, change: VerdictChange, world: World, now: Time, now_s: float) -> None:

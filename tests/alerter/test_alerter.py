@@ -368,6 +368,10 @@ def test_an_acknowledgement_expires_while_it_is_open_and_the_next_step_is_told(r
     rig.stays(200)
     assert [one.acknowledged for one in rig.open] == [None]
     assert "boss@noc.test" not in [mail["To"] for mail in rig.mails], "nobody had it only from then on"
+    assert [(mail["To"], word) for mail, word in zip(rig.mails, rig.words, strict=True)] == [
+        (OPS, "DOWN"),
+        (OPS, "1 STILL DOWN"),
+    ], "who knows of it hears that it is still so"
     rig.stays(300)
     assert "boss@noc.test" in [mail["To"] for mail in rig.mails]
     lines = [one for one in rig.asks(incident.id).timeline if one.code == "acknowledgement-expired"]

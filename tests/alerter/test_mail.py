@@ -248,6 +248,24 @@ def test_one_target_that_is_listed_is_counted_as_one() -> None:
     assert "1 target:" in text
 
 
+@pytest.mark.parametrize(
+    ("about", "subject"),
+    [
+        ({}, "Re: [1 STILL DOWN] Router since 12:00"),
+        ({"kind": "site-blind", "targets": [], "members": [], "total_members": 0, "site": "north"}, "Re: [STILL BLIND] site north since 12:00"),
+    ],
+    ids=["one target", "a site"],
+)  # fmt: skip
+def test_one_alone_that_is_still_open_is_counted_and_listed_by_nothing(about: dict[str, object], subject: str) -> None:
+    one = incident(**about)
+    case = Case(one, is_told=True, stem=queued_letter.stem(one))
+    (queued,) = queued_letter.letters(case, Telling(Notice.CHANGED, {OPS: ""}), "", T0)
+    mail = parse(MAILER.write(queued, T0))
+    assert mail["Subject"] == subject
+    assert "It is still open." in part(mail, "plain")
+    assert "part of it" not in part(mail, "plain")
+
+
 def test_a_change_says_how_many_are_back_and_names_who_is_not_in_the_thread_of_the_opening() -> None:
     members = [member(), *[member(target=f"t{n}", name=f"T{n}", left_at=T0) for n in range(3)]]
     one = incident(members=members, total_members=4, open_members=1)

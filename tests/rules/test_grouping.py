@@ -14,11 +14,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from noc_bus.messages import Incident, Member, ProberPresence, SiteState, State, Target, Verdict, VerdictState
+from noc_bus.messages import (
+    Acknowledgement,
+    Incident,
+    Member,
+    ProberPresence,
+    SiteState,
+    State,
+    Target,
+    Verdict,
+    VerdictState,
+)
 from noc_bus.time import Time
 from noc_rules import grouping
 from noc_rules.cases import CHANGES_EVERY_S, MASS_TARGETS, SETTLES_S, Board, Case, Draft, Notice
-from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why
+from noc_rules.correlate import UNRESOLVABLE_AFTER_S, Why, of_acknowledgement
 from noc_rules.grouping import AT_ONCE_S, Falls, World
 from noc_rules.judge import Agenda, VerdictChange, Views, in_the_way, judge
 from noc_rules.maintenance import Covers
@@ -126,6 +136,16 @@ class Plant:
         change = VerdictChange(name, self.targets[name] if state else None, None, verdict)
         draft = Draft(self.board)
         grouping.of_verdicts(draft, [change], self.world, self.now, self.now_s)
+        self._take(draft)
+
+    def acknowledge(self, **fields: Any) -> None:
+        """Somebody takes on what is open, or takes that back; or it is looked at whether they still have it."""
+        draft = Draft(self.board)
+        for case in draft:
+            said = Acknowledgement(**{"incident": case.id, "by": "ada", "at": T0, **fields})
+            step = of_acknowledgement(case.incident, case.abouts, said, self.now)
+            if step:
+                draft.take(step, self.now_s)
         self._take(draft)
 
     @property
@@ -693,15 +713,56 @@ def test_a_child_that_fails_later_is_listed_in_its_parents_incident_and_not_mail
     ]  # fmt: skip
 
 
-def test_a_critical_child_that_fails_behind_a_parent_people_know_of_is_mailed_at_once() -> None:
+@pytest.mark.parametrize("is_taken_on", [False, True])
+def test_a_critical_child_that_fails_behind_a_parent_people_know_of_is_mailed_at_once(is_taken_on: bool) -> None:
     plant = Plant()
     plant.have("router")
     plant.have("child", parents=["router"], critical=True)
     plant.see(State.DOWN, "router")
     plant.passes(60)
+    if is_taken_on:
+        plant.acknowledge()
     plant.see(State.DOWN, "child")
     plant.passes(4)
     assert (plant.mails[-1].notice, plant.mails[-1].is_urgent) == (Notice.CHANGED, True)
+
+
+def test_what_changes_while_somebody_has_it_is_not_mailed_before_it_is_taken_back() -> None:
+    plant = Plant()
+    plant.have("a", "b", "c", group="g")
+    plant.see(State.DOWN, "a", "b", "c")
+    plant.passes(60)
+    plant.acknowledge()
+    plant.see(State.UP, "a")
+    plant.passes(600)
+    assert [mail.notice for mail in plant.mails] == [Notice.OPENED]
+    assert plant.whys.count(Why.CHANGE_NOT_MAILED) == 1
+    plant.acknowledge(withdrawn=True)
+    plant.passes(60)
+    assert [(mail.notice, mail.named) for mail in plant.mails[1:]] == [(Notice.CHANGED, {"b", "c"})]
+    plant.acknowledge()
+    plant.passes(600)
+    plant.acknowledge(withdrawn=True)
+    plant.passes(600)
+    assert len(plant.mails) == 2, "where nothing has changed there is nothing to say"
+    plant.acknowledge()
+    plant.see(State.UP, "b", "c")
+    plant.passes(60)
+    assert [mail.notice for mail in plant.mails[2:]] == [Notice.RESOLVED]
+
+
+def test_one_that_is_still_open_when_nobody_has_it_any_more_is_mailed_once() -> None:
+    plant = Plant()
+    plant.have("a")
+    plant.see(State.DOWN, "a")
+    plant.passes(60)
+    plant.acknowledge(until=Time(plant.now + 600_000))
+    for _ in range(2):
+        plant.passes(600)
+        plant.acknowledge(until=Time(T0 + 660_000))
+    plant.passes(60)
+    assert [(mail.notice, mail.at_s) for mail in plant.mails[1:]] == [(Notice.CHANGED, 1661.0)]
+    assert plant.whys.count(Why.ACKNOWLEDGEMENT_EXPIRED) == 1
 
 
 @pytest.mark.parametrize(

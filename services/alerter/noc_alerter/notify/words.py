@@ -181,7 +181,8 @@ def _still(members: Sequence[Member], count: int, state: str) -> str:
     """What stands in the brackets of a change."""
     if count == 1 and members and members[0].flapping:
         return f"{members[0].state}, FLAPPING"
-    return f"{count:,} STILL {state}"
+    # One about a site or the NOC itself has no members.
+    return f"{count:,} STILL {state}" if count else f"STILL {state}"
 
 
 def _member(member: Member) -> str:
