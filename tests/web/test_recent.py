@@ -122,6 +122,10 @@ def test_who_looks_at_one_that_is_over_is_told_that_somebody_wrote_of_it(service
     service.store.write(Batch(incidents=[replace(over, noted_at=at(70))]))
     service.picture.recent.look_back(service.store)
     assert noted() is None
+    long_ago = Time(at(0) - LOOKED_BACK_MS)
+    service.others.publish_once(INCIDENTS, incident("i-0", opened_at=long_ago, resolved_at=long_ago, noted_at=at(80)))
+    assert noted() == {"i-1": at(90), "i-0": at(80)}
+    assert shown(service) == [("ended", "i-1"), ("opened", "i-1")], "it is no recent change"
     for number in range(MOST):
         service.others.publish_once(INCIDENTS, replace(over, id=f"o-{number}", noted_at=at(100 + number)))
     assert noted() == {f"o-{number}": at(100 + number) for number in range(MOST)}

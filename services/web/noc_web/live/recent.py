@@ -56,9 +56,11 @@ class Recent:
             self._remember([incident])
 
     def _remember(self, incidents: Iterable[Incident]) -> None:
+        earliest = Time.now() - LOOKED_BACK_MS
         with self._lock:
             for one in incidents:
-                if one.resolved_at is not None:
+                # Of one that was over long ago it may be told that somebody wrote of it.
+                if one.resolved_at is not None and one.resolved_at >= earliest:
                     self._ended[one.id] = one.resolved_at, changes_of(one)
                 if one.noted_at is not None:
                     self._noted[one.id] = max(one.noted_at, self._noted.get(one.id, one.noted_at))
