@@ -31,6 +31,8 @@ CHANGES_EVERY_S: Final = 300.0
 """and the last such mail is so long ago."""
 CRITICAL_WAIT_S: Final = 2.0
 """For other critical targets; a critical one waits for nothing else."""
+NOT_WHILE_TAKEN: Final = float("inf")
+"""When a mail is due that would tell whoever has an incident what they look at anyway."""
 MAX_ENTRIES_ALIKE: Final = 5
 """What happened to more of an incident's members at one moment is one line of its timeline."""
 MASS_TARGETS: Final = 20
@@ -92,7 +94,7 @@ class Case:
     """What it was called in that mail."""
     keys: set[Key] = field(default_factory=set)
     due_s: float | None = None
-    """When the next mail about it is due; None: there is nothing to say."""
+    """When the next mail about it is due; None: there is nothing to say; NOT_WHILE_TAKEN: once nobody has it any more."""
     unsettled_s: float | None = None
     changed_s: float | None = None
     waited_s: float = 0.0
@@ -386,8 +388,8 @@ class Draft:
         if change.why is Why.ACKNOWLEDGEMENT_EXPIRED and case.is_told:
             # Whoever thought that somebody has it is told that it is still so.
             case.due_s = now_s
-        elif change.why is Why.ACKNOWLEDGED and case.incident.acknowledged is None:
-            unsettled(self, case, now_s)
+        elif change.why is Why.ACKNOWLEDGED and case.incident.acknowledged is None and case.due_s == NOT_WHILE_TAKEN:
+            case.due_s = now_s
         if change.resolves:
             was_muted = not case.is_told and change.incident.muted is not None
             if was_muted and change.is_mailed:

@@ -22,6 +22,7 @@ from noc_rules.cases import (
     CRITICAL_WAIT_S,
     MASS_SHARE,
     MASS_TARGETS,
+    NOT_WHILE_TAKEN,
     Board,
     Case,
     Draft,
@@ -185,7 +186,7 @@ def _goes_on_flapping(draft: Draft, found: Case, target: str, flap: Flap, now_s:
 
 def flapping_due_s(found: Case, target: str, flap: Flap, now_s: float) -> float | None:
     """When people are to be mailed of one that flaps, as things are now; None: nothing of it is to be said."""
-    if found.members[target].muted:
+    if found.members[target].muted or (found.is_told and found.incident.acknowledged is not None):
         return None
     is_down = found.members[target].state in BLOCKED
     changed_s = now_s if flap.changed_s is None else flap.changed_s
@@ -230,7 +231,7 @@ def tell_what_is_due(draft: Draft, now_s: float, quiet: Quiet, now: Time) -> Non
         if edited.due_s is None or edited.due_s > now_s:
             continue
         if case.is_told and (by := _who_has(edited)):
-            edited.due_s = edited.unsettled_s = None
+            edited.due_s, edited.unsettled_s = NOT_WHILE_TAKEN, None
             edited.note(Why.CHANGE_NOT_MAILED, f"{by} has it, and gets no mail of each change")
             continue
         if not case.is_told and (case.is_unseen or _is_coming_back(draft, case)):

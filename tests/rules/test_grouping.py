@@ -751,6 +751,30 @@ def test_what_changes_while_somebody_has_it_is_not_mailed_before_it_is_taken_bac
     assert [mail.notice for mail in plant.mails[2:]] == [Notice.RESOLVED]
 
 
+@pytest.mark.parametrize(("is_taken_on", "mails"), [(False, 4), (True, 3)])
+def test_of_one_that_flaps_nobody_is_mailed_while_somebody_has_it(is_taken_on: bool, mails: int) -> None:
+    plant = Plant()
+    plant.have("a")
+    for state in (State.DOWN, State.UP, State.DOWN, State.UP):
+        plant.see(state, "a")
+        plant.passes(20)
+    plant.see(State.DOWN, "a")
+    plant.passes(300)
+    assert (list(plant.board.flapping), len(plant.mails)) == (["a"], 3)
+    if is_taken_on:
+        plant.acknowledge()
+    for state in (State.UP, State.DOWN):
+        plant.see(state, "a")
+        plant.passes(10)
+    before = len(plant.whys)
+    plant.passes(1700)
+    assert (list(plant.board.flapping), len(plant.mails)) == (["a"], mails)
+    assert len(plant.whys) - before <= 2, "not a line each second"
+    plant.acknowledge(withdrawn=True)
+    plant.passes(10)
+    assert (len(plant.mails), plant.mails[-1].incident.members[0].state) == (4, "DOWN")
+
+
 def test_one_that_is_still_open_when_nobody_has_it_any_more_is_mailed_once() -> None:
     plant = Plant()
     plant.have("a")
