@@ -50,6 +50,10 @@ def is_alone(item: pytest.Item) -> bool:
 
 def _group(item: pytest.Item) -> str | None:
     """Tests of a file that share something stay together: each process would make it, and keep it running, once more."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and "influxdb2" in callspec.params.values():
+        # There is but one bucket, which each of them empties.
+        return "influxdb2"
     names = getattr(item, "fixturenames", ())
     if shared := [_SHARED[name] for name in names if name in _SHARED]:
         return min(shared)
