@@ -220,6 +220,7 @@ function Acknowledge({ incidents, onClose, onDone }) {
               ${LENGTHS.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
             </select>
           </label>
+          <p class="help">While you have it, nobody is mailed of its changes, but of its end, and of what becomes part of it from now on.</p>
           <${Trouble} error=${error} labels=${{ comment: "Comment", minutes: "For" }} />
         </div>
         <footer>
