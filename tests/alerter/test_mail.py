@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from noc_alerter.ledger import Letter
 from noc_alerter.notify import letter as queued_letter
 from noc_alerter.notify.mail import Mailer
-from noc_bus.messages import Incident, Member, Target, VerdictState
+from noc_bus.messages import Acknowledgement, Comment, Incident, Member, Target, VerdictState
 from noc_bus.time import Time
 from noc_rules.cases import Case, Notice
 from noc_rules.correlate import Why
@@ -319,6 +319,8 @@ def test_no_mail_is_larger_than_100_kb_whatever_people_call_things(character: st
     one = incident(
         members=members, total_members=10_000, open_members=10_000, cause=character * 500,
         evidence=[character * 500] * 100, sites=["s" * 63] * 100,
+        comments=[Comment(by="a" * 64, at=T0, text=character * 500)] * 10,
+        acknowledged=Acknowledgement(incident="i-1", by="a" * 64, at=T0, comment=character * 500),
     )  # fmt: skip
     assert len(opened(one, target(note=character * 2000))) < 100_000
     over = replace(one, resolved_at=Time(T0 + 1))

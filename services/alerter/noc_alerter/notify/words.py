@@ -45,6 +45,7 @@ MAX_LISTED: Final = 20
 """Members that a mail names."""
 # A mail is read on a phone, and is to be small whatever people call things.
 _MAX_EVIDENCE: Final = 10
+_MAX_COMMENTS: Final = 5
 _LINE_CHARS: Final = 200
 _SITES_NAMED: Final = 3
 
@@ -92,7 +93,7 @@ def of_incident(facts: Facts, public_url: str, zone: tzinfo) -> Words:
         "evidence": [_short(one) for one in incident.evidence[:_MAX_EVIDENCE]],
         "unshown": max(0, len(incident.evidence) - _MAX_EVIDENCE),
         "outcome": facts.text,
-        "comments": [_said(*one, zone) for one in _comments(incident)],
+        "comments": [_said(*one, zone) for one in _comments(incident)[-_MAX_COMMENTS:]],
         "incident": incident.id,
         "link": f"{public_url}/{_path(incident)}" if public_url else "",
         "acknowledge": f"{public_url}/incidents/{incident.id}?acknowledge" if public_url and ended is None else "",
@@ -109,7 +110,7 @@ def _comments(incident: Incident) -> list[tuple[Time, str, str]]:
 
 def _said(time: Time, by: str, text: str, zone: tzinfo) -> str:
     line = " ".join(text.split())
-    return "".join(one for one in f"{by}, {at(time, zone)}: {line}" if one.isprintable())
+    return "".join(one for one in _short(f"{letters.plain(by)}, {at(time, zone)}: {line}") if one.isprintable())
 
 
 def subject(template: str, facts: Facts, told: Words, zone: tzinfo) -> str:
