@@ -73,7 +73,8 @@ def test_all_of_a_history_is_copied_and_back_and_again_without_harm(
     other.close()
     (tmp_path / "back").mkdir()
     back = SqliteStore(tmp_path / "back" / "history.sqlite")
-    words = ["--data", str(back.path.parent), "--from", url, "--to", f"sqlite://{back.path}"]
+    # Both are named, and nothing else was ever done on this machine.
+    words = ["--data", str(tmp_path / "new" / "data"), "--from", url, "--to", f"sqlite://{back.path}"]
     assert main(["copy", *words], environment={}) == 0
     assert_same_history(source, back)
     back.close()
@@ -99,6 +100,21 @@ def test_what_came_late_for_hours_of_which_only_sums_are_left_is_counted_as_the_
     assert_same_history(source, other)
     other.close()
     source.close()
+
+
+def test_of_a_day_whose_cycles_are_all_kept_no_word_is_said_of_sums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cycles, start = days_ago(some_cycles(random.Random(3), 30, every_s=1800), 3)
+    store = SqliteStore(tmp_path / "history.sqlite")
+    write(store, [one for one in cycles if one.at > start + 5 * HOUR_MS])
+    pack(store.path)
+    store.close()
+    to = f"sqlite://{tmp_path}/copy.sqlite"
+    assert main(["copy", "--data", str(tmp_path), "--to", to], environment={}) == 0
+    said = capsys.readouterr().err
+    assert "states and incidents are in " in said
+    assert "there are only sums" not in said
 
 
 class Failing(SqliteStore):

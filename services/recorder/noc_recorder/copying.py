@@ -41,6 +41,8 @@ class Progress:
                 # Of a line that a power cut tore nothing is believed.
                 self._done = dict(found for line in lines[1:] if (found := _entry(line)) is not None)
                 return
+        # Between two stores elsewhere there may be no data folder here yet.
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.write_text(f"{way}\n", encoding="utf-8")
 
     def copied_until(self, target: str) -> Time | None:
@@ -168,7 +170,9 @@ class _Hours:
         yield from (Sum(self._target, site, FIVE_MINUTES_MS, new) for site in added for new in added[site])
         for one in self._sums():
             start, end = one.rollup.start, one.rollup.start + one.width_ms
-            self.sums_from = _older(self.sums_from, Time(start))
+            # The day in which the cycles begin has a sum that begins before them.
+            if one.width_ms <= HOUR_MS or self.cycles_from is None or end <= self.cycles_from:
+                self.sums_from = _older(self.sums_from, Time(start))
             if one.width_ms <= HOUR_MS and (one.site, start // HOUR_MS) in self._copied:
                 continue
             more = [new for new in added.get(one.site, ()) if start <= new.start < end]
