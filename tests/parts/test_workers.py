@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped] 
 from tests.parts import figures
 from tests.parts.figures import Figures
 from tests.parts.workers import Scheduling, room
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Guest:
@@ -62,6 +67,61 @@ def test_what_a_process_has_to_do_still_is_counted_from_the_end(units: list[list
     work = {f"unit {name}": {f"test {test}": done for test, done in enumerate(unit)} for name, unit in enumerate(units)}
     scheduling = Scheduling.__new__(Scheduling)
     assert scheduling._pending_of(work) == LoadGroupScheduling._pending_of(scheduling, work) == pending
+
+
+CONFTEST = """
+import pytest
+from tests.parts import workers
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true")
+
+def pytest_collection_modifyitems(items):
+    items[:] = workers.in_order(items)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    workers.give_way(item)
+"""
+
+TESTS = """
+import os
+import pytest
+
+def test_one():
+    print("one", os.nice(0))
+
+@pytest.mark.alone(only="long")
+@pytest.mark.before_others
+def test_measuring():
+    print("measuring", os.nice(0))
+"""
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_who_goes_before_others_is_first_and_all_others_give_way_but_where_it_is_alone(
+    tmp_path: Path, *, is_long: bool
+) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "test_it.py").write_text(TESTS)
+    words = [
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        "folder",
+        *(["--long"] if is_long else []),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ours = os.nice(0)
+    expected = f"one {ours}\n.measuring {ours}\n" if is_long else f"measuring {ours}\n.one {max(ours, 10)}\n"
+    assert done.stdout.startswith(expected), done.stdout + done.stderr
 
 
 def test_a_figure_is_told_whether_it_was_held_or_not() -> None:

@@ -1,4 +1,4 @@
-"""One run of the tests in several processes: what stays together, what comes first, what is alone."""
+"""One run of the tests in several processes: what stays together, what comes first, what is alone or before all others."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _SHARED: Final = {"chromium": "browser", "workshop": "images", "engine": "influx
 _FIRST: Final = ("style", "scenarios", "packaging", "browser", "launcher")
 """Folders whose tests take longest: begun last, one of them would be waited for at the end."""
 
+_NICE: Final = 10
+"""Of all others where a test goes before them."""
+
 
 class Scheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
     """As `--dist=loadgroup`, which looks through all that a process has done whenever one of thousands of tests is over."""
@@ -34,12 +37,23 @@ class Scheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no typ
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """What takes long first, what wants the machine to itself last; each marked with the group it belongs to."""
-    groups = {item: "alone" if is_alone(item) else _group(item) for item in items}
+    """What goes before all others, then what takes long, what wants the machine to itself last; each marked with its group."""
+    groups = {item: _group(item) for item in items}
     for item, group in groups.items():
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
-    return sorted(items, key=lambda item: (is_alone(item), not groups[item], _place(item)))
+    return sorted(items, key=lambda item: (is_alone(item), not goes_before(item), not groups[item], _place(item)))
+
+
+def goes_before(item: pytest.Item) -> bool:
+    """Marked `before_others`: it measures the machine, which it need not have to itself to find it free whenever it works."""
+    return item.get_closest_marker("before_others") is not None and not is_alone(item)
+
+
+def give_way(item: pytest.Item) -> None:
+    """Where a test of the run goes before all others: be nicer than it, and stay so, for only root may take it back."""
+    if not goes_before(item) and goes_before(item.session.items[0]):
+        os.nice(max(0, _NICE - os.nice(0)))
 
 
 def is_alone(item: pytest.Item) -> bool:
@@ -50,6 +64,10 @@ def is_alone(item: pytest.Item) -> bool:
 
 def _group(item: pytest.Item) -> str | None:
     """Tests of a file that share something stay together: each process would make it, and keep it running, once more."""
+    if is_alone(item):
+        return "alone"
+    if goes_before(item):
+        return "before"
     callspec = getattr(item, "callspec", None)
     if callspec is not None and "influxdb2" in callspec.params.values():
         # There is but one bucket, which each of them empties.

@@ -260,7 +260,8 @@ def stage(netlab: Netlab, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[tuple
             yield noc, broker, clock, dns
 
 
-@pytest.mark.alone
+@pytest.mark.alone(only="long")
+@pytest.mark.before_others
 @pytest.mark.timeout(1800)
 def test_ten_minutes_of_faults_lose_nothing_and_say_nothing_wrong(
     stage: tuple[Noc, OnSmallDisk, WallClock, Dns],

@@ -17,6 +17,7 @@ from noc_bus.presence import Announcer
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_web.catalog.catalog import Catalog
 from noc_web.database.opening import FILE_NAME, Database
+from tests.parts.waiting import wait_until
 from tests.web.conftest import Browser, Service
 from tests.web.facts import presence, state, verdict
 
@@ -212,13 +213,14 @@ def test_what_each_was_is_remembered_after_an_edit_and_after_it_was_deleted(tmp_
     with closing(Database(tmp_path)) as database:
         catalog = Catalog(database)
         one = catalog.add_maintenance(SUNDAYS, WHO)
+        # Two changes within a millisecond are one.
+        wait_until(lambda: Time.now() > one.at, 1, "the next millisecond")
         two = catalog.put_maintenance(one.id, SUNDAYS | {"from_time": "03:00"}, WHO)
+        wait_until(lambda: Time.now() > two.at, 1, "the next millisecond")
         catalog.delete_maintenance(one.id, WHO)
         kept = Catalog(database).maintenance_past()[one.id]
-    assert [past for _, past in kept][-1] is None
-    assert [past.from_time for _, past in kept if past][-1] == "03:00"
-    # Two changes within a millisecond are one.
-    assert kept[0][0] in (one.at, two.at)
+    assert [(at, past.from_time) for at, past in kept if past] == [(one.at, "02:00"), (two.at, "03:00")]
+    assert [past for _, past in kept][2:] == [None]
 
 
 def test_a_database_of_the_version_before_keeps_all_and_takes_maintenances(tmp_path: Path) -> None:
