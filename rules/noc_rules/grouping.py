@@ -201,12 +201,16 @@ def flapping_due_s(found: Case, target: str, flap: Flap, now_s: float) -> float 
     return due_s
 
 
-def recalled(board: Board, flaps: Mapping[str, Flap]) -> None:
-    """What is known of changes before a restart holds mails back as it did then."""
+def recalled(board: Board, flaps: Mapping[str, Flap], now_s: float) -> None:
+    """What is known of changes before a restart holds mails back as it did then, and what waited to be told waits again."""
     for target, flap in flaps.items():
         board.put_flap(target, flap)
+    draft = Draft(board)
     for case in board.cases.values():
-        if case.is_told or not case.open:
+        if case.is_told:
+            unsettled(draft, case, now_s)
+            continue
+        if not case.open:
             continue
         dues_s = [_recalled_s(case.members[one], flaps.get(one)) for one in case.open]
         case.due_s = min((one for one in dues_s if one is not None), default=None)

@@ -1204,3 +1204,15 @@ def test_what_was_given_up_is_seen_when_somebody_acknowledges_its_incident(rig: 
     rig.others.publish(ACKNOWLEDGEMENTS, Acknowledgement(incident=incident.id, by="ada", at=T0))
     rig.passes(2)
     assert (rig.presence().code, rig.presence().trouble) == (None, None)
+
+
+def test_an_alerter_that_dies_while_a_change_waits_tells_it_when_it_is_back(waiting: Rig) -> None:
+    rig = waiting
+    sees_all(rig, State.DOWN, *OTHERS)
+    rig.stays(30)
+    sees_all(rig, State.UP, *OTHERS[:2])
+    rig.passes(3)
+    assert rig.words == ["DOWN"]
+    rig.restart()
+    rig.stays(60)
+    assert rig.words == ["DOWN", "3 STILL DOWN"]

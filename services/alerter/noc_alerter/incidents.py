@@ -77,7 +77,7 @@ class Incidents:
     def recall_flaps(self, now: Time, now_s: float) -> None:
         """Those of earlier starts, once. Raises DatabaseFault."""
         if not self._has_flaps:
-            grouping.recalled(self._board, self._ledger.flaps(now, now_s))
+            grouping.recalled(self._board, self._ledger.flaps(now, now_s), now_s)
             self._has_flaps = True
 
     def draft(self) -> Draft:
