@@ -29,6 +29,7 @@ from noc_bus.messages import (
 )
 from noc_bus.presence import presence
 from noc_bus.time import Time
+from noc_rules.cases import unsaid
 from tests.alerter.conftest import OPS, T0, Rig, part
 from tests.alerter.test_settings import put
 
@@ -1216,3 +1217,52 @@ def test_an_alerter_that_dies_while_a_change_waits_tells_it_when_it_is_back(wait
     rig.restart()
     rig.stays(60)
     assert rig.words == ["DOWN", "3 STILL DOWN"]
+
+
+@pytest.mark.thorough
+def test_whatever_goes_and_returns_people_know_in_the_end_how_it_is_over_restarts_and_acknowledgements(
+    tmp_path: Path, is_long: bool
+) -> None:
+    for seed in range(60) if is_long else (0, 14):
+        draw = random.Random(seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        rig = Rig(folder)
+        rig.wait_s = 15
+        rig.site("north")
+        for name in OTHERS:
+            parents = [OTHERS[0]] if name == OTHERS[1] else []
+            rig.target(name, group=draw.choice("gh"), critical=name == OTHERS[2], parents=parents)
+        sees_all(rig, State.UP, *OTHERS)
+        rig.start()
+        for _ in range(14):
+            match draw.choice(("sees", "sees", "sees", "restart", "acknowledge")):
+                case "sees":
+                    chosen = draw.sample(OTHERS, draw.randint(1, 4))
+                    sees_all(rig, draw.choice((State.UP, State.DOWN, State.DOWN)), *chosen)
+                case "restart":
+                    rig.restart()
+                case "acknowledge":
+                    _acknowledge_all(rig, withdrawn=draw.random() < 0.4)
+            _lets_pass(rig, draw.choice((1, 3, 10, 20, 40, 100)))
+        _acknowledge_all(rig, withdrawn=True)
+        # Longer than what changes often is waited for.
+        _lets_pass(rig, 3700)
+        known = [(one.is_told, one.told - one.open, unsaid(one)) for one in rig.ledger.open_cases()]
+        assert known == [(True, set(), [])] * len(known), seed
+        rig.die()
+
+
+def _acknowledge_all(rig: Rig, *, withdrawn: bool) -> None:
+    for one in rig.open:
+        said = Acknowledgement(incident=one.id, by="ada", at=rig.now, withdrawn=withdrawn)
+        rig.others.publish(ACKNOWLEDGEMENTS, said)
+
+
+def _lets_pass(rig: Rig, seconds: float) -> None:
+    """The site is there all the time."""
+    end_s = rig.clock_s + seconds
+    while rig.clock_s < end_s:
+        rig.passes(min(20.0, end_s - rig.clock_s))
+        rig.prober("north")
+        rig.web()
