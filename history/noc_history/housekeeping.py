@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from noc_bus.time import DAY_MS, HOUR_MS, Time
 from noc_frame.sqlite import Database
@@ -125,6 +125,21 @@ class _Run:
         return None if is_large or size is None else (self.low_at // HOUR_MS, size)
 
 
+class _Piece(NamedTuple):
+    """A portion of the tail, and by what it is known that it is still the one that was read."""
+
+    key: int
+    low_at: int
+    high_at: int
+    cycles: int
+    size_bytes: int
+
+
+def _run_of(pieces: Sequence[_Piece]) -> _Run:
+    _, lows, highs, cycles, _ = zip(*pieces, strict=True)
+    return _Run(min(lows), max(highs), sum(cycles), len(pieces))
+
+
 class Changed(Exception):
     """Another program has done this meanwhile."""
 
@@ -206,6 +221,10 @@ class Housekeeping:
         yield from self._delete_old()
 
     def _learn_runs(self) -> None:
+        if time.monotonic() >= self._pack_at_s:
+            # All of them: another program may have settled some, under numbers before the last one known.
+            self._runs.clear()
+            self._known_to = 0
         for run, *extent in self._file.read("read", _RUNS, (self._known_to + 1,)):
             self._runs[run] = _Run(*extent)
             self._known_to = max(self._known_to, run)
@@ -276,11 +295,11 @@ class Housekeeping:
                 yield from self._fold_some(runs[start : start + _FOLD])
 
     def _fold_some(self, runs: Sequence[int]) -> Iterator[None]:
-        keys = {run: self._keys("tail", run) for run in runs}
+        there = self._pieces(runs)
         packed: list[Packed] = []
         repeated = 0
         rest: list[Row] = []
-        for taken in _by_series(keys, self._of_tail):
+        for taken in _by_series(there, self._of_tail):
             yield
             kept = without_repeats(taken)
             repeated += len(taken) - len(kept)
@@ -290,28 +309,29 @@ class Housekeeping:
                 rest = []
         packed += packed_portions(rest, IN_A_PORTION)
         yield
-        self._replace_tail([key for some in keys.values() for key in some], runs[0], packed)
+        self._replace_tail([piece for some in there.values() for piece in some], runs[0], packed)
         for run in runs:
             self._runs.pop(run, None)
         self._note_run(runs[0], packed)
         self.done.repeated += repeated
         yield
 
-    def _portions(self, run: int) -> list[tuple[int, bytes]]:
-        rows = self._file.read(
-            "read", "SELECT id, data FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id", (run, run + 1)
-        )
-        return [(key, data) for key, data in rows]
+    def _pieces(self, runs: Iterable[int]) -> dict[int, list[_Piece]]:
+        """The portions of some runs, or Changed: another program may have folded them meanwhile."""
+        there = {run: [_Piece(*found) for found in self._file.read("read", _PIECES, (run, run + 1))] for run in runs}
+        for run, pieces in there.items():
+            if not pieces or _run_of(pieces) != self._runs[run]:
+                raise Changed
+        return there
 
-    def _replace_tail(self, keys: Sequence[int], run: int, packed: Sequence[Packed]) -> None:
+    def _replace_tail(self, pieces: Sequence[_Piece], run: int, packed: Sequence[Packed]) -> None:
         with self._file.transaction("pack") as connection:
-            _delete(connection, "DELETE FROM tail WHERE id = ?", keys)
+            _delete(connection, _DELETE_PIECE, pieces)
             append(connection, run, packed)
 
     def _note_run(self, run: int, packed: Sequence[Packed]) -> None:
         if packed:
-            _, lows, highs, cycles, _ = zip(*packed, strict=True)
-            self._runs[run] = _Run(min(lows), max(highs), sum(cycles), len(packed))
+            self._runs[run] = _run_of([_Piece(*some[:4], len(some[4])) for some in packed])
         else:
             self._runs.pop(run, None)
 
@@ -325,30 +345,25 @@ class Housekeeping:
         while due := [run for run, one in self._runs.items() if one.low_at < horizon]:
             hour = min(self._runs[run].low_at for run in due) // HOUR_MS
             runs = sorted(run for run in due if self._runs[run].low_at < (hour + 1) * HOUR_MS)
-            yield from self._pack_hour(hour, runs)
-            yield from self._drop_hour(hour, runs)
+            there = self._pieces(runs)
+            yield from self._pack_hour(hour, there)
+            yield from self._drop_hour(hour, there)
             self.done.to_pack = sum(run.cycles for run in self._runs.values() if run.low_at < horizon)
 
-    def _pack_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
-        keys = {run: self._keys("tail", run) for run in runs}
-        for taken in _by_series(keys, lambda key: self._of_hour(key, hour)):
+    def _pack_hour(self, hour: int, there: Mapping[int, list[_Piece]]) -> Iterator[None]:
+        for taken in _by_series(there, lambda piece: self._of_hour(piece, hour)):
             yield
             kept = without_repeats(taken)
             self.done.repeated += len(taken) - len(kept)
             for some in portions(kept, _CYCLES_AT_ONCE):
                 yield from self._file_away(hour, some)
 
-    def _keys(self, table: str, number: int) -> list[int]:
-        rows = self._file.read("read", _KEYS[table], (number, number + 1))
-        return [key for (key,) in rows]
+    def _of_tail(self, piece: _Piece) -> list[Row]:
+        return unpack(_data(self._file, "tail", piece.key))
 
-    def _of_tail(self, key: int) -> list[Row]:
-        ((data,),) = self._file.read("read", _DATA["tail"], (key,))
-        return unpack(data)
-
-    def _of_hour(self, key: int, hour: int) -> list[Row]:
+    def _of_hour(self, piece: _Piece, hour: int) -> list[Row]:
         start, end = hour * HOUR_MS, (hour + 1) * HOUR_MS
-        return [row for row in self._of_tail(key) if start <= row[AT] < end]
+        return [row for row in self._of_tail(piece) if start <= row[AT] < end]
 
     def _file_away(self, hour: int, rows: Sequence[Row]) -> Iterator[None]:
         """Put cycles of some neighbouring series, sorted, into the blocks of their hour, and sum them up.
@@ -390,7 +405,7 @@ class Housekeeping:
         with self._file.transaction("pack") as connection:
             if connection.execute(_BLOCKS_AROUND, around).fetchall() != there:
                 raise Changed
-            _delete(connection, "DELETE FROM block WHERE id = ?", replaced)
+            _delete(connection, "DELETE FROM block WHERE id = ?", [(one,) for one in replaced])
             connection.executemany("DELETE FROM minutes WHERE id = ?", [(one,) for one in replaced])
             connection.executemany(_INSERT_BLOCK, packed)
             connection.executemany("INSERT INTO minutes VALUES (?, ?)", minutes)
@@ -424,38 +439,34 @@ class Housekeeping:
         with self._file.transaction("sum up") as connection:
             if connection.execute(_DATA_OF["minutes"], (hour, hour + 1)).fetchall() != there:
                 raise Changed
-            _delete(connection, "DELETE FROM minutes WHERE id = ?", [portion for portion, _ in there])
+            _delete(connection, "DELETE FROM minutes WHERE id = ?", [(portion,) for portion, _ in there])
             connection.executemany("INSERT INTO minutes VALUES (?, ?)", packed)
             note_hours(connection, hour, of_hour)
             mark_stale(connection, hour)
 
-    def _drop_hour(self, hour: int, runs: Sequence[int]) -> Iterator[None]:
+    def _drop_hour(self, hour: int, there: Mapping[int, list[_Piece]]) -> Iterator[None]:
         """Take an hour, which is in its blocks or too old, out of the tail."""
         end = (hour + 1) * HOUR_MS
-        whole = [run for run in runs if self._runs[run].high_at < end]
-        keys = [key for run in whole for key in self._keys("tail", run)]
-        for place in range(0, len(keys), _PORTIONS_AT_ONCE):
-            self._replace_tail(keys[place : place + _PORTIONS_AT_ONCE], 0, ())
+        whole = [run for run in there if self._runs[run].high_at < end]
+        pieces = [piece for run in whole for piece in there[run]]
+        for place in range(0, len(pieces), _PORTIONS_AT_ONCE):
+            self._replace_tail(pieces[place : place + _PORTIONS_AT_ONCE], 0, ())
             yield
         for run in whole:
             dropped = self._runs.pop(run)
             if end <= self._before:
                 self.done.deleted += dropped.cycles
-        for run in runs:
+        for run, of_run in there.items():
             if run in self._runs:
-                found = self._portions(run)
                 later: list[Row] = []
-                cycles = 0
                 # One after the other: a run may be a whole hour of everything.
-                for _, data in found:
-                    rows = unpack(data)
-                    cycles += len(rows)
-                    later += [row for row in rows if row[AT] >= end]
+                for piece in of_run:
+                    later += [row for row in self._of_tail(piece) if row[AT] >= end]
                 packed = list(packed_portions(later, IN_A_PORTION))
-                self._replace_tail([key for key, _ in found], run, packed)
-                self._note_run(run, packed)
+                self._replace_tail(of_run, run, packed)
                 if end <= self._before:
-                    self.done.deleted += cycles - len(later)
+                    self.done.deleted += self._runs[run].cycles - len(later)
+                self._note_run(run, packed)
                 yield
 
     # -- days that are over are summed up by hours
@@ -646,7 +657,7 @@ class Housekeeping:
                 self.done.to_delete = 0
                 break
             with self._file.transaction("delete") as connection:
-                _delete(connection, "DELETE FROM block WHERE id = ?", [key for key, _ in found])
+                _delete(connection, "DELETE FROM block WHERE id = ?", [(key,) for key, _ in found])
             gone = sum(cycles for _, cycles in found)
             self.done.deleted += gone
             self.done.to_delete = max(0, self.done.to_delete - gone)
@@ -714,8 +725,7 @@ class _Folding:
         return [(table, key) for (key,) in self._file.read("read", _KEYS[table], (number, number + 1))]
 
     def _load(self, place: tuple[str, int]) -> list[Rollup]:
-        table, key = place
-        ((data,),) = self._file.read("read", _DATA[table], (key,))
+        data = _data(self._file, *place)
         self._seen[place] = zlib.crc32(data)
         return unpack_rollups(data)
 
@@ -731,6 +741,15 @@ class _Folding:
             if self._tier == HOURS:
                 quarters = [(key, quarters_of(data)) for key, data in changed]
                 connection.executemany("INSERT OR REPLACE INTO packed_quarters VALUES (?, ?)", quarters)
+
+
+def _data(file: Database, table: str, key: int) -> bytes:
+    """A portion, or Changed."""
+    found = file.read("read", _DATA[table], (key,))
+    if not found:
+        raise Changed
+    data: bytes = found[0][0]
+    return data
 
 
 def _checksum(connection: sqlite3.Connection, table: str, key: int) -> int | None:
@@ -774,6 +793,12 @@ def _in_each(statement: str) -> dict[str, str]:
 _RUNS: Final = """
 SELECT id >> 32, MIN(low_at), MAX(high_at), SUM(cycles), COUNT(*) FROM tail WHERE id >= ? << 32 GROUP BY 1
 """
+_PIECES: Final = """
+SELECT id, low_at, high_at, cycles, length(data) FROM tail WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id
+"""
+_DELETE_PIECE: Final = """
+DELETE FROM tail WHERE id = ? AND low_at = ? AND high_at = ? AND cycles = ? AND length(data) = ?
+"""
 _KEYS: Final = _in_each("SELECT id FROM {table} WHERE id >= ? << 32 AND id < ? << 32 ORDER BY id")
 _DATA: Final = _in_each("SELECT data FROM {table} WHERE id = ?")
 _OLD: Final = _in_each("SELECT id FROM {table} WHERE id < ? << 32 ORDER BY id LIMIT ?")
@@ -811,11 +836,11 @@ _DELETE_ROWS: Final = (
 )
 
 
-def _delete(connection: sqlite3.Connection, statement: str, keys: Sequence[int]) -> None:
+def _delete(connection: sqlite3.Connection, statement: str, some: Sequence[tuple[int, ...]]) -> None:
     """All of them, or Changed."""
     before = connection.total_changes
-    connection.executemany(statement, [(key,) for key in keys])
-    if connection.total_changes - before != len(keys):
+    connection.executemany(statement, some)
+    if connection.total_changes - before != len(some):
         raise Changed
 
 

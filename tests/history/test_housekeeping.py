@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 from noc_bus.messages import Mark, ProbeResult
 from noc_bus.time import DAY_MS, HOUR_MS, Time
-from noc_history.sqlite import SqliteStore
+from noc_frame.sqlite import Database
+from noc_history.housekeeping import Housekeeping
+from noc_history.sqlite import LADDER, SqliteStore
 from noc_history.store import Batch, Store, StoreError
 from noc_history.sums import HOURS, MINUTES, Tier
 from tests.history.files import (
@@ -208,6 +210,56 @@ def test_the_many_commits_of_the_hour_that_is_not_over_become_few_runs(tmp_path:
     assert {target for target, _ in store.last_cycles()} == {result.target for result in (*sent, *large)}
     assert all(found == start + 279_000 for (target, _), found in store.last_cycles().items() if "host" in target)
     for some_store in (store, one, other):
+        some_store.close()
+
+
+def test_what_one_packer_folds_while_another_files_it_away_is_not_lost(tmp_path: Path) -> None:
+    """As `noc history compact` does beside a recorder; hours that are over, and runs that reach into the next."""
+    path, border = tmp_path / "history.sqlite", Time(Time.now() // HOUR_MS * HOUR_MS - 3 * HOUR_MS)
+    store, one, other = SqliteStore(path), SqliteStore(path), SqliteStore(path)
+
+    def write_commits(numbers: range) -> None:
+        for n in numbers:
+            around = ((2 * n, border - 1000 * (n + 1)), (2 * n + 1, border + 1000 * n))
+            store.write(Batch(results=[replace(cycle(0, seq=seq), at=Time(at)) for seq, at in around]))
+
+    # More than there are slots for, so that there are runs at once.
+    write_commits(range(136))
+    while not places(path)["block"]:
+        one.maintain(Time(0), 0.0)
+    write_commits(range(136, 300))
+    runs = {key >> 32 for key in tail(path)}
+    while len(folded := {key >> 32 for key in tail(path)}) >= len(runs):
+        other.maintain(Time(0), 0.0)
+    assert min(runs) in folded
+    for packer in (one, other):
+        while packer.maintain(Time(0), 0.0).backlog_rows:
+            pass
+    assert sorted(seqs(store, "router")) == list(range(600))
+    assert not tail(path)
+    for some_store in (store, one, other):
+        some_store.close()
+
+
+def test_what_another_packer_left_half_done_is_packed(tmp_path: Path) -> None:
+    """It made one run of many commits, was killed, and this one knows later ones already."""
+    path, hour = tmp_path / "history.sqlite", Time(Time.now() // HOUR_MS * HOUR_MS - 3 * HOUR_MS)
+    store, other = SqliteStore(path), SqliteStore(path)
+    with closing(Database(path, LADDER)) as file:
+        packer = Housekeeping(file, 90, 1825)
+        assert packer.work(Time(0), FOREVER)
+        for n in range(10):
+            store.write(Batch(results=[replace(cycle(0, seq=n), at=Time(hour + 1000 * n))]))
+        store.write(Batch(results=[replace(cycle(0, seq=n), at=Time(hour + 1000 * n)) for n in range(10, 3000)]))
+        assert packer.work(Time(0), FOREVER)
+        runs = set(tail(path))
+        while not set(tail(path)) - runs:
+            other.maintain(Time(0), 0.0)
+        packer.pack_soon()
+        assert packer.work(Time(0), FOREVER)
+    assert not tail(path)
+    assert seqs(store, "router") == list(range(3000))
+    for some_store in (store, other):
         some_store.close()
 
 
