@@ -400,6 +400,27 @@ def test_where_a_chart_was_moved_to_is_in_the_address_and_back_undoes_it(page: P
     assert all(name.startswith("server-20") for name in saved)
 
 
+def test_each_of_several_targets_has_the_period_before_dashed(page: Page) -> None:
+    page.open("/targets/server?with=router&last=20s&before=1")
+    page.wait(lambda: "(router)" in page.the("history-chart").text, "the other target beside it")
+    # Of a line that is dashed so, whatever colour it has: each target has its own.
+    script = """
+        const own = CanvasRenderingContext2D.prototype, lineTo = own.lineTo;
+        window.dashed = new Set();
+        own.lineTo = function (...place) {
+          if (this.getLineDash()[0] > this.getLineDash()[1]) dashed.add(this.strokeStyle);
+          return lineTo.apply(this, place);
+        };
+    """
+    page.driver.execute_script(script)
+
+    def is_dashed() -> bool:
+        page.click("log-axis")
+        return page.driver.execute_script("return dashed.size") == 2
+
+    page.wait(is_dashed, "a dashed line of each", 90)
+
+
 CONTROL = 2
 """As the protocol of the browser calls the key."""
 

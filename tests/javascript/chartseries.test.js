@@ -76,6 +76,15 @@ test("the chart as CSV has a line for each row of each site, and nothing where n
   ]);
 });
 
+test("whatever a line is called, it is one cell of the CSV, and no formula", () => {
+  const named = (/** @type {string} */ name) => asCsv({ [name]: [row(0)] }).split("\n1970")[0].split("at,min_ms")[1].split("blind_pct\n")[1].split(",1970")[0];
+  assert.equal(named("Berlin, hall 2 (db-1)"), '"Berlin, hall 2 (db-1)"');
+  assert.equal(named('the "old" one'), '"the ""old"" one"');
+  assert.equal(named("=1+1"), "'=1+1");
+  assert.equal(named("-a, b"), "\"'-a, b\"");
+  assert.equal(named("two\nlines"), '"two\nlines"');
+});
+
 test("jitter is the 95th percentile above the median, and a few that stand out do not flatten its lane", () => {
   const of = (/** @type {number} */ at, /** @type {number} */ value) => [at * 1000, 1, 1, 9, 0, 1, 0, 1, 1, 5, 6, 5 + value, 0];
   assert.equal(jitter(of(0, 3)), 3);

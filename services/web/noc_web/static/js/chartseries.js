@@ -123,9 +123,18 @@ export function totals(points) {
 
 const COLUMNS = ["at", "min_ms", "mean_ms", "max_ms", "loss_pct", "cycles", "invalid", "p5_ms", "p25_ms", "p50_ms", "p75_ms", "p95_ms", "blind_pct"];
 
-/** All that a chart shows, as a table. @param {Record<string, readonly Point[]>} sites */
+/** Of which no spreadsheet may make a formula. */
+const FORMULA = /^[=+\-@\t\r\n']/;
+
+/** @param {string} text */
+function cell(text) {
+  const guarded = FORMULA.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+}
+
+/** All that a chart shows, as a table. @param {Record<string, readonly Point[]>} sites by the names of the lines */
 export function asCsv(sites) {
-  const lines = Object.entries(sites).flatMap(([site, points]) => points.map(([at, ...rest]) => [site, new Date(at).toISOString(), ...rest.map((one) => one ?? "")].join(",")));
+  const lines = Object.entries(sites).flatMap(([site, points]) => points.map(([at, ...rest]) => [cell(site), new Date(at).toISOString(), ...rest.map((one) => one ?? "")].join(",")));
   return `${["site", ...COLUMNS].join(",")}\n${lines.join("\n")}\n`;
 }
 

@@ -33,10 +33,9 @@ export function History({ id, query, onDrawn }) {
   const points = Math.min(1500, Math.max(400, Math.round(innerWidth * 0.8)));
   const times = { from: Math.round(period.from), to: Math.round(period.to) };
   const history = useLoaded(historyOf(id), { ...times, points });
-  const states = useLoaded(`${path}/states`, times);
+  const states = useLoaded(statesOf(id), times);
   const span = period.to - period.from;
   const isCompared = query.get("before") === "1";
-  const earlier = useLoaded(isCompared ? historyOf(id) : null, { from: Math.round(period.from - span), to: times.from, points });
   const incidents = useLoaded("/incidents", { target: id, ...times });
   const routes = useLoaded(`${path}/routes`, times);
   const own = useLoaded(path);
@@ -46,6 +45,8 @@ export function History({ id, query, onDrawn }) {
   const names = useMemo(() => /** @type {Map<string, string>} */ (new Map(JSON.parse(called))), [called]);
   const others = [...names.keys()].slice(1);
   const beside = useAllLoaded(others.map(historyOf), { ...times, points });
+  const besideStates = useAllLoaded(others.map(statesOf), times);
+  const earlier = useAllLoaded(isCompared ? [id, ...others].map(historyOf) : [], { from: Math.round(period.from - span), to: times.from, points });
   const [heard, setHeard] = useState(/** @type {[string, any][]} */ ([]));
   const [plot, setPlot] = useState({ left: 0, width: 0 });
   const panel = useRef(/** @type {HTMLElement|null} */ (null));
@@ -67,20 +68,20 @@ export function History({ id, query, onDrawn }) {
   const sites = useMemo(() => {
     const answer = history.answer;
     // Beside others each target is one line, as all its sites saw it.
-    if (others.length) return Object.fromEntries([[names.get(id), answer?.merged ?? []], ...others.map((one) => [`${names.get(one)} (${one})`, beside.answers[historyOf(one)]?.merged ?? []])]);
+    if (others.length) return byLine(names, (one) => (one === id ? answer : beside.answers[historyOf(one)])?.merged);
     const found = Object.fromEntries(Object.entries(answer?.sites ?? {}).sort());
     return appends ? appended(found, heard, answer?.width_ms) : found;
   }, [history.answer, beside.answers, heard, appends, names]);
   const marks = useMemo(
     () => ({
-      blind: blindTimes(states.answer?.sites ?? {}),
+      blind: blindTimes(others.length ? byLine(names, (one) => (one === id ? states.answer : besideStates.answers[statesOf(one)])?.overall) : (states.answer?.sites ?? {})),
       maintenance: (states.answer?.maintenance ?? []).map(ends),
       limit: own.answer?.resolved.degraded_rtt_ms ?? null,
-      before: isCompared ? later(others.length ? { [names.get(id) ?? id]: earlier.answer?.merged ?? [] } : (earlier.answer?.sites ?? {}), span) : {},
+      before: isCompared ? later(others.length ? byLine(names, (one) => earlier.answers[historyOf(one)]?.merged) : (earlier.answers[historyOf(id)]?.sites ?? {}), span) : {},
       routes: (routes.answer?.changes ?? []).map((/** @type {any} */ one) => Date.parse(one.at)),
       incidents: (incidents.answer?.incidents ?? []).map((/** @type {any} */ one) => /** @type {[number, number]} */ ([Date.parse(one.opened_at), one.resolved_at ? Date.parse(one.resolved_at) : period.to])),
     }),
-    [states.answer, own.answer, earlier.answer, incidents.answer, routes.answer, isCompared, names],
+    [states.answer, besideStates.answers, own.answer, earlier.answers, incidents.answer, routes.answer, isCompared, names],
   );
   const isReady = Boolean((history.answer || history.error) && (states.answer || states.error) && (routes.answer || routes.error) && (beside.error || others.every((one) => historyOf(one) in beside.answers)));
   useEffect(() => {
@@ -154,6 +155,13 @@ const pathOf = (id) => `/targets/${encodeURIComponent(id)}`;
 /** @param {string} id */
 export const historyOf = (id) => `${pathOf(id)}/history`;
 
+/** @param {string} id */
+const statesOf = (id) => `${pathOf(id)}/states`;
+
+/** What each of several targets has, by what its line is called. @param {ReadonlyMap<string, string>} names by the targets, of which the page's own is the first
+ * @param {(id: string) => any[]|undefined} find @returns {Record<string, any[]>} */
+const byLine = (names, find) => Object.fromEntries([...names].map(([one, name], place) => [place ? `${name} (${one})` : name, find(one) ?? []]));
+
 /** What is drawn besides, and how the axis is. @param {{query: URLSearchParams, isCompared: boolean}} given */
 const Choices = ({ query, isCompared }) => html`
   <button class="quiet" aria-pressed=${query.get("y") === "0"} title="Let the chart's axis start at 0" data-testid="from-zero" onClick=${() => setQuery({ y: query.get("y") === "0" ? null : "0" }, { replace: true })}>From 0</button>
@@ -222,7 +230,7 @@ function showCursor(panel, share) {
 /** @param {{start: string, end: string}} one @returns {[number, number]} */
 export const ends = ({ start, end }) => [Date.parse(start), Date.parse(end)];
 
-/** When each site looked at nothing. @param {Record<string, {state: string, start: string, end: string}[]>} sites
+/** When each line was looked at by nobody. @param {Record<string, {state: string, start: string, end: string}[]>} sites
  * @returns {Record<string, [number, number][]>} */
 export const blindTimes = (sites) => Object.fromEntries(Object.entries(sites).map(([site, intervals]) => [site, intervals.filter((one) => one.state === "UNKNOWN").map(ends)]));
 
