@@ -132,7 +132,9 @@ def test_the_target_page_draws_history_uptime_and_the_path(page: Page) -> None:
     chart = page.wait(lambda: page.the("history-chart").find_element(By.TAG_NAME, "canvas"), "the chart")
     assert chart.size["width"] > 300
     assert _is_drawn_on(page)
-    assert "100" in page.wait(lambda: page.the("uptime").text, "uptime")
+    figures = page.wait(lambda: page.the("uptime").text, "uptime")
+    assert "100" in figures
+    assert "Coverage" in figures
     page.click("trace-button")
     hops = page.wait(lambda: page.the("trace-hops").text, "the path", 60)
     assert "10.99.0.2" in hops

@@ -416,7 +416,7 @@ def test_each_of_several_targets_has_the_period_before_dashed(page: Page) -> Non
 
     def is_dashed() -> bool:
         page.click("log-axis")
-        return page.driver.execute_script("return dashed.size") == 2
+        return bool(page.driver.execute_script("return dashed.size") == 2)
 
     page.wait(is_dashed, "a dashed line of each", 90)
 

@@ -38,9 +38,14 @@ def told(service: Service) -> tuple[Service, list[ReportMail]]:
                 state(kind=State.DOWN, at=noon, seq=2, reason="no answer", code="unanswered"),
                 state(at=noon + 40, seq=3),
             ],
-            results=[result("a", at=MIDNIGHT - 1000, seq=99)],
+            # The last one proves nothing but that somebody looked.
+            results=[
+                result("a", at=noon, sent=10, received=8, rtts_ms=[2.0] * 5 + [3.0] * 3),
+                result("a", at=MIDNIGHT - 1000, seq=99, received=0, rtts_ms=[], invalid="late"),
+            ],
         )
     )
+    service.store.maintain(Time(0), 5.0)
     asked: list[ReportMail] = []
     service.others.subscribe(REPORT_MAILS, lambda report, _: asked.append(report) if report else None)
     return service, asked
@@ -118,6 +123,11 @@ def test_the_mail_has_the_figures_of_the_report_and_rounds_no_uptime_to_a_hundre
             day,
         ):
             assert said in part
+        for said in ("Coverage", "Loss", "20.00 %", "Median", "2.0 ms", "95th percentile 3.0 ms"):
+            assert said in part
+    (line,) = [one for one in mail.text.splitlines() if "Core <router>: 9" in one]
+    assert line.split(": ")[1].split(", ")[1] == "100 %", "how much was measured, beside the percentage"
+    assert line.endswith("20.00 %, 2.0 ms, 3.0 ms, 1 min 26 s")
     assert "1 min 26 s" in mail.text
     assert "1\u00a0min\u00a026\u00a0s" in mail.html, "no line ends within it"
     assert "Core <router>" in mail.text

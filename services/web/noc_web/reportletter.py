@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
 from jinja2.nodes import EvalContext
 
+from noc_history.store import PERCENTS
 from noc_rules.periods import Every, local
-from noc_rules.share import shown_change, shown_pct
+from noc_rules.share import pct, shown_change, shown_pct
 from noc_rules.uptime import PROFILES, duration, unbroken
 from noc_web.report import Line, Report
 
@@ -73,6 +74,8 @@ def _cover(total: Line) -> list[tuple[str, str, str]]:
         ("MTTR", duration(uptime.mttr_ms) if uptime.mttr_ms else _NONE, ""),
         ("MTBF", duration(uptime.mtbf_ms) if uptime.mtbf_ms else _NONE, ""),
         ("Coverage", _pct(uptime.coverage_pct), "of the time was measured"),
+        ("Loss", _loss(total), ""),
+        ("Median", _percentile(total, 50), f"95th percentile {_percentile(total, 95)}"),
     ]
     return (
         figures
@@ -84,7 +87,10 @@ def _cover(total: Line) -> list[tuple[str, str, str]]:
 def _row(line: Line, name: str) -> tuple[str, ...]:
     uptime = line.uptime
     down = duration(uptime.down_ms) if uptime.down_ms else _NONE
-    return name[:_WIDEST], _pct(uptime.uptime_pct), _change(line) or _NONE, str(len(uptime.outages)), down, _left(line)
+    return (
+        *(name[:_WIDEST], _pct(uptime.uptime_pct), _pct(uptime.coverage_pct), _change(line) or _NONE),
+        *(str(len(uptime.outages)), down, _loss(line), _percentile(line, 50), _percentile(line, 95), _left(line)),
+    )
 
 
 def _by_name(lines: Sequence[Line]) -> list[Line]:
@@ -93,6 +99,16 @@ def _by_name(lines: Sequence[Line]) -> list[Line]:
 
 def _pct(value: float | None) -> str:
     return _NONE if value is None else shown_pct(value)
+
+
+def _loss(line: Line) -> str:
+    lost_pct = pct(line.cycles.sent - line.cycles.received, line.cycles.sent, 4) if line.cycles else None
+    return _NONE if lost_pct is None else shown_pct(lost_pct, 2)
+
+
+def _percentile(line: Line, percent: int) -> str:
+    percentiles = line.cycles.percentiles_ms if line.cycles else None
+    return _NONE if percentiles is None else f"{percentiles[PERCENTS.index(percent)]:.1f} ms"
 
 
 def _change(line: Line) -> str:

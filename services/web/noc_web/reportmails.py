@@ -267,6 +267,7 @@ class ReportMails:
             calendar=chosen.calendar if chosen else None,
             goal_pct=chosen.goal_pct if chosen else None,
             compared=True,
+            measured=True,
         )
 
     def _check(self, name: str, wanted: Schedule, contacts: Mapping[str, Contact]) -> None:

@@ -1,7 +1,7 @@
 // @ts-check
 // States over a period: a strip for all sites together and one for each, the sums, and the outages.
 
-import { duration, exact, full, moment, share, uptime } from "../format.js";
+import { duration, exact, full, moment, percent, share, uptime } from "../format.js";
 import { spent, word } from "../states.js";
 import { fill, runs } from "../strip.js";
 import { html } from "../ui.js";
@@ -77,12 +77,13 @@ function summary(intervals) {
 
 /** @param {{found: any}} given */
 export function Uptime({ found }) {
-  const { pct, seconds } = found.uptime;
+  const { pct, coverage_pct, seconds } = found.uptime;
   const total = Object.values(/** @type {Record<string, number>} */ (seconds)).reduce((sum, one) => sum + one, 0);
   const downtime = found.outages.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.seconds, 0);
   return html`
     <dl class="uptime" data-testid="uptime">
       <div class="uptime-main"><dt>Uptime</dt><dd>${uptime(pct)}</dd></div>
+      <div title="How much of the period was measured"><dt>Coverage</dt><dd title=${`${coverage_pct} %`}>${percent(coverage_pct)}</dd></div>
       <div><dt>Downtime</dt><dd>${duration(downtime)}</dd></div>
       <div><dt>Outages</dt><dd>${found.outages.length}</dd></div>
       ${spent(seconds).map(
