@@ -1220,6 +1220,7 @@ def test_an_alerter_that_dies_while_a_change_waits_tells_it_when_it_is_back(wait
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)
 def test_whatever_goes_and_returns_people_know_in_the_end_how_it_is_over_restarts_and_acknowledgements(
     tmp_path: Path, is_long: bool
 ) -> None:
