@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import subprocess
@@ -49,11 +50,13 @@ class Noc:
     commands: list[Command]
     targets: dict[str, Target]
 
+    @functools.cached_property
     def admin(self) -> Person:
+        """Logged in once: comparing a password takes the service as long as a hundred other requests."""
         return Person(self.port, "admin", PASSWORD)
 
     def add_person(self, name: str, role: str = "operator") -> Person:
-        self.admin().api("POST", "users", {"name": name, "role": role, "password": PASSWORD})
+        self.admin.api("POST", "users", {"name": name, "role": role, "password": PASSWORD})
         return Person(self.port, name, PASSWORD)
 
 
@@ -77,7 +80,7 @@ def noc(own_network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         others.start()
         wait_until(lambda: others.connected, 10, "the others on the broker")
         rows = [{"id": f"t-{number}", "address": f"10.0.0.{number}"} for number in range(TARGET_COUNT)]
-        noc.admin().api("POST", "targets/import", rows)
+        noc.admin.api("POST", "targets/import", rows)
         others.publish(PROBERS, presence(since=Time.now(), clock=Time.now()))
         wait_until(lambda: len(noc.targets) == TARGET_COUNT, 10, "every target on the bus")
         yield noc
@@ -91,7 +94,7 @@ def test_without_a_session_no_live_connection_is_made(noc: Noc) -> None:
     for cookie in ("", "noc_session=forged"):
         with Page(noc.port, cookie) as page:
             assert page.refused == "log in"
-    token = noc.admin().api("POST", "tokens", {"name": "machine", "role": "admin"})["token"]
+    token = noc.admin.api("POST", "tokens", {"name": "machine", "role": "admin"})["token"]
     with Page(noc.port, Authorization=f"Bearer {token}") as page:
         assert page.refused == "log in"
 
@@ -104,7 +107,7 @@ def test_a_page_of_another_site_is_refused_even_with_the_cookie(noc: Noc, origin
 
 
 def test_whoever_says_no_origin_is_no_page(noc: Noc) -> None:
-    with Page(noc.port, noc.admin().cookie, origin=None) as page:
+    with Page(noc.port, noc.admin.cookie, origin=None) as page:
         assert page.refused == "a page says where it comes from, in the header Origin"
 
 
@@ -115,7 +118,7 @@ def test_the_page_s_own_origin_is_let_in(noc: Noc) -> None:
 def upgrade(noc: Noc, headers: dict[str, str], transport: str = "websocket") -> int:
     connection = http.client.HTTPConnection("127.0.0.1", noc.port, timeout=10)
     asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-    asked |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Cookie": noc.admin().cookie, **headers}
+    asked |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Cookie": noc.admin.cookie, **headers}
     try:
         connection.request("GET", f"/socket.io/?EIO=4&transport={transport}", headers=asked)
         return connection.getresponse().status
@@ -124,7 +127,7 @@ def upgrade(noc: Noc, headers: dict[str, str], transport: str = "websocket") -> 
 
 
 def test_polling_is_refused(noc: Noc) -> None:
-    person = noc.admin()
+    person = noc.admin
     for method in ("GET", "POST"):
         status, text = person.ask(method, "/socket.io/?EIO=4&transport=polling")
         assert status == 400, text
@@ -144,7 +147,7 @@ def test_nobody_holds_more_than_twenty_pages_open(noc: Noc) -> None:
 
 
 def test_a_page_gets_a_snapshot_then_numbered_deltas_at_most_four_a_second_whatever_the_load(noc: Noc) -> None:
-    with noc.admin().open_page() as page:
+    with noc.admin.open_page() as page:
         page.wait_for("snapshot")
         begun_s = time.monotonic()
         for number in range(1500):
@@ -169,7 +172,7 @@ def test_a_page_gets_a_snapshot_then_numbered_deltas_at_most_four_a_second_whate
 
 
 def test_whoever_comes_back_gets_only_the_deltas_that_were_missed(noc: Noc) -> None:
-    person = noc.admin()
+    person = noc.admin
     with person.open_page() as page:
         known = page.wait_for("snapshot")
     for number in range(3):
@@ -194,12 +197,12 @@ def test_whoever_comes_back_gets_only_the_deltas_that_were_missed(noc: Noc) -> N
     "hello", [{}, {"boot": "another", "revision": 1}, {"boot": None, "revision": "x"}, "no object", 7]
 )
 def test_whoever_names_no_moment_of_this_start_gets_a_snapshot(noc: Noc, hello: object) -> None:
-    with noc.admin().open_page(hello=hello) as page:
+    with noc.admin.open_page(hello=hello) as page:
         assert len(page.wait_for("snapshot")["targets"]) == TARGET_COUNT
 
 
 def test_a_refresh_is_answered_to_whoever_asked_with_what_is_true_now(noc: Noc) -> None:
-    person = noc.admin()
+    person = noc.admin
     with person.open_page() as page, person.open_page() as other:
         page.wait_for("snapshot")
         other.wait_for("snapshot")
@@ -214,7 +217,7 @@ def test_a_refresh_is_answered_to_whoever_asked_with_what_is_true_now(noc: Noc) 
 
 
 def test_every_result_goes_to_the_pages_of_its_target_and_to_no_other(noc: Noc) -> None:
-    person = noc.admin()
+    person = noc.admin
     with person.open_page() as one, person.open_page() as two, person.open_page() as none:
         for page in (one, two, none):
             page.wait_for("snapshot")
@@ -248,7 +251,7 @@ def settle(*pages: Page) -> None:
 
 def test_a_reply_goes_to_the_person_who_asked_and_to_nobody_else(noc: Noc) -> None:
     anna = noc.add_person("anna")
-    with anna.open_page() as hers, noc.admin().open_page() as other:
+    with anna.open_page() as hers, noc.admin.open_page() as other:
         hers.wait_for("snapshot")
         other.wait_for("snapshot")
         noc.commands.clear()
@@ -267,7 +270,7 @@ def test_a_reply_goes_to_the_person_who_asked_and_to_nobody_else(noc: Noc) -> No
 @pytest.mark.parametrize("ending", ["log out", "password", "role", "deleted"])
 def test_the_live_connections_of_an_ended_session_are_cut_within_two_seconds(noc: Noc, ending: str) -> None:
     name = f"ending-{ending.replace(' ', '-')}"
-    person, admin = noc.add_person(name), noc.admin()
+    person, admin = noc.add_person(name), noc.admin
     other = Person(noc.port, name, PASSWORD)
     with person.open_page() as page, admin.open_page() as unconcerned:
         page.wait_for("snapshot")
@@ -287,7 +290,7 @@ def test_the_live_connections_of_an_ended_session_are_cut_within_two_seconds(noc
 
 
 def test_a_page_that_floods_is_cut_and_the_others_go_on(noc: Noc) -> None:
-    with noc.admin().open_page() as page, noc.admin().open_page() as other:
+    with noc.admin.open_page() as page, noc.admin.open_page() as other:
         page.wait_for("snapshot")
         for _ in range(250):
             page.say("watch", {"target": "t-1"})
@@ -297,7 +300,7 @@ def test_a_page_that_floods_is_cut_and_the_others_go_on(noc: Noc) -> None:
 
 def test_of_a_page_that_was_cut_no_connection_is_kept(noc: Noc) -> None:
     """Also where the page does not agree to the end: a frozen one never would."""
-    with closing(noc.admin().connect()) as frozen:
+    with closing(noc.admin.connect()) as frozen:
         wait_until(lambda: _is_over(frozen), 30, "the end of a connection that floods")
 
 
@@ -326,8 +329,8 @@ def small_packets(own_network: None) -> Iterator[None]:
 
 def test_a_large_picture_arrives_whole_at_a_page_that_reads_slowly(noc: Noc, small_packets: None) -> None:
     rows = [{"id": f"many-{number}", "address": f"10.9.{number // 250}.{number % 250}"} for number in range(1000)]
-    noc.admin().api("POST", "targets/import", rows)
-    with closing(noc.admin().connect(receive_buffer=4096)) as slow:
+    noc.admin.api("POST", "targets/import", rows)
+    with closing(noc.admin.connect(receive_buffer=4096)) as slow:
         slow.send("40")
         slow.send('42["refresh",{}]')
         time.sleep(1)
@@ -339,14 +342,14 @@ def test_a_large_picture_arrives_whole_at_a_page_that_reads_slowly(noc: Noc, sma
 
 
 def test_a_page_that_sends_more_than_64_kb_at_once_is_cut(noc: Noc) -> None:
-    with noc.admin().open_page() as page:
+    with noc.admin.open_page() as page:
         page.wait_for("snapshot")
         page.say("watch", {"target": "x" * 70_000})
         page.wait_until_cut(5)
 
 
 def test_nonsense_from_a_page_stops_nothing(noc: Noc) -> None:
-    with noc.admin().open_page() as page:
+    with noc.admin.open_page() as page:
         page.wait_for("snapshot")
         nonsense: tuple[object, ...] = (
             None,
@@ -375,7 +378,7 @@ def test_every_event_that_is_answered_is_known(service: Service) -> None:
 
 def test_every_event_is_answered_to_exactly_those_in_the_table(noc: Noc, figure: Figures) -> None:
     cookies = {role: noc.add_person(f"says-{role}", role).cookie for role in PEOPLE} | {"anonymous": "", "token": ""}
-    token = noc.admin().api("POST", "tokens", {"name": "says", "role": "admin"})["token"]
+    token = noc.admin.api("POST", "tokens", {"name": "says", "role": "admin"})["token"]
     for role in EVERYBODY:
         for event, allowed in MAY_SAY.items():
             headers = {"Authorization": f"Bearer {token}"} if role == "token" else {}
