@@ -16,7 +16,6 @@ from werkzeug.test import TestResponse
 
 from noc_bus.fake import FakeBus, Hub
 from noc_bus.time import Time
-from noc_web.__main__ import Keeper
 from noc_web.app import add_routes, new_app
 from noc_web.auth.accounts import Accounts
 from noc_web.auth.guard import Guard
@@ -40,6 +39,7 @@ from noc_web.publisher import Publisher
 from noc_web.rehearsal import Rehearsals
 from noc_web.report import Reports
 from noc_web.reportmails import ReportMails
+from noc_web.service import Keeper
 
 _build: Final = Rule._compile_builder
 _builders: Final[dict[tuple[str, bool], Any]] = {}
