@@ -356,6 +356,7 @@ def test_an_acknowledgement_is_kept_with_the_incident_over_a_restart(rig: Rig) -
     assert [one.acknowledged for one in rig.ended] == [taken_on]
 
 
+@pytest.mark.thorough
 def test_an_acknowledgement_expires_while_it_is_open_and_the_next_step_is_told(rig: Rig) -> None:
     boss = Contact(id="boss", name="Boss", mails=["boss@noc.test"])
     put(rig, contacts=[boss], routes=[NotificationRoute(id="up", name="Up", contacts=["boss"], after_min=5)])
@@ -900,6 +901,7 @@ def sees_all(rig: Rig, state: State, *names: str) -> None:
     rig.prober("north")
 
 
+@pytest.mark.thorough
 def test_a_router_cut_with_its_children_is_one_mail_that_lists_them_and_one_that_names_who_stays_dead(
     waiting: Rig,
 ) -> None:

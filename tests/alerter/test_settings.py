@@ -271,6 +271,7 @@ def test_an_acknowledged_incident_does_not_escalate(rig: Rig) -> None:
     assert recipients(rig) == [(OPS, "DOWN")]
 
 
+@pytest.mark.thorough
 def test_in_quiet_hours_only_what_is_critical_is_told_and_the_rest_at_their_end(rig: Rig) -> None:
     # It is noon, a Tuesday.
     sleeper = Contact(id="s", name="S", mails=["s@noc.test"], quiet_hours="Tue 11:00-12:10")
@@ -313,6 +314,7 @@ def test_a_database_that_takes_nothing_for_a_while_loses_no_escalation_and_no_ch
     assert recipients(rig)[2:] == [("ada@noc.test", "DOWN")]
 
 
+@pytest.mark.thorough
 def test_the_timeline_names_of_reminded_people_only_those_who_were(rig: Rig) -> None:
     often = NotificationRoute(id="often", name="Often", contacts=["nights"], remind_min=5)
     seldom = NotificationRoute(id="seldom", name="Seldom", contacts=["boss"], remind_min=8)

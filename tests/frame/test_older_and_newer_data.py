@@ -169,6 +169,7 @@ def newer(path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("service", "name"),
     [

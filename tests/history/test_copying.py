@@ -81,6 +81,7 @@ def test_all_of_a_history_is_copied_and_back_and_again_without_harm(
     source.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("url", ["sqlite", "influxdb2"], indirect=True)
 def test_what_came_late_for_hours_of_which_only_sums_are_left_is_counted_as_the_source_will(
     source: SqliteStore, url: str, capsys: pytest.CaptureFixture[str]

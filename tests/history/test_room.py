@@ -72,6 +72,7 @@ def test_what_a_history_adds_in_a_day_is_what_it_added_lately(tmp_path: Path) ->
     store.close()
 
 
+@pytest.mark.thorough
 def test_where_the_file_would_be_too_large_the_oldest_raw_cycles_go_before_their_time_and_sums_say_the_same(
     tmp_path: Path,
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_power_cut_while_sums_are_packed_changes_no_chart(tmp_path: Path) -> N
         one.close()
 
 
+@pytest.mark.thorough
 def test_a_file_of_version_4_shows_the_same_at_once_and_after_it_was_packed(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     cycles, start = days_ago(some_cycles(random.Random(22), 24 * DAYS, every_s=30_000), DAYS + 1)
@@ -194,6 +195,7 @@ def test_many_cycles_that_are_in_no_block_yet_are_summed_up_a_few_days_at_a_time
     store.close()
 
 
+@pytest.mark.thorough
 def test_of_a_long_time_only_the_days_with_many_such_cycles_are_summed_up_by_themselves(tmp_path: Path) -> None:
     """The hour that is not over has them all the time, of all targets together: a chart of a year is none of each day."""
     store = SqliteStore(tmp_path / "history.sqlite")

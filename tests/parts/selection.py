@@ -15,6 +15,7 @@ _SLOW_FILES: Final = {
     "test_load.py",
     "test_lost_time.py",
     "test_migration.py",
+    "test_one_option.py",
     "test_process.py",
     "test_schemathesis.py",
 }

@@ -140,6 +140,7 @@ def test_with_the_options_that_were_in_force_it_is_what_the_site_recorded(is_lon
             assert estimate(seen, path.end, target, target, assumed) == recorded, (number, assumed)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1800)
 def test_with_other_limits_for_degraded_it_is_what_a_site_with_those_comes_to(is_long: bool) -> None:
     for number, draw in enumerate(pasts(is_long)):
@@ -150,6 +151,7 @@ def test_with_other_limits_for_degraded_it_is_what_a_site_with_those_comes_to(is
         assert estimate(seen, path.end, target, wanted) == compared(would.states, would, path.end), number
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1800)
 def test_with_a_later_down_it_is_what_a_site_with_that_comes_to(is_long: bool) -> None:
     """Where one answer ends a DOWN: of others a site records but the first and the last."""
@@ -161,6 +163,7 @@ def test_with_a_later_down_it_is_what_a_site_with_that_comes_to(is_long: bool) -
         assert estimate(seen, path.end, target, wanted) == compared(would.states, would, path.end), number
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1800)
 def test_with_an_earlier_down_what_really_comes_lies_between_the_two_assumptions(is_long: bool) -> None:
     for number, draw in enumerate(pasts(is_long)):

@@ -65,6 +65,7 @@ def calls(target: Target, link: Link, draw: random.Random, until_s: float) -> li
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "options", [{}, {"packets": 1, "down_after": 8}], ids=["default options", "one packet, DOWN after eight checks"]

@@ -260,7 +260,9 @@ def behind(plant: Plant, children: int, **options: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("order", ["router first", "children first", "mixed", "one child a second"])
-@pytest.mark.parametrize(("group", "children"), [("", 200), ("core", 30), ("each its own", 30)])
+@pytest.mark.parametrize(
+    ("group", "children"), [pytest.param("", 200, marks=pytest.mark.thorough), ("core", 30), ("each its own", 30)]
+)
 def test_a_router_and_its_children_are_one_mail_in_any_order(order: str, group: str, children: int) -> None:
     plant = Plant()
     names = behind(plant, children)
@@ -950,6 +952,7 @@ def test_whatever_goes_up_and_down_is_two_mails_in_half_an_hour_from_the_start_a
         )
 
 
+@pytest.mark.thorough
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.sampled_from([1, 5, 15, 40, 61, 90, 200, 215, 700, 1799, 2000]), min_size=1, max_size=12),

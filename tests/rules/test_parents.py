@@ -325,7 +325,7 @@ class Watch:
         return SiteState(site=site, target=name, epoch=0, seq=0, state=state, since=T0, reason="", at=T0)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(1, 5))])
 def test_the_judge_is_the_model_in_whatever_order_things_are_seen(seed: int) -> None:
     """With circles that were stored all the same. Some are judged before all has come, in slices of any size."""
     rng = random.Random(seed)

@@ -389,6 +389,7 @@ def test_every_route_is_in_the_document_with_its_variables_and_queries(document:
     assert len(set(identifiers)) == len(identifiers)
 
 
+@pytest.mark.thorough
 def test_every_schema_of_the_document_is_one_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for schema in schemas.values():
