@@ -309,6 +309,10 @@ class SqliteStore:
                     self._file.connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return self._housekeeping.take_done(freed)
 
+    def pack_soon(self) -> None:
+        """The next `maintain` does not wait for more that comes late. To be called from its thread."""
+        self._housekeeping.pack_soon()
+
     def _cut(self) -> Time:
         """Cycles that began before go now, for the sake of room: an hour more each time that those before it are gone."""
         ((cut,),) = self._read("SELECT cut FROM keep")

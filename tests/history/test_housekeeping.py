@@ -263,6 +263,28 @@ def test_what_another_packer_left_half_done_is_packed(tmp_path: Path) -> None:
         some_store.close()
 
 
+def test_what_comes_late_waits_for_more_unless_somebody_asks_for_it_now(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    store = SqliteStore(path)
+
+    def write_late(seq: int) -> None:
+        at = Time(Time.now() - 5 * HOUR_MS + seq)
+        store.write(Batch(results=[replace(cycle(0, seq=seq), at=at)]))
+
+    write_late(0)
+    while store.maintain(Time(0), 0.0).backlog_rows:
+        pass
+    assert places(path)["block"] == 1
+    write_late(1)
+    for _ in range(5):
+        assert store.maintain(Time(0), 1.0).backlog_rows == 1
+    store.pack_soon()
+    assert store.maintain(Time(0), 60.0).backlog_rows == 0
+    assert seqs(store, "router") == [0, 1]
+    assert not tail(path)
+    store.close()
+
+
 def tail(path: Path) -> dict[int, bytes]:
     with closing(sqlite3.connect(path)) as db:
         return dict(db.execute("SELECT id, data FROM tail"))

@@ -190,6 +190,8 @@ def _compact(store: SqliteStore, url: HistoryUrl) -> int:
     while left := store.maintain(before, 0.5).backlog_rows:
         most = max(most, left)
         progress.show("packed", 1 - left / most)
+        # Beside a recorder something late may come, or an hour be over, that upkeep would wait for minutes to pack.
+        store.pack_soon()
     store.shrink(functools.partial(progress.show, "given back"))
     progress.show("packed", 1)
     print(f"{size / 1e6:,.1f} MB before, {store.path.stat().st_size / 1e6:,.1f} MB now", file=sys.stderr)
