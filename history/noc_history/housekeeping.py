@@ -66,7 +66,7 @@ from noc_history.sums import (
 )
 
 # Slots are settled once so many are full; each is one place to look for whoever reads.
-_SETTLE: Final = 64
+_SETTLE: Final = 32
 # So many runs of about one size are folded into one, for the same reason: the hour that is not over would have hundreds.
 _FOLD: Final = 16
 # Runs up to so many cycles are of one size; larger ones than the last stay as they are until their hour is packed.

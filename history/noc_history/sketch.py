@@ -26,9 +26,10 @@ _MIDDLE: Final = 2 * _GAMMA / (1 + _GAMMA)
 # Of each bucket up to that of ten minutes, the longest RTT there is.
 _VALUES_US: Final = (0.0, *(_MIDDLE * _GAMMA**power for power in range(int(log(600_000_000) * _SCALE) + 2)))
 _HEAD_BYTES: Final = 3
-# Of so many sketches with counts of two bytes no sum exceeds four.
+# Of so many sketches with counts of one byte no sum exceeds two, and with counts of two bytes none exceeds four.
+_MOST_IN_TWO_BYTES: Final = 257
 _IN_LANES: Final = frozenset((1, 2))
-_MOST_IN_LANES: Final = 1 << 16
+_MOST_IN_FOUR_BYTES: Final = 1 << 16
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -62,22 +63,33 @@ class Sketch:
         return cls._summed([one._first for one in some], [one._counts for one in some])
 
     @classmethod
-    def merged_encoded(cls, sketches: Iterable[bytes]) -> Sketch:
+    def merged_encoded(cls, sketches: Iterable[bytes]) -> bytes:
         """The same of encoded ones: a chart of a quarter has thousands. Raises ValueError as `decode` does."""
         some = [one for one in sketches if one]
+        if len(some) < 2:
+            return some[0] if some else b""
+        widths = {one[0] for one in some}
+        # All counts of a sketch as one number, in lanes of so many bytes that no sum is greater: adding these adds
+        # all of them at once.
+        if widths == {1} and len(some) <= _MOST_IN_TWO_BYTES:
+            lane = 2
+        elif widths <= _IN_LANES and len(some) <= _MOST_IN_FOUR_BYTES:
+            lane = 4
+        else:
+            return cls.merged(map(cls.decode, some)).encode()
         firsts = [one[1] | one[2] << 8 for one in some]
-        if len(some) < 2 or len(some) > _MOST_IN_LANES or any(one[0] not in _IN_LANES for one in some):
-            return cls._summed(firsts, [_counts_in(one) for one in some])
-        # All counts of a sketch as one number, four bytes for each: adding these adds all of them at once.
         first, total = min(firsts), 0
         for one, its_first in zip(some, firsts, strict=True):
             width = one[0]
-            lanes = bytearray((len(one) - _HEAD_BYTES) // width * 4)
-            lanes[::4] = one[_HEAD_BYTES::width]
+            lanes = bytearray((len(one) - _HEAD_BYTES) // width * lane)
+            lanes[::lane] = one[_HEAD_BYTES::width]
             if width > 1:
-                lanes[1::4] = one[_HEAD_BYTES + 1 :: width]
-            total += int.from_bytes(lanes, "little") << 32 * (its_first - first)
-        return cls(first, array("I", total.to_bytes((total.bit_length() + 31) // 32 * 4, "little")))
+                lanes[1::lane] = one[_HEAD_BYTES + 1 :: width]
+            total += int.from_bytes(lanes, "little") << 8 * lane * (its_first - first)
+        raw = total.to_bytes(-(-total.bit_length() // (8 * lane)) * lane, "little")
+        if lane == 2 and not any(raw[1::2]):
+            return bytes((1, first & 0xFF, first >> 8)) + raw[::2]
+        return cls(first, array(_CODES[lane], raw)).encode()
 
     @classmethod
     def _summed(cls, firsts: Sequence[int], counts: Sequence[Sequence[int]]) -> Sketch:

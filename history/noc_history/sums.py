@@ -288,14 +288,22 @@ def sums_of(connection: sqlite3.Connection, tier: Tier, series: int, start: int,
         return []
     packed = {"first": max(0, start // tier.packed_ms), "last": (end - 1) // tier.packed_ms}
     fresh = {"first": max(0, start // tier.fresh_ms), "last": (end - 1) // tier.fresh_ms, "series": series}
-    found: dict[int, Rollup] = {}
+    found: list[Rollup] = []
+    is_in_order = True
     for query, window in (
         (_OF_PACKED[tier], packed | {"group": series // tier.series}),
         (_OF_FRESH[tier], fresh),
     ):
         for _, data in connection.execute(query, window).fetchall():
-            found.update({one.start: one for one in unpack_rollups(data, series)})
-    return [one for at, one in sorted(found.items()) if start <= at < end]
+            some = unpack_rollups(data, series)
+            is_in_order &= not (found and some) or found[-1].start < some[0].start
+            found += some
+    if not is_in_order:
+        # Fresh sums replace packed ones.
+        found = sorted({one.start: one for one in found}.values(), key=BY_START)
+    if found and (found[0].start < start or found[-1].start >= end):
+        return [one for one in found if start <= one.start < end]
+    return found
 
 
 def hours_and_days(
