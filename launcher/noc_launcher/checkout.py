@@ -28,8 +28,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     os.chdir(checkout())
     processors = len(os.sched_getaffinity(0))
     # All wait for something, the quick ones seldom: more processes than processors.
-    processes = 1 + processors if "--quick" in arguments else 3 + 2 * processors
-    parallel = [f"-n{min(8, processes)}", "--dist=loadgroup", "--no-loadscope-reorder"]
+    processes = 1 + processors if "--quick" in arguments else 5 + 2 * processors
+    parallel = [f"-n{min(9, processes)}", "--dist=loadgroup", "--no-loadscope-reorder"]
     # Plugins of what is used as a library only: each process would load them for nothing.
     unused = ["-p", "no:schemathesis", "-p", "no:anyio"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *parallel, *unused, *arguments])  # noqa: S606  # the developer's own arguments
