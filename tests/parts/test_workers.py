@@ -116,7 +116,7 @@ def test_who_goes_before_others_is_first_and_all_others_give_way_but_where_it_is
         *(["--long"] if is_long else []),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTEST_ADDOPTS": ""},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     ours = os.nice(0)
