@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -446,6 +447,9 @@ def reading(folder: Path, quick: bool) -> Iterator[Figure]:
     stop = threading.Event()
     writer = threading.Thread(target=_write_on, args=(store, live, stop))
     writer.start()
+    # What made the file is no part of who reads it, and as in the web service the collector has not to look at it.
+    gc.collect()
+    gc.freeze()
     # Open as long as anything else here has the file open: SQLite's locks would go with it.
     file = os.open(path, os.O_RDONLY)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import threading
 import time
@@ -159,6 +160,9 @@ def run(config: Config, stop: threading.Event, extensions: Sequence[Extension] =
     one_address = descriptors if is_behind_proxy else STRANGERS_OF_ONE_ADDRESS
     server = Server(listener, app, name=config.http_host, descriptors=descriptors, one_address=one_address)
     server.start()
+    # What is there now stays: to walk through it again and again, the collector would keep charts waiting.
+    gc.collect()
+    gc.freeze()
     log.get("noc.web").info(f"open {config.address}")
     # Greenlets that die must not die silently: each is looked at below.
     running = [
