@@ -120,7 +120,7 @@ def commit(connection: sqlite3.Connection, rows: Sequence[Row], last_run: int) -
     What is too large for a slot becomes a run for each of its hours: one of hundreds of hours, as an import brings
     it, would be looked through and written again for each of them.
     """
-    settled = _settled(connection)
+    settled = settled_to(connection)
     last_run = max(settled, last_run)
     if len(rows) <= _IN_A_COMMIT:
         run = _next_free(connection, last_run)
@@ -168,7 +168,7 @@ def packed_portion(rows: Sequence[Row]) -> Packed:
 
 def slots(connection: sqlite3.Connection) -> list[Slot]:
     """Those that are not settled yet, in the order of their runs."""
-    settled = _settled(connection)
+    settled = settled_to(connection)
     found = []
     for (data,) in connection.execute("SELECT data FROM slot").fetchall():
         head = _SLOT.unpack_from(data)
@@ -178,7 +178,8 @@ def slots(connection: sqlite3.Connection) -> list[Slot]:
     return sorted(found, key=lambda slot: slot.run)
 
 
-def _settled(connection: sqlite3.Connection) -> int:
+def settled_to(connection: sqlite3.Connection) -> int:
+    """The last run that is settled; 0: none is."""
     found = connection.execute("SELECT run FROM newest").fetchone()
     return found[0] if found else 0
 

@@ -33,6 +33,7 @@ from noc_history.cycles import (
     packed_portion,
     packed_portions,
     row_from,
+    settled_to,
     slots,
     unsettled,
 )
@@ -284,7 +285,8 @@ class Housekeeping:
 
         Those of large commits stay as they are: they are written only once until their hour is packed.
         """
-        ((settled,),) = self._file.read("read", "SELECT COALESCE(MAX(run), 0) FROM newest")
+        with self._file.reading("read") as connection:
+            settled = settled_to(connection)
         alike: dict[tuple[int, int], list[int]] = {}
         for run, one in sorted(self._runs.items()):
             # Whoever looks for the newest cycles reads all later ones.
