@@ -16,6 +16,7 @@ from noc_history.store import Bucket, Store
 from noc_rules.calendar import Calendar, Hours, Span
 from noc_rules.inheritance import chain, is_below
 from noc_rules.maintenance import Versions
+from noc_rules.share import pct
 from noc_rules.timeline import Interval
 from noc_rules.uptime import PROFILES, Outage, Uptime, account, together
 from noc_web.jobs import Job, Jobs, Told
@@ -76,6 +77,11 @@ class Line:
         """How much more it was up than in the period before."""
         now, before = self.uptime.uptime_pct, self.before.uptime_pct if self.before else None
         return None if now is None or before is None else now - before
+
+    @property
+    def loss_pct(self) -> float | None:
+        """None where nothing was sent, or its cycles were not asked for."""
+        return pct(self.cycles.sent - self.cycles.received, self.cycles.sent, 4) if self.cycles else None
 
 
 @dataclass(frozen=True)

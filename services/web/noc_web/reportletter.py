@@ -13,7 +13,7 @@ from jinja2.nodes import EvalContext
 
 from noc_history.store import PERCENTS
 from noc_rules.periods import Every, local
-from noc_rules.share import pct, shown_change, shown_pct
+from noc_rules.share import shown_change, shown_pct
 from noc_rules.uptime import PROFILES, duration, unbroken
 from noc_web.report import Line, Report
 
@@ -102,8 +102,7 @@ def _pct(value: float | None) -> str:
 
 
 def _loss(line: Line) -> str:
-    lost_pct = pct(line.cycles.sent - line.cycles.received, line.cycles.sent, 4) if line.cycles else None
-    return _NONE if lost_pct is None else shown_pct(lost_pct, 2)
+    return _NONE if line.loss_pct is None else shown_pct(line.loss_pct, 2)
 
 
 def _percentile(line: Line, percent: int) -> str:

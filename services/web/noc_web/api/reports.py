@@ -13,7 +13,6 @@ from noc_bus.messages import GROUP_PATTERN, Target, VerdictState
 from noc_bus.time import DAY_MS, Time
 from noc_history.store import PERCENTS
 from noc_rules.calendar import HOURS_ACCEPTED, Calendar
-from noc_rules.share import pct
 from noc_rules.uptime import PROFILES
 from noc_web.api import answers
 from noc_web.api.history import LONGEST_MS
@@ -172,7 +171,7 @@ def _figures(line: Line) -> Row:
         "goal_pct": line.goal_pct,
         "budget_s": _seconds(budget.allowed_ms if budget else None),
         "budget_left_s": _seconds(budget.left_ms if budget else None),
-        "loss_pct": pct(line.cycles.sent - line.cycles.received, line.cycles.sent, 4) if line.cycles else None,
+        "loss_pct": line.loss_pct,
         "p50_ms": round(percentiles[_P50], 3) if percentiles else None,
         "p95_ms": round(percentiles[_P95], 3) if percentiles else None,
     }
