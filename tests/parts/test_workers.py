@@ -105,20 +105,15 @@ def test_who_goes_before_others_is_first_and_all_others_give_way_but_where_it_is
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "test_it.py").write_text(TESTS)
-    words = [
-        "-q",
-        "-s",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        "folder",
-        *(["--long"] if is_long else []),
-    ]
+    words = ["-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "folder"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTEST_ADDOPTS": ""},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", *words, *(["--long"] if is_long else [])],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     ours = os.nice(0)
     expected = f"one {ours}\n.measuring {ours}\n" if is_long else f"measuring {ours}\n.one {max(ours, 10)}\n"
     assert done.stdout.startswith(expected), done.stdout + done.stderr
