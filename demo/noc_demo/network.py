@@ -121,7 +121,7 @@ class Host:
 
     def definition(self) -> dict[str, Any]:
         """For the API. The script begins again every ten minutes, which is not to be called flapping."""
-        own = {"id": self.id, "name": self.name, "address": self.pinged, "group": self.group, "flap_after": None}
+        own = {"id": self.id, "name": self.name, "address": self.pinged, "group": self.group, "flap_after": 0}
         return {**own, **self.options}
 
 

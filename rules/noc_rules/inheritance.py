@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, get_type_hints
+from types import NoneType
+from typing import Final, get_args, get_type_hints
 
 from noc_bus.messages import Target, fields_of
 
@@ -24,6 +25,7 @@ OPTIONS: Final = tuple(_INHERITED)
 """What a group can set for its members. What names or describes one target is its own affair."""
 _ADDED: Final = tuple(name for name, how in _INHERITED.items() if how == "added")
 _NEAREST: Final = tuple(name for name, how in _INHERITED.items() if how == "nearest")
+_NULLABLE: Final = tuple(name for name in OPTIONS if NoneType in get_args(get_type_hints(Target)[name]))
 
 
 def chain(group: str) -> list[str]:
@@ -38,7 +40,10 @@ def is_below(group: str, path: str) -> bool:
 
 
 def resolve(own: Mapping[str, object], group: str, groups: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """The options in force, those nobody sets left out. An option is set where its key is present."""
+    """The options in force, those nobody sets left out. An option is set where its key is present.
+
+    Where null means something, as that a target never flaps, 0 or an empty list is set to say it.
+    """
     levels = [groups[path] for path in reversed(chain(group)) if path in groups]
     effective: dict[str, object] = {}
     for options in levels:
@@ -47,7 +52,7 @@ def resolve(own: Mapping[str, object], group: str, groups: Mapping[str, Mapping[
     for name in _ADDED:
         if (total := _added(name, [*levels, own])) is not None:
             effective[name] = total
-    return effective
+    return effective | {name: None for name in _NULLABLE if name in effective and not effective[name]}
 
 
 def _added(name: str, levels: list[Mapping[str, object]]) -> list[object] | None:

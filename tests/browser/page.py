@@ -59,15 +59,24 @@ class Page(Window):
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def log_out(self) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, "form[action='/logout'] button").click()
+        self.one("form[action='/logout'] button").click()
         self.wait(lambda: self.driver.find_element(By.NAME, "username"), "the log-in page")
 
     def find(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def one(self, selector: str) -> WebElement:
+        """The element that this finds, once it is there to be seen and used."""
+
+        def ready() -> WebElement | None:
+            found = self.driver.find_element(By.CSS_SELECTOR, selector)
+            return found if found.is_displayed() and found.is_enabled() else None
+
+        found: WebElement = self.wait(ready, f"{selector} to use")
+        return found
+
     def click(self, testid: str) -> None:
-        self.wait(lambda: self.the(testid).is_enabled() and self.the(testid).is_displayed(), f"{testid} to press")
-        self.the(testid).click()
+        self.one(f'[data-testid="{testid}"]').click()
 
     def press(self, word: str) -> None:
         """The button with this text."""

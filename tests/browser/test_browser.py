@@ -92,7 +92,7 @@ def test_a_target_is_added_changed_and_deleted(page: Page) -> None:
         page.click("save-target")
         page.wait(lambda: "Colour printer" in page.the("target-head").text, "the new name")
         page.click("delete-target")
-        page.driver.find_element(By.CSS_SELECTOR, 'dialog[open] [name="history"]').click()
+        page.one('dialog[open] [name="history"]').click()
         page.wait(
             lambda: "gone for good" in page.driver.find_element(By.CSS_SELECTOR, "dialog[open]").text, "what goes"
         )
@@ -175,7 +175,7 @@ def test_the_report_says_how_much_was_measured_and_counts_as_one_chooses(page: P
     Select(page.the("report-profile")).select_by_visible_text("Down and Unreachable")
     page.wait(lambda: "Counted as downtime: Down and Unreachable." in page.text(), "the report counted so")
     assert "profile=unreachable-is-down" in page.driver.current_url
-    hours = page.driver.find_element(By.NAME, "hours")
+    hours = page.one('[name="hours"]')
     hours.send_keys("Mon-Sun 00:00-24:00\n")
     page.wait(lambda: "all targets, Mon-Sun 00:00-24:00" in page.text(), "the report of these hours")
     assert "profile=unreachable-is-down" in (page.the("report-csv").get_attribute("href") or "")
@@ -234,7 +234,7 @@ def test_every_router_of_a_hop_has_its_own_line_and_its_reason(page: Page) -> No
         """,
         json.dumps({"traces": {"here": trace}}),
     )
-    page.driver.find_element(By.CSS_SELECTOR, '[data-target="server"] a').send_keys(Keys.ENTER)
+    page.one('[data-target="server"] a').send_keys(Keys.ENTER)
     page.wait(lambda: page.the("trace-hops"), "the path")
     rows = [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")[:5]] for row in page.find(".hops tbody tr")]
     assert rows == [
@@ -368,7 +368,7 @@ def test_a_form_has_the_focus_and_gives_it_back(page: Page) -> None:
 def test_a_word_that_begins_like_a_suggestion_stays_one_word(page: Page) -> None:
     page.click("add-target")
     page.wait(lambda: page.find('#option-tags-list option[value="edge"]'), "the tag of another target as a suggestion")
-    tags = page.driver.find_element(By.NAME, "option-tags")
+    tags = page.one('[name="option-tags"]')
     tags.send_keys("edge-of-town", Keys.ENTER)
     assert [chip.text.split("\n")[0] for chip in page.find(".chip")] == ["edge-of-town"]
 
@@ -479,7 +479,7 @@ def test_a_period_half_typed_is_not_overwritten_by_the_live_one(page: Page) -> N
 def test_the_browsers_back_and_forward_go_through_ranges_and_pages(page: Page) -> None:
     page.open("/")
     page.wait(lambda: page.state_of("server"), "the table")
-    page.driver.find_element(By.CSS_SELECTOR, '[data-target="server"] a').send_keys(Keys.ENTER)
+    page.one('[data-target="server"] a').send_keys(Keys.ENTER)
     page.wait(lambda: "server" in page.driver.title, "the title names the target")
     assert page.focused("id") == "main"
     page.wait(lambda: page.find('[data-range="7d"]'), "the ranges")[0].click()

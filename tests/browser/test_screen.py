@@ -86,7 +86,7 @@ def test_axe_finds_nothing_in_any_dialog(page: Page, axe: str) -> None:
     for name, (path, *buttons) in DIALOGS.items():
         loaded(page, path)
         if "import" in buttons[0]:
-            page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
+            page.one("details.menu summary").click()
         for button in buttons:
             page.wait(lambda button=button: page.find(button), name)[0].click()
         page.wait(lambda: page.find("dialog[open]") and not re.search("Loading|Playing", page.text()), name)
@@ -133,7 +133,7 @@ def _ask_again_and_refuse(page: Page, axe: str, noc: Noc, netlab: Netlab) -> dic
             history.click()
         bad[name] = findings(page, axe)
     loaded(page, "/")
-    page.driver.find_element(By.CSS_SELECTOR, "details.menu summary").click()
+    page.one("details.menu summary").click()
     page.click("import-targets")
     page.wait(lambda: page.find("dialog textarea"), "the form")[0].send_keys("address,interval_s\n10.99.0.7,0\n")
     page.press("Import")
@@ -159,9 +159,9 @@ def _ask_again_and_refuse(page: Page, axe: str, noc: Noc, netlab: Netlab) -> dic
     loaded(page, "/")
     page.log_out()
     bad["log-in"] = findings(page, axe)
-    page.driver.find_element(By.NAME, "username").send_keys("admin")
-    page.driver.find_element(By.NAME, "password").send_keys("wrong")
-    page.driver.find_element(By.CSS_SELECTOR, "button").click()
+    page.one('[name="username"]').send_keys("admin")
+    page.one('[name="password"]').send_keys("wrong")
+    page.one("button").click()
     page.wait(lambda: page.find(".error"), "the refusal")
     bad["a log-in that is refused"] = findings(page, axe)
     return bad
@@ -182,7 +182,7 @@ def test_every_page_says_where_nobody_will_be_told_and_settings_try_the_mail(
         page.press("Send test mails")
         page.wait(lambda: "No test mail was sent: no mail server is set: enter one in" in page.text(), "what to set")
         for name, text in (("mail_server", noc.mails.url), ("mail_from", "noc@noc.test"), ("mail_to", "new@noc.test ")):
-            page.driver.find_element(By.ID, f"field-{name}").send_keys(text)
+            page.one(f"#field-{name}").send_keys(text)
         page.press("Save")
         page.wait(lambda: "Nobody will be told" not in page.text(), "that mail is set up, without a restart", 20)
         page.press("Send test mails")
@@ -649,7 +649,7 @@ def test_incidents_are_found_and_acknowledged_also_several_at_once_and_that_can_
             page.wait(lambda: page.find("dialog h2")[0].text == "Acknowledge: 2 incidents", "the dialog")
             _comment(page, "both")
             page.wait(lambda: page.the("incidents").text.count("both") == 2, "that both have somebody")
-            page.driver.find_element(By.CSS_SELECTOR, '[role="search"] [type="checkbox"]').click()
+            page.one('[role="search"] [type="checkbox"]').click()
             page.wait(lambda: "None of 2 incidents is like that" in page.text(), "that none is left")
             loaded(page, "/incidents?show=mine")
             assert number in page.wait(lambda: _shown(page), "mine")
@@ -726,7 +726,7 @@ def test_the_chart_of_an_incident_has_its_first_targets_together_and_each_alone(
         (number,) = page.wait(lambda: _shown(page), "the incident", 60)
         loaded(page, f"/incidents/{number}")
         page.wait(lambda: _lines(page) == ["leaf", "trunk"], "a line of each")
-        page.driver.find_element(By.CSS_SELECTOR, '[data-testid="chart-member"] [value="leaf"]').click()
+        page.one('[data-testid="chart-member"] [value="leaf"]').click()
         page.wait(lambda: _lines(page) == ["here"], "the sites of one")
         drawn = page.the("history-chart").get_attribute("data-points")
         assert int(drawn or 0) > 0
@@ -764,5 +764,5 @@ def _shown(page: Page) -> list[str]:
 
 
 def _comment(page: Page, words: str) -> None:
-    page.driver.find_element(By.NAME, "comment").send_keys(words)
-    page.driver.find_element(By.CSS_SELECTOR, "dialog .primary").click()
+    page.one('[name="comment"]').send_keys(words)
+    page.one("dialog .primary").click()

@@ -19,7 +19,7 @@ test("every option of the API's description has its field, with its label, secti
   assert.match(field("interval_s").help, /; 1 to 3600$/);
 });
 
-test("what is yes or no is described in these words, and what may be left blank as blank", () => {
+test("what is yes or no is described in these words, and nothing as null", () => {
   const said = FIELDS.map((/** @type {any} */ one) => one.help).filter((/** @type {string} */ help) => /^(true|false)|null/.test(help));
   assert.deepEqual(said, []);
   assert.match(field("mail_flapping").help, /^no: /);
@@ -90,9 +90,22 @@ test("what names or describes one target is its own affair", () => {
   assert.deepEqual(inForceOf("replace_tags"), [{ value: false, from: DEFAULT }]);
 });
 
+test("what is never so can be said, and is said so wherever it comes from", () => {
+  assert.match(field("flap_after").help, /; 0: never; 3 to 100$/);
+  assert.equal(value(field("flap_after"), "0"), 0);
+  assert.equal(typed(field("flap_after"), 0), "0");
+  assert.deepEqual(changed({ flap_after: 5 }, { flap_after: 0 }), { flap_after: 0 });
+  assert.deepEqual(inForceOf("flap_after", { flap_after: 0 }), [{ value: 0, from: OWN }]);
+  assert.equal(inWords(field("flap_after"), 0), "never");
+  assert.equal(inWords(field("degraded_rtt_ms"), null), "never");
+  assert.equal(inWords(field("ttl"), null), "the system's");
+  assert.equal(inWords(field("uptime_goal_pct"), 0), "no goal");
+  assert.equal(inWords(field("packets"), 0), "0");
+});
+
 test("a value is said with its unit, and nothing is said as none", () => {
   assert.equal(inWords(field("timeout_ms"), 500), "500 ms");
-  assert.equal(inWords(field("degraded_rtt_ms"), null), "none");
+  assert.equal(inWords(field("address"), null), "none");
   assert.equal(inWords(field("sites"), []), "all sites");
   assert.equal(inWords(field("paused"), false), "no");
 });

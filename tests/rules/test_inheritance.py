@@ -30,7 +30,9 @@ ADDING: dict[str, dict[str, object]] = {
         ),
         pytest.param({}, "core/routers/edge", {"interval_s": 5, "packets": 10}, id="through a level that sets nothing"),
         pytest.param({"packets": 1}, "core", {"interval_s": 30, "packets": 1}, id="the target's own word is last"),
-        pytest.param({"degraded_loss_pct": None}, "", {"packets": 3, "degraded_loss_pct": None}, id="null is a value"),
+        pytest.param({"degraded_loss_pct": 0}, "", {"packets": 3, "degraded_loss_pct": None}, id="0 is null's meaning"),
+        pytest.param({"sites": []}, "", {"packets": 3, "sites": None}, id="so is an empty list"),
+        pytest.param({"parents": []}, "", {"packets": 3, "parents": []}, id="but not where null means nothing"),
     ],
 )
 def test_the_nearest_setting_wins(own: dict[str, object], group: str, effective: dict[str, object]) -> None:

@@ -156,7 +156,7 @@ class Noc:
     def add(self, name: str, address: str, **options: Any) -> None:
         """A target; one that is silenced again and again has an incident each time, unless `flap_after` is given."""
         status, answer = self.ask(
-            "POST", "targets", {"id": name, "name": name, "address": address, "flap_after": None, **options}
+            "POST", "targets", {"id": name, "name": name, "address": address, "flap_after": 0, **options}
         )
         assert status == 201, answer
 

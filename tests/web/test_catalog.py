@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -73,12 +74,14 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("timeout_ms", 9000),
     ("size_bytes", 24),
     ("size_bytes", 1472),
+    ("ttl", 0),
     ("ttl", 1),
     ("ttl", 255),
     ("down_after", 1),
     ("down_after", 100),
     ("up_after", 1),
     ("up_after", 100),
+    ("flap_after", 0),
     ("flap_after", 3),
     ("degraded_loss_pct", 0),
     ("degraded_loss_pct", 100),
@@ -86,8 +89,11 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("degraded_loss_clear_pct", 100),
     ("degraded_rtt_ms", 0),
     ("degraded_rtt_clear_ms", 0),
+    ("degraded_rtt_clear_ms", 80),
     ("degraded_jitter_ms", 0),
+    ("degraded_jitter_ms", 2.5),
     ("degraded_jitter_clear_ms", 0),
+    ("degraded_jitter_clear_ms", 2.5),
     ("mail_only_critical", True),
     ("mail_partial", True),
     ("mail_degraded", True),
@@ -157,13 +163,16 @@ REFUSED: list[tuple[str, Any]] = [
     ("timeout_ms", 60_001),
     ("size_bytes", 23),
     ("size_bytes", 1473),
-    ("ttl", 0),
+    ("ttl", -1),
+    ("ttl", False),
     ("ttl", 256),
     ("down_after", 0),
     ("down_after", 101),
     ("up_after", 0),
     ("up_after", 101),
     ("flap_after", 2),
+    ("flap_after", "0"),
+    ("flap_after", False),
     ("flap_after", 101),
     ("degraded_loss_pct", -0.1),
     ("degraded_loss_pct", 100.1),
@@ -272,6 +281,29 @@ def test_null_is_as_good_as_absent() -> None:
         "name": "10.0.0.1",
         "id": "10-0-0-1",
     }
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if NoneType in get_args(get_type_hints(Target)[name])])
+def test_what_null_means_in_a_message_can_be_said_against_a_group(catalog: Catalog, name: str) -> None:
+    field = options.TARGET[name]
+    nothing: object = [] if name == "sites" else 0
+    some = next(value for option, value in ACCEPTED if option == name and value)
+    assert "null" not in field.description
+    catalog.put_group("core", {name: some}, WHO)
+    catalog.put_group("core/own", {name: nothing}, WHO)
+    for target, group, own in (("a", "core", {}), ("b", "core", {name: nothing}), ("c", "core/own", {})):
+        catalog.add_target({"id": target, "address": "10.0.0.1", "group": group, **own}, WHO)
+    resolved = catalog.contents().resolved
+    assert [getattr(resolved[one], name) for one in "abc"] == [some, None, None]
+    assert decode(encode(resolved["b"]), Target) == resolved["b"]
+    (read,) = table.read(table.to_csv({"b": catalog.contents().targets["b"]}).encode()).targets
+    assert options.target_body(read) == catalog.contents().targets["b"]
+    assert getattr(catalog.patch_target("b", {name: None}, WHO), name) == some
+
+
+def test_a_value_beside_0_is_refused_with_both() -> None:
+    problem = refusal(lambda: options.target_body({"address": "10.0.0.1", "flap_after": 2}))
+    assert problem.detail == "flap_after: 2 is not accepted; use a whole number from 3 to 100, or 0."
 
 
 @pytest.mark.parametrize(

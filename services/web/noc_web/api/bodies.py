@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, json
@@ -17,14 +18,13 @@ from noc_bus.messages import (
     Contact,
     MailAddress,
     Maintenance,
+    Message,
     NotificationRoute,
-    Site,
     Slug,
     Target,
     fields_of,
 )
 from noc_bus.time import Time
-from noc_rules.inheritance import OPTIONS
 from noc_rules.periods import Every
 from noc_rules.uptime import PROFILES
 from noc_web.api.route import Body
@@ -32,7 +32,7 @@ from noc_web.auth.accounts import NAME_PATTERN, THEMES
 from noc_web.auth.actor import ROLES
 from noc_web.calendars import HOLIDAY, HOURS, MOST_HOLIDAYS, ZONE
 from noc_web.catalog.maintenances import ACCEPTED, MOST_MINUTES
-from noc_web.catalog.options import SITE
+from noc_web.catalog.options import GROUP, SITE, TARGET
 from noc_web.config import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from noc_web.notifications.book import CONTACT, MOST_CHANNELS
 from noc_web.reportmails import Recipient
@@ -44,21 +44,31 @@ _MAIL_SERVER: Final = (
 )
 
 
-def _optional(name: str, of: type[Struct], fields: tuple[str, ...], required: tuple[str, ...] = ()) -> type[Struct]:
+def _types(of: type[Message], fields: Iterable[str]) -> dict[str, Any]:
+    types = get_type_hints(of, include_extras=True)
+    return {field: types[field] for field in fields}
+
+
+def _optional(name: str, types: Mapping[str, Any], required: tuple[str, ...] = ()) -> type[Struct]:
     """A struct of those fields, each of which may be left out or null unless it is required."""
-    types: dict[str, Any] = get_type_hints(of, include_extras=True)
     needed: list[Any] = [(field, types[field]) for field in required]
-    others: list[Any] = [(field, types[field] | None | UnsetType, UNSET) for field in fields if field not in required]
+    others: list[Any] = [
+        (field, kind | None | UnsetType, UNSET) for field, kind in types.items() if field not in required
+    ]
     return defstruct(name, [*needed, *others], kw_only=True, forbid_unknown_fields=True)
 
 
-NewTarget: Final = _optional("NewTarget", Target, fields_of(Target), ("address",))
-TargetChanges: Final = _optional("TargetChanges", Target, fields_of(Target))
-GroupOptions: Final = _optional("GroupOptions", Target, OPTIONS)
-NewSite: Final = _optional("NewSite", Site, tuple(SITE), ("id",))
-SiteFields: Final = _optional("SiteFields", Site, tuple(SITE))
+_OPTIONS: Final = {name: option.own_type for name, option in TARGET.items()}
+_SITE: Final = {name: field.own_type for name, field in SITE.items()}
+NewTarget: Final = _optional("NewTarget", _OPTIONS, ("address",))
+TargetChanges: Final = _optional("TargetChanges", _OPTIONS)
+GroupOptions: Final = _optional("GroupOptions", {name: _OPTIONS[name] for name in GROUP})
+NewSite: Final = _optional("NewSite", _SITE, ("id",))
+SiteFields: Final = _optional("SiteFields", _SITE)
 _Maintenance: Final[Any] = _optional(
-    "NewMaintenance", Maintenance, tuple(name for name in ACCEPTED if name != "minutes"), ("title", "covers")
+    "NewMaintenance",
+    _types(Maintenance, (name for name in ACCEPTED if name != "minutes")),
+    ("title", "covers"),
 )
 NewMaintenance: Final = defstruct(
     "NewMaintenance",
@@ -77,8 +87,8 @@ NewMaintenance: Final = defstruct(
     kw_only=True,
     forbid_unknown_fields=True,
 )
-ChannelFields: Final = _optional("ChannelFields", Channel, fields_of(Channel), ("kind", "name"))
-_Contact: Final[Any] = _optional("ContactFields", Contact, tuple(CONTACT), ("name",))
+ChannelFields: Final = _optional("ChannelFields", _types(Channel, fields_of(Channel)), ("kind", "name"))
+_Contact: Final[Any] = _optional("ContactFields", _types(Contact, CONTACT), ("name",))
 ContactFields: Final = defstruct(
     "ContactFields",
     [
@@ -100,7 +110,9 @@ ContactFields: Final = defstruct(
     kw_only=True,
     forbid_unknown_fields=True,
 )
-RouteFields: Final = _optional("RouteFields", NotificationRoute, fields_of(NotificationRoute), ("name", "contacts"))
+RouteFields: Final = _optional(
+    "RouteFields", _types(NotificationRoute, fields_of(NotificationRoute)), ("name", "contacts")
+)
 SavedTarget: Final = defstruct(
     "SavedTarget",
     [("warnings", Annotated[list[str], Meta(description="what was accepted, and deserves a second look")])],

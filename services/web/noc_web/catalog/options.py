@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from noc_bus.messages import GROUP_PATTERN, LINES_PATTERN, MISLEADING, Message, Site, Target, fields_of
 from noc_bus.time import Time
@@ -24,6 +25,9 @@ RESERVED_IDS: Final = ("import", "export")
 """What stands in the place of an id in addresses of the API."""
 _UNITS: Final = {"s": "seconds", "ms": "milliseconds", "pct": "percent", "bytes": "bytes"}
 _HANDED_DOWN: Final = {"nearest": "the nearest wins", "added": "add up", "level": "not handed down", "": "cannot"}
+_NULL: Final = "; null: "
+"""Where the description of an option says what null means."""
+_NUMBERS: Final = {"integer": int, "number": float}
 _LONGEST_SHOWN: Final = 80
 # Whoever sends another kind of thing learns that from the first names.
 _MOST_UNKNOWN: Final = 10
@@ -48,8 +52,49 @@ class Field:
         return str(self.schema.get("x-inherited", ""))
 
     @property
+    def description(self) -> str:
+        """What it means, for whoever sets it."""
+        said = str(self.schema.get("description", ""))
+        return said if self._null is None else said.replace(_NULL, f"; {self._null}: ")
+
+    @property
+    def default(self) -> Any:
+        """As it would be set."""
+        found = self.schema.get("default")
+        return {"0": 0, "empty": []}.get(self._null or "") if found is None else found
+
+    @property
+    def takes_0(self) -> bool:
+        """Whether 0 is set for what null means in a message, and not a number as any other."""
+        return self._null == "0"
+
+    @property
+    def own_type(self) -> Any:
+        """The type that describes it where it is set."""
+        if self._null is None:
+            return self.type
+        kind = self.type.__origin__
+        if self._is_0_beside:
+            limits = {name: self._value[name] for name in ("minimum", "maximum")}
+            kind = Annotated[_NUMBERS[self.kind], Meta(extra_json_schema={"anyOf": [{"const": 0}, limits]})] | None
+        return Annotated[(kind, *self.type.__metadata__, Meta(description=self.description))]
+
+    @property
     def accepts(self) -> str:
-        return _accepts(self.name, self._value)
+        """In words."""
+        return _accepts(self.name, self._value) + (", or 0" if self._is_0_beside else "")
+
+    @property
+    def _null(self) -> str | None:
+        """What is set for what null means in a message, as null inherits here; None: null means nothing there."""
+        if _NULL not in self.schema.get("description", ""):
+            return None
+        return "empty" if self.kind == "array" else "0"
+
+    @property
+    def _is_0_beside(self) -> bool:
+        """Whether 0 is none of the numbers between its limits."""
+        return self.takes_0 and self._value["minimum"] > 0
 
     @property
     def _value(self) -> Mapping[str, Any]:
@@ -112,8 +157,6 @@ def site_body(body: object, site: str) -> Site:
 def resolved(own: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> Target:
     """The full target, its groups' options applied. Raises ProblemError 422 where they do not fit together."""
     effective = resolve(own, own.get("group", ""), groups)
-    if not effective.get("sites"):
-        effective.pop("sites", None)
     too_many = [
         _too_many(name, len(value))
         for name, value in effective.items()
@@ -169,6 +212,8 @@ def checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
 
 def _value(field: Field, value: Any) -> Any:
     """The value in its usual form. Raises ValueError with the reason, msgspec.ValidationError without one."""
+    if field.takes_0 and value == 0 and not isinstance(value, bool):
+        return 0
     value = msgspec.convert(value, field.type)
     schema = _not_null(field.schema)
     if isinstance(value, list):
@@ -300,10 +345,10 @@ def described() -> str:
     """All options as the rows of a Markdown table, as the README has them."""
     rows = ["| option | meaning | accepts | default | groups |", "|---|---|---|---|---|"]
     for name, field in TARGET.items():
-        default = json.dumps(field.schema["default"]) if "default" in field.schema else "none"
+        default = json.dumps(field.default) if "default" in field.schema else "none"
         cells = (
             f"`{name}`",
-            field.schema.get("description", "").replace("|", r"\|"),
+            field.description.replace("|", r"\|"),
             field.accepts.replace("|", r"\|"),
             default,
             _HANDED_DOWN[field.handed_down],

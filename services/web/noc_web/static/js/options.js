@@ -5,7 +5,8 @@
 /**
  * @typedef {"text"|"number"|"choice"|"truth"|"words"|"sites"|"note"} Kind
  * @typedef {{name: string, label: string, kind: Kind, section: string, unit: string, help: string, choices: readonly string[],
- *   suggestions: readonly string[], required: boolean, inherited: "nearest"|"added"|"level"|null}} Field
+ *   suggestions: readonly string[], required: boolean, inherited: "nearest"|"added"|"level"|null, unset: string}} Field `unset`: what 0, an empty list
+ *   or null stands for
  * @typedef {{title: string, fields: readonly Field[]}} Section
  * @typedef {{target: readonly Section[], group: readonly Section[], defaults: Record<string, any>}} Declared
  * @typedef {{from: string, options: Record<string, any>}} Level `from`: a group's path; DEFAULT and OWN are no paths
@@ -35,14 +36,17 @@ export function declared(described) {
 /** @param {string} name @param {any} schema @returns {Field} */
 function field(name, schema) {
   const found = withoutNull(schema);
-  const limits = [found.minimum, found.maximum].every((one) => one !== undefined) ? `; ${found.minimum} to ${found.maximum}` : "";
+  const range = found.anyOf?.find((/** @type {any} */ one) => one.minimum !== undefined) ?? found;
+  const limits = [range.minimum, range.maximum].every((one) => one !== undefined) ? `; ${range.minimum} to ${range.maximum}` : "";
+  const help = inForm(found.description ?? "");
   return {
     name,
     label: found.title ?? name,
     kind: kindOf(name, found),
     section: found["x-section"] ?? "Others",
     unit: UNITS.find(([end]) => name.endsWith(end))?.[1] ?? "",
-    help: inForm(found.description ?? "") + limits,
+    help: help + limits,
+    unset: /; (?:0|empty): (.+)$/.exec(help)?.[1] ?? "",
     choices: found.enum ?? [],
     suggestions: found.examples ?? [],
     required: name === FIRST[0],
@@ -51,7 +55,7 @@ function field(name, schema) {
 }
 
 /** A description of the API for whoever fills in a form. @param {string} text */
-const inForm = (text) => text.replace("null: ", "blank: ").replace(/^true: /, "yes: ").replace(/^false: /, "no: ");
+const inForm = (text) => text.replace(/^true: /, "yes: ").replace(/^false: /, "no: ");
 
 /** A schema that null may stand for as well, without that. @param {any} schema @returns {any} */
 function withoutNull(schema) {
@@ -157,7 +161,7 @@ export const whole = (field, origins) => (field.inherited === "added" ? origins.
 /** A value in words. @param {Field} field @param {any} found */
 export function inWords(field, found) {
   if (field.kind === "truth") return found ? "yes" : "no";
-  if (field.kind === "sites") return found?.length ? found.join(", ") : "all sites";
+  if (field.unset && !(Array.isArray(found) ? found.length : found)) return field.unset;
   if (Array.isArray(found)) return found.length ? found.join(", ") : "none";
   if (found === null || found === undefined || found === "") return "none";
   return `${found}${field.unit ? ` ${field.unit}` : ""}`;
