@@ -118,6 +118,8 @@ def main() -> int:
             print("  InfluxDB is left out: NOC_TEST_INFLUXDB_URL names none", file=sys.stderr)
             continue
         for name in given.broker:
+            if given.folder:
+                given.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=given.folder) as folder:
                 data = Path(folder) / "data"
                 data.mkdir()

@@ -104,7 +104,7 @@ def _described(at: int, one: Rollup, sketch: Sketch, blind: float) -> Bucket:
         one.sum_us / one.received / 1000 if one.received else None,
         high_us / 1000,
         # The sketch knows them within 1 %, but these two exactly.
-        tuple([(low_us if us < low_us else min(us, high_us)) / 1000 for us in percentiles_us]),
+        tuple([(low_us if us < low_us else high_us if us > high_us else us) / 1000 for us in percentiles_us]),  # noqa: FURB136  # min() takes three times as long
         blind,
     )
 

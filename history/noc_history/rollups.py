@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate, compress, groupby, pairwise
+from itertools import accumulate, chain, compress, groupby, pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ COLLECT_S: Final = 600.0
 """What comes late for an hour is collected for so long, rather than each cycle costing the hour's work."""
 BY_START: Final = itemgetter(0, 1)
 """What names a sum: its series and its start."""
+_COUNTED: Final = itemgetter(3, 4, 6)
 _HEAD: Final = struct.Struct("<BI")
 _VERSION: Final = 2
 
@@ -55,15 +56,16 @@ def roll_up(rows: Iterable[Row], width_ms: int) -> list[Rollup]:
         cycles = list(some)
         # Most have no note, and are valid.
         valid = [row for row in cycles if not row[5] or is_valid(row)]
-        rtts = [rtt for row in valid for rtt in row[6]]
+        sent, received, of_cycles = zip(*map(_COUNTED, valid), strict=True) if valid else ((), (), ())
+        rtts = list(chain.from_iterable(of_cycles))
         found.append(
             Rollup(
                 series,
                 number * width_ms,
                 len(cycles),
                 len(cycles) - len(valid),
-                sum([row[3] for row in valid]),
-                sum([row[4] for row in valid]),
+                sum(sent),
+                sum(received),
                 sum(rtts),
                 min(rtts, default=0),
                 max(rtts, default=0),

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import log
 from operator import add
@@ -50,11 +50,14 @@ class Sketch:
 
     @classmethod
     def of(cls, rtts_us: Iterable[int]) -> Sketch:
-        found = Counter([int(log(rtt) * _SCALE) + 1 if rtt else 0 for rtt in rtts_us])
-        if not found:
+        buckets = [int(log(rtt) * _SCALE) + 1 if rtt else 0 for rtt in rtts_us]
+        if not buckets:
             return cls(0, ())
-        first = min(found)
-        return cls(first, [found[bucket] for bucket in range(first, max(found) + 1)])
+        first = min(buckets)
+        counts = [0] * (max(buckets) - first + 1)
+        for bucket in buckets:
+            counts[bucket - first] += 1
+        return cls(first, counts)
 
     @classmethod
     def merged(cls, sketches: Iterable[Sketch]) -> Sketch:
@@ -116,14 +119,15 @@ class Sketch:
         if not self._counts:
             return []
         passed = list(accumulate(self._counts))
-        ranks = [int(percent * (passed[-1] - 1) / 100) for percent in percents]
-        return [_VALUES_US[self._first + bisect_right(passed, rank)] for rank in ranks]
+        return [_VALUES_US[self._first + bisect_right(passed, rank)] for rank in _ranks(passed[-1], *percents)]
 
     def encode(self) -> bytes:
         """Bytes a count, the first bucket, and the counts: what packs them has an eye for zeros."""
         if not self._counts:
             return b""
         most = max(self._counts)
+        if most < 1 << 8:
+            return bytes((1, self._first & 0xFF, self._first >> 8, *self._counts))
         width = next(one for one in _CODES if most < 1 << 8 * one)
         return bytes((width, self._first & 0xFF, self._first >> 8)) + array(_CODES[width], self._counts).tobytes()
 
@@ -136,6 +140,11 @@ class Sketch:
         if first + len(counts) > len(_VALUES_US):
             raise ValueError("a sketch of longer RTTs than there are")
         return cls(first, counts)
+
+
+@lru_cache(4096)
+def _ranks(count: int, *percents: float) -> list[int]:
+    return [int(percent * (count - 1) / 100) for percent in percents]
 
 
 def _counts_in(data: bytes) -> Sequence[int]:
