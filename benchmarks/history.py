@@ -20,6 +20,7 @@ import random
 import resource
 import shutil
 import sqlite3
+import statistics
 import struct
 import subprocess
 import sys
@@ -498,10 +499,8 @@ def reading(folder: Path, quick: bool) -> Iterator[Figure]:
         gc.freeze()
         # Open as long as anything else here has the file open: SQLite's locks would go with it.
         file = os.open(path, os.O_RDONLY)
-        for name, hours in RANGES_H.items():
-            yield from _charts(
-                path, file, targets, Time(hour * HOUR_MS + seconds * 1000), name, hours, 20 if quick else 100
-            )
+        now = Time(hour * HOUR_MS + seconds * 1000)
+        yield from _charts(path, file, targets, now, 20 if quick else 100)
         os.close(file)
     finally:
         writer.terminate()
@@ -524,44 +523,47 @@ def _make_and_write_on(path: Path, targets: int, hour: int, seconds: int, is_mad
             store.maintain(None, BUDGET_S)
 
 
-def _charts(path: Path, file: int, targets: int, end: Time, name: str, hours: int, times: int) -> Iterator[Figure]:
+def _charts(path: Path, file: int, targets: int, now: Time, times: int) -> Iterator[Figure]:
+    """Of each range so many, which end `now`."""
     rng = random.Random(SEED)
-    warm: list[list[_Took]] = []
-    cold: list[_Took] = []
+    cold: dict[str, list[_Took]] = {name: [] for name in RANGES_H}
+    for name in [*RANGES_H] * 3:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        reader = SqliteStore(path)
+        cold[name].append(_chart_of(reader, rng.randrange(targets), name, now))
+        reader.close()
     reader = SqliteStore(path)
-    for number in range(times + 3):
-        target = f"host-{rng.randrange(targets)}"
-        if number < 3:
-            reader.close()
-            reader = SqliteStore(path)
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        took = []
-        for _ in range(1 if number < 3 else ASKED):
-            wall_s, cpu_s = time.perf_counter(), time.thread_time()
-            chart = reader.chart([target], None, Time(end - hours * HOUR_MS), end, 600)[target]
-            took.append(_Took(time.thread_time() - cpu_s, time.perf_counter() - wall_s))
-            # Nothing may be missing but what is of this hour and the one before.
-            assert sum(one.cycles for one in chart.merged) >= (hours - 2) * len(SITES) * HOUR_MS // INTERVAL_MS, name
-        if number < 3:
-            cold += took
-        else:
-            warm.append(took)
+    wanted = [(name, rng.randrange(targets)) for name in RANGES_H for _ in range(times)]
+    rounds = [[_chart_of(reader, target, name, now) for name, target in wanted] for _ in range(ROUNDS)]
     reader.close()
-    each = [one for took in warm for one in took]
-    walls_s = sorted(one.wall_s for one in each)
-    yield Figure(f"chart of {name}, warm, p95", 1000 * _p95([min(took).cpu_s for took in warm]), "ms of CPU", "<= 100")
-    yield Figure(f"chart of {name}, warm, p95 with noise", 1000 * _p95([one.cpu_s for one in each]), "ms of CPU")
-    yield Figure(f"chart of {name}, warm, by the clock", 1000 * walls_s[len(walls_s) // 2], "ms")
-    yield Figure(f"chart of {name}, cold, worst of 3", 1000 * max(cold).cpu_s, "ms of CPU", "<= 500")
+    for number, name in enumerate(RANGES_H):
+        warm = [of_round[number * times : (number + 1) * times] for of_round in rounds]
+        each = list(itertools.chain.from_iterable(warm))
+        least_s = [min(took).cpu_s for took in zip(*warm, strict=True)]
+        yield Figure(f"chart of {name}, warm, p95", 1000 * _p95(least_s), "ms of CPU", "<= 100")
+        yield Figure(f"chart of {name}, warm, p95 of all rounds", 1000 * _p95([one.cpu_s for one in each]), "ms of CPU")
+        yield Figure(f"chart of {name}, warm, by the clock", 1000 * statistics.median(one.wall_s for one in each), "ms")
+        yield Figure(f"chart of {name}, cold, worst of 3", 1000 * max(cold[name]).cpu_s, "ms of CPU", "<= 500")
 
 
-ASKED: Final = 3
-"""Each chart is asked for so often, and the least counts: what shares the machine makes one cost up to twice as much."""
+ROUNDS: Final = 3
+"""The same charts are asked for in each, and the least of each counts: for seconds, what shares the machine makes all
+cost up to twice as much."""
 
 
 class _Took(NamedTuple):
     cpu_s: float
     wall_s: float
+
+
+def _chart_of(reader: SqliteStore, number: int, name: str, now: Time) -> _Took:
+    target, hours = f"host-{number}", RANGES_H[name]
+    wall_s, cpu_s = time.perf_counter(), time.thread_time()
+    chart = reader.chart([target], None, Time(now - hours * HOUR_MS), now, 600)[target]
+    took = _Took(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
+    # Nothing may be missing but at the edges, where what is not summed up yet shares a bucket with what is.
+    assert sum(one.cycles for one in chart.merged) >= (hours - 4) * len(SITES) * HOUR_MS // INTERVAL_MS, name
+    return took
 
 
 def _p95(values: list[float]) -> float:
