@@ -111,6 +111,8 @@ def main() -> int:
     parser.add_argument("--broker", nargs="+", choices=BROKERS, default=[*BROKERS])
     parser.add_argument("--cycles", type=int)
     given = parser.parse_args()
+    if given.folder:
+        given.folder.mkdir(parents=True, exist_ok=True)
     cycles = given.cycles or (QUICK_CYCLES if given.quick else CYCLES)
     stores = {"SQLite": None, "InfluxDB": os.environ.get("NOC_TEST_INFLUXDB_URL")}
     for store, history in stores.items():
@@ -118,8 +120,6 @@ def main() -> int:
             print("  InfluxDB is left out: NOC_TEST_INFLUXDB_URL names none", file=sys.stderr)
             continue
         for name in given.broker:
-            if given.folder:
-                given.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=given.folder) as folder:
                 data = Path(folder) / "data"
                 data.mkdir()

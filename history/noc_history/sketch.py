@@ -143,8 +143,8 @@ class Sketch:
 
 
 @lru_cache(4096)
-def _ranks(count: int, *percents: float) -> list[int]:
-    return [int(percent * (count - 1) / 100) for percent in percents]
+def _ranks(count: int, *percents: float) -> tuple[int, ...]:
+    return tuple([int(percent * (count - 1) / 100) for percent in percents])
 
 
 def _counts_in(data: bytes) -> Sequence[int]:

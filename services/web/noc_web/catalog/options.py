@@ -212,7 +212,7 @@ def checked(body: object, known: Mapping[str, Field]) -> dict[str, Any]:
 
 def _value(field: Field, value: Any) -> Any:
     """The value in its usual form. Raises ValueError with the reason, msgspec.ValidationError without one."""
-    if field.takes_0 and value == 0 and not isinstance(value, bool):
+    if value == 0 and not isinstance(value, bool) and field.takes_0:
         return 0
     value = msgspec.convert(value, field.type)
     schema = _not_null(field.schema)
